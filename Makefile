@@ -1,0 +1,67 @@
+# make run     opens the app (makes .venv first: Python 3.11 or newer and make are all it needs)
+# make test    ruff, mypy and the tests
+# make test-real, make test-claude, make bench: see tests/real, tests/claude, tests/bench
+
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PY := $(BIN)/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# The first of these that runs and is new enough; `make PYTHON=...` names another.
+PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3.14 python3 python)
+ARGS ?=
+
+.PHONY: run test check pytest test-real test-claude bench clean
+
+run: $(VENV)/.installed
+	@$(BIN)/ccr-tui $(ARGS)
+
+test: check pytest
+
+check: $(VENV)/.installed-test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict
+
+pytest: $(VENV)/.installed-test
+	@$(PY) -m pytest $(ARGS)
+
+test-real: $(VENV)/.installed-test
+	@$(PY) -m pytest tests/real -m real -rs $(ARGS)
+
+test-claude: $(VENV)/.installed-test
+	@$(PY) -m pytest tests/claude -m claude -rs $(ARGS)
+
+bench: $(VENV)/.installed-test
+	@$(PY) tests/bench/bench.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+# The stamps: made when the step before them has gone through, so that a second call installs nothing, and an
+# interrupted one starts that step again.
+
+$(VENV)/.made:
+	@set -e; for python in $(PYTHONS); do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "ccr-tui needs Python 3.11 or newer; none of these is one: $(PYTHONS). Install it, or call make PYTHON=/path/to/python3." >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$($$found --version)" >&2; \
+	$$found -m venv --clear $(VENV) || { \
+	  echo "$$found could not make a virtual environment (on Debian and Ubuntu: install the package python3-venv)." >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml
+	@echo "installing ccr-tui (once)" >&2
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.made pyproject.toml
+	@echo "installing ccr-tui and what its tests need (once)" >&2
+	@$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/.installed
