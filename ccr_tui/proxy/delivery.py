@@ -1,0 +1,155 @@
+"""The client's end of an exchange: events out, pings while it is silent, one error at most.
+
+Owns what the client has been sent, and therefore the reply that is recorded: the stored message is the fold of the very
+events that went out, so that what was recorded and what was received can't differ. Must never know the upstream's
+format. The one surprise: when an upstream stays silent for longer than `ping_s`, the response is begun with a
+message_start and a ping; from then on an upstream's failure can only be told as an `error` event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from ccr_tui.wire import dumps
+from ccr_tui.errors import ProxyError
+from ccr_tui.proxy import sse
+from ccr_tui.proxy.anthropic import Fold, error_body
+from ccr_tui.records import Flight, Json, TimelineEvent
+
+STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+JSON_HEADERS = {"content-type": "application/json"}
+PING = sse.encode("ping", {"type": "ping"})
+TAIL = 60
+"""Characters of the latest text that the board shows."""
+
+
+class ClientGone(Exception):
+    """The client closed its connection: normal, and the end of the exchange."""
+
+
+class Client(Protocol):
+    """Whoever asked: a live HTTP connection, or a collector in replays and tests."""
+
+    headers: Mapping[str, str]
+    """Request headers, names in lower case."""
+    query: str
+
+    async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Answer at once. Raises ClientGone."""
+
+    async def begin(self, headers: Mapping[str, str]) -> None:
+        """Open a 200 whose body will come in pieces. Raises ClientGone."""
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece; waits while the client is slow. Raises ClientGone."""
+
+
+class Delivery:
+    """What one client gets, and the record of it."""
+
+    def __init__(self, client: Client, flight: Flight, now: Callable[[], int]) -> None:
+        self.headers: dict[str, str] = {}
+        """Sent with every answer: request-id and x-ccr-*."""
+        self.streams = False
+        self.begun = False
+        """Whether the status line went out."""
+        self.answering = False
+        """Whether any content went out; from then on nothing is asked again."""
+        self.timeline: list[TimelineEvent] = []
+        self.ttft_ms: int | None = None
+        self._client = client
+        self._flight = flight
+        self._now = now
+        self._fold = Fold()
+        self._started = False
+        self._touched = 0
+        self._lock = asyncio.Lock()
+
+    @property
+    def message(self) -> Json:
+        """The message as the client has it so far; None before message_start."""
+        return self._fold.message
+
+    async def send(self, events: list[Json]) -> None:
+        """Pass events on, in one write."""
+        events = self._fresh(events)
+        if not events:
+            return
+        for event in events:
+            self._note(event)
+        if self.streams:
+            await self._write(b"".join([sse.encode(event["type"], event) for event in events]))
+
+    def _fresh(self, events: list[Json]) -> list[Json]:
+        """Without a second message_start: the first may have gone out with a ping, or before a failed attempt."""
+        if not (events and events[0]["type"] == "message_start"):
+            return events
+        fresh = events[1:] if self._started else events
+        self._started = True
+        return fresh
+
+    def _note(self, event: Json) -> None:
+        """Into the fold, the timeline and the board."""
+        self._fold.feed(event)
+        kind, size = event["type"], 0
+        if kind == "content_block_delta":
+            size = self._note_delta(event["delta"])
+        elif kind == "content_block_start":
+            self._note_block(event["content_block"])
+        self.timeline.append(TimelineEvent(self._now(), kind, event.get("index"), size))
+
+    def _note_block(self, block: Json) -> None:
+        self.answering = True
+        if self.ttft_ms is None:
+            self.ttft_ms = self._flight.ttft_ms = self._now()
+        flight, kind = self._flight, block["type"]
+        flight.phase = "tool" if kind.endswith("tool_use") else "thinking" if "thinking" in kind else "text"
+        flight.tool = block.get("name", "")
+
+    def _note_delta(self, delta: Json) -> int:
+        text = delta.get("text") or delta.get("thinking") or delta.get("partial_json") or ""
+        flight = self._flight
+        flight.output_chars += len(text)
+        flight.tail = (flight.tail + text)[-TAIL:]
+        return len(text)
+
+    async def finish(self) -> None:
+        """The message is complete: end the stream, or send it whole."""
+        if not self.streams:
+            await self._whole(200, {}, self.message)
+
+    async def fail(self, error: ProxyError, request_id: str) -> None:
+        """Tell the client: by status while nothing went out, else by an `error` event."""
+        body = error_body(error.failure, request_id)
+        if self.begun:
+            await self._write(sse.encode("error", body))
+            return
+        extra = {"retry-after": error.retry_after} if error.retry_after else {}
+        if error.should_retry is not None:
+            extra["x-should-retry"] = str(error.should_retry).lower()
+        await self._whole(error.status, extra, body)
+
+    async def _whole(self, status: int, extra: Mapping[str, str], body: Json) -> None:
+        self.begun = True
+        await self._client.whole(status, JSON_HEADERS | self.headers | extra, dumps(body))
+
+    async def _write(self, data: bytes) -> None:
+        async with self._lock:
+            if not self.begun:
+                self.begun = True
+                await self._client.begin(STREAM_HEADERS | self.headers)
+            self._touched = self._now()
+            await self._client.write(data)
+
+    async def keep_alive(self, ping_s: float, start: Callable[[], Json]) -> None:
+        """Ping whenever nothing was sent for `ping_s` seconds; runs until cancelled. `start` makes a message_start."""
+        while True:
+            silent = (self._now() - self._touched) / 1000
+            await asyncio.sleep(max(ping_s - silent, 0.01))
+            if (self._now() - self._touched) / 1000 < ping_s:
+                continue
+            if not self._started:
+                await self.send([start()])
+            await self._write(PING)

@@ -1,0 +1,271 @@
+"""Sending one request to a provider, and what can go wrong before, in and after it.
+
+Owns the HTTP clients (one for each way out: direct, or through a proxy), and the translation of transport trouble into
+our errors. Must never know Anthropic's or OpenAI's formats. The surprises: httpx-aiohttp reports a refused connection, a
+DNS failure and a reset before the headers all as ConnectTimeout, so they are told apart by the cause underneath
+(measured with 0.2.0); and a pooled connection may be dead although the server advertised keep-alive (llama.cpp closes
+after every stream), so a request that got no byte back is sent once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from ccr_tui import demo
+from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+
+LIMITS = httpx.Limits(max_connections=10_000, max_keepalive_connections=50, keepalive_expiry=120)
+"""A number is needed: None becomes aiohttp's default of 100 connections, and the 101st stream would wait in silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a provider."""
+
+    provider: str
+    """Its name, for error sentences."""
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+    connect_s: float
+    silence_s: float
+    """Longest silence before the headers and between two pieces."""
+    proxy: str | None = None
+    """The provider's or the config's own proxy; "" forbids one; None leaves it to the environment."""
+
+
+class Upstreams:
+    """The ways out. One client for each, made on first use and kept, because an SSL context costs 46 ms."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._ssl: ssl.SSLContext | None = None
+
+    @asynccontextmanager
+    async def send(self, call: Call) -> AsyncIterator[httpx.Response]:
+        """The provider's response, its body not yet read. Leaving the block closes the connection if it is unfinished.
+
+        Raises UpstreamUnreachable, UpstreamTimeout or UpstreamBroken.
+        """
+        response = await self._send(call)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _send(self, call: Call) -> httpx.Response:
+        client = self._client(way_out(call))
+        try:
+            return await self._once(client, call)
+        except httpx.TransportError as error:
+            if not is_stale(error):
+                raise explain(error, call) from error
+        try:
+            response = await self._once(client, call)
+        except httpx.TransportError as error:
+            raise explain(error, call) from error
+        response.extensions["resent"] = True
+        return response
+
+    async def _once(self, client: httpx.AsyncClient, call: Call) -> httpx.Response:
+        timeout = httpx.Timeout(call.silence_s, connect=call.connect_s, pool=None)
+        request = client.build_request("POST", call.url, headers=call.headers, content=call.content, timeout=timeout)
+        return await client.send(request, stream=True)
+
+    def _client(self, way: str) -> httpx.AsyncClient:
+        if way not in self._clients:
+            self._clients[way] = httpx.AsyncClient(transport=self._transport(way), trust_env=False)
+        return self._clients[way]
+
+    def _transport(self, way: str) -> httpx.AsyncBaseTransport:
+        if way == "demo":
+            return DemoTransport()
+        self._ssl = self._ssl or httpx.create_ssl_context()
+        if way.startswith("socks"):
+            return httpx.AsyncHTTPTransport(verify=self._ssl, limits=LIMITS, proxy=httpx.Proxy(way))
+        proxy = httpx.Proxy(way) if way else None
+        return AiohttpTransport(verify=self._ssl, limits=LIMITS, proxy=proxy)
+
+    def warm(self) -> None:
+        """Make the direct client now (46 ms of SSL context), so that the first request does not pay for it."""
+        self._client("")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
+
+
+class DemoTransport(httpx.AsyncBaseTransport):
+    """The built-in demo model as an upstream: the same street, no network."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer as a chat completions server would."""
+        stream, pieces = demo.answer(request.content)
+        kind = "text/event-stream" if stream else "application/json"
+        return httpx.Response(200, headers={"content-type": kind}, stream=DemoStream(pieces))
+
+
+class DemoStream(httpx.AsyncByteStream):
+    """Bytes at the pace of a model."""
+
+    def __init__(self, pieces: list[tuple[float, bytes]]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Each piece after its pause, in seconds."""
+        for pause, piece in self._pieces:
+            await asyncio.sleep(pause)
+            yield piece
+
+
+async def pieces(response: httpx.Response, call: Call) -> AsyncIterator[bytes]:
+    """The body as it comes, decompressed. Raises UpstreamBroken or UpstreamTimeout."""
+    plain = response.headers.get("content-encoding", "identity") == "identity"
+    try:
+        async for piece in response.aiter_raw() if plain else response.aiter_bytes():
+            yield piece
+    except httpx.DecodingError as error:
+        raise UpstreamBroken(f"{call.provider}'s compressed answer cannot be unpacked.") from error
+    except httpx.TimeoutException as error:
+        raise UpstreamTimeout(
+            f"{call.provider} fell silent in mid-answer for {call.silence_s:g} s. "
+            "Ask again, or raise timeout_s for this provider."
+        ) from error
+    except (httpx.TransportError, httpx.StreamError) as error:
+        raise UpstreamBroken(f"{call.provider} closed the connection in mid-answer. Ask again.") from error
+
+
+async def whole(response: httpx.Response, call: Call, limit: int = 64 * 1024 * 1024) -> bytes:
+    """The whole body. Raises UpstreamBroken if it is over `limit` bytes, or as `pieces` does."""
+    parts: list[bytes] = []
+    async for piece in pieces(response, call):
+        parts.append(piece)
+        limit -= len(piece)
+        if limit < 0:
+            raise UpstreamBroken(f"{call.provider}'s answer is over 64 MiB.")
+    return b"".join(parts)
+
+
+def way_out(call: Call) -> str:
+    """The proxy that leads to the call's host: a URL, "" for none, "demo" for the demo model."""
+    host = urlsplit(call.url).hostname or ""
+    if host == demo.HOST:
+        return "demo"
+    if is_loopback(host):
+        return ""
+    if call.proxy is not None:
+        return call.proxy
+    return environment_proxy(call.url, host)
+
+
+def environment_proxy(url: str, host: str) -> str:
+    """HTTP(S)_PROXY, ALL_PROXY and NO_PROXY, as the standard library reads them."""
+    if urllib.request.proxy_bypass(host):
+        return ""
+    known = urllib.request.getproxies()
+    return known.get(urlsplit(url).scheme) or known.get("all") or ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine; such traffic never goes through a proxy."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """The error and everything underneath it, aiohttp's `os_error` included."""
+    found: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            todo += [one.__cause__, one.__context__, getattr(one, "os_error", None)]
+    return found
+
+
+def is_stale(error: httpx.TransportError) -> bool:
+    """Whether the connection died before any byte came, as a pooled one does when its server has closed it."""
+    names = {type(cause).__name__ for cause in causes(error)}
+    connected = not names & {
+        "ClientConnectorError",
+        "ClientConnectorDNSError",
+        "ClientConnectorCertificateError",
+        "ClientConnectorSSLError",
+        "ClientProxyConnectionError",
+        "ConnectionTimeoutError",
+    }
+    died = {
+        "ServerDisconnectedError",
+        "ConnectionResetError",
+        "BrokenPipeError",
+        "RemoteProtocolError",
+        "ClientConnectionResetError",
+    }
+    return connected and bool(names & died)
+
+
+def explain(error: httpx.TransportError, call: Call) -> ProxyError:
+    """The error as a sentence of cause and cure, by what lies underneath."""
+    under = causes(error)
+    parts = urlsplit(call.url)
+    where = f"{call.provider} ({parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''})"
+    if any(isinstance(cause, socket.gaierror) or "DNS" in type(cause).__name__ for cause in under):
+        return UpstreamUnreachable(f"The host name of {where} cannot be found. Check base_url and the network.")
+    if any(isinstance(cause, ssl.SSLError | ssl.CertificateError) for cause in under):
+        return UpstreamUnreachable(
+            f"No safe connection to {where}: {tls_reason(under)}. Check base_url (https or http?) and the certificate.",
+            should_retry=False,
+        )
+    if isinstance(error, httpx.ProxyError) or any("Proxy" in type(cause).__name__ for cause in under):
+        return UpstreamUnreachable(f"The proxy on the way to {where} does not let us through. Check PROXY_URL.")
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return UpstreamUnreachable(f"The base_url of {where} cannot be used: {error}.", should_retry=False)
+    return unanswered(error, under, where, call)
+
+
+def unanswered(error: httpx.TransportError, under: list[BaseException], where: str, call: Call) -> ProxyError:
+    """Refused, reset or silent."""
+    names = {type(cause).__name__ for cause in under}
+    if any(isinstance(cause, ConnectionRefusedError) for cause in under):
+        return UpstreamUnreachable(f"{where} refuses the connection. Is it running, and is base_url's port right?")
+    if "ConnectionTimeoutError" in names or (isinstance(error, httpx.ConnectTimeout) and "TimeoutError" in names):
+        return UpstreamTimeout(
+            f"{where} cannot be reached within {call.connect_s:g} s. Check base_url and the network."
+        )
+    if isinstance(error, httpx.ReadTimeout):
+        return UpstreamTimeout(
+            f"{where} sent nothing for {call.silence_s:g} s. Ask again, or raise timeout_s for this provider."
+        )
+    if is_stale(error) or isinstance(error, httpx.ReadError):
+        return UpstreamBroken(f"{where} closed the connection before it answered. Ask again.")
+    return UpstreamUnreachable(
+        f"{where} cannot be reached ({type(under[-1]).__name__}). Check base_url and the network."
+    )
+
+
+def tls_reason(under: list[BaseException]) -> str:
+    """What OpenSSL says, in its own words and without a stack."""
+    for cause in under:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message or "the certificate cannot be verified"
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return cause.reason.replace("_", " ").lower()
+    return "TLS failed"

@@ -1,0 +1,50 @@
+"""JSON is read and written exactly."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccr_tui.wire import dumps, loads
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+@given(values)
+def test_what_is_written_is_read_back(value):
+    assert loads(dumps(value)) == value
+
+
+@given(values)
+def test_it_reads_what_the_standard_library_writes(value):
+    assert loads(json.dumps(value)) == value
+
+
+@given(st.text(st.characters(categories=["Cs", "Lu"])))
+def test_lone_surrogates_survive(text):
+    written = json.dumps({"text": text}).encode()
+    assert loads(dumps(loads(written))) == json.loads(written)
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**30, 12345678901234567890123])
+def test_huge_integers_stay_integers(number):
+    assert loads(b'{"x":[%d]}' % number) == {"x": [number]}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[NaN]", "Infinity", "[1e400]", "[" * 100_000, "\ufeff1 2", '{"a":1,}'], ids=lambda t: t[:9]
+)
+def test_what_is_no_json_is_refused(text):
+    with pytest.raises(ValueError):
+        loads(text.encode())
+
+
+def test_bytes_that_are_no_text_are_refused():
+    with pytest.raises(ValueError):
+        loads(b'"\xff\xfe"')
+
+
+def test_key_order_is_kept():
+    assert dumps(loads(b'{"b":1,"a":2}')) == b'{"b":1,"a":2}'
