@@ -1,15 +1,32 @@
 """What is odd about a family of models, as facts with defaults.
 
 Owns `Facts` and how they are found for a model. A family is a module beside this one with `FACTS`, `HOSTS` (host name
-suffixes) and `MODELS` (patterns of model ids), 15 to 40 lines each. Must never hold code that acts: the translator
-reads the facts, and there is no `if provider ==` anywhere. The one surprise: a model's own `quirks` table in config.toml
-overrides any of these by name, so that a user is never stuck with a fact that has changed.
+suffixes, with a port where that is the mark), `MODELS` (patterns of model ids) and, where its members differ, `MEMBERS`
+(pattern and what differs). Must never hold code that acts: the translator reads the facts, and there is no
+`if provider ==` anywhere. The one surprise: a model's own `quirks` table in config.toml overrides any of these by name,
+so that a user is never stuck with a fact that has changed.
+
+Who wins: `family` of the model, `family` of the provider, the host, the model's id, the provider's name, generic.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from importlib import import_module
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+from ccr_tui.config import Model, Provider
+from ccr_tui.errors import ConfigError
+
+FAMILIES = (
+    "openrouter", "groq", "siliconflow", "mistral", "ollama", "lmstudio", "deepseek", "qwen", "moonshot", "zhipu",
+    "minimax", "gemini", "xai", "openai", "llama_cpp", "vllm", "generic",
+)  # fmt: skip
+"""In the order in which they are asked. Hosts that serve everybody's models come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +62,9 @@ class Facts:
     """Sent when the client does not forbid parallel calls; None: nothing is sent."""
     json_schema: bool = True
     """False: only json_object, so the schema goes into the prompt."""
-    thinking: Literal["none", "reasoning_effort", "thinking_type", "enable_thinking", "reasoning_object",
-                      "chat_template_kwargs"] = "none"
+    thinking: Literal[
+        "none", "reasoning_effort", "thinking_type", "enable_thinking", "reasoning_object", "chat_template_kwargs"
+    ] = "none"
     """The knob for reasoning."""
     efforts: tuple[str, ...] = ("low", "medium", "high")
     """Values that the effort knob takes, least first."""
@@ -61,3 +79,140 @@ class Facts:
     prompt_cache_key: bool = False
     token_ratio: float = 1.0
     """True tokens per o200k token, the seed of the calibration (facts measured in tokens.py)."""
+    thinking_on: Mapping[str, Any] = field(default_factory=lambda: {"type": "enabled"})
+    """What the `thinking` object says when thinking is wanted (knob "thinking_type")."""
+    always_thinks: bool = False
+    """True: thinking can't be turned off, and asking for it answers 400."""
+    tool_choice_forced: bool = True
+    """False: only "auto" is taken, so forcing becomes a sentence in the system message."""
+    tool_choice_none: bool = True
+    """False: "none" is refused or has no effect, so no tools are sent instead."""
+    parallel_off: bool = True
+    """Whether parallel_tool_calls: false is taken."""
+    tool_ids: Literal["any", "nine"] = "any"
+    """"nine": exactly nine letters and digits."""
+    user_after_tool: bool = True
+    """False: a user message may not follow a tool message, so a short assistant message is put between them."""
+    json_with_thinking: bool = True
+    """False: response_format answers 400 while thinking, so only the prompt asks for JSON then."""
+    effort_with_tools: Literal["ok", "none", "omit"] = "ok"
+    """What becomes of reasoning_effort when tools are sent: kept, set to "none", or left out."""
+    tool_call_extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that the first tool call of an assistant message must carry in the history."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that every request to this family carries."""
+
+
+Members = tuple[tuple[str, Mapping[str, Any]], ...]
+"""A pattern of model ids, and the facts that differ for them; later ones are laid over earlier ones."""
+
+_HINTS = get_type_hints(Facts)
+
+
+def facts_for(provider: Provider, model: Model) -> Facts:
+    """Everything known about a model at a provider, with the user's own numbers and `quirks` on top.
+
+    Raises ConfigError, which names the key, for a family or a quirk that does not exist or has the wrong kind of value.
+    """
+    module = import_module(f"{__name__}.{_family(provider, model)}")
+    facts: Facts = module.FACTS
+    for pattern, differs in getattr(module, "MEMBERS", ()):
+        if re.search(pattern, model.id, re.IGNORECASE):
+            facts = replace(facts, **differs)
+    own = {key: value for key in ("context", "max_output") if (value := getattr(model, key)) is not None}
+    return replace(facts, **own, **_overrides(model))
+
+
+def _family(provider: Provider, model: Model) -> str:
+    named = model.family or provider.family
+    if named:
+        return _named(named, f"models.{model.name}.family" if model.family else f"providers.{provider.name}.family")
+    by_name = provider.name if provider.name in FAMILIES and provider.name != "openai" else "generic"
+    return _by_host(provider.base_url) or _by_id(model.id) or by_name
+
+
+def _named(name: str, key: str) -> str:
+    if name in FAMILIES:
+        return name
+    raise ConfigError(f"{key}: no family is called {name!r}; there are {', '.join(sorted(FAMILIES))}")
+
+
+def _by_host(url: str) -> str | None:
+    host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    for family, marks in _table("HOSTS"):
+        if any(_at(host, mark) for mark in marks):
+            return family
+    return None
+
+
+def _at(host: str, mark: str) -> bool:
+    """Whether the host is the mark's or below it; a mark like ":11434" is a port on any host."""
+    if mark.startswith(":"):
+        return host.endswith(mark)
+    name = host.partition(":")[0]
+    return name == mark or name.endswith("." + mark)
+
+
+def _by_id(model_id: str) -> str | None:
+    name = model_id.rpartition("/")[2]
+    for family, patterns in _table("MODELS"):
+        if any(re.match(pattern, name, re.IGNORECASE) for pattern in patterns):
+            return family
+    return None
+
+
+@cache
+def _table(name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((family, getattr(import_module(f"{__name__}.{family}"), name)) for family in FAMILIES)
+
+
+def _overrides(model: Model) -> dict[str, Any]:
+    known = {f.name for f in fields(Facts)}
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in model.quirks.items():
+        key = f"models.{model.name}.quirks.{name}"
+        if name not in known:
+            problems.append(f"{key}: no such quirk; there are {', '.join(sorted(known))}")
+        elif (fit := _fit(value, _HINTS[name])) is _WRONG:
+            problems.append(f"{key}: {value!r} does not fit; it takes {_kind(_HINTS[name])}")
+        else:
+            found[name] = fit
+    if problems:
+        raise ConfigError(*problems)
+    return found
+
+
+_WRONG = object()
+
+
+def _fit(value: Any, hint: Any) -> Any:
+    """The value as the fact wants it (TOML has only lists), or _WRONG."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return value if value in get_args(hint) else _WRONG
+    if origin is Union or origin is type(int | None):
+        fits = (_fit(value, option) for option in get_args(hint) if option is not type(None))
+        return None if value == "" else next((fit for fit in fits if fit is not _WRONG), _WRONG)
+    if origin in (tuple, frozenset):
+        good = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+        return origin(value) if good else _WRONG
+    return _plain(value, hint)
+
+
+def _plain(value: Any, hint: Any) -> Any:
+    if hint is float:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else _WRONG
+    if hint in (bool, int, str):
+        return value if type(value) is hint else _WRONG
+    return value if isinstance(value, dict) else _WRONG
+
+
+def _kind(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(repr(option) for option in get_args(hint))
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    if get_origin(hint) in (tuple, frozenset):
+        return "a list of texts"
+    options = [option for option in get_args(hint) if option is not type(None)]
+    return names.get(hint) or (" or ".join(map(_kind, options)) if len(options) < len(get_args(hint)) else "a table")

@@ -1,0 +1,41 @@
+"""DeepSeek: V4 and later think by default; the retired R1 and V3 names stay understood.
+
+Sources: api-docs.deepseek.com/guides/thinking_mode (read November 2026: toggle, efforts, "for turns that do perform
+tool calls, the reasoning_content must be fully passed back ... 400"), DeepSeek-V3 issue #1376 ("Thinking mode does not
+support this tool_choice"), deepseek-harness #739 (a tool call without any reasoning needs the empty field).
+"""
+
+from ccr_tui.proxy.quirks import Facts, Members
+
+HOSTS = ("api.deepseek.com",)
+MODELS = (r"deepseek",)
+FACTS = Facts(
+    family="deepseek",
+    context=1_000_000,
+    max_output=384_000,
+    images=False,  # flash is said to see, but the chat path's content is documented as text: unchecked
+    max_stops=16,
+    forced_tool_with_thinking=False,
+    json_schema=False,  # only json_object, and the word "json" must be in the prompt
+    thinking="thinking_type",
+    efforts=("low", "medium", "high", "xhigh", "max"),  # medium and xhigh are taken and mapped by the server
+    reasoning_back="reasoning_content",
+    reasoning_required=True,
+    parallel_off=False,  # not in its reference
+)
+
+_R1 = {
+    "thinking": "none",
+    "always_thinks": True,
+    "reasoning_back": None,  # R1 answered 400 when it was sent back
+    "reasoning_required": False,
+    "sampling": False,
+    "context": 128_000,
+    "max_output": 64_000,
+}
+
+MEMBERS: Members = (
+    (r"reasoner|[-/]r1", _R1),
+    (r"deepseek-chat|[-/]v3|coder", {"thinking": "none", "reasoning_required": False, "forced_tool_with_thinking": True,
+                                     "context": 128_000, "max_output": 8_192}),
+)  # fmt: skip

@@ -1,0 +1,25 @@
+"""Groq: fast hosts of open models.
+
+Source: console.groq.com/docs/reasoning and /docs/openai (reasoning_effort none or default for Qwen, low to high for
+gpt-oss; reasoning_format must be parsed or hidden with tools; at most 4 stops, 128 tools).
+"""
+
+from ccr_tui.proxy.quirks import Facts, Members
+
+HOSTS = ("api.groq.com",)
+MODELS: tuple[str, ...] = ()
+FACTS = Facts(
+    family="groq",
+    max_tokens_key="max_completion_tokens",
+    max_stops=4,
+    images=False,
+    json_schema=False,  # only some members
+)
+
+MEMBERS: Members = (
+    (r"gpt-oss", {"thinking": "reasoning_effort", "always_thinks": True, "context": 131_072, "max_output": 65_536,
+                  "json_schema": True}),
+    (r"qwen3|deepseek-r1|qwq", {"extra": {"reasoning_format": "parsed"}}),
+    (r"llama-4|kimi-k2", {"json_schema": True}),
+    (r"llama-4", {"images": True}),
+)  # fmt: skip

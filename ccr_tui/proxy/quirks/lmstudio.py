@@ -1,0 +1,17 @@
+"""LM Studio.
+
+Sources: lmstudio-bug-tracker #670 ("Invalid tool_choice type: 'object'. Supported string values: none, auto, required")
+and #189 ("'response_format.type' must be 'json_schema'").
+"""
+
+from ccr_tui.proxy.quirks import Facts
+
+HOSTS = (":1234",)
+MODELS: tuple[str, ...] = ()
+FACTS = Facts(
+    family="lmstudio",
+    top_k=True,
+    tool_choice_named="required",
+    reasoning_back="reasoning_content",
+    think_tags=True,
+)

@@ -1,0 +1,29 @@
+"""MiniMax.
+
+Sources: platform.minimax.io/docs/api-reference/text-openai-api (reasoning_split, <think> otherwise in the content;
+tool_choice and response_format are not documented); java.agentscope.io's notes on the same API.
+"""
+
+from ccr_tui.proxy.quirks import Facts, Members
+
+HOSTS = ("api.minimax.io", "api.minimaxi.com", "api.minimax.chat")
+MODELS = (r"minimax", r"abab")
+FACTS = Facts(
+    family="minimax",
+    max_tokens_key="max_completion_tokens",  # max_tokens is deprecated there
+    images=False,
+    tool_choice_forced=False,
+    tool_choice_none=False,
+    parallel_off=False,
+    json_schema=False,
+    thinking="none",
+    always_thinks=True,  # M2.x thinks even when told not to
+    reasoning_back="reasoning_content",  # reasoning_details in its reference; unchecked
+    think_tags=True,
+    extra={"reasoning_split": True},
+)
+
+MEMBERS: Members = (
+    (r"m[3-9]", {"images": True, "thinking": "thinking_type", "thinking_on": {"type": "adaptive"}, "efforts": (),
+                 "always_thinks": False}),
+)  # fmt: skip

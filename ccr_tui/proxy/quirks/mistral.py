@@ -1,0 +1,21 @@
+"""Mistral.
+
+Sources: error texts "Tool call id was ... but must be a-z, A-Z, 0-9, with a length of 9" (opencode #1680) and
+"Unexpected role 'user' after role 'tool'" (the same client puts an assistant message between them).
+"""
+
+from ccr_tui.proxy.quirks import Facts, Members
+
+HOSTS = ("api.mistral.ai", "codestral.mistral.ai")
+MODELS = (r"mistral", r"ministral", r"mixtral", r"codestral", r"devstral", r"magistral", r"pixtral")
+FACTS = Facts(
+    family="mistral",
+    tool_ids="nine",
+    user_after_tool=False,
+    include_usage=False,  # usage always comes with the last chunk; the option is not in its reference
+)
+
+MEMBERS: Members = (
+    (r"codestral|devstral|mixtral|open-mistral", {"images": False}),
+    (r"magistral", {"always_thinks": True}),
+)

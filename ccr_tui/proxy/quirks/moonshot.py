@@ -1,0 +1,33 @@
+"""Moonshot's Kimi.
+
+Sources: error texts "thinking is enabled but reasoning_content is missing in assistant tool call message" (continue
+#11711) and "tool_choice 'specified' is incompatible with thinking enabled" (oh-my-pi #1077); platform.kimi.ai on
+thinking.keep and on K3, which always thinks and takes reasoning_effort low, high, max.
+"""
+
+from ccr_tui.proxy.quirks import Facts, Members
+
+HOSTS = ("api.moonshot.ai", "api.moonshot.cn", "api.kimi.com")
+MODELS = (r"kimi", r"moonshot")
+FACTS = Facts(
+    family="moonshot",
+    context=262_144,
+    max_stops=5,
+    sampling=False,  # K2.5 and later take only their own fixed temperature
+    forced_tool_with_thinking=False,
+    thinking="thinking_type",
+    thinking_on={"type": "enabled", "keep": "all"},  # keep: earlier turns' reasoning is read, not ignored
+    efforts=(),
+    reasoning_back="reasoning_content",
+    reasoning_required=True,
+    parallel_off=False,  # unchecked
+)
+
+_PLAIN = {"thinking": "none", "reasoning_required": False, "sampling": True, "forced_tool_with_thinking": True}
+
+MEMBERS: Members = (
+    (r"k3", {"thinking": "reasoning_effort", "always_thinks": True, "efforts": ("low", "high", "max"),
+             "context": 1_000_000}),  # window unchecked
+    (r"k2-thinking", {"thinking": "none", "always_thinks": True, "images": False}),
+    (r"k2-(0711|0905|turbo|instruct)|moonshot-v1", {**_PLAIN, "images": False}),
+)  # fmt: skip

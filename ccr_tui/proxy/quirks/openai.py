@@ -1,0 +1,39 @@
+"""OpenAI's own models.
+
+Sources: developers.openai.com/api/docs/guides/reasoning and the error texts that their users quote (links below).
+"""
+
+from ccr_tui.proxy.quirks import Facts, Members
+
+HOSTS = ("api.openai.com", "openai.azure.com")
+MODELS = (r"gpt-[345]", r"o[134](-|$)", r"chatgpt-", r"codex")
+FACTS = Facts(
+    family="openai",
+    max_tokens_key="max_completion_tokens",  # max_tokens is deprecated, and refused by reasoning models
+    mid_system="system",
+    documents="file",
+    max_stops=4,
+    tool_description_limit=None,  # 1024 was lifted; unchecked
+    prompt_cache_key=True,
+)
+
+_REASONING = {
+    "thinking": "reasoning_effort",
+    "sampling": False,  # "Unsupported value: 'temperature' does not support ... with this model"
+    "max_stops": 0,  # "Unsupported parameter: 'stop' is not supported with this model" (o-series, gpt-5)
+}
+
+MEMBERS: Members = (
+    (r"^o[134](-|$)", {**_REASONING, "context": 200_000, "max_output": 100_000}),
+    (r"^gpt-5(?!.*chat)", {**_REASONING, "efforts": ("minimal", "low", "medium", "high"), "context": 400_000,
+                           "max_output": 128_000}),
+    # gpt-5.1 refuses minimal: "Supported values are: 'none', 'low', 'medium', and 'high'" (opencode #4451)
+    (r"^gpt-5\.\d", {"efforts": ("none", "low", "medium", "high", "xhigh")}),
+    (r"^gpt-5\.1(?!-codex-max)", {"efforts": ("none", "low", "medium", "high")}),
+    # "Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions" (openai-openapi #541)
+    (r"^gpt-5\.[45]", {"effort_with_tools": "omit"}),
+    # from 5.6 on even leaving it out is refused: "set reasoning_effort to 'none'" (litellm PR #34569)
+    (r"^gpt-5\.([6-9]|\d\d)", {"effort_with_tools": "none"}),
+    (r"^gpt-4o", {"context": 128_000, "max_output": 16_384}),
+    (r"^gpt-4\.1", {"context": 1_047_576, "max_output": 32_768}),
+)  # fmt: skip

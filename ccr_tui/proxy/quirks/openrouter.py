@@ -1,0 +1,26 @@
+"""OpenRouter: everybody's models behind one `reasoning` object.
+
+Source: openrouter.ai/docs/use-cases/reasoning-tokens (efforts xhigh to none; `reasoning` is taken back in assistant
+messages). Some models answer 400 "Reasoning is mandatory for this endpoint and cannot be disabled".
+"""
+
+from ccr_tui.proxy.quirks import Facts, Members
+
+HOSTS = ("openrouter.ai",)
+MODELS: tuple[str, ...] = ()
+FACTS = Facts(
+    family="openrouter",
+    documents="file",
+    top_k=True,
+    thinking="reasoning_object",
+    efforts=("minimal", "low", "medium", "high", "xhigh"),
+    reasoning_back="reasoning",
+)
+
+MEMBERS: Members = (
+    (r"openai/(o\d|gpt-5)|gemini-[\d.]+-pro|gemini-3|r1|qwq|thinking|grok-4|minimax-m2|kimi-k3|gpt-oss",
+     {"always_thinks": True}),
+    # the maker's own rules hold behind the router too
+    (r"deepseek-(v4|flash)|kimi-k[23]", {"forced_tool_with_thinking": False, "reasoning_required": True}),
+    (r"deepseek|qwen3-coder|glm-[45](?!.*v)", {"images": False}),
+)  # fmt: skip

@@ -1,0 +1,33 @@
+"""Qwen at Alibaba's Model Studio (DashScope), and Qwen elsewhere as far as its own knob is known there.
+
+Sources: help.aliyun.com/en/model-studio/deep-thinking; qwen-code #7659 and eino #994 ("The tool_choice parameter does
+not support being set to required or object in thinking mode").
+"""
+
+from ccr_tui.proxy.quirks import Facts, Members
+
+HOSTS = ("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com", "maas.aliyuncs.com",
+         "aliyuncs.com")  # fmt: skip
+MODELS = (r"qwen", r"qwq", r"qvq")
+FACTS = Facts(
+    family="qwen",
+    top_k=True,
+    forced_tool_with_thinking=False,
+    parallel_tool_calls=True,  # off unless asked for
+    json_schema=False,  # json_object everywhere; json_schema on some members only
+    json_with_thinking=False,
+    thinking="enable_thinking",
+    efforts=(),
+    reasoning_back="reasoning_content",
+)
+
+MEMBERS: Members = (
+    (r"qwq|qvq|-thinking", {"always_thinks": True}),
+    # coder and instruct models do not think, and refuse or ignore the knob
+    (r"coder|-instruct|qwen2|qwen-(max|turbo)(-\d{4}|$)|qwen3-max$", {"thinking": "none", "reasoning_back": None,
+                                                                     "forced_tool_with_thinking": True,
+                                                                     "json_with_thinking": True}),
+    (r"coder|qwen-(max|turbo)|deepseek|qwen3-(?!vl|omni)", {"images": False}),
+    (r"coder-(plus|flash)", {"context": 1_000_000, "max_output": 65_536}),
+    (r"deepseek-v[4-9]", {"reasoning_required": True}),
+)  # fmt: skip
