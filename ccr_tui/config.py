@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ccr_tui.errors import ConfigError
 from ccr_tui.records import Mode, Price
+from ccr_tui.values import variable
 
 ProviderKind = Literal["openai", "anthropic", "demo"]
 
@@ -84,3 +86,45 @@ class Config:
     db: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where a setting came from ("environment OPENAI_MODEL", "config.toml"), by key, for the screens."""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The environment over .env, as they were read: where `key` and `headers` look up `$NAME`."""
+    notes: tuple[str, ...] = ()
+    """What is not wrong and still worth saying, a sentence each: a model left out, a file that others can read."""
+
+
+def load(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> Config:
+    """The configuration from flags (named as the fields of Config), environment, .env in `cwd` and config.toml.
+
+    Raises ConfigError with every problem that was found.
+    """
+    config, problems = read(flags, env, cwd)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tuple[Config, list[str]]:
+    """The same, with the problems beside what could be read: enough to find the database of a broken configuration."""
+    from ccr_tui.assembly import assemble  # it builds what is defined here, so it cannot be imported above
+
+    return assemble(flags, env, cwd)
+
+
+def key(provider: Provider, env: Mapping[str, str]) -> str | None:
+    """The provider's key, `$NAME` resolved in `env` (pass `Config.env`). Raises ConfigError where NAME is not set."""
+    return None if provider.api_key is None else _resolved(provider.api_key, f"providers.{provider.name}.api_key", env)
+
+
+def headers(provider: Provider, env: Mapping[str, str]) -> dict[str, str]:
+    """The provider's extra headers, with `$NAME` resolved as in `key`."""
+    path = f"providers.{provider.name}.headers"
+    return {name: _resolved(value, f"{path}.{name}", env) for name, value in provider.headers.items()}
+
+
+def _resolved(written: str, path: str, env: Mapping[str, str]) -> str:
+    name = variable(written)
+    if name is None:
+        return written
+    if not env.get(name, "").strip():
+        raise ConfigError(f"{path} is ${name}, but {name} is not set. Export it, or put it into .env.")
+    return env[name].strip()

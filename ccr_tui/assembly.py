@@ -1,0 +1,124 @@
+"""Puts a `Config` together: what each key of config.toml and each variable of the environment means.
+
+Owns where config.toml and the database are, and the settings of the server itself; who serves which model is in
+`catalogue.py`. Must never raise on bad input: every problem goes on one list, and what can be read is read. The one
+surprise: a relative path means something different by where it stands: beside config.toml if written in it, else the
+working directory.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+from ccr_tui import values
+from ccr_tui.catalogue import Catalogue, demo
+from ccr_tui.config import Config
+from ccr_tui.records import Mode
+from ccr_tui.settings import Layers, Section, read_dotenv
+
+
+def assemble(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tuple[Config, list[str]]:
+    """The configuration as far as it could be read, and what is wrong with it."""
+    problems: list[str] = []
+    dotenv, notes = read_dotenv(cwd)
+    layers = Layers(flags, env, dotenv, problems)
+    path = _config_path(layers, cwd)
+    root = Section("", _toml(path, layers), problems)
+    config = _scalars(root, layers, path, cwd)
+    catalogue = Catalogue(root, layers, config).build(notes)
+    config = demo(config) if flags.get("demo") else catalogue
+    root.close()
+    _check_bind(config, problems)
+    return replace(config, origins=layers.origins, env=layers.environment(), notes=tuple(notes)), problems
+
+
+def _config_path(layers: Layers, cwd: Path) -> Path:
+    named = layers.flags.get("config") or layers.variable("CCR_TUI_CONFIG", values.text)
+    if named:
+        return cwd / Path(str(named)).expanduser()
+    import platformdirs
+
+    return platformdirs.user_config_path("ccr-tui", appauthor=False) / "config.toml"
+
+
+def _toml(path: Path, layers: Layers) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"), parse_float=Decimal)
+    except FileNotFoundError:
+        if layers.flags.get("config"):
+            layers.problems.append(f"flag --config names {path}, which does not exist; `ccr-tui config init` writes it")
+    except (OSError, UnicodeDecodeError) as error:
+        layers.problems.append(f"{path} could not be read: {error}")
+    except tomllib.TOMLDecodeError as error:
+        layers.problems.append(f"{path} is not valid TOML: {error}")
+    return {}
+
+
+def _scalars(root: Section, layers: Layers, path: Path, cwd: Path) -> Config:
+    server, timeouts, store = root.section("server"), root.section("timeouts"), root.section("store")
+    pick, default = layers.pick, Config()
+    port = values.integer(0, 65535)
+    mode = pick("mode", values.one_of("normal", "router"), root, "mode", "normal", ("ENABLE_ROUTER", _router_switch))
+    config = Config(
+        mode=cast(Mode, mode),
+        host=pick("host", values.text, server, "host", default.host, ("CCR_TUI_HOST", values.text)),
+        port=pick("port", port, server, "port", default.port, ("CCR_TUI_PORT", port)),
+        api_key=_own_key(server, layers),
+        timeout_s=pick(
+            "timeout_s", values.seconds, timeouts, "upstream_s", default.timeout_s,
+            ("API_TIMEOUT_MS", values.milliseconds),
+        ),
+        connect_timeout_s=timeouts.get("connect_s", values.seconds, default.connect_timeout_s),
+        ping_s=timeouts.get("ping_s", values.seconds, default.ping_s),
+        proxy=_proxy(root, layers),
+        keep_streams=store.get("keep_streams", values.switch, default.keep_streams),
+        path=path,
+        db=_db(store, layers, path, cwd),
+    )  # fmt: skip
+    for section in (server, timeouts, store):
+        section.close()
+    return config
+
+
+def _router_switch(value: object) -> str:
+    return "router" if values.switch(value) else "normal"
+
+
+def _own_key(server: Section, layers: Layers) -> str | None:
+    written: str | None = layers.pick("api_key", values.text, server, "api_key", "", ("CCR_TUI_API_KEY", values.text))
+    name = values.variable(written or "")
+    if name is None:
+        return written or None
+    found = layers.environment().get(name, "").strip()
+    if not found:
+        layers.problems.append(f"server.api_key is ${name}, but {name} is not set. Export it, or put it into .env.")
+    return found or None
+
+
+def _proxy(root: Section, layers: Layers) -> str | None:
+    missing = "\0"
+    found = layers.pick("proxy", values.proxy, root, "proxy", missing, ("PROXY_URL", values.proxy))
+    return None if found == missing else found
+
+
+def _db(store: Section, layers: Layers, path: Path, cwd: Path) -> Path:
+    named = layers.pick("db", values.text, store, "path", "", ("CCR_TUI_DB", values.text))
+    if named:
+        base = path.parent if layers.origins.get("db") == "config.toml" else cwd
+        return base / Path(named).expanduser()
+    import platformdirs
+
+    return platformdirs.user_data_path("ccr-tui", appauthor=False) / "ccr.db"
+
+
+def _check_bind(config: Config, problems: list[str]) -> None:
+    if not values.is_loopback(config.host) and not config.api_key:
+        problems.append(
+            f"server.host is {config.host}, which other machines can reach, and anybody there could spend your money: "
+            "set CCR_TUI_API_KEY (or server.api_key) to what clients must present, or use 127.0.0.1"
+        )
