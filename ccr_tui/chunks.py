@@ -1,0 +1,134 @@
+"""A JSON body as a path of chunks, and back, exactly.
+
+Owns how a request or reply is cut up so that what Claude Code sends again each turn is stored once: a chunk is one
+tool, one system block, one message, or the frame (everything else). Must never do I/O, and never change what it was
+given. The one surprise: the order is that in which a prompt cache reads (tools, system, messages) with the frame last,
+so that the common start of two paths is what a provider could have served from its cache; and `cache_control` marks,
+which move every turn, are lifted out into a small manifest, because a mark must not make an old message a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from ccr_tui.records import Json
+from ccr_tui.wire import dumps, loads
+
+PARTS = ("tools", "system", "messages")
+"""The top-level keys whose elements become chunks of their own."""
+REPLY = "reply"
+"""The part of an answer that comes back as a message in the next request: its role and content, as one chunk."""
+MARK = "cache_control"
+_MARK_DEPTH = 2
+"""Marks stand on tools, system blocks, blocks of a message, and blocks inside a tool result; nowhere deeper."""
+
+
+def digest(data: bytes) -> bytes:
+    """The name of a chunk: 16 bytes of BLAKE2b."""
+    return blake2b(data, digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A body cut up. `join(path.chunks, path.manifest)` is the body again."""
+
+    chunks: tuple[bytes, ...]
+    """Tools, system, messages, and the frame last."""
+    manifest: bytes
+    """JSON: how many chunks belong to which key, and the marks with their places."""
+    said: range
+    """Which chunks are messages (or the reply): what people search for."""
+
+
+def split(body: Json) -> Path:
+    """Cut a body up. Any JSON value will do; what isn't a request or a reply is a frame alone."""
+    parts: list[list[Any]] = []
+    elements: list[Json] = []
+    frame = _take_apart(body, parts, elements)
+    marks: list[list[Any]] = []
+    bare = [_lift(element, (), at, marks) for at, element in enumerate(elements)]
+    manifest = [parts, marks] if marks else [parts] if parts else []
+    said = range(len(elements) - _size(parts[-1]), len(elements)) if _is_said(parts) else range(0)
+    return Path(tuple(map(dumps, (*bare, frame))), dumps(manifest), said)
+
+
+def join(chunks: Iterable[bytes], manifest: bytes) -> Json:
+    """The body that was cut up: equal in every value and in the order of keys."""
+    return assemble([loads(chunk) for chunk in chunks], manifest)
+
+
+def assemble(values: Sequence[Json], manifest: bytes) -> Json:
+    """`join` for chunks that are parsed already. Shares them with the result and changes none."""
+    parts, marks = (*loads(manifest), [], [])[:2]
+    elements = list(values[:-1])
+    for at, where, position, mark in marks:
+        elements[at] = _put_back(elements[at], where, position, mark)
+    return _put_together(values[-1], parts, elements)
+
+
+def _take_apart(body: Json, parts: list[list[Any]], elements: list[Json]) -> Json:
+    """The frame, with null where a part was taken out; `parts` and `elements` are filled."""
+    if not isinstance(body, dict):
+        return body
+    frame = dict(body)
+    if body.get("role") == "assistant" and isinstance(body.get("content"), list):
+        elements.append({"role": body["role"], "content": body["content"]})
+        parts.append([REPLY, None])
+        return frame | {"role": None, "content": None}
+    for key in PARTS:
+        value = body.get(key)
+        if not value or not isinstance(value, list | str):
+            continue
+        elements.extend(value if isinstance(value, list) else [value])
+        parts.append([key, len(value) if isinstance(value, list) else None])
+        frame[key] = None
+    return frame
+
+
+def _put_together(frame: Json, parts: list[list[Any]], elements: list[Json]) -> Json:
+    if not parts:
+        return frame
+    body, start = dict(frame), 0
+    for key, count in parts:
+        if key == REPLY:
+            body.update(elements[start])
+        else:
+            body[key] = elements[start] if count is None else elements[start : start + count]
+        start += _size([key, count])
+    return body
+
+
+def _size(part: list[Any]) -> int:
+    return 1 if part[1] is None else int(part[1])
+
+
+def _is_said(parts: list[list[Any]]) -> bool:
+    return bool(parts) and parts[-1][0] in ("messages", REPLY)
+
+
+def _lift(value: Json, where: tuple[int, ...], at: int, marks: list[list[Any]]) -> Json:
+    """The value without its marks; each goes to `marks` as [chunk, path of content indexes, place among keys, mark]."""
+    if not isinstance(value, dict):
+        return value
+    content = value.get("content")
+    if isinstance(content, list) and len(where) < _MARK_DEPTH:
+        bare = [_lift(block, (*where, i), at, marks) for i, block in enumerate(content)]
+        if any(new is not old for new, old in zip(bare, content, strict=True)):
+            value = value | {"content": bare}
+    if MARK in value:
+        marks.append([at, where, list(value).index(MARK), value[MARK]])
+        value = {key: entry for key, entry in value.items() if key != MARK}
+    return value
+
+
+def _put_back(value: Json, where: Sequence[int], position: int, mark: Json) -> Json:
+    if where:
+        content = list(value["content"])
+        content[where[0]] = _put_back(content[where[0]], where[1:], position, mark)
+        return value | {"content": content}
+    items = list(value.items())
+    items.insert(position, (MARK, mark))
+    return dict(items)
