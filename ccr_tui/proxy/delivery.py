@@ -53,8 +53,8 @@ class Delivery:
         self.headers: dict[str, str] = {}
         """Sent with every answer: request-id and x-ccr-*."""
         self.streams = False
-        self.begun = False
-        """Whether the status line went out."""
+        self.status = 0
+        """The HTTP status that the client was sent; 0 while nothing went out."""
         self.answering = False
         """Whether any content went out; from then on nothing is asked again."""
         self.timeline: list[TimelineEvent] = []
@@ -123,7 +123,7 @@ class Delivery:
     async def fail(self, error: ProxyError, request_id: str) -> None:
         """Tell the client: by status while nothing went out, else by an `error` event."""
         body = error_body(error.failure, request_id)
-        if self.begun:
+        if self.status:
             await self._write(sse.encode("error", body))
             return
         extra = {"retry-after": error.retry_after} if error.retry_after else {}
@@ -132,13 +132,13 @@ class Delivery:
         await self._whole(error.status, extra, body)
 
     async def _whole(self, status: int, extra: Mapping[str, str], body: Json) -> None:
-        self.begun = True
+        self.status = status
         await self._client.whole(status, JSON_HEADERS | self.headers | extra, dumps(body))
 
     async def _write(self, data: bytes) -> None:
         async with self._lock:
-            if not self.begun:
-                self.begun = True
+            if not self.status:
+                self.status = 200
                 await self._client.begin(STREAM_HEADERS | self.headers)
             self._touched = self._now()
             await self._client.write(data)

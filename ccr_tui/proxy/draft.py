@@ -1,0 +1,113 @@
+"""A trace while it is being made.
+
+Owns the pieces that become one `Trace` at the end of an exchange. Must never do I/O. The one surprise: it can be turned
+into a trace at any moment, however far the exchange came, because that is what happens when the client leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from ccr_tui import __version__
+from ccr_tui.proxy.asked import KEPT_HEADERS, Asked
+from ccr_tui.proxy.delivery import Client, Delivery
+from ccr_tui.records import Attempt, Failure, Flight, Json, Origin, Outcome, RouteDecision, Trace
+
+
+class Draft:
+    """Everything that is known of one request so far. Times are milliseconds since it arrived."""
+
+    def __init__(self, client: Client, now: float, ticks: Callable[[], float], origin: Origin) -> None:
+        self.uid = f"{int(now * 1000):011x}{uuid4().hex[:13]}"
+        self.client, self.started_at, self.origin = client, now, origin
+        self.body: Json = None
+        self.raw: bytes | None = None
+        self.asked: Asked | None = None
+        self.decision: RouteDecision | None = None
+        self.attempts: list[Attempt] = []
+        self.estimate: int | None = None
+        self.outcome: Outcome = "cancelled"
+        self.status = 0
+        self.failure: Failure | None = None
+        self.flight = Flight(self.uid, now, "")
+        self._spans: list[tuple[str, int, int]] = []
+        self._ticks, self._zero = ticks, ticks()
+
+    @property
+    def request_id(self) -> str:
+        """What the client sees as request-id."""
+        return f"req_{self.uid}"
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message that is answered."""
+        return f"msg_{self.uid}"
+
+    def ms(self) -> int:
+        """Milliseconds since the request arrived."""
+        return int((self._ticks() - self._zero) * 1000)
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """A stage of the waterfall."""
+        begun = self.ms()
+        try:
+            yield
+        finally:
+            self._spans.append((name, begun, self.ms()))
+
+    def is_asked(self, asked: Asked) -> None:
+        """Who asks, for the board."""
+        self.asked, flight = asked, self.flight
+        flight.asked_model, flight.kind = asked.model, asked.kind
+        flight.project, flight.session = asked.project, asked.session
+
+    def is_decided(self, decision: RouteDecision) -> None:
+        """Who is to answer, for the board."""
+        self.decision = decision
+        self.flight.agent, self.flight.model = decision.agent, decision.model
+
+    def headers(self) -> dict[str, str]:
+        """What every answer carries."""
+        known = {"request-id": self.request_id, "x-ccr-trace": self.uid}
+        if self.decision is None:
+            return known
+        route = self.decision
+        return known | {"x-ccr-model": plain(self.flight.model), "x-ccr-agent": route.agent, "x-ccr-rule": route.rule}
+
+    def trace(self, delivery: Delivery) -> Trace:
+        """The record, as far as the exchange came."""
+        asked = self.asked
+        return Trace(
+            uid=self.uid,
+            origin=self.origin,
+            kind=asked.kind if asked else "other",
+            session=asked.session if asked else None,
+            project=asked.project if asked else None,
+            agent_id=asked.agent_id if asked else None,
+            asked_model=asked.model if asked else "",
+            streamed=delivery.streams,
+            body=self.body,
+            raw=self.raw,
+            headers={name: value for name, value in self.client.headers.items() if name in KEPT_HEADERS},
+            decision=self.decision,
+            attempts=tuple(self.attempts),
+            reply=delivery.message,
+            timeline=tuple(delivery.timeline),
+            outcome=self.outcome,
+            status=delivery.status,
+            failure=self.failure,
+            estimate=self.estimate,
+            started_at=self.started_at,
+            ttft_ms=delivery.ttft_ms,
+            duration_ms=self.ms(),
+            spans=tuple(self._spans),
+            app_version=__version__,
+        )
+
+
+def plain(text: str) -> str:
+    """Fit for a header: printable ASCII only."""
+    return "".join(character if 32 <= ord(character) < 127 else "?" for character in text)

@@ -1,0 +1,181 @@
+"""The proxy as one thing that starts, answers and stops, on whatever event loop it is given.
+
+Owns the listening socket, the upstream clients, the counting thread, the current config and the measure of the loop's
+stalls. Must never know a screen or a database: it has callables only. The one surprise: stopping waits for the streams
+that run (10 s at most), because a person's work hangs on them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from ccr_tui import __version__
+from ccr_tui.config import Config
+from ccr_tui.config import key as resolve_key
+from ccr_tui.errors import CcrError
+from ccr_tui.feed import Feed
+from ccr_tui.prices import Book
+from ccr_tui.proxy.exchange import Context
+from ccr_tui.proxy.server import Server
+from ccr_tui.proxy.upstream import Upstreams
+from ccr_tui.records import Json, Price
+from ccr_tui.tokens import Calibration, Counter
+
+TICK_S = 0.05
+"""How often the loop is asked whether it is on time."""
+WINDOW = 40
+"""Ticks that the shown stall looks back on: two seconds."""
+
+
+class Engine:
+    """The proxy. `config` may be swapped at any time; each exchange reads it once."""
+
+    def __init__(
+        self,
+        config: Config,
+        feed: Feed,
+        counter: Counter,
+        calibration: Calibration,
+        learned: Callable[[str, float, int, float], None],
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.feed = feed
+        self.calibration = calibration
+        self.stalls: deque[float] = deque(maxlen=WINDOW)
+        self._env = os.environ if env is None else env
+        self._counter, self._learned = counter, learned
+        self._upstreams = Upstreams()
+        self._threads = ThreadPoolExecutor(1, "count")
+        self._runner: web.AppRunner | None = None
+        self._ticker: asyncio.Task[None] | None = None
+        self.address = ""
+        self.swap(config)
+
+    def swap(self, config: Config) -> None:
+        """Answer with this config from the next request on; those under way keep theirs."""
+        self.config = config
+        user = {name: model.price for name, model in config.models.items() if model.price}
+        self._context = Context(
+            config=config,
+            upstreams=self._upstreams,
+            feed=self.feed,
+            book=Book(user),
+            calibration=self.calibration,
+            count=self.count,
+            tokens_of=self._counter.text,
+            key_of=lambda provider: resolve_key(provider, self._env),
+            learn=self._learn,
+        )
+
+    @property
+    def context(self) -> Context:
+        """What the next exchange stands on."""
+        return self._context
+
+    @property
+    def stall_ms(self) -> float:
+        """The loop's worst delay of the last two seconds, in milliseconds."""
+        return max(self.stalls, default=0.0)
+
+    async def start(self) -> None:
+        """Listen. Raises CcrError if the port is taken or the address can't be bound."""
+        self._upstreams.warm()
+        app = Server(lambda: self._context, self.health, self.estimate).app()
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.config.host, self.config.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise CcrError(unbindable(error, self.config)) from error
+        self.address = f"http://{shown(self.config.host)}:{self._runner.addresses[0][1]}"
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Take no more requests, let those under way end, close everything."""
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+            await self._landed(grace_s)
+            await self._runner.cleanup()
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await self._upstreams.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _landed(self, grace_s: float) -> None:
+        """Wait until the board is empty, `grace_s` seconds at most."""
+        deadline = asyncio.get_running_loop().time() + grace_s
+        while self.feed.board and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
+
+    def health(self) -> Json:
+        """What GET /health says."""
+        config = self.config
+        return {
+            "status": "ok",
+            "mode": config.mode,
+            "version": __version__,
+            "models": {agent: models[0] for agent, models in config.agents.items() if models},
+            "in_flight": len(self.feed.board),
+        }
+
+    async def count(self, body: Json) -> int:
+        """Uncalibrated input tokens of a Messages body, counted in a thread."""
+        loop = asyncio.get_running_loop()
+        return (await loop.run_in_executor(self._threads, self._counter.request, body)).total
+
+    async def estimate(self, body: Json) -> int:
+        """What count_tokens answers: the count as the default agent's model would report it."""
+        raw, config = await self.count(body), self.config
+        name = next(iter(config.agents.get("default", ())), None)
+        model = config.models.get(name or "")
+        key = f"{model.provider}/{model.id}" if model else ""
+        return self.calibration.estimate(key, raw).tokens
+
+    def _learn(self, key: str, raw: int, reported: int) -> None:
+        learned = self.calibration.learn(key, raw, reported)
+        if learned is not None:
+            self._learned(key, learned.ratio, learned.n, learned.error)
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + TICK_S
+            await asyncio.sleep(TICK_S)
+            self.stalls.append(max(0.0, (loop.time() - due) * 1000))
+
+
+def shown(host: str) -> str:
+    """The host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def unbindable(error: OSError, config: Config) -> str:
+    """Why we can't listen, and what to do."""
+    where = f"{shown(config.host)}:{config.port}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {config.port} on {config.host} is taken, perhaps by another ccr-tui. "
+            f"End that program, or choose another port: ccr-tui --port {config.port + 1}."
+        )
+    if error.errno == errno.EACCES:
+        return f"The system does not allow listening on {where}; choose a port over 1023."
+    return f"Cannot listen on {where}: {error.strerror or error}. Check --host and --port."
+
+
+def price_all(engine: Engine) -> None:
+    """Look every configured model's price up once; the large table takes 0.3 s to load, so call it in a thread."""
+    context = engine.context
+    for model in context.config.models.values():
+        provider = context.config.providers[model.provider]
+        price: Price | None = context.book.quote(model, provider, context.clock())
+        del price

@@ -1,0 +1,199 @@
+"""The HTTP face: what Claude Code and other clients of the Messages API connect to.
+
+Owns the routes, who may come in, and the live client of an exchange. Must never translate or decide anything. The one
+surprise: the body limit, the cancelling of a handler when its client leaves and the missing access log are settings that
+aiohttp leaves off or low by default, and each of them is needed here (facts measured with aiohttp 3.14).
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from aiohttp import web
+
+from ccr_tui import __version__
+from ccr_tui.config import Config
+from ccr_tui.errors import BadRequest, NotAllowed, NotFound, ProxyError, TooLarge
+from ccr_tui.proxy import exchange
+from ccr_tui.proxy.anthropic import error_body, models_page
+from ccr_tui.proxy.asked import parse_count
+from ccr_tui.proxy.delivery import ClientGone
+from ccr_tui.proxy.routing import ALIAS
+from ccr_tui.records import Json
+from ccr_tui.wire import dumps, loads
+
+MAX_BODY = 64 * 1024 * 1024
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+BORN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class LiveClient:
+    """A live HTTP connection as the client's end of an exchange."""
+
+    def __init__(self, request: web.Request) -> None:
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in request.headers.items()}
+        self.query = request.query_string
+        self.response: web.StreamResponse | None = None
+        self._request = request
+
+    async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Answer at once; the handler returns the response."""
+        self.response = web.Response(status=status, headers=headers, body=body)
+
+    async def begin(self, headers: Mapping[str, str]) -> None:
+        """Send the headers of a stream."""
+        self.response = web.StreamResponse(headers=headers)
+        await self._guard(self.response.prepare(self._request))
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece, at the pace of the client."""
+        assert self.response is not None
+        await self._guard(self.response.write(data))
+
+    async def _guard(self, sending: Awaitable[object]) -> None:
+        try:
+            await sending
+        except ConnectionError as error:
+            raise ClientGone from error
+
+
+class Server:
+    """The routes of the proxy, over a context that may be swapped between requests."""
+
+    def __init__(
+        self,
+        context: Callable[[], exchange.Context],
+        health: Callable[[], Json],
+        count: Callable[[Json], Awaitable[int]],
+    ) -> None:
+        self._context, self._health, self._count = context, health, count
+
+    def app(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[self._shape])
+        app.router.add_route("POST", "/v1/messages", self._messages)
+        app.router.add_route("POST", "/v1/messages/count_tokens", self._count_tokens)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/v1/models/{id}", self._model)
+        app.router.add_get("/health", self._healthy)
+        app.router.add_get("/", self._here)
+        return app
+
+    @web.middleware
+    async def _shape(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let the right ones in; every error leaves in Anthropic's shape."""
+        request_id = f"req_{uuid4().hex}"
+        try:
+            admit(request, self._context().config)
+            response = await handler(request)
+        except ProxyError as error:
+            return refusal(error, request_id)
+        except web.HTTPRequestEntityTooLarge:
+            return refusal(TooLarge("The body is over 64 MiB."), request_id)
+        except web.HTTPException as error:
+            sentence = f"There is no {request.method} {request.path} here: POST /v1/messages is what Claude Code uses."
+            return refusal(NotFound(sentence) if error.status in (404, 405) else bad(error), request_id)
+        if not response.prepared:
+            response.headers.setdefault("request-id", request_id)
+        return response
+
+    async def _messages(self, request: web.Request) -> web.StreamResponse:
+        client = LiveClient(request)
+        try:
+            await exchange.run(await request.read(), client, self._context())
+        except ClientGone:
+            return client.response or web.Response(status=499)
+        assert client.response is not None
+        return client.response
+
+    async def _count_tokens(self, request: web.Request) -> web.Response:
+        try:
+            body = loads(await request.read())
+        except ValueError as error:
+            raise BadRequest(f"The body is not JSON: {error}") from error
+        parse_count(body)
+        return answer({"input_tokens": await self._count(body)})
+
+    async def _models(self, request: web.Request) -> web.Response:
+        entries = [entry(name, model.id) for name, model in self._context().config.models.items()]
+        return answer(models_page(entries))
+
+    async def _model(self, request: web.Request) -> web.Response:
+        wanted, config = request.match_info["id"], self._context().config
+        name = wanted.removeprefix(ALIAS)
+        if name not in config.models:
+            raise NotFound(f"No model {wanted!r} is configured; GET /v1/models lists them.")
+        return answer(entry(name, config.models[name].id))
+
+    async def _healthy(self, request: web.Request) -> web.Response:
+        return answer(self._health())
+
+    async def _here(self, request: web.Request) -> web.Response:
+        return web.Response(text=f"ccr-tui {__version__}\n")
+
+
+def admit(request: web.Request, config: Config) -> None:
+    """Only local programs, and those that have our key. Raises NotAllowed.
+
+    A web page on this machine could otherwise spend the user's money: browsers send Origin, and a page that rebinds its
+    own name to 127.0.0.1 sends that name as Host. Looking (GET) is free of the key, so that `ccr-tui code` can see who
+    listens.
+    """
+    if "Origin" in request.headers:
+        raise NotAllowed("Requests from web pages are not answered.", status=403, type="permission_error")
+    if config.api_key is None:
+        host = request.url.host or ""
+        if not (host == "localhost" or is_address(host) or host == config.host):
+            raise NotAllowed(f"The Host {host!r} is not ours.", status=403, type="permission_error")
+    elif request.path not in ("/", "/health") and not has_key(request, config.api_key):
+        raise NotAllowed(
+            "The key is missing or wrong: set ANTHROPIC_AUTH_TOKEN to the value of CCR_TUI_API_KEY.", should_retry=False
+        )
+
+
+def is_address(host: str) -> bool:
+    """Whether the host is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def has_key(request: web.Request, key: str) -> bool:
+    """Whether our key came as x-api-key or as a bearer token; compared in constant time."""
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    given = (request.headers.get("x-api-key", ""), bearer)
+    return any(hmac.compare_digest(one.encode(), key.encode()) for one in given)
+
+
+def entry(name: str, id: str) -> Json:
+    """A model in Anthropic's list shape, under an id that Claude Code keeps."""
+    return {
+        "type": "model",
+        "id": f"{ALIAS}{name}",
+        "display_name": name if name == id else f"{name} ({id})",
+        "created_at": BORN.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A JSON response."""
+    return web.Response(status=status, body=dumps(body), content_type="application/json", headers=headers)
+
+
+def refusal(error: ProxyError, request_id: str) -> web.Response:
+    """An error in Anthropic's shape."""
+    headers = {"request-id": request_id}
+    if error.should_retry is not None:
+        headers["x-should-retry"] = str(error.should_retry).lower()
+    return answer(error_body(error.failure, request_id), error.status, headers)
+
+
+def bad(error: web.HTTPException) -> ProxyError:
+    """aiohttp's own complaint about a request, as ours."""
+    return BadRequest(f"The request cannot be read: {error.reason}.", status=error.status)
