@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import cast
 
 from ccr_tui import values
-from ccr_tui.catalogue import Catalogue, demo
+from ccr_tui.catalogue import Catalogue
 from ccr_tui.config import Config
 from ccr_tui.records import Mode
-from ccr_tui.settings import Layers, Section, read_dotenv
+from ccr_tui.settings import Layers, Section, default_config, default_db, read_dotenv
 
 
 def assemble(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tuple[Config, list[str]]:
@@ -30,8 +30,7 @@ def assemble(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> 
     path = _config_path(layers, cwd)
     root = Section("", _toml(path, layers), problems)
     config = _scalars(root, layers, path, cwd)
-    catalogue = Catalogue(root, layers, config).build(notes)
-    config = demo(config) if flags.get("demo") else catalogue
+    config = Catalogue(root, layers, config).build(notes)
     root.close()
     _check_bind(config, problems)
     return replace(config, origins=layers.origins, env=layers.environment(), notes=tuple(notes)), problems
@@ -41,9 +40,7 @@ def _config_path(layers: Layers, cwd: Path) -> Path:
     named = layers.flags.get("config") or layers.variable("CCR_TUI_CONFIG", values.text)
     if named:
         return cwd / Path(str(named)).expanduser()
-    import platformdirs
-
-    return platformdirs.user_config_path("ccr-tui", appauthor=False) / "config.toml"
+    return default_config()
 
 
 def _toml(path: Path, layers: Layers) -> dict[str, object]:
@@ -111,9 +108,7 @@ def _db(store: Section, layers: Layers, path: Path, cwd: Path) -> Path:
     if named:
         base = path.parent if layers.origins.get("db") == "config.toml" else cwd
         return base / Path(named).expanduser()
-    import platformdirs
-
-    return platformdirs.user_data_path("ccr-tui", appauthor=False) / "ccr.db"
+    return default_db()
 
 
 def _check_bind(config: Config, problems: list[str]) -> None:

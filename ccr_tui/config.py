@@ -87,7 +87,7 @@ class Config:
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where a setting came from ("environment OPENAI_MODEL", "config.toml"), by key, for the screens."""
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The environment over .env, as they were read: where `key` and `headers` look up `$NAME`."""
+    """The environment over .env, as they were read: where `credentials` looks up `$NAME`."""
     notes: tuple[str, ...] = ()
     """What is not wrong and still worth saying, a sentence each: a model left out, a file that others can read."""
 
@@ -115,10 +115,11 @@ def key(provider: Provider, env: Mapping[str, str]) -> str | None:
     return None if provider.api_key is None else _resolved(provider.api_key, f"providers.{provider.name}.api_key", env)
 
 
-def headers(provider: Provider, env: Mapping[str, str]) -> dict[str, str]:
-    """The provider's extra headers, with `$NAME` resolved as in `key`."""
+def credentials(provider: Provider, config: Config) -> tuple[str | None, dict[str, str]]:
+    """The provider's key and its extra headers, ready to send. Raises ConfigError as `key` does."""
     path = f"providers.{provider.name}.headers"
-    return {name: _resolved(value, f"{path}.{name}", env) for name, value in provider.headers.items()}
+    extra = {name: _resolved(value, f"{path}.{name}", config.env) for name, value in provider.headers.items()}
+    return key(provider, config.env), extra
 
 
 def _resolved(written: str, path: str, env: Mapping[str, str]) -> str:
