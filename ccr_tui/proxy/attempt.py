@@ -8,10 +8,10 @@ whether it was asked for or not, is turned into a stream first, so that there is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-
-import httpx
+from typing import TypeAlias
 
 from ccr_tui import __version__
 from ccr_tui.config import Config, Model, Provider
@@ -21,14 +21,14 @@ from ccr_tui.proxy import anthropic, openai, quirks, request
 from ccr_tui.proxy.asked import Asked
 from ccr_tui.proxy.delivery import Delivery
 from ccr_tui.proxy.reply import ChatReply, MessagesReply
-from ccr_tui.proxy.upstream import Call, Upstreams, pieces, whole
+from ccr_tui.proxy.upstream import Call, Response, Upstreams, pieces, whole
 from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Usage
 from ccr_tui.wire import dumps, loads
 
 DRAIN_S = 0.25
 """How long the end of a finished stream is awaited, so that its connection can be used again."""
 
-Reply = ChatReply | MessagesReply
+Reply: TypeAlias = ChatReply | MessagesReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class Making:
     provider: Provider
     config: Config
     key: str | None
+    extra: Mapping[str, str]
+    """The provider's own headers from the config, resolved."""
     tokens_of: Callable[[str], int]
 
 
@@ -112,7 +114,7 @@ def order_call(making: Making, path: str, headers: Mapping[str, str], content: b
     return Call(
         provider=provider.name,
         url=provider.base_url + path,
-        headers={**headers, **{name.lower(): value for name, value in provider.headers.items()}},
+        headers={**headers, **{name.lower(): value for name, value in making.extra.items()}},
         content=content,
         connect_s=config.connect_timeout_s,
         silence_s=provider.timeout_s or config.timeout_s,
@@ -158,21 +160,23 @@ class Calling:
         """Send, read, deliver. Raises ProxyError; what went out before stays delivered."""
         async with upstreams.send(self.order.call) as response:
             self._connect(response)
-            if response.status_code != httpx.codes.OK:
+            if response.status_code != 200:
                 raise await self._refusal(response)
             self.reply = reply = self.order.reply(await estimate)
-            async for data in self._stream_of(response):
-                await self._deliver(reply.feed(data), delivery)
-                if reply.finished:
-                    break
-            await self._deliver(reply.close(), delivery)
+            async with aclosing(self._stream_of(response)) as stream:
+                async for data in stream:
+                    await self._deliver(reply.feed(data), delivery)
+                    if reply.finished:
+                        break
+                await self._deliver(reply.close(), delivery)
+                await drained(stream)
 
-    def _connect(self, response: httpx.Response) -> None:
+    def _connect(self, response: Response) -> None:
         self.status, self.connected = response.status_code, self._now()
         if response.extensions.get("resent"):
             self.notes.append("The pooled connection was dead; the request was sent once more on a new one.")
 
-    async def _refusal(self, response: httpx.Response) -> ProxyError:
+    async def _refusal(self, response: Response) -> ProxyError:
         body = await whole(response, self.order.call)
         self._keep_piece(body)
         return openai.error_of(response.status_code, response.headers, body, self.order.provider.name, self.order.sent)
@@ -186,7 +190,7 @@ class Calling:
         if reply.error:
             raise reply.error
 
-    async def _stream_of(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _stream_of(self, response: Response) -> AsyncGenerator[bytes, None]:
         """The answer as a stream of events, whatever its content type says."""
         if "event-stream" in response.headers.get("content-type", ""):
             async for piece in pieces(response, self.order.call):
@@ -197,7 +201,7 @@ class Calling:
         self._keep_piece(body)
         yield self._as_stream(body, response)
 
-    def _as_stream(self, body: bytes, response: httpx.Response) -> bytes:
+    def _as_stream(self, body: bytes, response: Response) -> bytes:
         text = body.lstrip()
         if text.startswith((b"data:", b"event:", b":")):
             return body
@@ -245,6 +249,15 @@ class Calling:
             connect_ms=None if self.connected is None else self.connected - self.begun,
             stream=tuple(self._stream),
         )
+
+
+async def drained(stream: AsyncIterator[bytes]) -> None:
+    """Read on to the end of a finished stream, which usually has come already: only then can its connection be used
+    again."""
+    with suppress(TimeoutError, ProxyError):
+        async with asyncio.timeout(DRAIN_S):
+            async for _ in stream:
+                pass
 
 
 def billed(usage: Usage | None, price: Price | None, reported: int | None) -> tuple[int | None, CostBasis]:

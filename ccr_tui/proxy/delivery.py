@@ -12,15 +12,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from ccr_tui.wire import dumps
 from ccr_tui.errors import ProxyError
 from ccr_tui.proxy import sse
 from ccr_tui.proxy.anthropic import Fold, error_body
 from ccr_tui.records import Flight, Json, TimelineEvent
+from ccr_tui.wire import dumps
 
 STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 JSON_HEADERS = {"content-type": "application/json"}
-PING = sse.encode("ping", {"type": "ping"})
 TAIL = 60
 """Characters of the latest text that the board shows."""
 
@@ -152,4 +151,4 @@ class Delivery:
                 continue
             if not self._started:
                 await self.send([start()])
-            await self._write(PING)
+            await self._write(sse.PING)

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from ccr_tui import __version__
-from ccr_tui.proxy.asked import KEPT_HEADERS, Asked
+from ccr_tui.proxy.anthropic import usage_json
+from ccr_tui.proxy.asked import Asked, kept_headers
 from ccr_tui.proxy.delivery import Client, Delivery
-from ccr_tui.records import Attempt, Failure, Flight, Json, Origin, Outcome, RouteDecision, Trace
+from ccr_tui.records import Attempt, Failure, Flight, Json, Origin, Outcome, RouteDecision, Trace, Usage
 
 
 class Draft:
@@ -77,6 +78,20 @@ class Draft:
         route = self.decision
         return known | {"x-ccr-model": plain(self.flight.model), "x-ccr-agent": route.agent, "x-ccr-rule": route.rule}
 
+    def opening(self) -> Json:
+        """A message_start for an upstream that keeps its client waiting."""
+        message = {
+            "id": self.message_id,
+            "type": "message",
+            "role": "assistant",
+            "model": self.asked.model if self.asked else "",
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage_json(Usage(input=self.estimate or 0)),
+        }
+        return {"type": "message_start", "message": message}
+
     def trace(self, delivery: Delivery) -> Trace:
         """The record, as far as the exchange came."""
         asked = self.asked
@@ -91,7 +106,7 @@ class Draft:
             streamed=delivery.streams,
             body=self.body,
             raw=self.raw,
-            headers={name: value for name, value in self.client.headers.items() if name in KEPT_HEADERS},
+            headers=kept_headers(self.client.headers),
             decision=self.decision,
             attempts=tuple(self.attempts),
             reply=delivery.message,

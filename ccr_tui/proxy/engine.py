@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from aiohttp import web
 
 from ccr_tui import __version__
 from ccr_tui.config import Config
-from ccr_tui.config import key as resolve_key
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
 from ccr_tui.prices import Book
@@ -43,13 +42,11 @@ class Engine:
         feed: Feed,
         counter: Counter,
         calibration: Calibration,
-        learned: Callable[[str, float, int, float], None],
-        env: Mapping[str, str] | None = None,
+        learned: Callable[[str, float, int, float | None], None],
     ) -> None:
         self.feed = feed
         self.calibration = calibration
         self.stalls: deque[float] = deque(maxlen=WINDOW)
-        self._env = os.environ if env is None else env
         self._counter, self._learned = counter, learned
         self._upstreams = Upstreams()
         self._threads = ThreadPoolExecutor(1, "count")
@@ -70,7 +67,6 @@ class Engine:
             calibration=self.calibration,
             count=self.count,
             tokens_of=self._counter.text,
-            key_of=lambda provider: resolve_key(provider, self._env),
             learn=self._learn,
         )
 
@@ -113,9 +109,12 @@ class Engine:
 
     async def _landed(self, grace_s: float) -> None:
         """Wait until the board is empty, `grace_s` seconds at most."""
-        deadline = asyncio.get_running_loop().time() + grace_s
-        while self.feed.board and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)
+        empty = asyncio.Event()
+        self.feed.subscribe(lambda _: None if self.feed.board else empty.set())
+        if self.feed.board:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await empty.wait()
 
     def health(self) -> Json:
         """What GET /health says."""
@@ -142,8 +141,9 @@ class Engine:
         return self.calibration.estimate(key, raw).tokens
 
     def _learn(self, key: str, raw: int, reported: int) -> None:
+        before = self.calibration.known.get(key)
         learned = self.calibration.learn(key, raw, reported)
-        if learned is not None:
+        if learned is not before:
             self._learned(key, learned.ratio, learned.n, learned.error)
 
     async def _tick(self) -> None:

@@ -16,8 +16,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from ccr_tui.config import Config, Model, Provider
-from ccr_tui.errors import BadRequest, CcrError, ProxyError
+from ccr_tui.config import Config, Model, Provider, credentials
+from ccr_tui.errors import BadRequest, ConfigError, ProxyError
 from ccr_tui.feed import Feed
 from ccr_tui.prices import Book
 from ccr_tui.proxy.asked import Asked, about, parse
@@ -47,8 +47,6 @@ class Context:
     """Uncalibrated input tokens of a client's body; counts in a thread."""
     tokens_of: Callable[[str], int]
     """Tokens of a short text."""
-    key_of: Callable[[Provider], str | None]
-    """The provider's key. Raises ConfigError if its variable is not set."""
     learn: Callable[[str, int, int], None]
     """Told of every reported usage: calibration key, uncalibrated estimate, reported input tokens."""
     clock: Callable[[], float] = time.time
@@ -107,7 +105,7 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
         draft.is_decided(decide(Question(asked, draft.client.headers, context.config)))
         delivery.headers = draft.headers()
     counting = asyncio.ensure_future(context.count(draft.body))
-    alive = asyncio.ensure_future(delivery.keep_alive(context.config.ping_s, draft.message_id, asked.model))
+    alive = asyncio.ensure_future(delivery.keep_alive(context.config.ping_s, draft.opening))
     try:
         await ask_each(draft, delivery, asked, context, counting)
     finally:
@@ -175,8 +173,8 @@ def learn(done: Attempt, counting: asyncio.Future[int], context: Context) -> Non
 def make_order(draft: Draft, asked: Asked, context: Context, model: Model, provider: Provider) -> Order:
     """The translated request. Raises BadRequest, or an error that names the missing key."""
     try:
-        key = context.key_of(provider)
-    except CcrError as error:
+        key, headers = credentials(provider, context.config)
+    except ConfigError as error:
         raise ProxyError(str(error), status=401, type="authentication_error", should_retry=False) from error
     making = Making(
         body=draft.body,
@@ -188,6 +186,7 @@ def make_order(draft: Draft, asked: Asked, context: Context, model: Model, provi
         provider=provider,
         config=context.config,
         key=key,
+        extra=headers,
         tokens_of=context.tokens_of,
     )
     return ORDERS[provider.kind](making)

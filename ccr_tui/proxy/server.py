@@ -1,8 +1,8 @@
 """The HTTP face: what Claude Code and other clients of the Messages API connect to.
 
 Owns the routes, who may come in, and the live client of an exchange. Must never translate or decide anything. The one
-surprise: the body limit, the cancelling of a handler when its client leaves and the missing access log are settings that
-aiohttp leaves off or low by default, and each of them is needed here (facts measured with aiohttp 3.14).
+surprise: aiohttp's body limit is 1 MiB and its handlers outlive their clients unless it is told otherwise (measured with
+3.14); the engine tells it so.
 """
 
 from __future__ import annotations
@@ -10,25 +10,23 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from aiohttp import web
 
 from ccr_tui import __version__
-from ccr_tui.config import Config
+from ccr_tui.config import Config, Model
 from ccr_tui.errors import BadRequest, NotAllowed, NotFound, ProxyError, TooLarge
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.anthropic import error_body, models_page
-from ccr_tui.proxy.asked import parse_count
 from ccr_tui.proxy.delivery import ClientGone
+from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.routing import ALIAS
 from ccr_tui.records import Json
 from ccr_tui.wire import dumps, loads
 
 MAX_BODY = 64 * 1024 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-BORN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class LiveClient:
@@ -115,19 +113,19 @@ class Server:
             body = loads(await request.read())
         except ValueError as error:
             raise BadRequest(f"The body is not JSON: {error}") from error
-        parse_count(body)
+        parse(body, counting=True)
         return answer({"input_tokens": await self._count(body)})
 
     async def _models(self, request: web.Request) -> web.Response:
-        entries = [entry(name, model.id) for name, model in self._context().config.models.items()]
-        return answer(models_page(entries))
+        models = self._context().config.models.values()
+        return answer(models_page([alias(model) for model in models]))
 
     async def _model(self, request: web.Request) -> web.Response:
         wanted, config = request.match_info["id"], self._context().config
         name = wanted.removeprefix(ALIAS)
         if name not in config.models:
             raise NotFound(f"No model {wanted!r} is configured; GET /v1/models lists them.")
-        return answer(entry(name, config.models[name].id))
+        return answer(models_page([alias(config.models[name])])["data"][0])
 
     async def _healthy(self, request: web.Request) -> web.Response:
         return answer(self._health())
@@ -171,14 +169,9 @@ def has_key(request: web.Request, key: str) -> bool:
     return any(hmac.compare_digest(one.encode(), key.encode()) for one in given)
 
 
-def entry(name: str, id: str) -> Json:
-    """A model in Anthropic's list shape, under an id that Claude Code keeps."""
-    return {
-        "type": "model",
-        "id": f"{ALIAS}{name}",
-        "display_name": name if name == id else f"{name} ({id})",
-        "created_at": BORN.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
+def alias(model: Model) -> tuple[str, str]:
+    """The model's id as Claude Code keeps it, and the name that a person knows."""
+    return f"{ALIAS}{model.name}", model.name if model.name == model.id else f"{model.name} ({model.id})"
 
 
 def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -1,8 +1,8 @@
 """Sending one request to a provider, and what can go wrong before, in and after it.
 
 Owns the HTTP clients (one for each way out: direct, or through a proxy), and the translation of transport trouble into
-our errors. Must never know Anthropic's or OpenAI's formats. The surprises: httpx-aiohttp reports a refused connection, a
-DNS failure and a reset before the headers all as ConnectTimeout, so they are told apart by the cause underneath
+our errors. Must never know Anthropic's or OpenAI's formats. The surprises: httpx-aiohttp reports a refused connection,
+a DNS failure and a reset before the headers all as ConnectTimeout, so they are told apart by the cause underneath
 (measured with 0.2.0); and a pooled connection may be dead although the server advertised keep-alive (llama.cpp closes
 after every stream), so a request that got no byte back is sent once more.
 """
@@ -25,6 +25,7 @@ from httpx_aiohttp import AiohttpTransport
 from ccr_tui import demo
 from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 
+Response = httpx.Response
 LIMITS = httpx.Limits(max_connections=10_000, max_keepalive_connections=50, keepalive_expiry=120)
 """A number is needed: None becomes aiohttp's default of 100 connections, and the 101st stream would wait in silence."""
 
