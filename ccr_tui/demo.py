@@ -1,8 +1,8 @@
 """The built-in demo model, and the sessions that it can play.
 
 Owns what is answered when nothing is configured: a chat completions upstream without a network, plainly labelled as a
-demo. Must never claim to be a model, never touch a file, and never be slow for its own sake by more than a person enjoys
-watching. The one surprise: it is an upstream like any other, so everything it shows went down the same street.
+demo. Must never claim to be a model, never touch a file, and never keep anybody waiting longer than is pleasant to
+watch. The one surprise: it is an upstream like any other, so everything it shows went down the same street.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ SCENES: dict[str, Scene] = {
             Turn(
                 calls=(("Grep", {"pattern": "add_argument", "path": "cli.py"}),),
                 results=(
-                    "cli.py:14:    parser.add_argument('city')\ncli.py:15:    parser.add_argument('--days', type=int)\n",
+                    "cli.py:14: parser.add_argument('city')\ncli.py:15: parser.add_argument('--days', type=int)\n",
                 ),
                 asked="List the command line options for the README. [demo scene docs]",
             ),

@@ -11,7 +11,6 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -94,12 +93,12 @@ async def open(config: Config, counter: Counter | None = None) -> AsyncIterator[
         await house.stop()
 
 
-def serve(config: Config) -> None:
-    """Run the proxy with no screen until SIGTERM or SIGINT. Raises CcrError if it can't start."""
-    asyncio.run(_serve(config))
+def serve(config: Config, say: Callable[[str], None]) -> None:
+    """Run the proxy with no screen until SIGTERM or SIGINT; `say` gets the narration. Raises CcrError if it can't."""
+    asyncio.run(_serve(config, say))
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, say: Callable[[str], None]) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with open(config) as house:
@@ -108,8 +107,8 @@ async def _serve(config: Config) -> None:
                 loop.add_signal_handler(number, ended.set)
             except NotImplementedError:  # Windows has no signal handlers on its loop
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
-        print(f"listening on {house.engine.address}", file=sys.stderr, flush=True)
+        say(f"listening on {house.engine.address}")
         await ended.wait()
-        print("ending: running streams get 10 s", file=sys.stderr, flush=True)
+        say("ending; running streams get 10 s")
     for sentence in house.rejected:
-        print(sentence, file=sys.stderr)
+        say(sentence)

@@ -210,7 +210,7 @@ class Calling:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             kind = response.headers.get("content-type", "no content type")
             raise UpstreamBroken(
-                f"{self.order.provider.name} answered 200 with something that is no answer ({kind}, {len(body)} bytes). "
+                f"{self.order.provider.name} answered 200 with what is no answer ({kind}, {len(body)} bytes). "
                 "Check that base_url is the API's, not a web page's."
             ) from error
 

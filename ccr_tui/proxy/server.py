@@ -1,8 +1,8 @@
 """The HTTP face: what Claude Code and other clients of the Messages API connect to.
 
 Owns the routes, who may come in, and the live client of an exchange. Must never translate or decide anything. The one
-surprise: aiohttp's body limit is 1 MiB and its handlers outlive their clients unless it is told otherwise (measured with
-3.14); the engine tells it so.
+surprise: aiohttp's body limit is 1 MiB and its handlers outlive their clients unless it is told otherwise (measured
+with 3.14); here and in the engine it is.
 """
 
 from __future__ import annotations
