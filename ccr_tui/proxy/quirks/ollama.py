@@ -20,7 +20,7 @@ FACTS = Facts(
 
 MEMBERS: Members = (
     # asking any other model to think answers 400 "does not support thinking"
-    (r"qwen3(?!.*(coder|instruct|:|-)).*|qwen3(\.\d)?(:\d+b|:latest|$)|deepseek-(r1|v3\.1|v[4-9])|gpt-oss|magistral"
+    (r"qwen3(\.\d)?(:\d+b|:latest|$)|deepseek-(r1|v3\.1|v[4-9])|gpt-oss|magistral"
      r"|glm-(4\.[6-9]|5)|gemma4|kimi-k2\.[5-9]", {"thinking": "reasoning_effort"}),
     (r"gpt-oss|deepseek-r1", {"always_thinks": True}),
 )  # fmt: skip

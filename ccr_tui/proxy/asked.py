@@ -1,0 +1,213 @@
+"""What a request is: who asks, in which session, for what kind of thing.
+
+Owns `about` and the headers that a trace may keep; `parse`, which a body passes first, stands in `refusal`. Must never
+change the body, nor depend on the values of one client version.
+The one surprise: older clients send the session inside `metadata.user_id`, as JSON or behind `_session_`, newer ones in
+a header; and what kind of request it is often shows only in its shape (measured with Claude Code 1.0.128 to 2.1.330).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ccr_tui.proxy.refusal import parse
+from ccr_tui.records import Json, Kind
+
+__all__ = ["BILLING", "KEPT_HEADERS", "Asked", "about", "kept_headers", "parse", "session_of"]
+
+BILLING = "x-anthropic-billing-header:"
+"""How the text block begins that Claude Code puts first in the system prompt and changes between conversations."""
+
+KEPT_HEADERS = frozenset(
+    {
+        "user-agent", "accept-encoding", "content-type", "content-length", "anthropic-version", "anthropic-beta",
+        "x-app", "x-client-request-id", "x-stainless-retry-count", "x-stainless-timeout", "x-stainless-lang",
+        "x-stainless-package-version", "x-claude-code-session-id", "x-claude-code-agent-id",
+        "x-claude-code-parent-agent-id", "x-claude-code-agent-type", "x-claude-code-request-class",
+        "x-claude-1p-request-class", "x-claude-code-auxiliary-type", "x-claude-code-prompt-id",
+        "x-claude-code-compaction", "x-claude-code-context-compacted", "x-claude-code-prev-tool-durations",
+        "x-ccr-model", "x-ccr-agent",
+    }
+)  # fmt: skip
+"""Request headers that a trace may keep, in lower case. Everything else, credentials above all, is never recorded."""
+
+_CWD = re.compile(r"[Ww]orking directory: ?(\S[^\r\n]*)")
+_COMPACTION = "CRITICAL: Respond with TEXT ONLY"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What can be told of a request without answering it."""
+
+    model: str
+    stream: bool
+    kind: Kind
+    session: str | None
+    agent_id: str | None
+    """Set for a subagent's request by the client's own header."""
+    agent_type: str | None
+    project: str | None
+    """The working directory that the system prompt names."""
+    prompt_id: str | None
+    """One per thing the person typed, shared by parent and subagents; only with the client's hint headers."""
+    has_tools: bool
+    """Whether any tool is offered that the client runs itself."""
+    server_tools: tuple[str, ...]
+    """Types of the tools that only Anthropic's servers run, such as "web_search_20250305"."""
+    thinking: bool
+    effort: str | None
+    images: bool
+    """Whether the newest turn (everything after the last assistant message) shows a picture."""
+    max_tokens: int | None
+
+
+def about(body: Json, headers: Mapping[str, str]) -> Asked:
+    """Reads a body that `parse` accepted. Header names may have any case."""
+    heads = {name.lower(): value for name, value in headers.items()}
+    tools = _dicts(body.get("tools"))
+    typed = tuple(kind for tool in tools if (kind := server_tool(tool)))
+    agent_id = heads.get("x-claude-code-agent-id") or None
+    return Asked(
+        model=_text(body.get("model")),
+        stream=body.get("stream") is True,
+        kind=_kind(body, heads, tools, typed),
+        session=heads.get("x-claude-code-session-id") or session_of(body),
+        agent_id=agent_id,
+        agent_type=heads.get("x-claude-code-agent-type") or None,
+        project=_project(body),
+        prompt_id=heads.get("x-claude-code-prompt-id") or None,
+        has_tools=len(typed) < len(tools),
+        server_tools=typed,
+        thinking=_dict(body.get("thinking")).get("type") in ("enabled", "adaptive"),
+        effort=_text(_dict(body.get("output_config")).get("effort")) or None,
+        images=any(_shows_picture(message.get("content")) for message in newest_turn(body)),
+        max_tokens=body["max_tokens"] if isinstance(body.get("max_tokens"), int) else None,
+    )
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those of the headers that a trace may keep, names in lower case."""
+    return {lower: value for name, value in headers.items() if (lower := name.lower()) in KEPT_HEADERS}
+
+
+def session_of(body: Json) -> str | None:
+    """The session inside `metadata.user_id`: JSON with session_id, or `user_..._session_<id>` from older clients."""
+    user = _text(_dict(body.get("metadata")).get("user_id"))
+    if user.startswith("{"):
+        try:
+            found = json.loads(user)
+        except (ValueError, RecursionError):
+            return None
+        return _text(_dict(found).get("session_id")) or None
+    return user.partition("_session_")[2] or None
+
+
+def server_tool(tool: Json) -> str | None:
+    """The type of a tool that has no schema because only Anthropic's servers (or their clients) know it."""
+    kind = _text(tool.get("type"))
+    return kind if kind not in ("", "custom", "function") and not isinstance(tool.get("input_schema"), dict) else None
+
+
+def output_schema(body: Json) -> Json | None:
+    """The JSON schema that the answer must fit, from output_config.format or the older output_format."""
+    wanted = _dict(_dict(body.get("output_config")).get("format")) or _dict(body.get("output_format"))
+    schema = wanted.get("schema")
+    return schema if wanted.get("type") == "json_schema" and isinstance(schema, dict) else None
+
+
+def newest_turn(body: Json) -> list[Json]:
+    """The messages after the last assistant message."""
+    messages = _dicts(body.get("messages"))
+    last = max((n for n, message in enumerate(messages) if message.get("role") == "assistant"), default=-1)
+    return messages[last + 1 :]
+
+
+def system_texts(body: Json) -> Iterator[str]:
+    """Every text of the system prompt, the client's billing block included."""
+    return texts_of(body.get("system"))
+
+
+def texts_of(content: Json) -> Iterator[str]:
+    """The text of a string or of the text blocks in a list."""
+    if isinstance(content, str):
+        yield content
+    for block in _dicts(content):
+        if block.get("type") == "text" and isinstance(block.get("text"), str):
+            yield block["text"]
+
+
+def _kind(body: Json, heads: Mapping[str, str], tools: list[Json], typed: tuple[str, ...]) -> Kind:
+    """The client's own word where it says one (CLAUDE_CODE_GATEWAY_HINT_HEADERS=1), else the shape."""
+    said = heads.get("x-claude-code-request-class", "")
+    shape = _shape(body, tools, typed)
+    if said == "compaction" or heads.get("x-claude-code-compaction") or shape == "compaction":
+        return "compaction"
+    if said == "auxiliary":
+        return shape or "background"
+    if said == "subagent" or heads.get("x-claude-code-agent-id") or _billed_to_subagent(body):
+        return shape or "subagent"
+    if said == "main":
+        return "main"
+    return shape or _by_client(body, heads, tools)
+
+
+def _shape(body: Json, tools: list[Json], typed: tuple[str, ...]) -> Kind | None:
+    """Title, web search or compaction, by what such a request holds."""
+    if tools and len(typed) == len(tools) and all(kind.startswith("web_search") for kind in typed):
+        return "web_search"
+    schema = output_schema(body)
+    if not tools and schema is not None and "title" in _dict(schema.get("properties")):
+        return "title"
+    last = _dicts(body.get("messages"))[-1:]
+    texts = [text for message in last if message.get("role") == "user" for text in texts_of(message.get("content"))]
+    return "compaction" if any(text.lstrip().startswith(_COMPACTION) for text in texts) else None
+
+
+def _by_client(body: Json, heads: Mapping[str, str], tools: list[Json]) -> Kind:
+    """Claude Code without tools is either a conversation begun with none or one of its little side questions."""
+    if tools:
+        return "main"
+    if heads.get("x-app") == "cli-bg":
+        return "background"
+    if not heads.get("user-agent", "").startswith("claude-cli"):
+        return "other"
+    return "main" if body.get("thinking") or len(_dicts(body.get("messages"))) > 2 else "background"
+
+
+def _billed_to_subagent(body: Json) -> bool:
+    first = next(system_texts(body), "")
+    return first.startswith(BILLING) and "cc_is_subagent=" in first
+
+
+def _project(body: Json) -> str | None:
+    """Looked for where clients have put it: the system prompt, a system message, the first user message."""
+    early = _dicts(body.get("messages"))[:3]
+    places = [body.get("system"), *(m.get("content") for m in early if m.get("role") != "assistant")]
+    for place in places:
+        for text in texts_of(place):
+            if found := _CWD.search(text):
+                return found[1].strip().strip("`\"'") or None
+    return None
+
+
+def _shows_picture(content: Json) -> bool:
+    return any(
+        block.get("type") == "image" or (block.get("type") == "tool_result" and _shows_picture(block.get("content")))
+        for block in _dicts(content)
+    )
+
+
+def _dict(value: Json) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: Json) -> list[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,194 @@
+"""Content blocks as text and pictures.
+
+Owns how each kind of block reads to a model that takes only text, pictures and perhaps files. Must never lose a text:
+what chat completions have no form for is written out, and what can't be (a picture for a model without eyes) is
+replaced by a sentence that says so. The one surprise: `cache_control` marks wander from block to block between turns,
+so nothing that is written here may depend on them, or on whether content came as a string or a list of one text.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ccr_tui import wire
+from ccr_tui.proxy.notes import Notes, named
+from ccr_tui.proxy.quirks import Facts
+from ccr_tui.records import Json
+
+Part = dict[str, Any]
+"""A chat content part that is not text: image_url or file."""
+Piece = str | Part
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads blocks for one model."""
+
+    facts: Facts
+    notes: Notes
+
+    def pieces(self, content: Json) -> list[Piece]:
+        """What the content says, in order; empty texts say nothing."""
+        if content is None or content == "":
+            return []
+        if isinstance(content, str):
+            return [content]
+        if not isinstance(content, list):
+            return [compact(content)]
+        return [piece for block in content for piece in self.block(block) if piece != ""]
+
+    def block(self, block: Json) -> Iterator[Piece]:
+        if not isinstance(block, dict):
+            yield compact(block)
+            return
+        kind = block.get("type")
+        read = _READERS.get(kind) if isinstance(kind, str) else None
+        if read is None:
+            self.notes.add(f"a block of type {named(kind)} was sent as text")
+            yield f"[{kind}] {compact(_bare(block))}"
+            return
+        yield from read(self, block)
+
+    def _text(self, block: Json) -> Iterator[Piece]:
+        yield str(block.get("text") or "")
+
+    def _image(self, block: Json) -> Iterator[Piece]:
+        source = _dict(block.get("source"))
+        kind = source.get("media_type") or source.get("type") or "unknown kind"
+        if not self.facts.images:
+            self.notes.add("a picture was left out: this model takes no pictures")
+            where = f" at {source['url']}" if isinstance(source.get("url"), str) else ""
+            yield f"[A picture ({kind}){where} was here. This model can't see pictures.]"
+        elif source.get("type") == "base64":
+            yield _picture(f"data:{source.get('media_type') or 'image/png'};base64,{source.get('data')}")
+        elif source.get("type") == "url":
+            yield _picture(str(source.get("url")))
+        else:
+            self.notes.add(f"a picture was left out: its source is {named(source.get('type'))}")
+            yield f"[A picture was here that could not be passed on: {compact(source)}]"
+
+    def _document(self, block: Json) -> Iterator[Piece]:
+        source = _dict(block.get("source"))
+        title = block.get("title")
+        label = f" {title!r}" if isinstance(title, str) and title else ""
+        told = str(block.get("context") or "")
+        match source.get("type"):
+            case "text":
+                yield _document(title, told, str(source.get("data") or ""))
+            case "content":
+                inner = self.pieces(source.get("content"))
+                yield _document(title, told, "\n\n".join(piece for piece in inner if isinstance(piece, str)))
+                yield from (piece for piece in inner if not isinstance(piece, str))
+            case "base64":
+                yield from self._file(source, title, told, label)
+            case "url":
+                self.notes.add("a document behind an address was not fetched")
+                yield from (told, f"[The document{label} at {source.get('url')} was not fetched.]")
+            case _:
+                self.notes.add(f"a document was left out: its source is {named(source.get('type'))}")
+                yield from (told, f"[The document{label} could not be passed on: {compact(source)}]")
+
+    def _file(self, source: Json, title: Json, told: str, label: str) -> Iterator[Piece]:
+        media = str(source.get("media_type") or "application/pdf")
+        data = str(source.get("data") or "")
+        if media.startswith("text/") and (text := _decoded(data)) is not None:
+            yield _document(title, told, text)
+        elif self.facts.documents == "file":
+            name = title if isinstance(title, str) and title else "document.pdf"
+            yield told
+            yield {"type": "file", "file": {"filename": name, "file_data": f"data:{media};base64,{data}"}}
+        else:
+            self.notes.add("a document was left out: this model takes no files")
+            size = f"{len(data) * 3 // 4:,} bytes"
+            yield from (told, f"[A document{label} ({media}, {size}) was here. This model can't read such files.]")
+
+    def _search_result(self, block: Json) -> Iterator[Piece]:
+        inner = self.pieces(block.get("content"))
+        text = "\n\n".join(piece for piece in inner if isinstance(piece, str))
+        yield f"[Search result: {block.get('title') or ''} ({block.get('source') or ''})]\n{text}"
+
+    def _tool_reference(self, block: Json) -> Iterator[Piece]:
+        yield f"[The tool {block.get('tool_name') or ''} is loaded and can be called now.]"
+
+    def _server_call(self, block: Json) -> Iterator[Piece]:
+        yield f"[Called the server's tool {block.get('name') or ''}: {compact(block.get('input'))}]"
+
+    def _server_result(self, block: Json) -> Iterator[Piece]:
+        kind = str(block.get("type")).replace("_", " ")
+        content = block.get("content")
+        yield f"[{kind}]"
+        if isinstance(content, list) and all(_readable(item) for item in content):
+            yield from self.pieces(content)
+        else:
+            yield compact(_bare(content))
+
+    def _web_result(self, block: Json) -> Iterator[Piece]:
+        age = f", {block['page_age']}" if block.get("page_age") else ""
+        yield f"- {block.get('title') or ''} ({block.get('url') or ''}{age})"
+
+
+_READERS: dict[str, Callable[[Reader, Json], Iterator[Piece]]] = {
+    "text": Reader._text,
+    "image": Reader._image,
+    "document": Reader._document,
+    "search_result": Reader._search_result,
+    "tool_reference": Reader._tool_reference,
+    "server_tool_use": Reader._server_call,
+    "mcp_tool_use": Reader._server_call,
+    "web_search_tool_result": Reader._server_result,
+    "web_fetch_tool_result": Reader._server_result,
+    "code_execution_tool_result": Reader._server_result,
+    "bash_code_execution_tool_result": Reader._server_result,
+    "text_editor_code_execution_tool_result": Reader._server_result,
+    "tool_search_tool_result": Reader._server_result,
+    "mcp_tool_result": Reader._server_result,
+    "web_search_result": Reader._web_result,
+}
+
+
+def as_content(pieces: list[Piece]) -> str | list[Part]:
+    """A plain string where all is text (DeepSeek and others refuse lists), else a list of parts."""
+    texts = [piece for piece in pieces if isinstance(piece, str)]
+    if len(texts) == len(pieces):
+        return "\n\n".join(texts)
+    return [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
+
+
+def compact(value: Json) -> str:
+    """JSON on one line."""
+    return wire.dumps(value).decode()
+
+
+def _picture(url: str) -> Part:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _document(title: Json, told: str, text: str) -> str:
+    head = f"[Document: {title}]" if isinstance(title, str) and title else "[Document]"
+    return "\n".join(line for line in (head, told, text, "[End of document]") if line)
+
+
+def _decoded(data: str) -> str | None:
+    try:
+        return b64decode(data, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _readable(item: Json) -> bool:
+    return isinstance(item, dict) and item.get("type") in _READERS
+
+
+def _bare(value: Json) -> Json:
+    """Without cache marks, which wander, and encrypted blobs, which only Anthropic can read."""
+    if isinstance(value, dict):
+        return {k: _bare(v) for k, v in value.items() if k != "cache_control" and not k.startswith("encrypted_")}
+    return [_bare(item) for item in value] if isinstance(value, list) else value
+
+
+def _dict(value: Json) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,243 @@
+"""A conversation of the Messages API as chat messages.
+
+Owns the order of messages and the pairing of tool calls with their results. Must never let a message's form depend on
+what comes after its own exchange: the translation of a conversation is a byte-exact prefix of the translation of the
+same conversation with turns added, because providers bill a repeated prefix at a tenth of the price. The one surprise:
+a result may stand anywhere before the next assistant message, beside text, pictures and other results; `tool` messages
+must follow their call at once, so they come first and everything else of that turn after them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ccr_tui.proxy.content import Part, Piece, Reader, as_content, compact
+from ccr_tui.proxy.notes import Notes
+from ccr_tui.proxy.quirks import Facts
+from ccr_tui.proxy.tools import Ids, Names
+from ccr_tui.records import Json
+
+Message = dict[str, Any]
+Place = tuple[int, int]
+"""Which block of which message of a turn."""
+NO_OUTPUT = "(no output)"
+NO_RESULT = "(no result: the call was interrupted)"
+_BETWEEN = "Understood."
+"""What the assistant says where a provider takes no user message after a tool message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call of the history: the id that the client knows, the one that the upstream gets, and the tool."""
+
+    asked: str
+    sent: str
+    name: str
+
+
+class Results:
+    """The tool results of one turn, waiting for their calls."""
+
+    def __init__(self, turn: list[Json]) -> None:
+        self._waiting: dict[str, deque[tuple[Place, Json]]] = {}
+        self.taken: dict[Place, Call] = {}
+        for place, block in _results(turn):
+            self._waiting.setdefault(block["tool_use_id"], deque()).append((place, block))
+
+    def take(self, call: Call) -> Json | None:
+        queue = self._waiting.get(call.asked)
+        if not queue:
+            return None
+        place, block = queue.popleft()
+        self.taken[place] = call
+        return block
+
+
+class Conversation:
+    """Translates the messages of one request for one model."""
+
+    def __init__(self, facts: Facts, names: Names, notes: Notes, *, thinking: bool) -> None:
+        self._facts = facts
+        self._names = names
+        self._notes = notes
+        self._read = Reader(facts, notes)
+        self._ids = Ids(facts)
+        self._thinking = thinking
+        self._out: list[Message] = []
+
+    def translate(self, messages: list[Json]) -> list[Message]:
+        """The chat messages, the system message not among them."""
+        turns = [(said, list(group)) for said, group in groupby(messages, key=lambda m: m["role"] == "assistant")]
+        if turns and not turns[0][0]:
+            self._others(turns.pop(0)[1], Results([]))
+        for n in range(0, len(turns), 2):
+            self._exchange(turns[n][1], turns[n + 1][1] if n + 1 < len(turns) else [])
+        if messages and messages[-1]["role"] == "assistant":
+            self._notes.add("the last message is the assistant's: only some models go on from there")
+        return self._out
+
+    def _exchange(self, assistants: list[Json], others: list[Json]) -> None:
+        results = Results(others)
+        for message in assistants:
+            calls = self._assistant(message)
+            for call in calls:
+                self._add({"role": "tool", "tool_call_id": call.sent, "content": self._result(call, results)})
+        self._others(others, results)
+
+    def _assistant(self, message: Json) -> list[Call]:
+        content = message["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        texts: list[str] = []
+        thoughts: list[str] = []
+        calls: list[tuple[Call, str]] = []
+        for block in blocks:
+            kind = block["type"]
+            if kind == "tool_use":
+                call = Call(block["id"], self._ids.fresh(block["id"]), self._names.of(block["name"]))
+                calls.append((call, compact(block["input"])))
+            elif kind in ("thinking", "redacted_thinking"):
+                thoughts.append(self._thought(block))
+            else:
+                texts.extend(self._spoken(block))
+        self._say("\n\n".join(texts), "\n\n".join(filter(None, thoughts)), calls)
+        return [call for call, _ in calls]
+
+    def _say(self, text: str, thought: str, calls: list[tuple[Call, str]]) -> None:
+        back = self._facts.reasoning_back
+        said: Message = {"role": "assistant", "content": text or (None if calls else "")}
+        if back and (thought or (calls and self._facts.reasoning_required and self._thinking)):
+            said[back] = thought
+        elif thought:
+            self._notes.add("the reasoning of an earlier turn was left out: this model does not take it back")
+        if calls:
+            said["tool_calls"] = [self._call(call, arguments, n == 0) for n, (call, arguments) in enumerate(calls)]
+        if text or calls or (back and thought):
+            self._add(said)
+
+    def _call(self, call: Call, arguments: str, first: bool) -> dict[str, Any]:
+        function = {"name": call.name, "arguments": arguments}
+        extra = self._facts.tool_call_extra if first else {}
+        return {"id": call.sent, "type": "function", "function": function, **extra}
+
+    def _thought(self, block: Json) -> str:
+        if block["type"] == "redacted_thinking":
+            self._notes.add("encrypted reasoning was left out: only Anthropic can read it")
+            return ""
+        return str(block["thinking"])
+
+    def _spoken(self, block: Json) -> Iterator[str]:
+        for piece in self._read.block(block):
+            if isinstance(piece, str):
+                if piece:
+                    yield piece
+            else:
+                self._notes.add("a picture or file of the assistant's was left out")
+                yield "[A picture or file was here.]"
+
+    def _result(self, call: Call, results: Results) -> str:
+        block = results.take(call)
+        if block is None:
+            self._notes.add("a tool call without a result was given a placeholder")
+            return NO_RESULT
+        shown, pictures = [], 0
+        for piece in self._read.pieces(block.get("content")):
+            pictures += not isinstance(piece, str)
+            shown.append(
+                piece if isinstance(piece, str) else f"[picture or file {pictures}: see the next user message]"
+            )
+        return _marked("\n\n".join(shown) or NO_OUTPUT, block)
+
+    def _others(self, turn: list[Json], results: Results) -> None:
+        for n, message in enumerate(turn):
+            pieces = self._left(n, message, results)
+            if message["role"] == "system":
+                self._system(pieces)
+            elif pieces:
+                self._user(as_content(pieces))
+
+    def _left(self, n: int, message: Json, results: Results) -> list[Piece]:
+        """What of a message is not in `tool` messages: texts, and the pictures of results with their call's name."""
+        content = message["content"]
+        if isinstance(content, str):
+            return self._read.pieces(content)
+        pieces: list[Piece] = []
+        for at, block in enumerate(content):
+            if block["type"] != "tool_result":
+                pieces.extend(piece for piece in self._read.block(block) if piece != "")
+            elif (call := results.taken.get((n, at))) is not None:
+                pieces.extend(self._pictures(block, call))
+            else:
+                pieces.extend(self._orphan(block))
+        return pieces
+
+    def _pictures(self, block: Json, call: Call) -> Iterator[Piece]:
+        quiet = Reader(self._facts, Notes())
+        parts: list[Part] = [piece for piece in quiet.pieces(block.get("content")) if not isinstance(piece, str)]
+        for n, part in enumerate(parts, 1):
+            yield f"[picture or file {n} of the result of {call.name}, call {call.sent}]"
+            yield part
+
+    def _orphan(self, block: Json) -> Iterator[Piece]:
+        self._notes.add("a tool result without its call was sent as text of the user")
+        yield f"[Result of an earlier tool call {block['tool_use_id']}{' (an error)' if _failed(block) else ''}]"
+        yield from self._read.pieces(block.get("content"))
+
+    def _system(self, pieces: list[Piece]) -> None:
+        text = "\n\n".join(piece if isinstance(piece, str) else "[A picture or file was here.]" for piece in pieces)
+        if not text:
+            return
+        if self._facts.mid_system == "system":
+            self._add({"role": "system", "content": text})
+        else:
+            self._user(text if _reminds(text) else f"<system-reminder>\n{text}\n</system-reminder>")
+
+    def _user(self, content: str | list[Part]) -> None:
+        if self._out and self._out[-1]["role"] == "tool" and not self._facts.user_after_tool:
+            self._add({"role": "assistant", "content": _BETWEEN})
+        self._add({"role": "user", "content": content})
+
+    def _add(self, message: Message) -> None:
+        last = self._out[-1] if self._out else None
+        if last and self._facts.alternate and _same_voice(last, message):
+            self._out[-1] = {**last, **message, "content": _joined(last["content"], message["content"])}
+        else:
+            self._out.append(message)
+
+
+def _results(turn: list[Json]) -> Iterator[tuple[Place, Json]]:
+    for n, message in enumerate(turn):
+        content = message["content"]
+        for at, block in enumerate(content if isinstance(content, list) else []):
+            if block["type"] == "tool_result":
+                yield (n, at), block
+
+
+def _failed(block: Json) -> bool:
+    return block.get("is_error") is True
+
+
+def _marked(text: str, block: Json) -> str:
+    """An error says so, unless it already does."""
+    return f"Error: {text}" if _failed(block) and not text.startswith(("Error", "<tool_use_error>")) else text
+
+
+def _reminds(text: str) -> bool:
+    return text.startswith("<system-reminder>") and text.rstrip().endswith("</system-reminder>")
+
+
+def _same_voice(last: Message, message: Message) -> bool:
+    return last["role"] == message["role"] and last["role"] in ("user", "assistant") and "tool_calls" not in last
+
+
+def _joined(first: Any, second: Any) -> Any:
+    if isinstance(first, list) or isinstance(second, list):
+        return [*_parts(first), *_parts(second)]
+    return "\n\n".join(text for text in (first, second) if text) or None
+
+
+def _parts(content: Any) -> list[Part]:
+    return content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []

@@ -1,0 +1,224 @@
+"""A Messages API request as a chat completions request.
+
+Owns the whole body that goes upstream. Must never change the body it was given, send one of Anthropic's own fields, or
+make two requests of one session differ where the client's do not: no clock, no chance, no order of its own. The one
+surprise: what a parameter becomes depends on others (a forced tool on thinking, thinking on tools, JSON on both), so
+the order in `translate` matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ccr_tui.errors import BadRequest
+from ccr_tui.proxy.asked import BILLING, output_schema, session_of, texts_of
+from ccr_tui.proxy.content import compact
+from ccr_tui.proxy.effort import Thought, decide
+from ccr_tui.proxy.messages import Conversation, Message
+from ccr_tui.proxy.notes import Notes, named
+from ccr_tui.proxy.passing import pass_through
+from ccr_tui.proxy.quirks import Facts
+from ccr_tui.proxy.tools import Names, Toolbox, Workbench, digest, parameters
+from ccr_tui.records import Json
+
+__all__ = ["Translation", "pass_through", "translate"]
+
+_HANDLED = frozenset(
+    {
+        "model", "messages", "system", "tools", "tool_choice", "max_tokens", "stop_sequences", "temperature", "top_p",
+        "top_k", "stream", "thinking", "output_config", "output_format", "metadata",
+    }
+)  # fmt: skip
+_SILENT = frozenset({"betas", "cache_control", "service_tier", "inference_geo", "diagnostics"})
+"""Left out without a word: without them the answer is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What goes upstream, and what the reply's translator must know of it."""
+
+    body: dict[str, Any]
+    notes: tuple[str, ...]
+    names: Mapping[str, str]
+    """Tool names that were changed: what the upstream says, to what the client knows."""
+    stops: tuple[str, ...]
+    thinking: bool
+
+
+def translate(body: Json, model_id: str, facts: Facts, max_output: int | None = None) -> Translation:
+    """The chat request for a body that `parse` accepted. Raises BadRequest if nothing is left to be answered."""
+    try:
+        return _Translator(body, facts, max_output or facts.max_output).run(model_id)
+    except RecursionError:
+        raise BadRequest("the request is nested too deeply", should_retry=False) from None
+
+
+class _Translator:
+    def __init__(self, body: Json, facts: Facts, max_output: int | None) -> None:
+        self._body = body
+        self._facts = facts
+        self._max_output = max_output
+        self._notes = Notes()
+        tools = body.get("tools") or []
+        own = frozenset(tool["name"] for tool in tools if isinstance(tool.get("name"), str))
+        self._names = Names(facts.tool_name_limit, own)
+
+    def run(self, model_id: str) -> Translation:
+        toolbox = Workbench(self._facts, self._names, self._notes).toolbox(self._body, may_force=self._may_force())
+        thought = self._thought(toolbox)
+        stops = self._stops()
+        form, asked_for = self._form(thought)
+        sent: dict[str, Any] = {
+            "model": model_id,
+            "messages": self._messages((*toolbox.sentences, *asked_for), thought),
+            **self._tools(toolbox),
+            **self._limit(),
+            **self._sampling(),
+            **({"stop": list(stops)} if stops else {}),
+            **thought.fields,
+            **form,
+            **self._delivery(),
+            **self._facts.extra,
+        }
+        self._left_out()
+        return Translation(sent, self._notes.all(), dict(self._names.restore), stops, thought.thinking)
+
+    def _may_force(self) -> bool:
+        return self._facts.forced_tool_with_thinking or not self._facts.always_thinks
+
+    def _thought(self, toolbox: Toolbox) -> Thought:
+        return decide(self._body, self._facts, self._notes, tools=bool(toolbox.tools), forced=toolbox.forced)
+
+    def _messages(self, sentences: tuple[str, ...], thought: Thought) -> list[Message]:
+        said = Conversation(self._facts, self._names, self._notes, thinking=thought.thinking).translate(
+            self._body["messages"]
+        )
+        if not said:
+            raise BadRequest("messages: at least one message must have content", should_retry=False)
+        system = "\n\n".join((*self._system(), *sentences))
+        return [{"role": "system", "content": system}, *said] if system else said
+
+    def _system(self) -> list[str]:
+        """The client's system texts but for its billing line, which would spoil the provider's prefix cache."""
+        kept = []
+        for text in texts_of(self._body.get("system")):
+            if text.startswith(BILLING):
+                self._notes.add("the client's billing line was left out: it would spoil the provider's prompt cache")
+                text = text.partition("\n")[2].lstrip("\n")
+            if text:
+                kept.append(text)
+        return kept
+
+    def _tools(self, toolbox: Toolbox) -> dict[str, Any]:
+        if not toolbox.tools:
+            return {}
+        choice = {} if toolbox.choice is None else {"tool_choice": toolbox.choice}
+        return {"tools": toolbox.tools, **choice, **self._parallel()}
+
+    def _parallel(self) -> dict[str, Any]:
+        if (self._body.get("tool_choice") or {}).get("disable_parallel_tool_use") is True:
+            if self._facts.parallel_off:
+                return {"parallel_tool_calls": False}
+            self._notes.add("parallel tool calls can't be forbidden here")
+            return {}
+        allowed = self._facts.parallel_tool_calls
+        return {} if allowed is None else {"parallel_tool_calls": allowed}
+
+    def _limit(self) -> dict[str, Any]:
+        asked = self._body.get("max_tokens")
+        if not isinstance(asked, int):
+            return {}
+        if self._max_output is not None and asked > self._max_output:
+            self._notes.add(f"max_tokens was lowered from {asked} to {self._max_output}, this model's limit")
+            asked = self._max_output
+        return {self._facts.max_tokens_key: asked}
+
+    def _sampling(self) -> dict[str, Any]:
+        sent: dict[str, Any] = {}
+        for key, taken in (
+            ("temperature", self._facts.sampling),
+            ("top_p", self._facts.sampling),
+            ("top_k", self._facts.top_k),
+        ):
+            value = self._body.get(key)
+            if value is not None and taken:
+                sent[key] = value
+            elif value is not None:
+                self._notes.add(f"{key} was left out: this model does not take it")
+        return sent
+
+    def _stops(self) -> tuple[str, ...]:
+        asked = self._body.get("stop_sequences") or []
+        stops = [stop for stop in asked if stop.strip()]
+        if len(stops) < len(asked):
+            self._notes.add("a stop sequence of white space alone was left out")
+        limit = self._facts.max_stops
+        if limit is not None and len(stops) > limit:
+            self._notes.add(
+                f"{len(stops) - limit} of {len(stops)} stop sequences were left out: {limit} are taken here"
+            )
+            stops = stops[:limit]
+        return tuple(stops)
+
+    def _form(self, thought: Thought) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """response_format, and what the prompt must say where that is not enough."""
+        schema = output_schema(self._body)
+        if schema is None:
+            return {}, ()
+        if self._facts.json_schema and (self._facts.json_with_thinking or not thought.thinking):
+            clean = parameters(schema, self._facts.schema_drop)
+            strict = {"strict": True} if _is_strict(clean) else {}
+            named_schema = {"name": "answer", "schema": clean, **strict}
+            return {"response_format": {"type": "json_schema", "json_schema": named_schema}}, ()
+        self._notes.add("the JSON schema of the answer went into the system message: it can't be enforced here")
+        sentence = f"Answer with one JSON value and nothing else. It must fit this JSON schema: {compact(schema)}"
+        taken = self._facts.json_with_thinking or not thought.thinking
+        return {"response_format": {"type": "json_object"}} if taken else {}, (sentence,)
+
+    def _delivery(self) -> dict[str, Any]:
+        sent: dict[str, Any] = {}
+        if self._body.get("stream") is True:
+            sent["stream"] = True
+            if self._facts.include_usage:
+                sent["stream_options"] = {"include_usage": True}
+        session = session_of(self._body)
+        if session and self._facts.prompt_cache_key:
+            sent["prompt_cache_key"] = digest(session)
+        return sent
+
+    def _left_out(self) -> None:
+        for key, value in self._body.items():
+            if key in _HANDLED or key in _SILENT or value in (None, [], {}):
+                continue
+            if key == "safeguards":
+                self._notes.add("the client asked for Anthropic's own safety checks; there are none behind this proxy")
+            elif key != "context_management" or not _only_thinking_cleared(value):
+                self._notes.add(f"{named(key)} was left out: chat completions have no such thing")
+
+
+def _only_thinking_cleared(management: Json) -> bool:
+    """Which reasoning is kept in the history: chat providers have their own rules for that."""
+    edits = management.get("edits") if isinstance(management, dict) else None
+    return isinstance(edits, list) and all(
+        isinstance(edit, dict) and str(edit.get("type")).startswith("clear_thinking") for edit in edits
+    )
+
+
+def _is_strict(schema: Json) -> bool:
+    """Whether OpenAI's strict mode takes it: every object closed and all its properties required."""
+    if isinstance(schema, list):
+        return all(map(_is_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or isinstance(properties, dict):
+        required = schema.get("required")
+        names = set(properties) if isinstance(properties, dict) else set()
+        closed = schema.get("additionalProperties") is False and isinstance(required, list)
+        if not closed or names != {name for name in required or [] if isinstance(name, str)}:
+            return False
+    return all(
+        _is_strict(value) for key, value in schema.items() if key not in ("enum", "const", "default", "examples")
+    )

@@ -1,0 +1,216 @@
+"""Tools, their names and which of them must be called.
+
+Owns the `tools` and `tool_choice` of a chat request, and the names and ids that tools and calls have upstream. Must
+never offer the model a tool that nobody can run: what only Anthropic's servers have is taken out, with a note in the
+trace and a sentence to the model. The one surprise: a schema's properties may be called like a schema's keywords
+("format", "const"), so cleaning one has to know where it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from ccr_tui.proxy.asked import server_tool
+from ccr_tui.proxy.notes import Notes, named
+from ccr_tui.proxy.quirks import Facts
+from ccr_tui.records import Json
+
+_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
+_LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")  # OpenAI: "Expected a string with maximum length 40"
+_NINE = re.compile(r"[a-zA-Z0-9]{9}")
+_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_SCHEMAS = frozenset({"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames",
+                      "allOf", "anyOf", "oneOf", "prefixItems", "unevaluatedProperties"})  # fmt: skip
+
+
+def digest(text: str, size: int = 16) -> str:
+    """A short name for a text that is the same in every run."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
+
+
+class Names:
+    """Tool names as the upstream takes them: legal ones stay, others get a legal form with a hash of the whole name."""
+
+    def __init__(self, limit: int, reserved: frozenset[str] = frozenset()) -> None:
+        self._limit = max(limit, 16)
+        self._short: dict[str, str] = {}
+        self._taken = {name for name in reserved if self._legal(name)}
+        self.restore: dict[str, str] = {}
+        """The names that were changed, back to their originals."""
+
+    def of(self, name: str) -> str:
+        found = self._short.get(name)
+        if found is None:
+            found = self._short[name] = name if self._legal(name) else self._made(name)
+        return found
+
+    def _legal(self, name: str) -> bool:
+        return 0 < len(name) <= self._limit and not _ILLEGAL.search(name)
+
+    def _made(self, name: str) -> str:
+        stem = _ILLEGAL.sub("_", name)[: self._limit - 9]
+        made, salt = f"{stem}_{digest(name, 4)}", 0
+        while made in self._taken:
+            salt += 1
+            made = f"{stem}_{digest(f'{name}#{salt}', 4)}"
+        self._taken.add(made)
+        self.restore[made] = name
+        return made
+
+
+class Ids:
+    """Ids of tool calls, legal upstream and never twice the same, however often the client repeats one."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._legal = _NINE if facts.tool_ids == "nine" else _LEGAL_ID
+        self._size = 9 if facts.tool_ids == "nine" else 24
+        self._prefix = "" if facts.tool_ids == "nine" else "call_"
+        self._seen: set[str] = set()
+
+    def fresh(self, original: str) -> str:
+        made = original if self._legal.fullmatch(original) else self._made(original)
+        salt = 1
+        while made in self._seen:
+            salt += 1
+            made = self._made(f"{original}#{salt}")
+        self._seen.add(made)
+        return made
+
+    def _made(self, text: str) -> str:
+        return self._prefix + digest(text)[: self._size]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """What the tools of a request become."""
+
+    tools: list[dict[str, Any]]
+    choice: Json = None
+    """"required", "none" or OpenAI's object; None says nothing, which means auto."""
+    sentences: tuple[str, ...] = ()
+    """What the model must be told in the system message."""
+
+    @property
+    def forced(self) -> bool:
+        return self.choice is not None and self.choice != "none"
+
+
+@dataclass(slots=True)
+class Workbench:
+    """Builds the toolbox for one model."""
+
+    facts: Facts
+    names: Names
+    notes: Notes
+    sentences: list[str] = field(default_factory=list)
+
+    def toolbox(self, body: Json, *, may_force: bool) -> Toolbox:
+        """`may_force` False: the model is thinking and can't be forced to call a tool, nor stopped from thinking."""
+        tools = [self._function(tool) for tool in self._callable(body.get("tools") or [])]
+        wanted = body.get("tool_choice") or {}
+        if not tools:
+            return Toolbox([], None, tuple(self.sentences))
+        if wanted.get("type") == "none":
+            return self._none(tools)
+        choice: Json = None
+        if wanted.get("type") in ("any", "tool"):
+            tools, choice = self._forced(tools, wanted, may_force)
+        return Toolbox(tools, choice, tuple(self.sentences))
+
+    def _callable(self, tools: list[Json]) -> list[Json]:
+        served = [tool for tool in tools if server_tool(tool)]
+        if served:
+            self._say_missing(served)
+        for tool in tools:
+            if _placeholder(tool):
+                self.notes.add(f"the tool {named(tool['name'])} is a placeholder and was left out")
+        return [tool for tool in tools if not server_tool(tool) and not _placeholder(tool)]
+
+    def _say_missing(self, served: list[Json]) -> None:
+        for tool in served:
+            self.notes.add(f"the tool {named(tool['type'])} was left out: only Anthropic's servers have it")
+        names = ", ".join(str(tool.get("name") or tool["type"]) for tool in served)
+        self.sentences.append(
+            f"These tools are not available in this conversation and can't be called: {names}. "
+            "If the task needs one of them, say so plainly instead of making up what it would have returned."
+        )
+
+    def _function(self, tool: Json) -> dict[str, Any]:
+        if tool.get("strict") is True:
+            self.notes.add("strict tool schemas were asked for; the provider's own strictness applies")
+        function: dict[str, Any] = {"name": self.names.of(tool["name"])}
+        description = tool.get("description")
+        if isinstance(description, str) and description:
+            function["description"] = self._cut(description, tool["name"])
+        function["parameters"] = parameters(tool["input_schema"], self.facts.schema_drop)
+        return {"type": "function", "function": function}
+
+    def _cut(self, description: str, name: str) -> str:
+        limit = self.facts.tool_description_limit
+        if limit is None or len(description) <= limit:
+            return description
+        self.notes.add(f"the description of the tool {named(name)} was cut to {limit} characters")
+        return description[: max(limit - 1, 0)] + "…"
+
+    def _none(self, tools: list[dict[str, Any]]) -> Toolbox:
+        if self.facts.tool_choice_none:
+            return Toolbox(tools, "none", tuple(self.sentences))
+        self.notes.add('tool_choice "none" became no tools at all: this provider would not obey it')
+        return Toolbox([], None, tuple(self.sentences))
+
+    def _forced(self, tools: list[dict[str, Any]], wanted: Json, may_force: bool) -> tuple[list[dict[str, Any]], Json]:
+        name = self.names.of(wanted["name"]) if wanted["type"] == "tool" else None
+        only = [tool for tool in tools if tool["function"]["name"] == name]
+        if name is not None and not only:
+            self.notes.add(
+                f"the tool {named(wanted['name'])} can't be forced: it is not among the tools that were sent"
+            )
+            return tools, None
+        if not may_force or not self.facts.tool_choice_forced:
+            self.notes.add("a tool call can't be forced here, so the model was asked for it in the system message")
+            self.sentences.append(
+                f"Answer by calling {f'the tool {name}' if name else 'one of the tools'}, not with text."
+            )
+            return tools, None
+        if name is None:
+            return tools, "required"
+        if self.facts.tool_choice_named == "required":
+            self.notes.add("one named tool was forced by sending only that one")
+            return only, "required"
+        return tools, {"type": "function", "function": {"name": name}}
+
+
+def parameters(schema: Json, drop: frozenset[str]) -> Json:
+    """The schema as a function's parameters: an object with properties, without what the family refuses."""
+    clean = _clean(schema, drop) if drop else schema
+    if "type" not in clean and not clean.keys() & {"anyOf", "oneOf", "allOf", "$ref"}:
+        clean = {"type": "object", **clean}
+    if clean.get("type") == "object" and "properties" not in clean:
+        clean = {**clean, "properties": {}}
+    return clean
+
+
+def _clean(schema: Json, drop: frozenset[str]) -> Json:
+    if isinstance(schema, list):
+        return [_clean(item, drop) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _cleaned(key, value, drop) for key, value in schema.items() if key not in drop}
+
+
+def _cleaned(key: str, value: Json, drop: frozenset[str]) -> Json:
+    if key in _MAPS and isinstance(value, Mapping):
+        return {name: _clean(item, drop) for name, item in value.items()}
+    return _clean(value, drop) if key in _SCHEMAS else value
+
+
+def _placeholder(tool: Json) -> bool:
+    """A deferred tool that stands for others and must never be called. One that merely takes no input is kept."""
+    if tool.get("defer_loading") is not True or (tool.get("input_schema") or {}).get("properties"):
+        return False
+    text = f"{tool.get('name')} {tool.get('description')}".lower()
+    return "placeholder" in text or "never be called" in text or "do not call" in text
