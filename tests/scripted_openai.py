@@ -66,6 +66,7 @@ class ScriptedOpenAI:
         self.release = asyncio.Event()
         """Set it to end every stall."""
         self._counts: dict[str, int] = {}
+        self._news = asyncio.Event()
 
     async def __aenter__(self) -> ScriptedOpenAI:
         await self.start()
@@ -97,6 +98,12 @@ class ScriptedOpenAI:
     def last(self) -> Request:
         return self.requests[-1]
 
+    async def came(self, count: int, within_s: float = 10) -> None:
+        """Wait until so many requests have come in all."""
+        while len(self.requests) < count:
+            self._news.clear()
+            await asyncio.wait_for(self._news.wait(), within_s)
+
     def labels(self) -> list[str]:
         """What was asked for, in order."""
         return [request.label for request in self.requests]
@@ -115,6 +122,7 @@ class ScriptedOpenAI:
         headers = {name.lower(): value for name, value in http.headers.items()}
         request = Request(http.method, http.path_qs, headers, body, peer[1] if peer else 0)
         self.requests.append(request)
+        self._news.set()
         return request
 
     async def _models(self, http: web.Request) -> web.StreamResponse:

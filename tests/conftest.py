@@ -1,0 +1,59 @@
+"""What the end-to-end tests stand on: a scripted upstream and a running house, over real sockets.
+
+Owns the fixtures `counter`, `upstream`, `place` (a patient house) and `hasty` (one whose deadlines are short). They
+live for the whole run on the session's event loop, so modules that use them say
+`pytestmark = pytest.mark.asyncio(loop_scope="session")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from places import KEY, Place, config_for
+from scripted_openai import ScriptedOpenAI
+
+if TYPE_CHECKING:
+    from ccr_tui.tokens import Counter
+
+
+@pytest.fixture(scope="session")
+def counter() -> Counter:
+    """Loaded once: it takes half a second."""
+    from ccr_tui.tokens import Counter
+
+    made = Counter()
+    made.load()
+    return made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def upstream() -> AsyncIterator[ScriptedOpenAI]:
+    async with ScriptedOpenAI(key=KEY) as scripted:
+        yield scripted
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def place(
+    upstream: ScriptedOpenAI, counter: Counter, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Place]:
+    """A house that waits long and pings after a fifth of a second."""
+    from ccr_tui import host
+
+    async with host.open(config_for(upstream, tmp_path_factory.mktemp("place"), ping_s=0.2), counter) as house:
+        yield Place(house, upstream)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hasty(
+    upstream: ScriptedOpenAI, counter: Counter, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Place]:
+    """A house that gives an upstream half a second, and whose default agent has a dead first model."""
+    from ccr_tui import host
+
+    config = config_for(upstream, tmp_path_factory.mktemp("hasty"), ping_s=5.0, timeout_s=0.5)
+    async with host.open(replace(config, agents={"default": ("dead", "scripted")}), counter) as house:
+        yield Place(house, upstream)

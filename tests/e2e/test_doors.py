@@ -1,0 +1,165 @@
+"""Paths, keys, bodies and secrets: what the HTTP face lets in, and what never gets out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from clients import ask, parse_sse
+from places import KEY, Place, config_for
+from scripted_openai import ScriptedOpenAI
+
+from ccr_tui import host
+
+if TYPE_CHECKING:
+    from ccr_tui.tokens import Counter
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("HEAD", "/", 200),
+        ("GET", "/", 200),
+        ("GET", "/health", 200),
+        ("GET", "/v1/models", 200),
+        ("GET", "/v1/models?limit=1000", 200),
+        ("GET", "/v1/models/nobody", 404),
+        ("HEAD", "/api/hello", 404),
+        ("GET", "/v1/messages", 404),
+        ("POST", "/v1/complete", 404),
+        ("GET", "/favicon.ico", 404),
+    ],
+)
+async def test_paths(method: str, path: str, status: int, place: Place, http: aiohttp.ClientSession) -> None:
+    async with http.request(method, f"{place.address}{path}") as response:
+        data = await response.read()
+    assert response.status == status
+    assert response.headers["request-id"]
+    if status == 404 and method != "HEAD":
+        told = json.loads(data)
+        assert (told["type"], told["error"]["type"]) == ("error", "not_found_error")
+
+
+async def test_health_tells_what_runs(place: Place, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{place.address}/health") as response:
+        told = await response.json()
+    assert told.keys() >= {"status", "mode", "version", "models", "in_flight"}
+    assert (told["status"], told["mode"], told["in_flight"]) == ("ok", "normal", 0)
+    assert told["models"] == {"default": "scripted"}
+
+
+BAD = [
+    ("not json", "{", "JSON"),
+    ("empty", "", "JSON"),
+    ("a list", "[]", "dictionary"),
+    ("no model", {"max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}, "model: Field required"),
+    ("no max_tokens", {"model": "m", "messages": [{"role": "user", "content": "x"}]}, "max_tokens: Field required"),
+    ("no messages", {"model": "m", "max_tokens": 1}, "messages: Field required"),
+    ("role", {"model": "m", "max_tokens": 1, "messages": [{"role": "god", "content": "x"}]}, "messages.0.role"),
+    ("content", {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": 7}]}, "messages.0.content"),
+]
+
+
+@pytest.mark.parametrize(("body", "says"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+async def test_a_body_that_is_no_request_is_refused_and_traced(
+    body: Any, says: str, place: Place, http: aiohttp.ClientSession
+) -> None:
+    data = body if isinstance(body, str) else json.dumps(body)
+    async with http.post(f"{place.address}/v1/messages", data=data) as response:
+        told = await response.json()
+    assert (response.status, told["error"]["type"]) == (400, "invalid_request_error")
+    assert says in told["error"]["message"]
+    assert (await place.trace(response.headers["x-ccr-trace"])).outcome == "error"
+
+
+async def test_a_body_up_to_64_mb_is_taken_and_a_larger_one_refused(place: Place, http: aiohttp.ClientSession) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * (40 << 20)}}
+    body = ask("text", messages=[{"role": "user", "content": [{"type": "text", "text": "[[ccr:text]]"}, image]}])
+    async with http.post(f"{place.address}/v1/messages", json=body) as response:
+        assert response.status == 200, await response.text()
+    async with http.post(f"{place.address}/v1/messages", data=b"x" * ((64 << 20) + 1)) as response:
+        told = await response.json()
+    assert (response.status, told["error"]["type"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"x-api-key": "wrong"}, 401),
+        ({"x-api-key": "our-key"}, 200),
+        ({"authorization": "Bearer our-key"}, 200),
+        ({"authorization": "Bearer ", "x-api-key": ""}, 401),
+    ],
+)
+async def test_a_set_key_is_asked_for(
+    headers: dict[str, str],
+    status: int,
+    upstream: ScriptedOpenAI,
+    counter: Counter,
+    tmp_path: Path,
+    http: aiohttp.ClientSession,
+) -> None:
+    async with (
+        host.open(config_for(upstream, tmp_path, api_key="our-key"), counter) as house,
+        http.post(f"{house.engine.address}/v1/messages", json=ask("text"), headers=headers) as response,
+    ):
+        told = await response.json()
+    assert response.status == status
+    if status == 401:
+        assert told["error"]["type"] == "authentication_error"
+        assert response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}], ids=str)
+async def test_a_web_page_is_not_answered(headers: dict[str, str], place: Place, http: aiohttp.ClientSession) -> None:
+    async with http.post(f"{place.address}/v1/messages", json=ask("text"), headers=headers) as response:
+        assert response.status == 403
+
+
+async def test_no_secret_reaches_the_store(place: Place, http: aiohttp.ClientSession) -> None:
+    mine = {"authorization": "Bearer client-secret-1", "x-api-key": "client-secret-2", "cookie": "client-secret-3"}
+    for scenario in ("text", "http:401"):
+        async with http.post(f"{place.address}/v1/messages", json=ask(scenario), headers=mine) as response:
+            await place.trace(response.headers["x-ccr-trace"])
+    files = sorted(place.house.db.parent.iterdir())
+    stored = b"".join(file.read_bytes() for file in files)
+    assert b"scripted" in stored
+    for secret in (KEY, "client-secret"):
+        assert secret.encode() not in stored
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}
+    trace = await place.trace(response.headers["x-ccr-trace"])
+    assert "client-secret" not in json.dumps(dict(trace.headers))
+
+
+async def test_sixty_four_streams_at_once_do_not_mix(place: Place, http: aiohttp.ClientSession) -> None:
+    async def one(n: int) -> str:
+        body = ask(f"echo:stream number {n}", stream=True)
+        async with http.post(f"{place.address}/v1/messages", json=body) as response:
+            events = parse_sse(await response.read())
+        return "".join(event["delta"].get("text", "") for event in events if event["type"] == "content_block_delta")
+
+    said = await asyncio.gather(*(one(n) for n in range(64)))
+    assert said == [f"stream number {n}" for n in range(64)]
+
+
+async def test_a_new_config_answers_the_next_request_and_leaves_the_running_one_alone(
+    upstream: ScriptedOpenAI, counter: Counter, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    config = config_for(upstream, tmp_path)
+    async with host.open(config, counter) as house:
+        address = f"{house.engine.address}/v1/messages"
+        running = asyncio.ensure_future(http.post(address, json=ask("long:20", stream=True)))
+        await upstream.came(len(upstream.requests) + 1)
+        house.engine.swap(replace(config, agents={"default": ("dead",)}))
+        async with http.post(address, json=ask("text")) as response:
+            assert response.status == 502
+        async with await running as response:
+            assert b"message_stop" in await response.read()
