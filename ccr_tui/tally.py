@@ -8,9 +8,8 @@ instead is 19 % too much (escapes, keys), so text is counted as text and only to
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -22,10 +21,10 @@ PER_MESSAGE = 4
 <|im_end|>, newline."""
 PER_REPLY = 3
 """What primes the answer (OpenAI's cookbook)."""
-PER_TOOL = 8
-"""The envelope of a tool's definition: {"type": "function", "function": ...}."""
-PER_CALL = 8
-"""The envelope of a call or its result: <tool_call>, name, id."""
+PER_TOOL = 10
+"""{"type": "function", "function": ...} around a tool's definition, as Qwen's template writes it (counted)."""
+PER_CALL = 10
+"""<tool_call> {"name": ..., "arguments": ...} </tool_call>, and much the same around a result (Qwen's, counted)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +48,27 @@ class Count:
         return (self.images + self.documents + self.guessed) * 10 <= self.total
 
 
-def tally(body: Json, count: Callable[[str], tuple[int, int]], *, thinking: bool = True) -> Count:
-    """Counts a Messages API body, or one of chat completions. `count` gives a text's tokens and how many are guessed.
+class Scale(Protocol):
+    """What weighs the parts."""
 
-    `thinking=False` leaves out earlier reasoning.
-    """
-    walk = _Walk(count, thinking)
+    def weigh(self, text: str) -> tuple[int, int]:
+        """A text's tokens, and how many of them are guessed."""
+
+    def pages(self, data: str) -> int | None:
+        """Pages of a base64 PDF; None if they can't be counted."""
+
+
+def tally(body: Json, scale: Scale, *, thinking: bool = True) -> Count:
+    """Counts a Messages API body, or one of chat completions. `thinking=False` leaves out earlier reasoning."""
+    walk = _Walk(scale, thinking)
     if isinstance(body, dict):
         walk.body(body)
     return Count(total=sum(walk.parts.values()) + PER_REPLY, guessed=walk.guessed, **walk.parts)
 
 
 class _Walk:
-    def __init__(self, count: Callable[[str], tuple[int, int]], thinking: bool) -> None:
-        self._count = count
+    def __init__(self, scale: Scale, thinking: bool) -> None:
+        self._scale = scale
         self._thinking = thinking
         self.parts = {"system": 0, "tools": 0, "messages": 0, "images": 0, "documents": 0}
         self.guessed = 0
@@ -121,7 +127,7 @@ class _Walk:
                 self.json(part, block)
 
     def text(self, part: str, text: str) -> None:
-        tokens, guessed = self._count(text)
+        tokens, guessed = self._scale.weigh(text)
         self.parts[part] += tokens
         self.guessed += guessed
 
@@ -140,7 +146,7 @@ class _Walk:
             case {"type": "content", "content": content}:
                 self.content("documents", content)
             case _:
-                tokens = (media.pdf_pages(_base64(source)) or 1) * media.PAGE_TOKENS
+                tokens = (self._scale.pages(_base64(source)) or 1) * media.PAGE_TOKENS
                 self.parts["documents"] += tokens
                 self.guessed += tokens
 

@@ -13,13 +13,13 @@ Qwen's and DeepSeek's own: true counts are 8 % below to 21 % above, by kind of t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 from typing import Any
 
-from ccr_tui import ranks
+from ccr_tui import media, ranks
 from ccr_tui.records import Json
 from ccr_tui.tally import Count, tally
 
@@ -36,7 +36,9 @@ CHARS_PER_TOKEN = 4
 class Counter:
     """Counts texts and requests. Any thread may call it; each text is counted once and remembered by its hash.
 
-    Run `request` in a thread: tiktoken releases the GIL while it works.
+    Run `request` in a thread: tiktoken releases the GIL. Measured on two cores: 20 requests of 494 KB (118,000 tokens),
+    none seen before, took 73 ms each, while a ticker on the event loop was late by 3 ms at p99 and 10 ms at most (idle:
+    0.6 to 2.8, and 10). On the loop each would stall it for 56 ms. A request seen before takes 2 to 3 ms of CPU.
     """
 
     def __init__(self, encoding: str = ranks.O200K.name, *, slice_chars: int = SLICE) -> None:
@@ -60,23 +62,30 @@ class Counter:
 
     def text(self, text: str) -> int:
         """Tokens of a text, whatever is in it."""
-        return self._text(text)[0]
+        return self.weigh(text)[0]
 
     def request(self, body: Json, *, thinking: bool = True) -> Count:
         """Tokens of a Messages API body (chat completions bodies are understood too); never raises for odd content.
 
         `thinking=False` leaves out earlier reasoning, for providers that are not sent it back.
         """
-        return tally(body, self._text, thinking=thinking)
+        return tally(body, self, thinking=thinking)
 
-    def _text(self, text: str) -> tuple[int, int]:
-        """Tokens, and how many of them are guessed."""
-        if len(text) < _MEMO_FROM:
-            return self._fresh(text)
-        key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    def weigh(self, text: str) -> tuple[int, int]:
+        """Tokens, and how many of them are guessed because the tokenizer refused the text."""
+        return self._fresh(text) if len(text) < _MEMO_FROM else self._remembered(text, self._fresh)
+
+    def pages(self, data: str) -> int | None:
+        """Pages of a base64 PDF, counted once."""
+        return self._remembered(data, lambda pdf: (media.pdf_pages(pdf) or 0, 0), b"pdf")[0] or None
+
+    def _remembered(
+        self, text: str, measure: Callable[[str], tuple[int, int]], kind: bytes = b"text"
+    ) -> tuple[int, int]:
+        key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=kind).digest()
         known = self._memo.get(key)
         if known is None:
-            known = self._fresh(text)
+            known = measure(text)
             self._memo.put(key, known)
         return known
 
