@@ -1,0 +1,117 @@
+"""Traces as JSON lines, to keep, move and take in again.
+
+Owns the archive's format and its version. Must never hold a credential: a trace has none. The one surprise: taking the
+same archive in twice changes nothing, because a trace is known by its uid; and the store's rejects file is such an
+archive, so that what could not be written can be written later.
+
+The first line is {"format": "ccr-tui traces", "version": 1}; each further line is one trace with its bodies as they
+are and its streams in base64.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ccr_tui.errors import StoreError
+from ccr_tui.records import Attempt, Trace
+from ccr_tui.store import codec, schema
+from ccr_tui.wire import dumps, loads
+
+FORMAT = "ccr-tui traces"
+VERSION = 1
+HEADER = {"format": FORMAT, "version": VERSION}
+
+
+def lines(traces: Iterable[Trace]) -> Iterator[bytes]:
+    """The archive, line by line, newlines included."""
+    yield dumps(HEADER) + b"\n"
+    for trace in traces:
+        yield dumps(_trace_json(trace)) + b"\n"
+
+
+def read(given: Iterable[bytes], name: str = "archive") -> Iterator[Trace]:
+    """The traces of an archive, one by one. Raises StoreError, which names the line and what is wrong with it."""
+    numbered = enumerate(given, 1)
+    _check_header(next(numbered, (1, b""))[1], name)
+    for number, line in numbered:
+        if line.strip():
+            yield _trace(line, f"{name}, line {number}")
+
+
+def append_reject(path: Path, trace: Trace, problem: str) -> None:
+    """Add a trace to the rejects file with the reason. Raises OSError, ValueError, TypeError or RecursionError."""
+    line = dumps(_trace_json(trace) | {"rejected": problem}) + b"\n"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
+        file.write(line if file.tell() else dumps(HEADER) + b"\n" + line)
+
+
+def take_in(path: Path, traces: Iterable[Trace]) -> tuple[int, int]:
+    """Store traces into the database at `path`; those whose uid it has are left alone. (how many are new, how many not)
+
+    Raises StoreError. What was stored before a fault stays: taking in again goes on from there.
+    """
+    from ccr_tui.store.insert import Insertion
+
+    connection = schema.writable(path)
+    try:
+        insertion, new, known = Insertion(connection), 0, 0
+        for trace in traces:
+            if connection.execute("SELECT 1 FROM trace WHERE uid = ?", (trace.uid,)).fetchone():
+                known += 1
+                continue
+            connection.execute("BEGIN IMMEDIATE")
+            insertion.add(trace)
+            connection.execute("COMMIT")
+            new += 1
+        return new, known
+    except sqlite3.Error as error:
+        raise schema.trouble(path, error) from error
+    finally:
+        connection.close()
+
+
+def _trace_json(trace: Trace) -> dict[str, Any]:
+    given = codec.to_json(trace)
+    pairs = zip(given["attempts"], trace.attempts, strict=True)
+    return given | {
+        "attempts": [entry | {"sent": attempt.sent, "stream": _stream_json(attempt)} for entry, attempt in pairs],
+        "body": trace.body,
+        "raw": None if trace.raw is None else b64encode(trace.raw).decode(),
+        "reply": trace.reply,
+    }
+
+
+def _stream_json(attempt: Attempt) -> list[list[Any]]:
+    return [[ms, b64encode(piece).decode()] for ms, piece in attempt.stream]
+
+
+def _trace(line: bytes, where: str) -> Trace:
+    try:
+        given = loads(line)
+        given.pop("rejected", None)
+        raw = given.pop("raw")
+        heavy = [_heavy(entry) for entry in given["attempts"]]
+        return codec.from_json(given, heavy, raw=None if raw is None else b64decode(raw))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{where}: this is no trace ({type(error).__name__}: {error}).") from error
+
+
+def _heavy(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"sent": entry["sent"], "stream": tuple((ms, b64decode(piece)) for ms, piece in entry["stream"])}
+
+
+def _check_header(line: bytes, name: str) -> None:
+    try:
+        header = loads(line)
+        made_by = header["format"], header["version"]
+    except (ValueError, KeyError, TypeError):
+        made_by = None, None
+    if made_by[0] != FORMAT:
+        raise StoreError(f'{name}: not an archive of ours; its first line must be {{"format":"{FORMAT}","version":1}}.')
+    if made_by[1] != VERSION:
+        raise StoreError(f"{name}: version {made_by[1]} of the archive; this ccr-tui reads {VERSION}. Update ccr-tui.")

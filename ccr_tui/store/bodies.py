@@ -1,0 +1,143 @@
+"""Bodies in the database: a trie of chunks, written once and read back exactly.
+
+Owns the tables chunk, node and body. Must never commit: it works inside the caller's transaction. The one surprise:
+it remembers the ids of what it has seen, which makes a turn cost what it added; after a rollback those ids mean
+nothing, so `forget` must be called.
+
+A body's hash is that of its whole JSON, so a retry stores nothing at all, and `verify` can prove what was put together.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ccr_tui import chunks
+from ccr_tui.records import Json
+from ccr_tui.store.codec import spread, squeeze
+from ccr_tui.wire import dumps, loads
+
+MEMORY = 200_000
+"""Ids remembered before all are forgotten: some 30 MB."""
+PARSED = 64 * 1024 * 1024
+"""Bytes of JSON whose parsed chunks are kept for the next body; they share most of it."""
+
+WALK = """
+WITH RECURSIVE path(id, parent, chunk, height) AS (
+    SELECT id, parent, chunk, 0 FROM node WHERE id = ?
+    UNION ALL SELECT node.id, node.parent, node.chunk, height + 1 FROM path JOIN node ON node.id = path.parent)
+SELECT chunk FROM path ORDER BY height DESC
+"""
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Where bodies are put, within one connection's transaction."""
+
+    connection: sqlite3.Connection
+    chunk_ids: dict[bytes, int] = field(default_factory=dict)
+    node_ids: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def put(self, body: Json, trace: int, said: Callable[[int, Json], None] | None = None) -> int | None:
+        """The body's id; None for None. `said` gets the id and value of each message that was never stored before."""
+        if body is None:
+            return None
+        whole = dumps(body)
+        name = chunks.digest(whole)
+        known = self.connection.execute("SELECT id FROM body WHERE hash = ?", (name,)).fetchone()
+        if known:
+            return int(known[0])
+        path = chunks.split(body)
+        node = self._walk(path, trace, said)
+        row = (name, node, len(whole), path.manifest)
+        return _insert(self.connection, "INSERT INTO body (hash, node, size, manifest) VALUES (?, ?, ?, ?)", row)
+
+    def forget(self) -> None:
+        """What was remembered; the transaction that it came from is gone."""
+        self.chunk_ids.clear()
+        self.node_ids.clear()
+
+    def _walk(self, path: chunks.Path, trace: int, said: Callable[[int, Json], None] | None) -> int:
+        if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
+            self.forget()
+        node = 0
+        for at, data in enumerate(path.chunks):
+            chunk, is_new = self._chunk(data, trace)
+            if is_new and said and at in path.said:
+                said(chunk, loads(data))
+            node = self._node(node, chunk)
+        return node
+
+    def _chunk(self, data: bytes, trace: int) -> tuple[int, bool]:
+        name = chunks.digest(data)
+        known = self.chunk_ids.get(name)
+        if known is not None:
+            return known, False
+        row = self.connection.execute("SELECT id FROM chunk WHERE hash = ?", (name,)).fetchone()
+        chunk = int(row[0]) if row else self._new_chunk(name, data, trace)
+        self.chunk_ids[name] = chunk
+        return chunk, row is None
+
+    def _new_chunk(self, name: bytes, data: bytes, trace: int) -> int:
+        row = (name, trace, len(data), squeeze(data))
+        return _insert(self.connection, "INSERT INTO chunk (hash, trace, size, data) VALUES (?, ?, ?, ?)", row)
+
+    def _node(self, parent: int, chunk: int) -> int:
+        key = (parent, chunk)
+        known = self.node_ids.get(key)
+        if known is not None:
+            return known
+        row = self.connection.execute("SELECT id FROM node WHERE parent = ? AND chunk = ?", key).fetchone()
+        node = int(row[0]) if row else _insert(self.connection, "INSERT INTO node (parent, chunk) VALUES (?, ?)", key)
+        self.node_ids[key] = node
+        return node
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where bodies are read. Parsed chunks are shared between the bodies that hold them: change none."""
+
+    connection: sqlite3.Connection
+    parsed: dict[int, Json] = field(default_factory=dict)
+    held: int = 0
+
+    def get(self, body: int | None) -> Json:
+        """The body with this id; None for None. Raises LookupError where a part of it is missing."""
+        if body is None:
+            return None
+        row = self.connection.execute("SELECT node, manifest FROM body WHERE id = ?", (body,)).fetchone()
+        if row is None:
+            raise LookupError(f"body {body} is missing")
+        path = [chunk for (chunk,) in self.connection.execute(WALK, (row[0],))]
+        if not path:
+            raise LookupError(f"node {row[0]} is missing")
+        self._fetch([chunk for chunk in path if chunk not in self.parsed])
+        values = [self.parsed[chunk] for chunk in path]
+        if self.held > PARSED:
+            self.parsed, self.held = {}, 0
+        return chunks.assemble(values, row[1])
+
+    def _fetch(self, missing: list[int]) -> None:
+        for wanted in _hundreds(missing):
+            marks = ",".join("?" * len(wanted))
+            for chunk, data in self.connection.execute(f"SELECT id, data FROM chunk WHERE id IN ({marks})", wanted):
+                plain = spread(data)
+                self.parsed[chunk] = loads(plain)
+                self.held += len(plain)
+        lost = next((chunk for chunk in missing if chunk not in self.parsed), None)
+        if lost is not None:
+            raise LookupError(f"chunk {lost} is missing")
+
+
+def _hundreds(values: list[int]) -> Iterator[list[int]]:
+    """SQLite takes 999 parameters at least; 500 is plenty."""
+    for start, end in pairwise([*range(0, len(values), 500), len(values)]):
+        yield values[start:end]
+
+
+def _insert(connection: sqlite3.Connection, statement: str, row: tuple[object, ...]) -> int:
+    made = connection.execute(statement, row).lastrowid
+    assert made is not None
+    return made

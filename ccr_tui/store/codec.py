@@ -1,0 +1,142 @@
+"""A trace as JSON, and back, exactly.
+
+Owns the mapping between `records.Trace` and JSON objects; both the database's records and the archive are written with
+it. Must never leave anything out silently: a field added to records.py travels by itself if it is plain, and else has
+to be named here. The one surprise: bodies, streams and raw bytes are left to the caller, because the database keeps
+them as chunks and the archive as they are.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import fields
+from itertools import accumulate, pairwise
+from typing import Any
+
+from ccr_tui.records import Attempt, Failure, Json, Price, RouteDecision, TimelineEvent, Trace, Usage
+from ccr_tui.wire import dumps, loads
+
+HEAVY = frozenset({"body", "raw", "reply", "sent", "stream"})
+"""Fields that the caller stores his own way."""
+
+
+def to_json(trace: Trace) -> dict[str, Any]:
+    """Everything but the heavy fields."""
+    return _plain(trace) | {
+        "headers": dict(trace.headers),
+        "decision": trace.decision and _plain(trace.decision),
+        "attempts": [_attempt_json(attempt) for attempt in trace.attempts],
+        "timeline": _timeline_json(trace.timeline),
+        "failure": trace.failure and _plain(trace.failure),
+    }
+
+
+def from_json(given: dict[str, Any], attempts: list[dict[str, Any]], **heavy: Any) -> Trace:
+    """The trace. `attempts` holds {"sent": ..., "stream": ...} for each attempt; `heavy` is body, raw and reply."""
+    made = [_attempt(*pair) for pair in zip(given["attempts"], attempts, strict=True)]
+    return Trace(
+        **given
+        | heavy
+        | {
+            "decision": given["decision"] and _decision(given["decision"]),
+            "attempts": tuple(made),
+            "timeline": _timeline(given["timeline"]),
+            "failure": given["failure"] and Failure(**given["failure"]),
+            "spans": tuple((name, start, end) for name, start, end in given["spans"]),
+        }
+    )
+
+
+def pack(value: Json) -> bytes:
+    """JSON, compressed where that makes it smaller. zlib begins with an x, which no JSON does."""
+    return squeeze(dumps(value))
+
+
+def unpack(data: bytes) -> Json:
+    """What `pack` was given."""
+    return loads(spread(data))
+
+
+def squeeze(data: bytes) -> bytes:
+    """JSON bytes, compressed where that makes them smaller."""
+    small = zlib.compress(data, 6) if len(data) > 60 else data
+    return small if len(small) < len(data) else data
+
+
+def spread(data: bytes) -> bytes:
+    """What `squeeze` was given."""
+    return zlib.decompress(data) if data.startswith(b"x") else data
+
+
+def utf8(text: str) -> str:
+    """For a column or a search: SQLite takes UTF-8 only, so lone surrogates become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def pack_stream(stream: tuple[tuple[int, bytes], ...]) -> bytes:
+    """Pieces and their times: a line of JSON [milliseconds, length] in deltas, then all bytes; compressed."""
+    times = _deltas([ms for ms, _ in stream])
+    head = dumps([times, [len(piece) for _, piece in stream]])
+    return zlib.compress(b"".join((head, b"\n", *(piece for _, piece in stream))), 6)
+
+
+def unpack_stream(data: bytes) -> tuple[tuple[int, bytes], ...]:
+    """What `pack_stream` was given."""
+    head, _, body = zlib.decompress(data).partition(b"\n")
+    times, sizes = loads(head)
+    ends = [0, *accumulate(sizes)]
+    pieces = [body[start:end] for start, end in pairwise(ends)]
+    return tuple(zip(accumulate(times), pieces, strict=True))
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in HEAVY}
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+    return _plain(attempt) | {
+        "usage": attempt.usage and _plain(attempt.usage),
+        "price": attempt.price and _plain(attempt.price),
+        "failure": attempt.failure and _plain(attempt.failure),
+    }
+
+
+def _attempt(given: dict[str, Any], heavy: dict[str, Any]) -> Attempt:
+    return Attempt(
+        **given
+        | heavy
+        | {
+            "usage": given["usage"] and Usage(**given["usage"]),
+            "price": given["price"] and Price(**given["price"]),
+            "failure": given["failure"] and Failure(**given["failure"]),
+            "notes": tuple(given["notes"]),
+        }
+    )
+
+
+def _decision(given: dict[str, Any]) -> RouteDecision:
+    considered = tuple((rule, why) for rule, why in given["considered"])
+    return RouteDecision(**given | {"fallbacks": tuple(given["fallbacks"]), "considered": considered})
+
+
+def _timeline_json(events: tuple[TimelineEvent, ...]) -> dict[str, Any]:
+    """In columns, times as deltas and types as indexes: a thousand events take 1.5 KB when compressed, not 5."""
+    types = list(dict.fromkeys(event.type for event in events))
+    codes = {name: code for code, name in enumerate(types)}
+    return {
+        "types": types,
+        "ms": _deltas([event.ms for event in events]),
+        "type": [codes[event.type] for event in events],
+        "index": [event.index for event in events],
+        "size": [event.size for event in events],
+    }
+
+
+def _timeline(given: dict[str, Any]) -> tuple[TimelineEvent, ...]:
+    types = given["types"]
+    columns = zip(accumulate(given["ms"]), given["type"], given["index"], given["size"], strict=True)
+    return tuple(TimelineEvent(ms, types[code], index, size) for ms, code, index, size in columns)
+
+
+def _deltas(times: list[int]) -> list[int]:
+    return [later - earlier for earlier, later in zip([0, *times], times, strict=False)]

@@ -1,0 +1,219 @@
+"""Every question the screens and the command line ask of the store.
+
+Owns the reading connections, one a thread, read only. Must never touch a body to make a list, never page by OFFSET,
+and never let an sqlite3 error out: it becomes a StoreError with its cure. The one surprise: a database that does not
+exist yet reads as an empty one, and nothing is created by reading.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ccr_tui.errors import StoreError
+from ccr_tui.records import Price, Trace
+from ccr_tui.store import codec, said, schema, sums
+from ccr_tui.store.bodies import Desk
+from ccr_tui.store.filters import BEYOND, Filter
+from ccr_tui.store.rows import SessionRow, SpendRow, Sums, Today, TraceRow, trace_json
+from ccr_tui.store.sums import By
+
+__all__ = ["By", "Filter", "Reader", "SessionRow", "SpendRow", "Sums", "Today", "TraceRow", "trace_json"]
+
+ROW = """
+SELECT t.n, t.uid, s.uid, p.path, t.agent_id, t.origin, t.started_at, t.duration_ms, t.ttft_ms, t.outcome, t.status,
+    t.error, t.asked_model, t.mode, t.agent, t.rule, m.model, nullif(m.provider, ''), t.stop_reason, t.input_tokens,
+    t.cache_read_tokens, t.cache_write_tokens, t.output_tokens, t.reasoning_tokens, t.usage_basis,
+    t.estimated_input_tokens, t.cost, t.cost_basis, t.router_cost, t.attempts, t.kind
+FROM trace t LEFT JOIN session s ON s.id = t.session_id LEFT JOIN project p ON p.id = t.project_id
+    LEFT JOIN model m ON m.id = t.model_id
+"""
+FOUND = """
+SELECT c.trace, max(c.id) FROM said JOIN chunk c ON c.id = said.rowid WHERE said MATCH ?
+GROUP BY c.trace ORDER BY c.trace DESC LIMIT ?
+"""
+HEAVY = """
+SELECT t.n, t.request_id, t.reply_id, r.data, r.raw FROM trace t JOIN record r ON r.trace = t.n WHERE t.n = ?
+"""
+STEPS = """
+SELECT a.sent_id, s.data FROM attempt a LEFT JOIN stream s ON s.attempt = a.id WHERE a.trace = ? ORDER BY a.id
+"""
+
+
+class Reader:
+    """Reads the database at `path` from any thread. Every method may raise StoreError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._own = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+
+    def rows(self, filter: Filter | None = None, before: int | None = None, limit: int = 200) -> list[TraceRow]:
+        """The newest requests, older than number `before` if that is given."""
+        with self._reading() as db:
+            where, values = (filter or Filter()).where(db)
+            older = "t.n < ?" if before is not None else "?"
+            page = f"{ROW} WHERE {older} AND {where} ORDER BY t.n DESC LIMIT ?"
+            return [TraceRow(*row) for row in db.execute(page, [1 if before is None else before, *values, limit])]
+
+    def rows_after(self, n: int, limit: int = 1000) -> list[TraceRow]:
+        """What came after number `n`, oldest first: for a script that follows."""
+        with self._reading() as db:
+            page = db.execute(f"{ROW} WHERE t.n > ? ORDER BY t.n LIMIT ?", (n, limit))
+            return [TraceRow(*row) for row in page]
+
+    def count(self, filter: Filter | None = None) -> int:
+        """How many requests pass the filter."""
+        with self._reading() as db:
+            where, values = (filter or Filter()).where(db)
+            return int(db.execute(f"SELECT count(*) FROM trace t WHERE {where}", values).fetchone()[0])
+
+    def row(self, id: str) -> TraceRow:
+        """The request with this id, or whose id alone begins so. Raises StoreError where there is none, or several."""
+        with self._reading() as db:
+            return TraceRow(*db.execute(f"{ROW} WHERE t.n = ?", (self._number(db, id),)).fetchone())
+
+    def trace(self, id: str) -> Trace:
+        """The whole record, equal to what was put in. Raises StoreError as `row` does."""
+        with self._reading() as db:
+            return self._trace(db, self._number(db, id))
+
+    def traces(self, filter: Filter | None = None) -> Iterator[Trace]:
+        """Whole records, oldest first, one at a time: for the archive."""
+        at = 0
+        while True:
+            with self._reading() as db:
+                where, values = (filter or Filter()).where(db)
+                step = f"SELECT t.n FROM trace t WHERE t.n > ? AND {where} ORDER BY t.n LIMIT 1"
+                found = db.execute(step, [at, *values]).fetchone()
+                if found is None:
+                    return
+                at = found[0]
+                trace = self._trace(db, at)
+            yield trace
+
+    def search(self, text: str, limit: int = 50) -> list[TraceRow]:
+        """Requests that brought a message with these words, newest first, each with a snippet of it.
+
+        All words must occur in one message; "quoted ones" side by side; the last one may be unfinished.
+        """
+        wanted = said.query(text)
+        with self._reading() as db:
+            hits = db.execute(FOUND, (wanted, limit)).fetchall() if wanted else []
+            return [self._hit(db, n, chunk, text) for n, chunk in hits]
+
+    def sessions(self, limit: int = 200, since: float | None = None, before: float | None = None) -> list[SessionRow]:
+        """The sessions that were last active, `since` and `before` being times of their last activity."""
+        with self._reading() as db:
+            return sums.sessions(db, limit, since, before)
+
+    def session(self, id: str) -> SessionRow:
+        """The session with this id, or whose id alone begins so. Raises StoreError where there is none, or several."""
+        with self._reading() as db:
+            uid = _only(db, "session", id, self.path)[1]
+            return sums.session(db, uid)
+
+    def spend(
+        self, by: By = "day", since: float | None = None, until: float | None = None, baseline: Price | None = None
+    ) -> list[SpendRow]:
+        """Sums by hour, day (local), model, agent, session, project or provider; times count by quarter hours.
+
+        Hours and days come in order of time, the rest dearest first. Raises ValueError for another `by`.
+        """
+        with self._reading() as db:
+            return sums.spend(db, by, since, until, baseline)
+
+    def today(self, baseline: Price | None = None, now: float | None = None) -> Today:
+        """Everything since local midnight."""
+        moment = datetime.now() if now is None else datetime.fromtimestamp(now)
+        with self._reading() as db:
+            return sums.today(db, moment, baseline)
+
+    def calibrations(self) -> dict[str, tuple[float, int, float | None]]:
+        """What was learned about each model's tokens: key to (ratio, n, error)."""
+        with self._reading() as db:
+            rows = db.execute("SELECT key, ratio, n, error FROM calibration").fetchall()
+            return {key: (ratio, n, error) for key, ratio, n, error in rows}
+
+    def size_bytes(self) -> int:
+        """What the database takes on disk, its write-ahead log included."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def last_n(self) -> int:
+        """The newest request's number; 0 without any."""
+        with self._reading() as db:
+            return int(db.execute("SELECT ifnull(max(n), 0) FROM trace").fetchone()[0])
+
+    def close(self) -> None:
+        """Close every thread's connection. The reader may be used again."""
+        opened, self._opened, self._own = self._opened, [], threading.local()
+        for connection in opened:
+            connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection, within one snapshot."""
+        try:
+            db = self._connection()
+            db.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                db.execute("ROLLBACK")
+                if db not in self._opened:
+                    db.close()
+        except (sqlite3.Error, LookupError) as error:
+            raise schema.trouble(self.path, error) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        known: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if known is not None:
+            return known
+        made = schema.readable(self.path)
+        if self.path.exists():
+            self._own.connection, self._own.desk = made, Desk(made)
+            self._opened.append(made)
+        return made
+
+    def _number(self, db: sqlite3.Connection, id: str) -> int:
+        return _only(db, "trace", id, self.path)[0]
+
+    def _trace(self, db: sqlite3.Connection, n: int) -> Trace:
+        desk: Desk = self._own.desk
+        _, request, reply, record, raw = db.execute(HEAVY, (n,)).fetchone()
+        steps = [
+            {"sent": desk.get(sent), "stream": codec.unpack_stream(stream) if stream else ()}
+            for sent, stream in db.execute(STEPS, (n,)).fetchall()
+        ]
+        bodies = {"body": desk.get(request), "reply": desk.get(reply), "raw": raw and zlib.decompress(raw)}
+        return codec.from_json(codec.unpack(record), steps, **bodies)
+
+    def _hit(self, db: sqlite3.Connection, n: int, chunk: int, text: str) -> TraceRow:
+        row = TraceRow(*db.execute(f"{ROW} WHERE t.n = ?", (n,)).fetchone())
+        data = db.execute("SELECT data FROM chunk WHERE id = ?", (chunk,)).fetchone()[0]
+        return replace(row, snippet=said.snippet(codec.unpack(data), text))
+
+
+def _only(db: sqlite3.Connection, table: str, given: str, path: Path) -> tuple[int, str]:
+    """Number and uid of the one row whose uid is this, or begins so."""
+    id = codec.utf8(given)
+    key: Any = "n" if table == "trace" else "id"
+    exact = db.execute(f"SELECT {key}, uid FROM {table} WHERE uid = ?", (id,)).fetchone()
+    if exact:
+        return int(exact[0]), str(exact[1])
+    like = f"SELECT {key}, uid FROM {table} WHERE uid >= ? AND uid < ? ORDER BY uid LIMIT 3"
+    found = db.execute(like, (id, id + BEYOND)).fetchall() if id else []
+    if len(found) == 1:
+        return int(found[0][0]), str(found[0][1])
+    if found:
+        some = ", ".join(uid for _, uid in found)
+        raise StoreError(f"{table} {id!r} is not the only one that begins so: {some}. Give more of it.")
+    raise StoreError(f"there is no {table} {id!r} in {path}.")

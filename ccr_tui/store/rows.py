@@ -1,0 +1,251 @@
+"""The rows that lists show, and the JSON that scripts get.
+
+Owns the shapes of what a query returns, each frozen, with `as_json()` as the command line promises it: money as an
+exact decimal string or null, times as ISO 8601 in UTC, tokens as integers. Must never read the database. The one
+surprise: a request that was never answered has no known cost (null), while asking no router costs "0".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from ccr_tui.prices import usd
+from ccr_tui.records import Attempt, Json, RouteDecision, Trace, Usage
+from ccr_tui.wire import loads
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRow:
+    """One request in a list. Costs are nano-USD; None is unknown."""
+
+    n: int
+    """Its number in this database: later ones are larger."""
+    id: str
+    session: str | None
+    project: str | None
+    agent_id: str | None
+    origin: str
+    started_at: float
+    duration_ms: int
+    ttft_ms: int | None
+    outcome: str
+    status: int
+    error: str | None
+    asked_model: str
+    mode: str | None
+    agent: str | None
+    rule: str | None
+    model: str | None
+    """The provider's id of the model that answered, or our name of the one that was to."""
+    provider: str | None
+    stop_reason: str | None
+    input_tokens: int
+    """Without what was read from or written to a cache."""
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    usage_basis: str | None
+    """None: nobody reported or estimated any."""
+    estimated_input_tokens: int | None
+    cost: int | None
+    """Of all attempts together."""
+    cost_basis: str
+    router_cost: int | None
+    attempts: int
+    kind: str
+    snippet: str | None = None
+    """What a search found, in its surroundings."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `traces ls --json` prints."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        shown = {_JSON_NAMES.get(name, name): value for name, value in given.items() if name not in ("n", "snippet")}
+        shown |= {
+            "started_at": iso(self.started_at),
+            "cost_usd": usd(self.cost),
+            "router_cost_usd": usd(self.router_cost),
+        }
+        return shown if self.snippet is None else shown | {"snippet": self.snippet}
+
+
+_JSON_NAMES = {"cost": "cost_usd", "router_cost": "router_cost_usd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Tokens and money of many requests; `cost` is the sum of what is known, `unpriced` counts what is not."""
+
+    requests: int = 0
+    failed: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: int = 0
+    router_cost: int = 0
+    unpriced: int = 0
+    """Calls that used tokens at a price nobody knows."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Everything that was sent, cached or not."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    @property
+    def cached_share(self) -> float | None:
+        """The part of what was sent that a cache served, 0 to 1; None if nothing was sent."""
+        return self.cache_read_tokens / self.prompt_tokens if self.prompt_tokens else None
+
+    @property
+    def spent(self) -> int | None:
+        """The cost in nano-USD; None if nothing of it is known."""
+        return None if self.unpriced and not self.cost else self.cost
+
+    def sums_json(self) -> dict[str, Any]:
+        return {
+            "requests": self.requests,
+            "failed": self.failed,
+            "input_tokens": self.input_tokens,
+            "cache_read_tokens": self.cache_read_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
+            "output_tokens": self.output_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+            "cost_usd": usd(self.spent),
+            "router_cost_usd": usd(self.router_cost),
+            "unpriced": self.unpriced,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow(Sums):
+    """One session of Claude Code, its subagents included."""
+
+    id: str = ""
+    project: str | None = None
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    subagents: int = 0
+    models: tuple[str, ...] = ()
+    """Who answered, the busiest first."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `sessions --json` prints."""
+        head = {
+            "id": self.id,
+            "project": self.project,
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
+        }
+        span = round((self.ended_at - self.started_at) * 1000)
+        return head | {"span_ms": span, "subagents": self.subagents, "models": list(self.models)} | self.sums_json()
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow(Sums):
+    """What one hour, day, model, agent, session, project or provider cost."""
+
+    by: str = ""
+    key: str | None = None
+    """An hour is ISO 8601 in UTC, a day a local date. None: it has none (a request outside any session)."""
+    baseline: int | None = None
+    """What the same answers would have cost at the baseline's price, in nano-USD; None if none was asked for."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `spend --json` prints."""
+        return {self.by: self.key} | self.sums_json() | {"baseline_usd": usd(self.baseline)}
+
+
+@dataclass(frozen=True, slots=True)
+class Today(Sums):
+    """Since local midnight."""
+
+    per_hour: tuple[int, ...] = ()
+    """Requests in each of the local day's hours."""
+    estimated_tokens: int = 0
+    """How many of all tokens rest on an estimate, because the provider reported none."""
+    baseline: int | None = None
+    """The same answers at the baseline's price, in nano-USD; None if none was asked for."""
+
+    @property
+    def failed_share(self) -> float | None:
+        """Of all requests, 0 to 1; None without any."""
+        return self.failed / self.requests if self.requests else None
+
+
+def trace_json(trace: Trace, row: TraceRow) -> dict[str, Any]:
+    """What `traces show --json` prints: the row, the request, the decision, the response and every step."""
+    more = {
+        "request": trace.body if trace.raw is None else trace.raw.decode("utf-8", "replace"),
+        "decision": trace.decision and _decision_json(trace.decision),
+        "response": trace.reply,
+        "steps": [_step_json(attempt) for attempt in trace.attempts],
+    }
+    return row.as_json() | more
+
+
+def iso(at: float) -> str:
+    """Seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _decision_json(decision: RouteDecision) -> dict[str, Any]:
+    return {
+        "mode": decision.mode,
+        "agent": decision.agent,
+        "model": decision.model,
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "fallbacks": list(decision.fallbacks),
+        "considered": [list(pair) for pair in decision.considered],
+    }
+
+
+def _step_json(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "n": attempt.n,
+        "purpose": attempt.purpose,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "answered_by": attempt.answered_by,
+        "status": attempt.status,
+        "started_at": iso(attempt.started_at),
+        "connect_ms": attempt.connect_ms,
+        "ttft_ms": attempt.ttft_ms,
+        "duration_ms": attempt.duration_ms,
+        "stop_reason": attempt.stop_reason,
+        "sent": attempt.sent,
+        "response": _response(attempt),
+        "usage": _usage_json(attempt.usage),
+        "cost_usd": usd(attempt.cost),
+        "cost_basis": "unknown" if attempt.cost is None else attempt.cost_basis,
+        "error": attempt.failure and attempt.failure.message,
+        "notes": list(attempt.notes),
+    }
+
+
+def _response(attempt: Attempt) -> Json:
+    """What the upstream sent: JSON if it is that, else its text (a stream's events); None if it was not recorded."""
+    if not attempt.stream:
+        return None
+    received = b"".join(piece for _, piece in attempt.stream)
+    try:
+        return loads(received)
+    except ValueError:
+        return received.decode("utf-8", "replace")
+
+
+def _usage_json(usage: Usage | None) -> dict[str, Any] | None:
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input,
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_tokens": usage.cache_write,
+        "output_tokens": usage.output,
+        "reasoning_tokens": usage.reasoning,
+        "basis": usage.basis,
+    }
