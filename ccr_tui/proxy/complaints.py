@@ -1,0 +1,287 @@
+"""Why an upstream refused, in the client's words.
+
+Owns the way from a provider's error (any status, any shape of body) to a `ProxyError` with the true status, Anthropic's
+type and one sentence of cause and cure. Must never pass on a credential, a page of HTML or a stack trace. The one
+surprise: Claude Code acts on wording. "prompt is too long: I tokens > L maximum" makes it compact, "input length and
+`max_tokens` exceed context limit: I + M > L" and "max_tokens: X > L, which is the maximum allowed" make it lower
+max_tokens and try again; so every provider's way to say these is turned into those (measured, 2.1.330).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ccr_tui.errors import ProxyError, UpstreamRefused
+from ccr_tui.proxy.anthropic import error_type
+from ccr_tui.proxy.overflow import Overflow, output_limit, overflow
+from ccr_tui.records import Json
+from ccr_tui.wire import loads
+
+_LONGEST = 500
+_SECRETS = re.compile(
+    r"(?i)\b(?:bearer\s+[\w.~+/=-]{6,}|(?:sk|pk|gsk|xai|rk|key|org|nvapi|hf|fw|csk|pplx|sess)[-_][\w*.\-]{6,}"
+    r"|AIza[\w-]{10,}|ey[\w-]{10,}\.[\w-]{5,}\.[\w-]*)"
+)
+_URL_SECRETS = re.compile(r"(?i)([?&](?:key|api_key|token|access_token)=)[^&\s\"']+|(://)[^/\s:@]+:[^/\s@]+@")
+_QUOTA = re.compile(
+    r"(?i)insufficient[_ ](?:quota|balance|funds|credits?)|exceeded[_ ](?:your )?current[_ ]quota|credit balance"
+    r"|arrearage|overdue|out of credits|requires more credits|账户余额|余额不足|欠费"
+)
+_NO_MODEL = re.compile(
+    r"(?i)model[_ ]not[_ ](?:found|exist)|model .{0,80}(?:does not exist|not found|is not available|not supported)"
+    r"|unknown model|invalid model|not a valid model|no such model|no endpoints found"
+)
+_NO_IMAGES = re.compile(
+    r"(?i)image(?:s| input|_url)? .{0,30}not (?:be )?support|does(?: not|n't) support (?:image|vision)"
+)
+
+
+class Said(NamedTuple):
+    """What an error body says, wherever it says it."""
+
+    message: str
+    kind: str
+    """Its type and code, joined: for looking up words, not for showing."""
+    status: int | None
+    """A status that stands in the body, for errors inside a 200."""
+    anthropic: bool
+    body: Json
+
+
+def error_of(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes | Json,
+    provider: str,
+    sent: Json = None,
+    *,
+    estimate: int | None = None,
+    window: int | None = None,
+    secrets: Iterable[str] = (),
+) -> ProxyError:
+    """The error for an answer that is no answer. `status` may be 200 when its body holds an error. `sent` is the body
+    that was refused; it, `estimate` and `window` (tokens) fill in what the provider does not name. `secrets` are cut
+    out wherever they stand."""
+    said = read_error(body)
+    lowered = {name.lower(): value for name, value in headers.items()}
+    asked = _asked(provider, sent if isinstance(sent, dict) else {}, estimate, window)
+    status = _true_status(status, said)
+    error = _judge(status, said, asked)
+    error.message = redact(error.message, secrets)
+    error.args = (error.message,)
+    error.retry_after = lowered.get("retry-after") or _retry_after(lowered, said.body)
+    if lowered.get("x-should-retry") in ("true", "false"):
+        error.should_retry = lowered["x-should-retry"] == "true"
+    return error
+
+
+class _Asked(NamedTuple):
+    provider: str
+    model: str
+    estimate: int | None
+    max_tokens: int | None
+    window: int | None
+
+
+def _asked(provider: str, sent: Mapping[str, Json], estimate: int | None, window: int | None) -> _Asked:
+    limits = (sent.get("max_tokens"), sent.get("max_completion_tokens"))
+    return _Asked(
+        provider, str(sent.get("model") or ""), estimate, next((n for n in limits if isinstance(n, int)), None), window
+    )
+
+
+def _judge(status: int, said: Said, asked: _Asked) -> ProxyError:
+    if said.anthropic:
+        kind = said.body["error"].get("type")
+        return UpstreamRefused(said.message, status=status, type=str(kind or error_type(status)))
+    words = f"{said.kind} {said.message}"
+    found = overflow(words, said.body) if status in (400, 413, 422, 500) else None
+    if found:
+        return UpstreamRefused(_too_long(found, asked), status=400, type="invalid_request_error")
+    limit = output_limit(said.message) if status in (400, 422) else None
+    if limit and asked.max_tokens and asked.max_tokens > limit:
+        sentence = (
+            f"max_tokens: {asked.max_tokens} > {limit}, which is the maximum allowed number of output tokens for "
+            f"{asked.model or asked.provider}"
+        )
+        return UpstreamRefused(sentence, status=400, type="invalid_request_error")
+    cure, useless = _cure(status, words, asked)
+    sentence = f"{asked.provider} answered {status}: {said.message or 'nothing more'}"
+    sentence = f"{sentence.rstrip('. ')}. {cure}".strip()
+    return UpstreamRefused(sentence, status=status, type=error_type(status), should_retry=False if useless else None)
+
+
+def _cure(status: int, words: str, asked: _Asked) -> tuple[str, bool]:
+    """What the person can do, and whether trying again as it is would be useless."""
+    provider, model = asked.provider, asked.model
+    if _QUOTA.search(words) or status == 402:
+        return f"The account at {provider} has no credit left: top it up, or choose another model.", True
+    if status in (401, 403):
+        return f"Check the key: providers.{provider}.api_key in config.toml, or the variable that it names.", True
+    if _NO_IMAGES.search(words):
+        return f"{model or 'This model'} takes no images: choose one that does for requests with images.", True
+    if _NO_MODEL.search(words):
+        return f"Check the id of the model {model!r} in config.toml (or OPENAI_MODEL).", True
+    if status == 404:
+        return f"Check providers.{provider}.base_url and the id of the model {model!r} in config.toml.", True
+    if 300 <= status < 400:
+        return f"It wants to redirect: check providers.{provider}.base_url in config.toml.", True
+    if status in (400, 405, 413, 415, 422):
+        return "", True
+    return "", False
+
+
+def _too_long(found: Overflow, asked: _Asked) -> str:
+    """The sentences that Claude Code knows, with the provider's numbers, or else ours."""
+    limit = found.limit or asked.window
+    output = found.output if found.output is not None else asked.max_tokens
+    given = found.input
+    if given is None and found.total is not None and output is not None and found.total > output:
+        given = found.total - output
+    given = given if given is not None else asked.estimate
+    cure = f"Compact the conversation (/compact) or give {asked.model or 'this agent'} a model with a larger window."
+    if not limit or given is None:
+        return f"prompt is too long for {asked.model or asked.provider}. {cure}"
+    both = f"input length and `max_tokens` exceed context limit: {given} + {output or 0} > {limit}"
+    if given >= limit or given + (output or 0) <= limit:
+        return f"prompt is too long: {max(given, limit + 1)} tokens > {limit} maximum ({both}). {cure}"
+    return f"{both}, decrease input length or `max_tokens` and try again"
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_error(body: bytes | Json) -> Said:
+    """What an error body says: JSON of any provider's shape, HTML, or plain text."""
+    value = body
+    if isinstance(body, (bytes, str)):
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+        try:
+            value = loads(text)
+        except ValueError:
+            return Said(_plain(text), "", None, False, None)
+    if isinstance(value, list) and value:  # Gemini wraps its error in a list
+        value = value[0]
+    if not isinstance(value, dict):
+        return Said(_plain(str(value)) if value else "", "", None, False, None)
+    return _read(value)
+
+
+def _read(value: Mapping[str, Json]) -> Said:
+    error = value.get("error")
+    inner: Mapping[str, Json] = error if isinstance(error, dict) else value
+    if not isinstance(error, dict) and isinstance(value.get("base_resp"), dict):  # MiniMax
+        inner = value["base_resp"]
+    message = _message(inner) or (error if isinstance(error, str) else "") or _message(value)
+    codes = [inner.get(key) for key in ("type", "code", "status", "status_code")]
+    kind = " ".join(str(code) for code in codes if code is not None)
+    anthropic = value.get("type") == "error" and isinstance(error, dict) and isinstance(error.get("message"), str)
+    shown = message if anthropic else _plain(message)
+    return Said(shown, kind, _status_in(codes), anthropic, value)
+
+
+def _message(error: Mapping[str, Json]) -> str:
+    raw = error.get("metadata")
+    if isinstance(raw, dict) and isinstance(raw.get("raw"), str):  # OpenRouter: what the provider behind it said
+        return f"{error.get('message')}: {read_error(raw['raw']).message}"
+    for key in ("message", "detail", "msg", "status_msg", "error_msg", "error_message", "errors"):
+        found = _sentence(error.get(key))
+        if found:
+            return found
+    return ""
+
+
+def _sentence(value: Json) -> str:
+    """A string, or FastAPI's and Mistral's lists of complaints, each with its place."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "; ".join(filter(None, (_sentence(each) for each in value)))
+    if isinstance(value, dict):
+        place = value.get("loc")
+        where = ".".join(map(str, place)) + ": " if isinstance(place, list) else ""
+        text = _sentence(value.get("msg") or value.get("message") or value.get("detail"))
+        return where + text if text else ""
+    return ""
+
+
+def _status_in(codes: Iterable[Json]) -> int | None:
+    for code in codes:
+        if isinstance(code, str) and code.isdecimal():
+            code = int(code[:9])
+        if isinstance(code, int) and 400 <= code < 600:
+            return int(code)
+    words = " ".join(str(code).lower() for code in codes)
+    return next((status for word, status in _WORDS.items() if word in words), None)
+
+
+_WORDS = {
+    "authentication": 401,
+    "invalid_api_key": 401,
+    "permission": 403,
+    "billing": 402,
+    "not_found": 404,
+    "rate_limit": 429,
+    "insufficient_quota": 429,
+    "too_many_requests": 429,
+    "resource_exhausted": 429,
+    "overloaded": 529,
+    "api_error": 500,
+    "unavailable": 503,
+    "timeout": 504,
+    "invalid_request": 400,
+    "context_length": 400,
+    "exceed_context": 400,
+    "server_error": 500,
+}
+
+
+def _true_status(status: int, said: Said) -> int:
+    """The response's own status; for an error inside a success, the one that the error names, else 502."""
+    if status >= 300:
+        return status
+    return said.status or 502
+
+
+def _plain(text: str) -> str:
+    """A line fit to show: HTML by its title, a traceback by its last line, no more than some hundred characters."""
+    start = text.lstrip()[:500].lower()
+    if start.startswith(("<!doctype", "<html", "<head", "<?xml")) or "<title>" in start:
+        title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
+        name = " ".join(html.unescape(title.group(1)).split()) if title else ""
+        return f"a page of HTML ({name[:120]})" if name else "a page of HTML"
+    if "Traceback (most recent call last)" in text:
+        text = text.strip().rpartition("\n")[2]
+    text = re.split(r"\n\s+at |\n\s+File \"", text, maxsplit=1)[0]
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text without anything that looks like a key, and without the given secrets."""
+    for secret in secrets:
+        if len(secret) >= 4:
+            text = text.replace(secret, "***")
+    text = _SECRETS.sub("***", text)
+    return _URL_SECRETS.sub(
+        lambda match: (match.group(1) or match.group(2)) + "***" + ("@" if match.group(2) else ""), text
+    )
+
+
+def _retry_after(headers: Mapping[str, str], body: Json) -> str | None:
+    """Seconds, from OpenAI's retry-after-ms or Gemini's RetryInfo, where the usual header is missing."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)", headers.get("retry-after-ms", ""))
+    if found:
+        return str(math.ceil(float(found.group(1)) / 1000))
+    error = body.get("error") if isinstance(body, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    for detail in details if isinstance(details, list) else []:
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)s", delay) if isinstance(delay, str) else None
+        if match:
+            return str(math.ceil(float(match.group(1))))
+    return None

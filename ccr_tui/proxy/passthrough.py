@@ -1,0 +1,142 @@
+"""The answer of an Anthropic upstream: its events pass as they are, and are watched.
+
+Owns what is learned from them: usage, how they ended, whether they broke off. Must never change what they say. The one
+surprise: there are two additions. A tool's input that stands in its content_block_start is said again as a delta,
+because Claude Code reads it nowhere else; and a forgotten message_stop is supplied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ccr_tui.errors import UpstreamBroken
+from ccr_tui.proxy.anthropic import FIELDS, events_of
+from ccr_tui.proxy.incoming import Incoming, quarter
+from ccr_tui.proxy.openai import count_of
+from ccr_tui.proxy.sse import Event
+from ccr_tui.records import Json, Usage
+from ccr_tui.wire import dumps
+
+
+class MessagesReply(Incoming):
+    """The Messages API, streamed or whole, passed on."""
+
+    def __init__(
+        self,
+        message_id: str = "",
+        model: str = "",
+        *,
+        estimate: int = 0,
+        count: Callable[[str], int] = quarter,
+        provider: str = "The provider",
+        model_id: str = "",
+    ) -> None:
+        super().__init__(provider, model_id, count, estimate)
+        self.message_id = message_id
+        self.model = model
+        self.started = False
+        """Whether any content block has begun."""
+        self.begun = False
+        """Whether message_start is out."""
+        self.tool_blocks_out = 0
+        """Tool blocks that have begun; the client may be running them."""
+        self._counts: dict[str, Json] = {}
+        self._inputs: dict[Json, Json] = {}
+
+    @property
+    def answered(self) -> bool:
+        """Whether the upstream has said how it ended."""
+        return self.stop_reason is not None
+
+    def begin(self) -> list[Json]:
+        """Nothing: the upstream's own message_start must come first."""
+        return []
+
+    def _event(self, event: Event, out: list[Json]) -> None:
+        for value in self._parsed(event.data):
+            if not isinstance(value, dict):
+                self.notes.append("An event that is no object was dropped.")
+                continue
+            kind = value.get("type")
+            if not isinstance(kind, str):
+                kind = event.event or ("error" if "error" in value else "unknown")
+                value = {**value, "type": kind}
+            if kind == "error":
+                self._fail(self._refusal(value))
+            else:
+                self._watch(kind, value, out)
+
+    def _whole(self, body: Json, out: list[Json]) -> None:
+        if not isinstance(body, dict) or body.get("error"):
+            self._fail(self._refusal(body))
+        elif not isinstance(body.get("content"), list):
+            self._fail(UpstreamBroken(f"{self.provider} answered with JSON that is no message of the Messages API."))
+        else:
+            for event in events_of(body):
+                self._watch(event["type"], event, out)
+
+    def _at_end(self, out: list[Json]) -> None:
+        if not self.answered:
+            self._fail(self._cut())
+            return
+        self.notes.append("The upstream sent no message_stop; it was supplied.")
+        self._watch("message_stop", {"type": "message_stop"}, out)
+
+    def _watch(self, kind: str, event: Json, out: list[Json]) -> None:
+        watcher = getattr(self, f"_on_{kind}", None) if kind in _WATCHED else None
+        if watcher is not None:
+            watcher(event, out)
+        out.append(event)
+
+    def _on_message_start(self, event: Json, out: list[Json]) -> None:
+        self.begun = True
+        message = event.get("message")
+        if isinstance(message, dict):
+            self.message_id = str(message.get("id") or self.message_id)
+            self.answered_by = str(message["model"]) if message.get("model") else None
+            self._learn(message.get("usage"))
+
+    def _on_content_block_start(self, event: Json, out: list[Json]) -> None:
+        self.started = True
+        block = event.get("content_block")
+        if isinstance(block, dict) and block.get("type") == "tool_use":
+            self.tool_blocks_out += 1
+            if block.get("input"):
+                self._inputs[str(event.get("index"))] = block["input"]
+
+    def _on_content_block_delta(self, event: Json, out: list[Json]) -> None:
+        delta = event.get("delta")
+        if isinstance(delta, dict):
+            said = delta.get(FIELDS.get(str(delta.get("type")), ""))
+            if isinstance(said, str):
+                self._said.append(said)
+            self._inputs.pop(str(event.get("index")), None)
+
+    def _on_content_block_stop(self, event: Json, out: list[Json]) -> None:
+        given = self._inputs.pop(str(event.get("index")), None)
+        if given is not None:
+            delta = {"type": "input_json_delta", "partial_json": dumps(given).decode()}
+            out.append({"type": "content_block_delta", "index": event.get("index"), "delta": delta})
+
+    def _on_message_delta(self, event: Json, out: list[Json]) -> None:
+        delta = event.get("delta")
+        if isinstance(delta, dict):
+            self.stop_reason = str(delta["stop_reason"]) if delta.get("stop_reason") else "end_turn"
+            self.stop_sequence = delta.get("stop_sequence")
+        self._learn(event.get("usage"))
+
+    def _on_message_stop(self, event: Json, out: list[Json]) -> None:
+        self.usage = self.settled()
+        self.finished = True
+
+    def _learn(self, usage: Json) -> None:
+        if not isinstance(usage, dict):
+            return
+        self._counts.update({key: value for key, value in usage.items() if value is not None})
+        names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        given, said, read, written = (count_of(self._counts.get(name)) or 0 for name in names)
+        if any(name in self._counts for name in names):
+            self.usage = Usage(given, said, read, written)
+
+
+_WATCHED = frozenset(name.removeprefix("_on_") for name in vars(MessagesReply) if name.startswith("_on_"))

@@ -1,0 +1,307 @@
+"""An upstream's answer, pushed in as bytes, coming out as events of the Messages API.
+
+Owns the two translators: `ChatReply` for chat completions, `MessagesReply` (passthrough.py) for Anthropic's own API.
+Must never do I/O, read a clock or roll dice, and must never report a truncated answer as a success. The one surprise:
+nothing is raised; a failure is kept in `.error`, which the exchange looks at after each feed, because the same piece of
+bytes may hold good events before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from ccr_tui.errors import UpstreamBroken
+from ccr_tui.proxy.anthropic import usage_json
+from ccr_tui.proxy.blocks import Blocks
+from ccr_tui.proxy.finish import Finish
+from ccr_tui.proxy.incoming import Incoming, quarter
+from ccr_tui.proxy.openai import as_chunks, parts, reasoning_of, reported_cost, usage_json_of, usage_of
+from ccr_tui.proxy.passthrough import MessagesReply
+from ccr_tui.proxy.sse import Event
+from ccr_tui.proxy.think import ThinkTags
+from ccr_tui.proxy.toolcalls import Calls
+from ccr_tui.records import Json, Usage
+
+__all__ = ["ChatReply", "MessagesReply"]
+
+
+class ChatReply(Incoming):
+    """Chat completions, streamed or whole, into one message.
+
+    `names` gives a tool's own name for a shortened one, `stops` are the client's stop sequences, `tools` the names that
+    were sent upstream, `taken` the tool ids that the conversation has used. `opens_thinking` is for templates that put
+    the opening `<think>` into the prompt.
+    """
+
+    def __init__(
+        self,
+        message_id: str,
+        model: str,
+        *,
+        estimate: int = 0,
+        names: Mapping[str, str] | None = None,
+        stops: Iterable[str] = (),
+        think_tags: bool = False,
+        opens_thinking: bool = False,
+        count: Callable[[str], int] = quarter,
+        tools: Collection[str] = (),
+        taken: Iterable[str] = (),
+        provider: str = "The provider",
+        model_id: str = "",
+    ) -> None:
+        super().__init__(provider, model_id, count, estimate)
+        self.message_id = message_id
+        self.model = model
+        self._blocks = Blocks(message_id, names or {}, tools, taken)
+        self._tags = ThinkTags(think_tags, opens_thinking)
+        self._calls = Calls(frozenset(tools))
+        self._finish = Finish(tuple(stops))
+        self._gap = ""
+        self._done = False
+        self._any = False
+        self._ignored: dict[str, None] = {}
+
+    @property
+    def started(self) -> bool:
+        """Whether any content block has begun."""
+        return self._blocks.started > 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether message_start is out."""
+        return self._blocks.state != "start"
+
+    @property
+    def tool_blocks_out(self) -> int:
+        """Tool blocks that have begun; the client may be running them."""
+        return self._blocks.tools_started
+
+    @property
+    def answered(self) -> bool:
+        """Whether the upstream has said how it ended; only usage and [DONE] can follow."""
+        return self._finish.reason is not None
+
+    def begin(self) -> list[Json]:
+        """message_start, if it is not out yet: it waits for the first content, so that a failure before that can
+        still be an HTTP status. Whoever wants to send a ping first calls this."""
+        out: list[Json] = []
+        self._begin(out)
+        return out
+
+    # -- what comes in -----------------------------------------------------------------------------------------------
+
+    def _event(self, event: Event, out: list[Json]) -> None:
+        if event.data.strip() == "[DONE]":
+            self._done = True
+            if self._any:
+                self._end(out)
+            return
+        for chunk in self._parsed(event.data):
+            if self.error is None and not self.finished:
+                self._chunk(chunk, out, event.event == "error")
+
+    def _whole(self, body: Json, out: list[Json]) -> None:
+        for chunk in as_chunks(body):
+            if self.error is None:
+                self._chunk(chunk, out, False)
+        if self.error is None and not self._any:
+            self._fail(UpstreamBroken(f"{self.provider} answered with JSON that is no chat completion."))
+        if self.error is None:
+            self._end(out)
+
+    def _at_end(self, out: list[Json]) -> None:
+        if self.answered:
+            self._end(out)
+        elif self._done:
+            self._fail(UpstreamBroken(f"{self.provider} ended its answer before it had begun. Try again."))
+        else:
+            self._fail(self._cut())
+
+    def _chunk(self, chunk: Json, out: list[Json], failed: bool) -> None:
+        if isinstance(chunk, list):
+            for each in chunk:
+                self._chunk(each, out, failed)
+            return
+        if not isinstance(chunk, dict):
+            self._ignore("a chunk that is no object")
+            return
+        choices = chunk.get("choices")
+        choice = self._first_choice(choices) if choices else None
+        if choice is not None:
+            self._choice(choice, out)
+        if "usage" in chunk or "x_groq" in chunk or (choice is not None and "usage" in choice):
+            self._usage(chunk)
+        if not self.answered_by and isinstance(chunk.get("model"), str):
+            self.answered_by = chunk["model"]
+        if failed or chunk.get("error") or (choices is None and _is_error(chunk)):
+            self._fail(self._refusal(chunk))
+
+    def _first_choice(self, choices: Json) -> Mapping[str, Json] | None:
+        """The one choice that we asked for; a second one would be mixed into the first."""
+        for choice in choices if isinstance(choices, list) else []:
+            if isinstance(choice, dict):
+                if choice.get("index") in (0, None, "0"):
+                    return choice
+                self._ignore("a second choice")
+        return None
+
+    def _choice(self, choice: Mapping[str, Json], out: list[Json]) -> None:
+        self._any = True
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            self._delta(delta, out)
+        elif choice.get("text"):  # the old completions' shape, which some servers mix up
+            self._content(choice["text"], out)
+        if choice.get("finish_reason"):
+            self._finish.see(choice)
+            if self._finish.failure:
+                self._fail(UpstreamBroken(f"{self.provider} broke its answer off ({self._finish.failure}). Try again."))
+
+    def _delta(self, delta: Mapping[str, Json], out: list[Json]) -> None:
+        thought = reasoning_of(delta)
+        if thought:
+            self._release_tags(out)
+            self._say("thinking", thought, out)
+        content = delta.get("content")
+        if content:
+            self._content(content, out)
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
+            self._refuse(refusal, out)
+        calls = delta.get("tool_calls") or delta.get("function_call")
+        if calls:
+            self._tool_calls(calls, out)
+        for key in ("images", "audio"):
+            if delta.get(key):
+                self._ignore(key)
+
+    # -- what it means -----------------------------------------------------------------------------------------------
+
+    def _content(self, content: Json, out: list[Json]) -> None:
+        if isinstance(content, str):
+            self._text(content, out)
+            return
+        for kind, text in parts(content):
+            if kind == "refusal" and text:
+                self._refuse(text, out)
+            elif kind == "thinking" and text:
+                self._say("thinking", text, out)
+            elif kind == "text":
+                self._text(text, out)
+            elif text == "":
+                self._ignore(f"content of type {kind}")
+
+    def _text(self, text: str, out: list[Json]) -> None:
+        if self._tags.plain:
+            self._speak(text, out)
+            return
+        for kind, piece in self._tags.feed(text):
+            if kind == "thinking":
+                self._say("thinking", piece, out)
+            else:
+                self._speak(piece, out)
+
+    def _refuse(self, text: str, out: list[Json]) -> None:
+        self._finish.refused = True
+        self._speak(text, out)
+
+    def _speak(self, text: str, out: list[Json]) -> None:
+        """Text. White space that begins a block waits for real text: templates leave some before a call, and
+        Anthropic refuses a history with blank text in it."""
+        if not text:
+            return
+        if self._blocks.last_kind != "text" and text.isspace():
+            self._gap += text
+            return
+        if self._gap:
+            text, self._gap = self._gap + text, ""
+        self._say("text", text, out)
+
+    def _say(self, kind: str, text: str, out: list[Json]) -> None:
+        self._any = True
+        self._said.append(text)
+        if self._blocks.state == "start":
+            self._begin(out)
+        self._blocks.say("text" if kind == "text" else "thinking", text, out)
+
+    def _tool_calls(self, calls: Json, out: list[Json]) -> None:
+        self._any = True
+        self._release_tags(out)
+        self._gap = ""
+        new = self._calls.take(calls)
+        if self._blocks.state == "start":
+            self._begin(out)
+        for call in new:
+            self._blocks.add(call)
+        self._blocks.advance(out)
+
+    def _release_tags(self, out: list[Json]) -> None:
+        """Text that looked like the beginning of a tag is text after all, now that something else follows."""
+        if not self._tags.plain:
+            for kind, piece in self._tags.release():
+                if kind == "thinking":
+                    self._say("thinking", piece, out)
+                else:
+                    self._speak(piece, out)
+
+    def _counted(self) -> int:
+        return self._count("".join(self._said + self._calls.said)) if self._said or self._calls.said else 0
+
+    def _usage(self, chunk: Json) -> None:
+        usage = usage_of(chunk)
+        if usage is not None:
+            self.usage = usage
+        cost = reported_cost(usage_json_of(chunk))
+        if cost is not None:
+            self.reported_cost = cost
+
+    # -- how it ends -------------------------------------------------------------------------------------------------
+
+    def _begin(self, out: list[Json]) -> None:
+        if self._blocks.state != "start":
+            return
+        message = {
+            "id": self.message_id,
+            "type": "message",
+            "role": "assistant",
+            "model": self.model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage_json(Usage(input=self.estimate)),
+        }
+        self._blocks.emit({"type": "message_start", "message": message}, out)
+
+    def _end(self, out: list[Json]) -> None:
+        self._begin(out)
+        self._release_tags(out)
+        if self._gap and self._blocks.last_kind != "tool" and not self.tool_blocks_out:
+            self._say("text", self._gap, out)
+        self._blocks.finish(out, cut=self._finish.cut)
+        self.stop_reason, self.stop_sequence = self._finish.verdict(self.tool_blocks_out > 0)
+        self.usage = self.settled()
+        delta = {"stop_reason": self.stop_reason, "stop_sequence": self.stop_sequence}
+        self._blocks.emit({"type": "message_delta", "delta": delta, "usage": usage_json(self.usage)}, out)
+        self._blocks.emit({"type": "message_stop"}, out)
+        self.finished = True
+        self._note()
+
+    def _note(self) -> None:
+        if self._tags.orphans:
+            self.notes.append("A closing </think> had no opening one: what stood before it was shown as text.")
+        if self._ignored:
+            self.notes.append(f"Ignored in the answer: {', '.join(self._ignored)}.")
+        self.notes += self._finish.notes + self._blocks.notes
+
+    def _ignore(self, what: str) -> None:
+        self._ignored[what] = None
+
+
+def _is_error(chunk: Mapping[str, Json]) -> bool:
+    """Whether something without choices is an error that does not call itself one: vLLM's old form, MiniMax's,
+    DashScope's, FastAPI's."""
+    base = chunk.get("base_resp")
+    if isinstance(base, dict):
+        return base.get("status_code") not in (0, None)
+    said = chunk.get("message") or chunk.get("detail") or chunk.get("msg")
+    return chunk.get("object") == "error" or bool(said and ("code" in chunk or "detail" in chunk or "status" in chunk))
