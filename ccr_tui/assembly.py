@@ -11,7 +11,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
@@ -45,7 +44,7 @@ def _config_path(layers: Layers, cwd: Path) -> Path:
 
 def _toml(path: Path, layers: Layers) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"), parse_float=Decimal)
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         if layers.flags.get("config"):
             layers.problems.append(f"flag --config names {path}, which does not exist; `ccr-tui config init` writes it")

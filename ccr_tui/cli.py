@@ -1,0 +1,94 @@
+"""The command line: which commands there are, and how each of them ends.
+
+Owns the names of the commands and the exit codes: 0 done, 1 the work failed, 2 the call was wrong, 3 a check found
+something. Must never import what only one command needs: `ccr-tui env` may run in every new shell. The one surprise: a
+command is imported when it is called, so `COMMANDS` holds names of modules and not functions.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from ccr_tui import __version__
+from ccr_tui.commands.flags import root_flags
+from ccr_tui.errors import CcrError
+
+COMMANDS = {
+    "agents": "models:agents",
+    "code": "run:code",
+    "config": "setup:config_group",
+    "doctor": "doctor:doctor",
+    "env": "setup:env",
+    "mode": "models:mode",
+    "models": "models:models",
+    "serve": "run:serve",
+    "sessions": "ledger:sessions",
+    "spend": "ledger:spend",
+    "traces": "traces:traces",
+}
+"""Command to module and attribute below ccr_tui.commands."""
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, for --help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(f"ccr_tui.commands.{module}"), attribute)
+        return command
+
+
+@click.group(
+    cls=Lazy,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@root_flags
+@click.option("--demo", is_flag=True, help="Play a session by itself, with a made-up model and a database of its own.")
+@click.version_option(__version__, prog_name="ccr-tui", message="%(prog)s %(version)s")
+@click.pass_context
+def root(ctx: click.Context, /, demo: bool, **flags: str | None) -> int:
+    """Claude Code, answered by any model. Without a command: the app, which hosts the proxy."""
+    ctx.obj = {name: value for name, value in flags.items() if value is not None}
+    if ctx.invoked_subcommand is None:
+        from ccr_tui.commands.run import app
+
+        return app(ctx.obj, demo)
+    if demo:
+        raise click.UsageError("--demo is for the app, which has no command: ccr-tui --demo")
+    return 0
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the program and end it with its exit code."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(_code(args))
+
+
+def _code(args: list[str] | None) -> int:
+    try:
+        ended = root.main(args, prog_name="ccr-tui", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except CcrError as error:
+        click.echo(f"ccr-tui: {error}", err=True)
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:  # `ccr-tui traces ls | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return ended if isinstance(ended, int) else 0

@@ -1,0 +1,198 @@
+"""What every command does alike: flags, the configuration, and output that is safe on a terminal and in a pipe.
+
+Owns `--since`, tables, JSON lines, and how a command gets its configuration. Must never let recorded text steer the
+terminal: control characters are shown, not sent. The one surprise: flags may stand before and after a command's name;
+those before are in `ctx.obj`, and those after win.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ccr_tui import config as configuration
+from ccr_tui.commands.flags import root_flags
+from ccr_tui.config import Config
+from ccr_tui.errors import ConfigError
+from ccr_tui.records import Json
+
+if TYPE_CHECKING:
+    from ccr_tui.store.queries import Reader
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+"""Control characters, those that turn the direction of writing, and halves of characters."""
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+as_json = click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for a list.")
+
+
+def settings(command: F) -> Callable[..., Any]:
+    """Give a command the flags --port --host --config --db after its name too, gathered as its argument `flags`."""
+
+    @wraps(command)
+    def gathered(*args: Any, **rest: Any) -> Any:
+        own = {name: rest.pop(name) for name in ("port", "host", "config", "db")}
+        above: Mapping[str, str] = click.get_current_context().obj or {}
+        flags = {**above, **{name: value for name, value in own.items() if value is not None}}
+        return command(*args, flags=flags, **rest)
+
+    return root_flags(gathered)
+
+
+def load(flags: Mapping[str, str]) -> Config:
+    """The checked configuration, its quirks and families too. Raises ConfigError with every problem."""
+    config, problems = read(flags)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def read(flags: Mapping[str, str]) -> tuple[Config, list[str]]:
+    """The configuration as far as it can be read, and what is wrong with it."""
+    from ccr_tui.proxy.quirks import facts_for
+
+    config, problems = configuration.read(flags, os.environ, Path.cwd())
+    for model in config.models.values():
+        try:
+            if model.provider in config.providers:
+                facts_for(config.providers[model.provider], model)
+        except ConfigError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    return config, problems
+
+
+def database(flags: Mapping[str, str]) -> Path:
+    """Where the traces are. A configuration that is otherwise broken does not matter for looking at them."""
+    config, _ = configuration.read(flags, os.environ, Path.cwd())
+    return config.db or Path()
+
+
+def reader(flags: Mapping[str, str]) -> Reader:
+    """Queries of the database; an empty one where there is none yet, and then a word about it. Raises StoreError."""
+    from ccr_tui.store.queries import Reader
+
+    path = database(flags)
+    if not path.exists():
+        narrate(f"There is no database at {path} yet: nothing was recorded.")
+    return Reader(path)
+
+
+def narrate(sentence: str) -> None:
+    """A word to the person; data goes to stdout."""
+    click.echo(sentence, err=True)
+
+
+def safe(text: object, width: int | None = None) -> str:
+    """Text on one line that cannot steer the terminal, cut to `width` cells with an ellipsis."""
+    shown = _UNSAFE.sub(lambda m: " " if m[0] in "\n\t" else _escaped(m[0]), str(text))
+    return shown if width is None else _cut(shown, width)
+
+
+def safe_block(text: str) -> str:
+    """The same for text of several lines."""
+    return "\n".join(safe(line.expandtabs(4)) for line in text.split("\n"))
+
+
+def _escaped(letter: str) -> str:
+    return f"\\x{ord(letter):02x}" if ord(letter) < 256 else f"\\u{ord(letter):04x}"
+
+
+def cells(text: str) -> int:
+    """Columns that the text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )  # fmt: skip
+
+
+def _cut(text: str, width: int) -> str:
+    if cells(text) <= width:
+        return text
+    kept = text[: max(0, width - 1)]
+    while cells(kept) > width - 1:
+        kept = kept[:-1]
+    return kept + "…"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], right: str = "", widest: int = 40) -> None:
+    """Print aligned columns. `right` names the columns, comma-separated, that are aligned to the right."""
+    lines = [[safe(cell, widest) for cell in row] for row in rows]
+    sizes = [max([cells(head), *(cells(line[n]) for line in lines)]) for n, head in enumerate(heads)]
+    numbers = [head in right.split(",") for head in heads]
+    for line in [list(heads), *lines]:
+        parts = [_padded(cell, size, number) for cell, size, number in zip(line, sizes, numbers, strict=True)]
+        click.echo("  ".join(parts).rstrip())
+
+
+def _padded(cell: str, size: int, right: bool) -> str:
+    space = " " * (size - cells(cell))
+    return space + cell if right else cell + space
+
+
+def print_json(value: Json, indent: int | None = None) -> None:
+    """One JSON value on stdout, readable, and still harmless on a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    text = _UNSAFE_IN_JSON.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def moment(text: str) -> float:
+    """A point in time as epoch seconds: 30m, 2h, 3d or 1w ago, today, an ISO date (local midnight) or date and time.
+
+    Raises ValueError for anything else.
+    """
+    now = datetime.now(UTC)
+    if match := re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhdw])", text):
+        return (now - timedelta(**{_UNITS[match[2]]: float(match[1])})).timestamp()
+    if text == "today":
+        return now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else moment(value.strip())
+    except (ValueError, OverflowError) as error:
+        wanted = "write 30m, 2h, 3d, 1w, today, 2026-11-22 or 2026-11-22T14:30Z"
+        raise click.BadParameter(f"{value!r} is no time; {wanted}") from error
+
+
+since = click.option("--since", callback=_moment, metavar="WHEN", help="2h, 3d, an ISO date, or date and time.")
+
+
+def local(moment: float) -> str:
+    """A time as people here read it: the hour alone for today."""
+    then, now = datetime.fromtimestamp(moment), datetime.now()
+    return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
+def tokens(count: int | None) -> str:
+    """1234 as 1.2k, 48_100 as 48.1k, 2_500_000 as 2.5M; nothing for None."""
+    if count is None:
+        return ""
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
+
+
+def seconds(ms: int | None) -> str:
+    """Milliseconds as 0.4 s or 31 s; nothing for None."""
+    if ms is None:
+        return ""
+    return f"{ms / 1000:.1f} s" if ms < 10_000 else f"{ms / 1000:.0f} s"

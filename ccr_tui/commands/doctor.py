@@ -1,0 +1,133 @@
+"""`ccr-tui doctor`: is everything there that the proxy needs?
+
+Owns the checks; each is a function that gives one finding, and they stand in one tuple. Must never change anything, nor
+send a request to a provider. The one surprise: the loop check measures this machine now, so a loaded machine may fail
+it; its message says what was measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from ccr_tui.commands.common import as_json, narrate, print_json, read, safe, settings
+from ccr_tui.commands.probe import ask
+from ccr_tui.config import Config, credentials
+from ccr_tui.errors import CcrError, ConfigError
+
+LATE_MS = 250
+"""A loop that is late by this much makes streams stutter visibly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check saw."""
+
+    name: str
+    ok: bool
+    message: str
+    """What is there, or what is wrong and how to mend it."""
+
+
+def check_config(config: Config, problems: list[str]) -> Finding:
+    """Is everything that is set, set right?"""
+    where = "the environment alone" if config.path is None or not config.path.exists() else str(config.path)
+    said = [*problems, *(f"note: {note}" for note in config.notes)]
+    return Finding("config", not problems, "; ".join(said) or f"{where}: {len(config.models)} models")
+
+
+def check_keys(config: Config, problems: list[str]) -> Finding:
+    """Is there a key wherever one is named?"""
+    missing = []
+    for provider in config.providers.values():
+        try:
+            credentials(provider, config)
+        except ConfigError as error:
+            missing.append(str(error))
+    return Finding("keys", not missing, "; ".join(missing) or "every key that is named is set")
+
+
+def check_port(config: Config, problems: list[str]) -> Finding:
+    """Can the proxy listen, or does it already?"""
+    where = f"{config.host}:{config.port}"
+    there = ask(config)
+    if there.ours:
+        return Finding("port", True, f"{there.what} listens at {where}")
+    if there.taken:
+        return Finding(
+            "port", False, f"{where} is taken by another program; choose another with CCR_TUI_PORT or --port"
+        )
+    try:
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        with socket.create_server((config.host, config.port), family=family):
+            return Finding("port", True, f"{where} is free")
+    except OSError as error:
+        return Finding("port", False, f"cannot listen at {where}: {error.strerror or error}")
+
+
+def check_database(config: Config, problems: list[str]) -> Finding:
+    """Can the traces be read and written?"""
+    from ccr_tui.store.queries import Reader
+
+    path = config.db or Path()
+    if not path.exists():
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        ok = above.is_dir() and os.access(above, os.W_OK)
+        return Finding(
+            "database", ok, f"{path} will be made" if ok else f"{path} cannot be made: {above} is not writable"
+        )
+    try:
+        size, last = Reader(path).size_bytes(), Reader(path).last_n()
+    except CcrError as error:
+        return Finding("database", False, str(error))
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        return Finding("database", False, f"{path} or its directory is not writable for you")
+    return Finding("database", True, f"{path}: {last} traces, {size / 1e6:.1f} MB")
+
+
+def check_loop(config: Config, problems: list[str]) -> Finding:
+    """Is this machine on time?"""
+    late = asyncio.run(_lateness(0.3))
+    return Finding("loop", late < LATE_MS, f"an idle event loop is late by {late:.0f} ms at worst")
+
+
+async def _lateness(for_s: float) -> float:
+    worst, end = 0.0, time.perf_counter() + for_s
+    while (due := time.perf_counter() + 0.01) < end:
+        await asyncio.sleep(0.01)
+        worst = max(worst, time.perf_counter() - due)
+    return worst * 1000
+
+
+CHECKS: tuple[Callable[[Config, list[str]], Finding], ...] = (
+    check_config,
+    check_keys,
+    check_port,
+    check_database,
+    check_loop,
+)
+
+
+@click.command()
+@settings
+@as_json
+def doctor(flags: Mapping[str, str], as_json: bool) -> None:
+    """Check configuration, keys, port, database and event loop; exit code 3 if anything is wrong."""
+    config, problems = read(flags)
+    found = [check(config, problems) for check in CHECKS]
+    healthy = all(finding.ok for finding in found)
+    if as_json:
+        print_json({"ok": healthy, "checks": [asdict(finding) for finding in found]})
+    else:
+        for finding in found:
+            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:8}  {safe(finding.message)}")
+        narrate("all is well" if healthy else "something needs mending")
+    if not healthy:
+        raise SystemExit(3)

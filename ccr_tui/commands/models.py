@@ -1,0 +1,168 @@
+"""The commands about who answers: models, agents and mode.
+
+Owns how an agent is given another model from the command line. Must never leave a configuration behind that does not
+load: a change is checked before it is written. The one surprise: a variable such as OPENAI_MODEL still wins over the
+file, so setting the agent that it names says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import click
+
+from ccr_tui.commands.common import as_json, load, narrate, print_json, settings, table, tokens
+from ccr_tui.config import Config, Model
+from ccr_tui.errors import ConfigError
+from ccr_tui.records import Json, Price
+
+
+@click.command()
+@settings
+@as_json
+def models(flags: Mapping[str, str], as_json: bool) -> None:
+    """List the configured models: who serves them, their windows, what they charge."""
+    config = load(flags)
+    rows = [_model(config, model) for model in config.models.values()]
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    heads = ("model", "provider", "id", "agents", "window", "in $/M", "out $/M", "cached $/M", "price from")
+    table(heads, [_cells(row) for row in rows], right="window,in $/M,out $/M,cached $/M")
+
+
+def _cells(row: Json) -> list[str]:
+    price = row["price"] or {"source": "unknown"}
+    money = [price.get(part) or "?" for part in ("input_usd", "output_usd", "cache_read_usd")]
+    window = tokens(row["context"]) or "?"
+    return [row["name"], row["provider"], row["id"], " ".join(row["agents"]), window, *money, price["source"]]
+
+
+def _model(config: Config, model: Model) -> Json:
+    from ccr_tui.proxy.quirks import facts_for
+
+    provider = config.providers[model.provider]
+    facts = facts_for(provider, model)
+    return {
+        "name": model.name,
+        "provider": provider.name,
+        "id": model.id,
+        "kind": provider.kind,
+        "base_url": provider.base_url,
+        "family": facts.family,
+        "context": facts.context,
+        "max_output": facts.max_output,
+        "agents": [agent for agent, names in config.agents.items() if model.name in names],
+        "price": _price(quote(config, model)),
+    }
+
+
+def quote(config: Config, model: Model) -> Price | None:
+    """What the model charges now, from every table there is; None if nobody knows."""
+    from ccr_tui.prices import Book
+
+    book = Book({each.name: each.price for each in config.models.values() if each.price})
+    return book.quote(model, config.providers[model.provider], time.time())
+
+
+def _price(price: Price | None) -> Json:
+    from ccr_tui.prices import usd
+
+    if price is None:
+        return None
+    return {
+        "input_usd": usd(price.input),
+        "output_usd": usd(price.output),
+        "cache_read_usd": usd(price.cache_read),
+        "cache_write_usd": usd(price.cache_write),
+        "basis": price.basis,
+        "source": price.source,
+        "since": price.since or None,
+    }
+
+
+@click.command()
+@settings
+@as_json
+def mode(flags: Mapping[str, str], as_json: bool) -> None:
+    """Print the mode: normal or router."""
+    config = load(flags)
+    if as_json:
+        print_json({"mode": config.mode, "origin": config.origins.get("mode", "default")})
+    else:
+        click.echo(config.mode)
+
+
+@click.command()
+@click.argument("changes", nargs=-1, metavar="[AGENT=MODEL]...")
+@settings
+@as_json
+def agents(flags: Mapping[str, str], changes: tuple[str, ...], as_json: bool) -> None:
+    """Show which model each agent speaks with, or set it: default=flash, coder=flash,local/qwen (then fallbacks)."""
+    config = load(flags)
+    if changes:
+        config = _change(config, flags, dict(_parsed(change) for change in changes))
+    rows = [_agent(config, agent, names) for agent, names in config.agents.items()]
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    cells = [(r["agent"], r["model"], ", ".join(r["fallbacks"]), r["provider"], r["id"], r["origin"]) for r in rows]
+    table(("agent", "model", "fallbacks", "provider", "id", "set by"), cells)
+
+
+def _agent(config: Config, agent: str, names: tuple[str, ...]) -> Json:
+    model = config.models[names[0]]
+    return {
+        "agent": agent,
+        "model": model.name,
+        "fallbacks": list(names[1:]),
+        "provider": model.provider,
+        "id": model.id,
+        "origin": config.origins.get(f"agents.{agent}", "default"),
+    }
+
+
+def _parsed(change: str) -> tuple[str, str]:
+    from ccr_tui.catalogue import AGENTS
+
+    agent, equals, model = change.partition("=")
+    if not equals or not model.strip():
+        raise click.UsageError(f"{change!r} is not AGENT=MODEL, such as default=flash")
+    if agent not in AGENTS:
+        raise click.UsageError(f"{agent!r} is no agent; there are {', '.join(AGENTS)}")
+    return agent, model.strip()
+
+
+def _change(config: Config, flags: Mapping[str, str], wanted: Mapping[str, str]) -> Config:
+    """Check the change, write it, and read the configuration again. Raises ConfigError."""
+    from ccr_tui.editing import set_values
+
+    assert config.path is not None
+    changes = {agent: _models(config, agent, text) for agent, text in wanted.items()}
+    set_values(config.path, "agents", {a: names[0] if len(names) == 1 else names for a, names in changes.items()})
+    after = load(flags)
+    for agent in changes:
+        origin = after.origins.get(f"agents.{agent}", "")
+        if origin != "config.toml":
+            narrate(f"{config.path} has it now, but {origin} wins over it")
+    return after
+
+
+def _models(config: Config, agent: str, text: str) -> list[str]:
+    """One name, or several with commas between; "provider,id" is one."""
+    if _known(config, text):
+        return [text]
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if not _known(config, name)]
+    if unknown:
+        known = ", ".join(config.models)
+        raise ConfigError(f"{agent}={text}: {unknown[0]!r} is neither a model (known: {known}) nor provider/id.")
+    return names
+
+
+def _known(config: Config, name: str) -> bool:
+    provider, slash, model = name.partition("," if "," in name else "/")
+    return name in config.models or bool(slash and model and provider in config.providers)

@@ -1,0 +1,47 @@
+"""Who listens at the configured address: our proxy, somebody else, or nobody.
+
+Owns one GET /health without any of the HTTP clients (they cost 0.2 s to import). Must never send a credential. The one
+surprise: the environment's HTTP proxy is not asked, because the address is this machine's own.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass
+
+from ccr_tui.config import Config
+from ccr_tui.records import Json
+
+TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found at the address."""
+
+    ours: bool
+    taken: bool
+    what: str
+    """For people: "ccr-tui 0.1.0", "another program", "nobody"."""
+    health: Json = None
+
+
+def ask(config: Config) -> Answer:
+    """Look who is there."""
+    if config.port == 0:
+        return Answer(False, False, "nobody")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)
+    line = http.client.HTTPConnection(host, config.port, timeout=TIMEOUT_S)
+    try:
+        line.request("GET", "/health")
+        health = json.loads(line.getresponse().read(100_000))
+    except (ConnectionRefusedError, FileNotFoundError):
+        return Answer(False, False, "nobody")
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return Answer(False, True, "another program")
+    finally:
+        line.close()
+    if isinstance(health, dict) and {"status", "mode", "version", "models", "in_flight"} <= health.keys():
+        return Answer(True, True, f"ccr-tui {health['version']}", health)
+    return Answer(False, True, "another program", health)

@@ -1,0 +1,208 @@
+"""The commands that show and prepare the configuration: env, config path, check, show and init.
+
+Owns the commented config.toml that `init` writes. Must never print a key. The one surprise: `config check` ends with 3
+where it found something, because a check that worked and found trouble is not a failure of the check.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from ccr_tui import config as configuration
+from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe, settings
+from ccr_tui.config import Config, Model, Provider
+from ccr_tui.errors import ConfigError
+from ccr_tui.records import Json
+from ccr_tui.values import variable
+
+TEMPLATE = """\
+# The configuration of ccr-tui. Everything here is optional; the environment and .env win over it.
+# Check it with `ccr-tui config check`.
+
+# mode = "normal"
+
+[server]
+# host = "127.0.0.1"            # another address needs an api_key
+# port = 3456
+# api_key = "$CCR_TUI_KEY"      # what clients must present; `ccr-tui env` prints it for Claude Code
+
+# A provider serves models over HTTP. kind is "openai" (chat completions, the default) or "anthropic" (Messages API).
+# base_url may end in /v1 or /chat/completions, or not; well-known names (openai, anthropic, deepseek, openrouter, groq,
+# mistral, xai, gemini, ollama, lmstudio, llama_cpp) need none. "$NAME" is taken from the environment or .env.
+
+# [providers.deepseek]
+# api_key = "$DEEPSEEK_API_KEY"
+
+# [providers.local]
+# base_url = "http://127.0.0.1:8080"
+# family = "llama_cpp"          # whose oddities it has; usually found by itself
+# headers = { "x-team" = "me" }
+# proxy = ""                    # http:// or socks5:// for this provider alone; "" means none
+# timeout_s = 900               # longest silence
+# client_auth = false           # kind "anthropic": pass Claude Code's own credential on
+
+# [models.flash]
+# provider = "deepseek"
+# id = "deepseek-v4-flash"      # the provider's name of it; the table's name if left out
+# context = 128000              # tokens; known for many models
+# max_output = 8192
+# price = { input = 0.28, output = 0.42, cache_read = 0.028 }    # US dollars per million tokens
+
+# Who answers: the name of a model, or "provider/id"; a list names fallbacks.
+# default, router, tool, coder, think, background, long_context, web_search, image
+
+# [agents]
+# default = ["flash", "local/qwen3-coder"]
+
+[timeouts]
+# upstream_s = 600              # longest silence of a model, before and in the stream
+# connect_s = 10
+# ping_s = 5                    # silence after which Claude Code is told that we still wait
+
+[store]
+# path = "ccr.db"               # beside this file if relative
+# keep_streams = true           # record the upstream's raw bytes
+"""
+
+
+@click.command()
+@click.option(
+    "--shell", type=click.Choice(["sh", "fish", "powershell", "json"]), default="sh", help="Whose syntax (sh)."
+)
+@settings
+def env(flags: Mapping[str, str], shell: str) -> None:
+    """Print what to paste before starting Claude Code: eval "$(ccr-tui env)"."""
+    from ccr_tui.environment import render, variables
+
+    click.echo(render(variables(load(flags)), shell))
+
+
+@click.group("config")
+def config_group() -> None:
+    """Show, check and begin the configuration."""
+
+
+@config_group.command()
+@settings
+def path(flags: Mapping[str, str]) -> None:
+    """Print where config.toml is, or would be."""
+    click.echo(str(configuration.read(flags, os.environ, Path.cwd())[0].path))
+
+
+@config_group.command()
+@settings
+@as_json
+def check(flags: Mapping[str, str], as_json: bool) -> None:
+    """Print everything that is wrong; exit code 3 if anything is."""
+    config, problems = read(flags)
+    if as_json:
+        print_json({"path": str(config.path), "problems": problems, "notes": list(config.notes)})
+    else:
+        for problem in problems:
+            click.echo(safe(problem))
+        for note in config.notes:
+            narrate(f"note: {safe(note)}")
+        narrate(
+            f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'} in flags, environment, .env and {config.path}"
+        )
+    if problems:
+        raise SystemExit(3)
+
+
+@config_group.command()
+@settings
+@as_json
+def show(flags: Mapping[str, str], as_json: bool) -> None:
+    """Print the configuration as it counts, keys left out, and where each setting came from."""
+    shown = redacted(load(flags))
+    if as_json:
+        print_json(shown)
+        return
+    import tomlkit
+
+    origins = shown.pop("origins")
+    click.echo(f"# {shown.pop('path')}")
+    click.echo(tomlkit.dumps(_without_nulls(shown)).rstrip())
+    for setting, origin in origins.items():
+        narrate(f"{setting} is set by {origin}")
+
+
+@config_group.command()
+@settings
+def init(flags: Mapping[str, str]) -> None:
+    """Write a commented config.toml to begin with. One that exists is never touched."""
+    from ccr_tui.editing import write
+
+    path = configuration.read(flags, os.environ, Path.cwd())[0].path
+    assert path is not None
+    if path.exists():
+        raise ConfigError(f"{path} exists already, and was left as it is.")
+    write(path, TEMPLATE)
+    narrate("Wrote a commented configuration; `ccr-tui config check` says whether it is right. It is at:")
+    click.echo(str(path))
+
+
+def redacted(config: Config) -> Json:
+    """The configuration with every secret hidden; `$NAME` is no secret."""
+    return {
+        "path": str(config.path),
+        "mode": config.mode,
+        "proxy": _without_login(config.proxy),
+        "server": {"host": config.host, "port": config.port, "api_key": _hidden(config.api_key)},
+        "timeouts": {"upstream_s": config.timeout_s, "connect_s": config.connect_timeout_s, "ping_s": config.ping_s},
+        "store": {"path": str(config.db), "keep_streams": config.keep_streams},
+        "providers": {name: _provider(each) for name, each in config.providers.items()},
+        "models": {name: _model(each) for name, each in config.models.items()},
+        "agents": {agent: list(models) for agent, models in config.agents.items()},
+        "origins": dict(config.origins),
+    }
+
+
+def _provider(provider: Provider) -> Json:
+    return {
+        "kind": provider.kind,
+        "base_url": provider.base_url,
+        "api_key": _hidden(provider.api_key),
+        "headers": {name: _hidden(value) for name, value in provider.headers.items()} or None,
+        "proxy": _without_login(provider.proxy),
+        "timeout_s": provider.timeout_s,
+        "client_auth": provider.client_auth or None,
+        "family": provider.family,
+    }
+
+
+def _model(model: Model) -> Json:
+    price = model.price
+    per_million = ("input", "output", "cache_read", "cache_write")
+    dollars = {part: getattr(price, part) / 1e9 for part in per_million if price and getattr(price, part) is not None}
+    return {
+        "provider": model.provider,
+        "id": model.id,
+        "context": model.context,
+        "max_output": model.max_output,
+        "family": model.family,
+        "price": dollars or None,
+        "quirks": dict(model.quirks) or None,
+    }
+
+
+def _hidden(value: str | None) -> str | None:
+    return value if value is None or variable(value) else "(hidden)"
+
+
+def _without_login(url: str | None) -> str | None:
+    parts = urlsplit(url or "")
+    return (
+        urlunsplit(parts._replace(netloc=f"(hidden)@{parts.netloc.rsplit('@', 1)[1]}")) if "@" in parts.netloc else url
+    )
+
+
+def _without_nulls(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return value

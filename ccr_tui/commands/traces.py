@@ -1,0 +1,226 @@
+"""The commands about recorded requests: traces ls, show, search, export, import and verify.
+
+Owns how they are printed and where archives go. Must never open the database for writing, but for `import`. The one
+surprise: `ls` without --json stops at 50 rows, and says so; with --json it prints everything that matches.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from ccr_tui.commands.common import (
+    as_json,
+    database,
+    local,
+    narrate,
+    print_json,
+    reader,
+    safe,
+    seconds,
+    settings,
+    since,
+    table,
+    tokens,
+)
+from ccr_tui.errors import CcrError
+from ccr_tui.records import Trace
+
+if TYPE_CHECKING:
+    from ccr_tui.store.queries import Filter, Reader
+    from ccr_tui.store.rows import TraceRow
+
+PAGE = 200
+HEADS = ("id", "time", "project", "asked", "answered", "agent", "in", "cached", "out", "cost", "took", "outcome")
+
+
+@click.group()
+def traces() -> None:
+    """List, show, search, check and move recorded requests."""
+
+
+def filters(command: click.decorators.FC) -> click.decorators.FC:
+    """The options that choose traces."""
+    for option in (
+        click.option("--outcome", type=click.Choice(["ok", "error", "cancelled"])),
+        click.option("--model", metavar="MODEL", help="Who answered."),
+        click.option("--agent", metavar="AGENT", help="As whom: default, coder, ..."),
+        since,
+        click.option("--session", metavar="SESSION", help="Of one session."),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen(wanted: Mapping[str, object]) -> Filter:
+    """The options as the store's filter."""
+    from ccr_tui.store.queries import Filter
+
+    return Filter(**{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
+
+
+@traces.command()
+@filters
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest (50 without --json).")
+@settings
+@as_json
+def ls(flags: Mapping[str, str], limit: int | None, as_json: bool, **wanted: object) -> None:
+    """List requests, the newest first."""
+    store, filter = reader(flags), chosen(wanted)
+    rows = pages(store, filter, limit or (None if as_json else 50))
+    if as_json:
+        for row in rows:
+            print_json(row.as_json())
+        return
+    listed = list(rows)
+    show_rows(listed)
+    if not limit and len(listed) == 50 and (total := store.count(filter)) > 50:
+        narrate(f"the newest 50 of {total}; --limit {total} shows all")
+
+
+def pages(store: Reader, filter: Filter, limit: int | None) -> Iterator[TraceRow]:
+    """Rows by keyset, page by page, the newest first."""
+    before, left = None, limit
+    while left is None or left > 0:
+        page = store.rows(filter, before, PAGE if left is None else min(PAGE, left))
+        yield from page
+        if not page:
+            return
+        before, left = page[-1].n, None if left is None else left - len(page)
+
+
+def show_rows(rows: Iterable[TraceRow]) -> None:
+    """The human's table."""
+    from ccr_tui.prices import show
+
+    cells = [
+        (
+            row.id[:12],
+            local(row.started_at),
+            os.path.basename((row.project or "").rstrip("/")),  # noqa: PTH119 - a path of whatever system it was recorded on
+            row.asked_model,
+            row.model or "",
+            row.agent or "",
+            tokens(row.input_tokens + row.cache_read_tokens + row.cache_write_tokens),
+            tokens(row.cache_read_tokens) if row.cache_read_tokens else "",
+            tokens(row.output_tokens),
+            show(row.cost),
+            seconds(row.duration_ms),
+            row.outcome if row.outcome != "error" else f"{row.status} {row.error or ''}",
+        )
+        for row in rows
+    ]
+    table(HEADS, cells, right="in,cached,out,cost,took")
+
+
+@traces.command()
+@click.argument("trace")
+@settings
+@as_json
+def show(flags: Mapping[str, str], trace: str, as_json: bool) -> None:
+    """Show one request; the beginning of its id is enough."""
+    from ccr_tui.commands.reading import read_out
+    from ccr_tui.store.rows import trace_json
+
+    store = reader(flags)
+    row, full = store.row(trace), store.trace(trace)
+    if as_json:
+        print_json(trace_json(full, row))
+    else:
+        read_out(full, row)
+
+
+@traces.command()
+@click.argument("text")
+@click.option("--limit", type=click.IntRange(1), default=50, help="At most so many (50).")
+@settings
+@as_json
+def search(flags: Mapping[str, str], text: str, limit: int, as_json: bool) -> None:
+    """Find requests by what was said in them."""
+    rows = reader(flags).search(text, limit)
+    if as_json:
+        for row in rows:
+            print_json(row.as_json())
+        return
+    for row in rows:
+        click.echo(f"{row.id[:12]}  {local(row.started_at)}  {safe(row.asked_model)} → {safe(row.model or '')}")
+        click.echo(f"    {safe(row.snippet or '', 110)}")
+    narrate(f"{len(rows)} found")
+
+
+@traces.command()
+@filters
+@click.option("-o", "--output", metavar="FILE", help="Where to (standard output). A file is made with mode 0600.")
+@settings
+def export(flags: Mapping[str, str], output: str | None, **wanted: object) -> None:
+    """Write requests, complete, as JSON lines that `import` takes in; oldest first."""
+    from ccr_tui.store import archive
+
+    store = reader(flags)
+    ids = [row.id for row in pages(store, chosen(wanted), None)]
+    lines = archive.lines(store.trace(id) for id in reversed(ids))
+    if output in (None, "-"):
+        sys.stdout.flush()
+        _copy(lines, sys.stdout.buffer)
+    else:
+        _to_file(lines, str(output))
+    narrate(f"{len(ids)} traces written" + (f" to {output}" if output else ""))
+
+
+def _to_file(lines: Iterable[bytes], name: str) -> None:
+    try:
+        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            _copy(lines, file)
+    except OSError as error:
+        raise CcrError(f"{name}: {error.strerror}") from error
+
+
+def _copy(lines: Iterable[bytes], file: BinaryIO) -> None:
+    for line in lines:
+        file.write(line)
+    file.flush()
+
+
+@traces.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@settings
+def import_(flags: Mapping[str, str], files: tuple[str, ...]) -> None:
+    """Take in what `export` wrote. Traces that are there already are left alone. - is standard input."""
+    from ccr_tui.store import archive
+
+    for name in files:
+        new, known = archive.take_in(database(flags), _traces(name))
+        narrate(f"{name}: {new} new, {known} known already")
+
+
+def _traces(name: str) -> Iterator[Trace]:
+    from ccr_tui.store import archive
+
+    try:
+        with sys.stdin.buffer if name == "-" else open(name, "rb") as file:  # noqa: PTH123 - "-" is no path
+            yield from archive.read(file, name)
+    except OSError as error:
+        raise CcrError(f"{name}: {error.strerror}") from error
+
+
+@traces.command()
+@settings
+@as_json
+def verify(flags: Mapping[str, str], as_json: bool) -> None:
+    """Rebuild every recorded body and check the books; exit code 3 if anything is wrong."""
+    from ccr_tui.store.verify import verify as check
+
+    path = database(flags)
+    problems = check(path) if path.exists() else []
+    if as_json:
+        print_json({"database": str(path), "problems": problems})
+    else:
+        for problem in problems:
+            click.echo(safe(problem))
+        narrate(f"{path}: " + (f"{len(problems)} problems" if problems else "everything is there and adds up"))
+    if problems:
+        raise SystemExit(3)
