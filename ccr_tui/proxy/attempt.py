@@ -1,8 +1,8 @@
 """One call to one upstream model: what is sent, what comes back, and the record of it.
 
 Owns the difference between the kinds of provider, as data: how a request is made, how an answer is read. Must never
-decide which model is asked, or whether to ask again. The one surprise: an answer that comes as one JSON document,
-whether it was asked for or not, is turned into a stream first, so that there is one way of reading.
+decide which model is asked, or whether to ask again. The one surprise: the connection outlives the answer by a moment,
+because a body must be read to its end before its connection can serve again.
 """
 
 from __future__ import annotations
@@ -10,23 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ccr_tui import __version__
 from ccr_tui.config import Config, Model, Provider
-from ccr_tui.errors import ProxyError, UpstreamBroken
+from ccr_tui.errors import ProxyError
 from ccr_tui.prices import cost
-from ccr_tui.proxy import anthropic, openai, quirks, request
+from ccr_tui.proxy import anthropic, quirks, request
 from ccr_tui.proxy.asked import Asked
 from ccr_tui.proxy.delivery import Delivery
+from ccr_tui.proxy.openai import error_of
+from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.reply import ChatReply, MessagesReply
 from ccr_tui.proxy.upstream import Call, Response, Upstreams, pieces, whole
 from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Usage
-from ccr_tui.wire import dumps, loads
+from ccr_tui.wire import dumps
 
+TAIL_S = 5.0
+"""How long usage and [DONE] are awaited after the finish reason; then the answer is taken for complete."""
 DRAIN_S = 0.25
-"""How long the end of a finished stream is awaited, so that its connection can be used again."""
+"""How long the end of a finished stream's body is awaited, so that its connection can be used again."""
 
 Reply: TypeAlias = ChatReply | MessagesReply
 
@@ -42,8 +46,10 @@ class Order:
     call: Call
     reply: Callable[[int], Reply]
     """Makes the reader of the answer, given the estimate of the input tokens."""
-    as_stream: Callable[[Json], bytes]
-    """A whole JSON answer as the same kind's stream."""
+    window: int | None = None
+    """The model's context window in tokens, where it is known."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What must not stand in any sentence, whatever the provider repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +85,31 @@ def chat_order(making: Making) -> Order:
             stops=made.stops,
             think_tags=facts.think_tags,
             count=making.tokens_of,
+            tools=[tool["function"]["name"] for tool in made.body.get("tools", ())],
+            taken=anthropic.tool_ids(making.body),
+            provider=provider.name,
+            model_id=model.id,
         )
 
     headers = base_headers(making) | ({"authorization": f"Bearer {making.key}"} if making.key else {})
     call = order_call(making, "/chat/completions", headers, dumps(made.body))
-    return Order(model, provider, made.body, made.notes, call, reply, openai.as_stream)
+    return Order(model, provider, made.body, made.notes, call, reply, facts.context, secrets(making))
 
 
 def messages_order(making: Making) -> Order:
     """For a provider that speaks Anthropic's own format: the body passes but for the model's name."""
-    body, notes = request.pass_through(making.body, making.model.id)
+    body, notes = pass_through(making.body, making.model.id)
 
     def reply(estimate: int) -> Reply:
         return MessagesReply(
-            message_id=making.message_id, model=making.asked.model, estimate=estimate, count=making.tokens_of
+            estimate=estimate, count=making.tokens_of, provider=making.provider.name, model_id=making.model.id
         )
 
     path = "/v1/messages" + (f"?{making.query}" if making.query else "")
     headers = base_headers(making) | passed_headers(making)
     call = order_call(making, path, headers, dumps(body))
-    return Order(making.model, making.provider, body, notes, call, reply, anthropic.as_stream)
+    window = quirks.facts_for(making.provider, making.model).context
+    return Order(making.model, making.provider, body, notes, call, reply, window, secrets(making))
 
 
 ORDERS: Mapping[str, Callable[[Making], Order]] = {
@@ -106,6 +117,12 @@ ORDERS: Mapping[str, Callable[[Making], Order]] = {
     "demo": chat_order,
     "anthropic": messages_order,
 }
+
+
+def secrets(making: Making) -> tuple[str, ...]:
+    """The credentials that go with this order."""
+    given = [making.headers.get("authorization", "").removeprefix("Bearer "), making.headers.get("x-api-key", "")]
+    return tuple(one for one in (making.key, *making.extra.values(), *given) if one and len(one) >= 8)
 
 
 def order_call(making: Making, path: str, headers: Mapping[str, str], content: bytes) -> Call:
@@ -161,25 +178,48 @@ class Calling:
         async with upstreams.send(self.order.call) as response:
             self._connect(response)
             if response.status_code != 200:
-                raise await self._refusal(response)
-            self.reply = reply = self.order.reply(await estimate)
-            async with aclosing(self._stream_of(response)) as stream:
+                raise await self._refusal(response, estimate)
+            self.reply = self.order.reply(await estimate)
+            async with aclosing(self._kept(pieces(response, self.order.call))) as stream:
+                await self._read(stream, self.reply, delivery)
+
+    async def _read(self, stream: AsyncIterator[bytes], reply: Reply, delivery: Delivery) -> None:
+        """Everything up to the end of the answer; then the rest of the body, so that its connection serves again."""
+        async for data in stream:
+            await self._deliver(reply.feed(data), delivery)
+            if reply.answered:
+                break
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TAIL_S):
                 async for data in stream:
                     await self._deliver(reply.feed(data), delivery)
                     if reply.finished:
                         break
-                await self._deliver(reply.close(), delivery)
-                await drained(stream)
+        await self._deliver(reply.close(), delivery)
+        with suppress(TimeoutError, ProxyError):
+            async with asyncio.timeout(DRAIN_S):
+                async for _ in stream:
+                    pass
 
     def _connect(self, response: Response) -> None:
         self.status, self.connected = response.status_code, self._now()
         if response.extensions.get("resent"):
             self.notes.append("The pooled connection was dead; the request was sent once more on a new one.")
 
-    async def _refusal(self, response: Response) -> ProxyError:
+    async def _refusal(self, response: Response, estimate: Awaitable[int]) -> ProxyError:
         body = await whole(response, self.order.call)
         self._keep_piece(body)
-        return openai.error_of(response.status_code, response.headers, body, self.order.provider.name, self.order.sent)
+        order = self.order
+        return error_of(
+            response.status_code,
+            response.headers,
+            body,
+            order.provider.name,
+            order.sent,
+            estimate=await estimate,
+            window=order.window,
+            secrets=order.secrets,
+        )
 
     async def _deliver(self, events: list[Json], delivery: Delivery) -> None:
         reply = self.reply
@@ -190,29 +230,10 @@ class Calling:
         if reply.error:
             raise reply.error
 
-    async def _stream_of(self, response: Response) -> AsyncGenerator[bytes, None]:
-        """The answer as a stream of events, whatever its content type says."""
-        if "event-stream" in response.headers.get("content-type", ""):
-            async for piece in pieces(response, self.order.call):
-                self._keep_piece(piece)
-                yield piece
-            return
-        body = await whole(response, self.order.call)
-        self._keep_piece(body)
-        yield self._as_stream(body, response)
-
-    def _as_stream(self, body: bytes, response: Response) -> bytes:
-        text = body.lstrip()
-        if text.startswith((b"data:", b"event:", b":")):
-            return body
-        try:
-            return self.order.as_stream(loads(body))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            kind = response.headers.get("content-type", "no content type")
-            raise UpstreamBroken(
-                f"{self.order.provider.name} answered 200 with what is no answer ({kind}, {len(body)} bytes). "
-                "Check that base_url is the API's, not a web page's."
-            ) from error
+    async def _kept(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        async for piece in stream:
+            self._keep_piece(piece)
+            yield piece
 
     def _keep_piece(self, piece: bytes) -> None:
         if self._keep:
@@ -226,7 +247,7 @@ class Calling:
     def record(self, price: Price | None) -> Attempt:
         """The attempt as it ended, billed at `price`."""
         order, reply = self.order, self.reply
-        usage = reply.usage if reply else None
+        usage = used(reply)
         money, basis = billed(usage, price, reply.reported_cost if reply else None)
         return Attempt(
             n=self.n,
@@ -251,13 +272,11 @@ class Calling:
         )
 
 
-async def drained(stream: AsyncIterator[bytes]) -> None:
-    """Read on to the end of a finished stream, which usually has come already: only then can its connection be used
-    again."""
-    with suppress(TimeoutError, ProxyError):
-        async with asyncio.timeout(DRAIN_S):
-            async for _ in stream:
-                pass
+def used(reply: Reply | None) -> Usage | None:
+    """The tokens of an answer, estimated where it was cut short; None where nothing was answered."""
+    if reply is None or not (reply.finished or reply.started):
+        return None
+    return reply.usage if reply.finished else reply.settled()
 
 
 def billed(usage: Usage | None, price: Price | None, reported: int | None) -> tuple[int | None, CostBasis]:

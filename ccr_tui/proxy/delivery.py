@@ -132,7 +132,7 @@ class Delivery:
 
     async def _whole(self, status: int, extra: Mapping[str, str], body: Json) -> None:
         self.status = status
-        await self._client.whole(status, JSON_HEADERS | self.headers | extra, dumps(body))
+        await self._client.whole(status, {**JSON_HEADERS, **self.headers, **extra}, dumps(body))
 
     async def _write(self, data: bytes) -> None:
         async with self._lock:

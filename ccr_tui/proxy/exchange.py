@@ -81,13 +81,12 @@ def read(draft: Draft, raw: bytes) -> Asked:
     """Parse the body and what is known about it. Raises BadRequest."""
     with draft.span("parse"):
         try:
-            body = loads(raw)
-            parse(body)
-        except (ValueError, BadRequest) as error:
+            draft.body = loads(raw)
+        except ValueError as error:
             draft.raw = raw
-            raise error if isinstance(error, BadRequest) else BadRequest(f"The body is not JSON: {error}") from error
-        draft.body = body
-        asked = about(body, draft.client.headers)
+            raise BadRequest(f"The body is not JSON: {error}", should_retry=False) from error
+        parse(draft.body)
+        asked = about(draft.body, draft.client.headers)
         draft.is_asked(asked)
     return asked
 
