@@ -57,7 +57,7 @@ def script(body: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
         return turn(SCENES[scene[1]].turns[step % len(SCENES[scene[1]].turns)], step)
     if messages[-1]["role"] == "tool":
         return words(PLAYED.format(tool="Bash")), "stop"
-    if has_bash(body) and said and re.search(r"\bplay\b", text_of(said[-1])):
+    if has_bash(body) and re.search(r"\bplay\b", newest(messages)):
         return turn(Turn("I'll call one tool.", calls=(("Bash", HARMLESS),)), len(messages))
     return words(HELLO), "stop"
 
@@ -166,6 +166,12 @@ def wants_json(body: dict[str, Any]) -> bool:
 def has_bash(body: dict[str, Any]) -> bool:
     """Whether the client offers the Bash tool."""
     return any(tool.get("function", {}).get("name") == "Bash" for tool in body.get("tools") or [])
+
+
+def newest(messages: list[dict[str, Any]]) -> str:
+    """What was said since the last answer: the client may put reminders behind the person's words."""
+    since = itertools.takewhile(lambda message: message["role"] != "assistant", reversed(messages))
+    return "\n".join(text_of(message) for message in since if message["role"] == "user")
 
 
 def text_of(message: dict[str, Any]) -> str:
