@@ -36,12 +36,26 @@ class Reader:
         if content is None or content == "":
             return []
         if isinstance(content, str):
-            return [content]
+            return [self.sound(content)]
         if not isinstance(content, list):
             return [compact(content)]
         return [piece for block in content for piece in self.block(block) if piece != ""]
 
     def block(self, block: Json) -> Iterator[Piece]:
+        """What one block says; texts among it are sound."""
+        for piece in self._raw(block):
+            yield self.sound(piece) if isinstance(piece, str) else piece
+
+    def sound(self, text: str) -> str:
+        """Without halves of characters: no server reads them, and Anthropic's own refuses them too."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.notes.add("half a character (a lone surrogate) was replaced")
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
+
+    def _raw(self, block: Json) -> Iterator[Piece]:
         if not isinstance(block, dict):
             yield compact(block)
             return

@@ -122,7 +122,8 @@ def _reasoning_object(wanted: Wish, facts: Facts, notes: Notes, tools: bool) -> 
         return Thought(facts.always_thinks)
     if wanted.on is False:
         return Thought(True) if facts.always_thinks else Thought(False, {"reasoning": {"enabled": False}})
-    return Thought(True, {"reasoning": {"effort": nearest(wanted.level, facts.efforts)}})
+    how = {"effort": nearest(wanted.level, facts.efforts)} if facts.efforts else {"enabled": True}
+    return Thought(True, {"reasoning": how})
 
 
 def _template(wanted: Wish, facts: Facts, notes: Notes, tools: bool) -> Thought:

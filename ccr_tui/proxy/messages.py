@@ -25,6 +25,7 @@ Message = dict[str, Any]
 Place = tuple[int, int]
 """Which block of which message of a turn."""
 NO_OUTPUT = "(no output)"
+NOTHING = "(nothing)"
 NO_RESULT = "(no result: the call was interrupted)"
 _BETWEEN = "Understood."
 """What the assistant says where a provider takes no user message after a tool message."""
@@ -86,7 +87,15 @@ class Conversation:
             calls = self._assistant(message)
             for call in calls:
                 self._add({"role": "tool", "tool_call_id": call.sent, "content": self._result(call, results)})
+        self._keep_turn("assistant", after="user")
         self._others(others, results)
+        if others:
+            self._keep_turn("user", after="assistant")
+
+    def _keep_turn(self, role: str, *, after: str) -> None:
+        """Where turns must alternate, one that says nothing still stands: else its neighbours would grow together."""
+        if self._facts.alternate and self._out and self._out[-1]["role"] == after:
+            self._add({"role": role, "content": NOTHING})
 
     def _assistant(self, message: Json) -> list[Call]:
         content = message["content"]
@@ -127,7 +136,7 @@ class Conversation:
         if block["type"] == "redacted_thinking":
             self._notes.add("encrypted reasoning was left out: only Anthropic can read it")
             return ""
-        return str(block["thinking"])
+        return self._read.sound(block["thinking"])
 
     def _spoken(self, block: Json) -> Iterator[str]:
         for piece in self._read.block(block):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ccr_tui.errors import BadRequest
 from ccr_tui.proxy.asked import BILLING, output_schema, session_of, texts_of
-from ccr_tui.proxy.content import compact
+from ccr_tui.proxy.content import Reader, compact
 from ccr_tui.proxy.effort import Thought, decide
 from ccr_tui.proxy.messages import Conversation, Message
 from ccr_tui.proxy.notes import Notes, named
@@ -102,13 +102,13 @@ class _Translator:
 
     def _system(self) -> list[str]:
         """The client's system texts but for its billing line, which would spoil the provider's prefix cache."""
-        kept = []
+        kept, sound = [], Reader(self._facts, self._notes).sound
         for text in texts_of(self._body.get("system")):
             if text.startswith(BILLING):
                 self._notes.add("the client's billing line was left out: it would spoil the provider's prompt cache")
                 text = text.partition("\n")[2].lstrip("\n")
             if text:
-                kept.append(text)
+                kept.append(sound(text))
         return kept
 
     def _tools(self, toolbox: Toolbox) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Any
 
 from ccr_tui.proxy.asked import server_tool
+from ccr_tui.proxy.content import Reader
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
@@ -145,7 +146,7 @@ class Workbench:
         function: dict[str, Any] = {"name": self.names.of(tool["name"])}
         description = tool.get("description")
         if isinstance(description, str) and description:
-            function["description"] = self._cut(description, tool["name"])
+            function["description"] = self._cut(Reader(self.facts, self.notes).sound(description), tool["name"])
         function["parameters"] = parameters(tool["input_schema"], self.facts.schema_drop)
         return {"type": "function", "function": function}
 

@@ -13,7 +13,7 @@ FACTS = Facts(
     family="deepseek",
     context=1_000_000,
     max_output=384_000,
-    images=False,  # flash is said to see, but the chat path's content is documented as text: unchecked
+    images=False,
     max_stops=16,
     forced_tool_with_thinking=False,
     json_schema=False,  # only json_object, and the word "json" must be in the prompt
@@ -35,6 +35,8 @@ _R1 = {
 }
 
 MEMBERS: Members = (
+    # api-docs.deepseek.com/quick_start/pricing: vision from V4.1-Flash on, which answers for the older flash names too
+    (r"flash|v4\.[1-9]", {"images": True}),
     (r"reasoner|[-/]r1", _R1),
     (r"deepseek-chat|[-/]v3|coder", {"thinking": "none", "reasoning_required": False, "forced_tool_with_thinking": True,
                                      "context": 128_000, "max_output": 8_192}),

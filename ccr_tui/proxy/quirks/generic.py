@@ -1,7 +1,7 @@
-"""Anybody who says OpenAI-compatible and of whom nothing more is known: the least that all of them take."""
+"""Anybody who is OpenAI-compatible and of whom no more is known: what OpenAI documents, and no knob for thinking."""
 
 from ccr_tui.proxy.quirks import Facts
 
 HOSTS: tuple[str, ...] = ()
 MODELS: tuple[str, ...] = ()
-FACTS = Facts(family="generic", tool_choice_named="object")
+FACTS = Facts(family="generic", max_stops=4)

@@ -21,6 +21,7 @@ FACTS = Facts(
     reasoning_back="reasoning_content",
     reasoning_required=True,
     parallel_off=False,  # unchecked
+    json_schema=False,  # json_object is documented
 )
 
 _PLAIN = {"thinking": "none", "reasoning_required": False, "sampling": True, "forced_tool_with_thinking": True}

@@ -24,7 +24,7 @@ _REASONING = {
 }
 
 MEMBERS: Members = (
-    (r"^o[134](-|$)", {**_REASONING, "context": 200_000, "max_output": 100_000}),
+    (r"^o[134](-|$)", {**_REASONING, "parallel_off": False, "context": 200_000, "max_output": 100_000}),
     (r"^gpt-5(?!.*chat)", {**_REASONING, "efforts": ("minimal", "low", "medium", "high"), "context": 400_000,
                            "max_output": 128_000}),
     # gpt-5.1 refuses minimal: "Supported values are: 'none', 'low', 'medium', and 'high'" (opencode #4451)
