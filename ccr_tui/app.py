@@ -1,0 +1,162 @@
+"""The app: a switchboard between the house, which is the proxy with its memory, and the screens.
+
+Owns the event loop's start and end, the themes, and the actions that work everywhere. Must never know what a screen
+shows. The one surprise: the house is stopped after the terminal was given back, so that streams which still run may end
+while the shell is in sight, whatever ended the app.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual import on, work
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.screen import Screen
+
+from ccr_tui import player
+from ccr_tui.config import Config
+from ccr_tui.errors import CcrError
+from ccr_tui.host import House
+from ccr_tui.screens.ask import Answer, Ask
+from ccr_tui.screens.help import HelpScreen
+from ccr_tui.screens.house import House as SeenHouse
+from ccr_tui.screens.ink import THEMES
+from ccr_tui.screens.live import LiveScreen
+
+
+@dataclass
+class StoreChanged(Message):
+    """The store has committed; `last` is the number of its last trace."""
+
+    last: int
+
+
+class CcrApp(App[None]):
+    """Starts the house on its own loop, and shows it."""
+
+    TITLE = "ccr-tui"
+    CSS_PATH = "screens/ink.tcss"
+    DEFAULT_MODE = "live"
+    BINDINGS = [
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("ctrl+p", "command_palette", "Palette", key_display="^p", priority=True),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+q,ctrl+c", "quit", "Quit", show=False),
+    ]
+
+    def __init__(self, house: SeenHouse, demo: bool = False) -> None:
+        super().__init__()
+        self.house, self.demo = house, demo
+        self.live = LiveScreen(house, demo)
+        self.grace_s = 10.0
+        """How long streams may still run after the app has ended."""
+        self.open = False
+        """Whether the house has started."""
+        self.add_mode("live", lambda: self.live)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = "ccr-dark"
+
+    def on_mount(self) -> None:
+        """Start the house."""
+        self._start()
+
+    @work
+    async def _start(self) -> None:
+        try:
+            await self.house.start()
+        except CcrError as error:
+            self.exit(return_code=1, message=str(error))
+            return
+        self.open = True
+        self.house.on_commit(lambda last: self.post_message(StoreChanged(last)))
+        self.live.open_up()
+        gc.collect()
+        gc.freeze()
+
+    @on(StoreChanged)
+    def _changed(self) -> None:
+        self.live.store_changed()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette has every action that has a key here, by its name."""
+        told = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if not binding.description or binding.action in told or binding.action == "command_palette":
+                continue
+            told.add(binding.action)
+            keys = self.get_key_display(binding)
+            yield SystemCommand(binding.description, f"key {keys}", self._runner(binding.action, active.node))
+        yield SystemCommand("Light or dark", "Change between the two themes", self.action_light)
+        yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)
+        yield SystemCommand(
+            "Screenshot", "Save the screen as an SVG", lambda: self.set_timer(0.1, self.deliver_screenshot)
+        )
+
+    def _runner(self, action: str, node: DOMNode) -> Callable[[], Awaitable[bool]]:
+        return lambda: self.run_action(action, node)
+
+    def action_light(self) -> None:
+        """Change between light and dark."""
+        self.theme = "ccr-light" if self.current_theme.dark else "ccr-dark"
+
+    def action_help(self) -> None:
+        """Every key."""
+        self.push_screen(HelpScreen(self.BINDINGS))
+
+    async def action_quit(self) -> None:
+        """End; ask first while requests run."""
+        running = len(self.house.engine.feed.board)
+        if not running:
+            self.exit()
+        elif not isinstance(self.screen, Ask):
+            question = f"{running} request{'s are' if running > 1 else ' is'} running"
+            answers = (
+                Answer("w", "quit, but let them end first (10 s at most)"),
+                Answer("q", "quit now, they break off"),
+            )
+            self.push_screen(Ask(question, answers), self._quit)
+
+    def _quit(self, answer: str | None) -> None:
+        if answer:
+            self.grace_s = 10.0 if answer == "w" else 0.0
+            self.exit()
+
+
+def run(config: Config, demo: bool = False) -> int:
+    """Run the app until the person quits; gives the exit code."""
+    if not demo:
+        return asyncio.run(_run(config, False))
+    with tempfile.TemporaryDirectory(prefix="ccr-tui-demo-") as folder:
+        return asyncio.run(_run(player.config(config, Path(folder) / "ccr.db"), True))
+
+
+async def _run(config: Config, demo: bool) -> int:
+    house = House(config)
+    app = CcrApp(house, demo)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        with suppress(NotImplementedError):  # Windows has no signal handlers on its loop
+            loop.add_signal_handler(number, app.exit)
+    try:
+        await app.run_async()
+    finally:
+        if app.open:
+            if house.feed.board and app.grace_s:
+                sys.stderr.write("ending: running streams get 10 s\n")
+            await house.stop(app.grace_s)
+    for sentence in house.rejected:
+        sys.stderr.write(sentence + "\n")
+    return app.return_code or 0

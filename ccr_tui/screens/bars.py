@@ -1,0 +1,176 @@
+"""The first and the last line of every screen.
+
+Owns the header (where the proxy listens, its mode, who answers) and the footer (keys that do something here, and how
+late the event loop is). Must never show a key that does nothing. The one surprise: what does not fit is left out whole,
+never cut in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding
+from textual.strip import Strip
+
+from ccr_tui.config import Config
+from ccr_tui.screens import show
+from ccr_tui.screens.house import House
+from ccr_tui.screens.ink import AGENT_INKS, Inked
+
+Pieces = list[tuple[str, str]]
+
+SLOW_MS = 100
+"""A stall of the loop that people feel."""
+
+
+class Header(Inked):
+    """Address, mode and models; on other screens a title instead of the models."""
+
+    def __init__(self, house: House, demo: bool) -> None:
+        super().__init__(id="header")
+        self.house, self.demo = house, demo
+        self.trouble = ""
+        """A sentence that must be seen: the store can't write, the proxy does not listen."""
+
+    def look(self) -> None:
+        """Draw again if something has changed that it shows."""
+        rejected = self.house.rejected
+        self.trouble = rejected[-1] if rejected else ""
+        seen = (self.house.engine.address, id(self.house.engine.config), self.trouble)
+        if seen != getattr(self, "_seen", None):
+            self._seen = seen
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The one line."""
+        width = self.size.width
+        engine = self.house.engine
+        pieces: Pieces = [(" ccr-tui ", "chip"), (" ", "")]
+        if self.trouble:
+            pieces += [(show.fit(show.harmless(f"✗ {self.trouble}"), max(0, width - 11)), "bad")]
+            return self._strip(pieces, width)
+        if engine.address:
+            pieces += [("● ", "good"), (engine.address, "strong"), ("  ", "")]
+        else:
+            pieces += [("○ ", "warn"), ("starting…", "muted"), ("  ", "")]
+        pieces += [((" DEMO " if self.demo else "") + engine.config.mode.upper(), "title"), ("  ", "")]
+        used = sum(cell_len(text) for text, _ in pieces)
+        return self._strip(pieces + self._agents(engine.config, width - used - 1), width)
+
+    def _agents(self, config: Config, room: int) -> Pieces:
+        pieces: Pieces = []
+        told = list(agents_of(config))
+        for number, (agent, model) in enumerate(told):
+            part: Pieces = [(f"{agent} ", AGENT_INKS.get(agent, "muted"))] if agent else []
+            part += [(model, "plain" if number or agent else "strong")]
+            more = f" +{len(told) - number}"
+            size = sum(cell_len(text) for text, _ in part) + (3 if pieces else 0)
+            spare = len(more) if number + 1 < len(told) else 0
+            if size + spare > room:
+                return [*pieces, (more if pieces else show.fit(model, max(0, room)), "muted")]
+            pieces += ([(" · ", "faint")] if pieces else []) + part
+            room -= size
+        return pieces
+
+    def _strip(self, pieces: Pieces, width: int) -> Strip:
+        return Strip([Segment(text, self.ink(ink or "plain")) for text, ink in pieces]).adjust_cell_length(width)
+
+
+def agents_of(config: Config) -> Iterable[tuple[str, str]]:
+    """Agent and model as the header says them; in Normal mode the one model, and its fallbacks behind it."""
+    if config.mode == "normal":
+        names = config.agents.get("default", ())
+        if names:
+            yield "", label(config, names[0])
+        for name in names[1:]:
+            yield "then", label(config, name)
+        if background := config.agents.get("background"):
+            yield "background", label(config, background[0])
+        return
+    for agent in dict.fromkeys(("tool", "coder", "think", "router", *config.agents)):
+        if agent in config.agents and config.agents[agent] and agent != "default":
+            yield agent, label(config, config.agents[agent][0])
+
+
+def label(config: Config, name: str) -> str:
+    """A model's name; the demo's says what it is."""
+    model = config.models.get(name)
+    provider = config.providers.get(model.provider) if model else None
+    return "built-in demo model" if provider is not None and name == "demo" else show.model(name)
+
+
+def is_demo(config: Config) -> bool:
+    """Whether nothing is configured, so that the built-in demo model answers."""
+    names = config.agents.get("default", ())
+    model = config.models.get(names[0]) if names else None
+    provider = config.providers.get(model.provider) if model else None
+    return provider is not None and provider.kind == "demo"
+
+
+class Footer(Inked):
+    """Keys, by what has the focus, and the loop's stall."""
+
+    LAST = ("help", "command_palette", "quit")
+
+    def __init__(self, house: House) -> None:
+        super().__init__(id="footer")
+        self.house = house
+        self._places: list[tuple[int, int, str]] = []
+        self._stall = -1
+
+    def on_mount(self) -> None:
+        """Follow the bindings."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+
+    def look(self) -> None:
+        """Draw again if the stall has changed."""
+        stall = round(self.house.engine.stall_ms)
+        if stall != self._stall:
+            self._stall = stall
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The one line."""
+        width = self.size.width
+        stall = f"loop {max(0, self._stall)} ms "
+        segments, self._places = [Segment(" ")], []
+        used = 1
+        for binding in self._shown(width - len(stall) - 2):
+            key, words = self._words(binding)
+            segments += [Segment(key, self.ink("title")), Segment(f" {words}  ", self.ink("muted"))]
+            self._places.append((used, used + len(key) + len(words) + 1, binding.key))
+            used += cell_len(key) + len(words) + 3
+        slow = self._stall >= SLOW_MS
+        segments.append(Segment(" " * max(0, width - used - len(stall) - 2)))
+        segments.append(Segment(("! " if slow else "  ") + stall, self.ink("warn" if slow else "faint")))
+        return Strip(segments).adjust_cell_length(width)
+
+    def _shown(self, room: int) -> list[Binding]:
+        """What fits: the screen's own keys from the left, help, palette and quit always."""
+        active = [a.binding for a in self.screen.active_bindings.values() if a.enabled and a.binding.show]
+        once = list({binding.action: binding for binding in reversed(active)}.values())[::-1]
+        own = [b for b in once if b.action not in self.LAST]
+        last = [b for action in self.LAST for b in once if b.action == action]
+        room -= sum(self._room(binding) for binding in last)
+        fitting: list[Binding] = []
+        for binding in own:
+            room -= self._room(binding)
+            if room >= 0:
+                fitting.append(binding)
+        return fitting + last
+
+    def _room(self, binding: Binding) -> int:
+        key, words = self._words(binding)
+        return cell_len(key) + len(words) + 3
+
+    def _words(self, binding: Binding) -> tuple[str, str]:
+        return self.app.get_key_display(binding), binding.description.lower()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key presses it."""
+        for start, end, key in self._places:
+            if start <= event.x < end:
+                self.app.simulate_key(key)

@@ -1,0 +1,240 @@
+"""A conversation as Claude Code shows it.
+
+Owns the reading order: prompts behind a chevron, answers behind a dot, tool calls with their results below them,
+folded. Pure; runs in a thread. The one surprise: a tool's result stands in a later message than its call, so results
+are looked up by id first, and what no call asked for is shown where it stands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from ccr_tui.records import Json, Trace
+from ccr_tui.screens import show
+from ccr_tui.screens.lines import Document, Line
+
+PEEK = 3
+"""Lines of a tool's result that are seen while it is folded."""
+LONGEST = 100_000
+"""Characters of one text that are shown."""
+
+
+def conversation_document(trace: Trace) -> Document:
+    """The conversation of the request, then the reply that it got."""
+    page = _Page()
+    body = trace.body if isinstance(trace.body, dict) else {}
+    if not body:
+        page.document.say("The body could not be read as a JSON object; the Received tab has it as it came.", "warn")
+    page.preamble(body)
+    messages = [m for m in _items(body.get("messages")) if isinstance(m, dict)]
+    reply = trace.reply if isinstance(trace.reply, dict) else None
+    page.results = _results(messages)
+    page.asked = _calls([*messages, *([reply] if reply else [])])
+    for message in messages:
+        page.message(message)
+    page.ending(trace, reply)
+    return Document(page.document.lines, frozenset(page.folded), page.at)
+
+
+def _items(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def blocks_of(content: Json) -> list[Json]:
+    """Content as blocks, whether it is a text, a list, or something that we never saw."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    return content if isinstance(content, list) else [] if content is None else [content]
+
+
+def _results(messages: Iterable[Json]) -> dict[str, Json]:
+    return {
+        str(block.get("tool_use_id")): block
+        for message in messages
+        for block in blocks_of(message.get("content"))
+        if isinstance(block, dict) and str(block.get("type", "")).endswith("tool_result")
+    }
+
+
+def _calls(messages: Iterable[Json]) -> set[str]:
+    return {
+        str(block.get("id"))
+        for message in messages
+        for block in blocks_of(message.get("content"))
+        if isinstance(block, dict) and str(block.get("type", "")).endswith("tool_use")
+    }
+
+
+def text_of(block: Json) -> str:
+    """What a block of content says: its text, or in brackets what it is."""
+    if isinstance(block, str):
+        return block
+    if not isinstance(block, dict):
+        return json.dumps(block, ensure_ascii=False, default=str)
+    kind = block.get("type")
+    if kind in ("text", "thinking") and isinstance(block.get(kind), str):
+        return str(block[kind])
+    if kind in ("image", "document"):
+        return _media(block, str(kind))
+    if kind == "tool_reference":
+        return f"[tool {block.get('tool_name')} loaded]"
+    if kind == "redacted_thinking":
+        return "[redacted thinking]"
+    return json.dumps(block, ensure_ascii=False, default=str)
+
+
+def _media(block: Json, kind: str) -> str:
+    source = block.get("source") if isinstance(block.get("source"), dict) else {}
+    if source.get("type") == "url":
+        return f"[{kind} {source.get('url')}]"
+    data = source.get("data")
+    return f"[{kind} {source.get('media_type', '')} {show.size(len(data) * 3 // 4 if isinstance(data, str) else 0)}B]"
+
+
+class _Page:
+    """The document as it grows."""
+
+    def __init__(self) -> None:
+        self.document = Document()
+        self.folded: set[int] = set()
+        self.results: dict[str, Json] = {}
+        self.asked: set[str] = set()
+        self.at = 0
+
+    @property
+    def lines(self) -> list[Line]:
+        return self.document.lines
+
+    def gap(self) -> None:
+        if self.lines and self.lines[-1].text:
+            self.document.put("")
+
+    def section(self, title: str, text: str, ink: str = "muted") -> None:
+        """A heading that folds its text away."""
+        head = self.document.put(("▾ ", "faint"), (title, ink))
+        self.say(text, "  ", "muted")
+        self.fold(head, title, ink)
+
+    def fold(self, head: int, title: str, ink: str) -> None:
+        line = self.lines[head]
+        line.until = len(self.lines)
+        line.closed, line.closed_spans = f"▸ {title}", ((0, 2, "faint"), (2, 2 + len(title), ink))
+        self.folded.add(head)
+
+    def say(self, text: str, indent: str, ink: str, first: str | None = None, first_ink: str = "") -> int:
+        """Text, each line indented, the first one behind a mark; gives its first line."""
+        start = len(self.lines)
+        more = len(text) - LONGEST
+        for number, line in enumerate(show.harmless_lines(text[:LONGEST].strip("\n"))):
+            lead = first if number == 0 and first is not None else indent
+            self.document.put((lead, first_ink) if first_ink else lead, (line, ink), hang=len(indent))
+        if more > 0:
+            self.document.put(indent, (f"… {show.size(more)} more characters", "muted"))
+        return start
+
+    def preamble(self, body: Json) -> None:
+        system = "\n\n".join(text_of(block) for block in blocks_of(body.get("system")))
+        if system:
+            self.section(f"system prompt · {show.size(len(system))} characters", system)
+        tools = [t for t in _items(body.get("tools")) if isinstance(t, dict)]
+        if tools:
+            names = show.harmless(" ".join(str(t.get("name", "?")) for t in tools))
+            self.section(
+                f"{len(tools)} tool{'s' * (len(tools) > 1)} · {names}",
+                "\n".join(f"{t.get('name', '?')}  {_first_line(t.get('description'))}" for t in tools),
+            )
+
+    def message(self, message: Json) -> None:
+        role, blocks = message.get("role"), blocks_of(message.get("content"))
+        if role == "system":
+            text = "\n".join(text_of(block) for block in blocks)
+            self.gap()
+            self.section(f"system · {_first_line(text)[:60] or 'empty'} · {show.size(len(text))} characters", text)
+        for block in blocks if role != "system" else ():
+            if role == "user":
+                self.person(block)
+            else:
+                self.model(block)
+
+    def person(self, block: Json) -> None:
+        if isinstance(block, dict) and str(block.get("type", "")).endswith("tool_result"):
+            if str(block.get("tool_use_id")) not in self.asked:
+                self.gap()
+                self.result(block)
+            return
+        text = text_of(block)
+        self.gap()
+        if text.lstrip().startswith("<system-reminder>"):
+            inner = text.replace("<system-reminder>", "").replace("</system-reminder>", "").strip()
+            self.section(f"reminder · {_first_line(inner)[:60]} · {show.size(len(inner))} characters", inner)
+        else:
+            self.at = self.say(text, "  ", "person", "❯ ", "title")
+
+    def model(self, block: Json) -> None:
+        kind = block.get("type") if isinstance(block, dict) else None
+        self.gap()
+        if isinstance(block, dict) and isinstance(kind, str) and kind.endswith("tool_use"):
+            self.call(block)
+        elif kind in ("thinking", "redacted_thinking"):
+            text = text_of(block)
+            title = f"✻ thinking · {_first_line(text)[:60]} · {show.size(len(text))} characters"
+            self.section(title, text, "thinking")
+        else:
+            self.say(text_of(block), "  ", "plain", "● ", "plain")
+
+    def call(self, block: Json) -> None:
+        name = show.harmless(str(block.get("name", "?")))
+        given = block.get("input")
+        head = self.document.put(("● ", "good"), (name, "strong"), (f"({_main_argument(given)})", "muted"), hang=2)
+        arguments = json.dumps(given, ensure_ascii=False, indent=2, default=str)
+        self.say(arguments, "    ", "key")
+        self.lines[head].until = len(self.lines)
+        self.lines[head].closed, self.lines[head].closed_spans = self.lines[head].text, self.lines[head].spans
+        self.folded.add(head)
+        if (result := self.results.get(str(block.get("id")))) is not None:
+            self.result(result)
+
+    def result(self, block: Json) -> None:
+        text = "\n".join(text_of(inner) for inner in blocks_of(block.get("content"))) or "(no output)"
+        failed = block.get("is_error") is True
+        ink = "bad" if failed else "muted"
+        said = show.harmless_lines(text[:LONGEST].strip("\n"))
+        mark = "✗ " if failed else ""
+        for number, line in enumerate(said[:PEEK]):
+            self.document.put(("  ⎿ " if number == 0 else "    ", "faint"), (mark * (number == 0) + line, ink), hang=4)
+        if len(said) <= PEEK and len(text) <= LONGEST:
+            return
+        head = self.document.put("    ", (f"▾ {len(said) - PEEK} more lines", "faint"))
+        self.say("\n".join(said[PEEK:]) + text[LONGEST:], "    ", ink)
+        opener = self.lines[head]
+        opener.until, opener.closed = len(self.lines), opener.text.replace("▾", "▸", 1)
+        self.folded.add(head)
+
+    def ending(self, trace: Trace, reply: Json) -> None:
+        self.gap()
+        self.document.put(("── the reply to this request " + "─" * 30, "faint"))
+        for block in blocks_of(reply.get("content")) if reply else ():
+            self.model(block)
+        self.gap()
+        if trace.failure is not None:
+            self.say(f"{trace.failure.status} {trace.failure.message}", "  ", "bad", "✗ ", "bad")
+        elif trace.outcome == "cancelled":
+            self.document.put(("⊘ the client hung up", "warn"))
+        elif reply:
+            self.document.put((f"  stop: {show.harmless(str(reply.get('stop_reason')))}", "faint"))
+
+
+def _first_line(text: Json) -> str:
+    return show.harmless(text.strip().split("\n", 1)[0]) if isinstance(text, str) else ""
+
+
+def _main_argument(given: Json) -> str:
+    """The argument that says most, as Claude Code shows it."""
+    if not isinstance(given, dict) or not given:
+        return ""
+    preferred = ("command", "file_path", "path", "pattern", "url", "query", "description", "prompt")
+    key = next((k for k in preferred if isinstance(given.get(k), str)), None)
+    value = given[key] if key else next(iter(given.values()))
+    text = show.harmless(" ".join(str(value)[:200].split()))
+    return text[:90] + "…" * (len(text) > 90)

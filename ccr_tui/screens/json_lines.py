@@ -1,0 +1,134 @@
+"""JSON as lines that fold.
+
+Owns how a body is laid out: indented by two, each container foldable, its closed form a summary that says what is in
+it. Pure; runs in a thread. The one surprise: strings beyond 100,000 characters are cut on the screen, and say so; what
+`y` copies is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from ccr_tui.records import Json
+from ccr_tui.screens import show
+from ccr_tui.screens.lines import Document, Line, Span
+
+LONGEST = 100_000
+"""Characters of one string that are shown."""
+DEEPEST = 60
+"""Levels that are laid out; what lies deeper stands on one line."""
+
+
+def json_document(value: Json) -> Document:
+    """A document of `value`; what is below the third level, tools and system begin folded, the last message open."""
+    lines: list[Line] = []
+    add_json(lines, value)
+    return Document(lines, folded_at_first(lines))
+
+
+def add_json(lines: list[Line], value: Json, depth: int = 0, key: str = "", comma: str = "") -> None:
+    """Append the lines of `value` to `lines`."""
+    if isinstance(value, dict) and value and depth < DEEPEST:
+        _container(lines, value, depth, key, comma, "{}", ((_quoted(k) + ": ", v) for k, v in value.items()))
+    elif isinstance(value, list) and value and depth < DEEPEST:
+        _container(lines, value, depth, key, comma, "[]", (("", item) for item in value))
+    else:
+        _scalar(lines, value, depth, key, comma)
+
+
+def _container(
+    lines: list[Line], value: Json, depth: int, key: str, comma: str, brackets: str, items: Iterable[tuple[str, Json]]
+) -> None:
+    indent = "  " * depth
+    head = indent + key
+    line = Line(head + brackets[0], _key_span(indent, key), len(indent) + 2)
+    lines.append(line)
+    last = len(value) - 1
+    for number, (name, item) in enumerate(items):
+        add_json(lines, item, depth + 1, name, "," if number < last else "")
+    lines.append(Line(indent + brackets[1] + comma))
+    line.until = len(lines)
+    summary = f" {gist(value)} "
+    line.closed = f"{head}{brackets[0]}{summary}{brackets[1]}{comma}"
+    line.closed_spans = (*line.spans, (len(head) + 1, len(head) + 1 + len(summary), "muted"))
+
+
+def _scalar(lines: list[Line], value: Json, depth: int, key: str, comma: str) -> None:
+    indent = "  " * depth
+    head, text = indent + key, _text(value)
+    end = len(head) + len(text)
+    line = Line(head + text + comma, (*_key_span(indent, key), (len(head), end, _ink(value))), len(indent) + 2)
+    if isinstance(value, str):
+        line.breaks = True
+        if len(value) > LONGEST:
+            line.text += f" … {show.size(len(value) - LONGEST)} more characters"
+            line.spans += ((end, len(line.text), "muted"),)
+    lines.append(line)
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, str):
+        return _quoted(value[:LONGEST])
+    try:
+        return show.harmless(json.dumps(value, ensure_ascii=False, default=str))
+    except (ValueError, RecursionError):
+        return "… nested too deep to show"
+
+
+def _quoted(text: str) -> str:
+    return show.harmless(json.dumps(text, ensure_ascii=False))
+
+
+def _key_span(indent: str, key: str) -> tuple[Span, ...]:
+    return ((len(indent), len(indent) + len(key) - 2, "key"),) if key else ()
+
+
+def _ink(value: Json) -> str:
+    if isinstance(value, str):
+        return "string"
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else "literal"
+
+
+def gist(value: Json) -> str:
+    """What is in a container, in a few words: the fields that name it, or how many items it has."""
+    if isinstance(value, list):
+        return f"{len(value)} item{'s' * (len(value) != 1)}"
+    named = [
+        f"{k}: {show.harmless(str(value[k]))[:40]}" for k in ("role", "type", "name", "id") if _short(value.get(k))
+    ]
+    words = _first_words(value)
+    inside = ", ".join(named) or f"{len(value)} key{'s' * (len(value) != 1)}"
+    return f"{inside} · {words}" if words else inside
+
+
+def _short(value: Json) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _first_words(value: Json) -> str:
+    for key in ("text", "content", "thinking", "description", "function", "tool_calls"):
+        inner = value.get(key)
+        if isinstance(inner, str) and inner.strip():
+            words = show.harmless(" ".join(inner[:200].split()))
+            return words[:70] + "…" * (len(words) > 70 or len(inner) > 200)
+        if isinstance(inner, dict) and isinstance(inner.get("name"), str):
+            return show.harmless(inner["name"])
+        if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+            return f"{gist(inner[0])}{f' +{len(inner) - 1}' if len(inner) > 1 else ''}"
+    return ""
+
+
+FOLDED_KEYS = ('"tools": ', '"system": ', '"metadata": ', '"context_management": ', '"output_config": ')
+
+
+def folded_at_first(lines: list[Line]) -> frozenset[int]:
+    """The folds of a body that is opened: messages one line each but the last, tools and system closed."""
+    folded = {i for i, line in enumerate(lines) if line.until > i and _worth_folding(line)}
+    last = max((i for i in folded if lines[i].text == "    {"), default=None)
+    return frozenset(folded - {last})
+
+
+def _worth_folding(line: Line) -> bool:
+    indent = len(line.text) - len(line.text.lstrip(" "))
+    return indent == 4 or (indent == 2 and line.text[2:].startswith(FOLDED_KEYS))

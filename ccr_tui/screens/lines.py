@@ -1,0 +1,142 @@
+"""Lines that fold, and how they wrap.
+
+Owns `Line`, `Document` and the wrapping into rows of a width. Pure: it runs in a thread, on documents of 600 KB and
+more, and must never touch a widget. The one surprise: widths are cells, not characters; only text that is not ASCII
+pays for that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len
+
+from ccr_tui.screens import show
+
+Span = tuple[int, int, str]
+"""Start, end and ink of a stretch of a line."""
+
+Row = tuple[int, int, int]
+"""What one row of the screen shows: index of the line, start and end in its text."""
+
+
+@dataclass(slots=True)
+class Line:
+    """One logical line. It may be wider than the screen, and may fold those after it away."""
+
+    text: str
+    spans: tuple[Span, ...] = ()
+    hang: int = 0
+    """Columns by which the second and later rows are indented."""
+    until: int = 0
+    """Index after the last line that it folds away; 0: there is nothing to fold."""
+    closed: str = ""
+    """Its text while folded; empty: the same, with an ellipsis."""
+    closed_spans: tuple[Span, ...] = ()
+    breaks: bool = False
+    """JSON: a row ends after an escaped newline, so that long strings can be read."""
+
+    def shown(self, folded: bool) -> tuple[str, tuple[Span, ...]]:
+        """Text and spans, open or folded."""
+        if folded and self.closed:
+            return self.closed, self.closed_spans or self.spans
+        return self.text, self.spans
+
+
+@dataclass(slots=True)
+class Document:
+    """What a viewer shows."""
+
+    lines: list[Line] = field(default_factory=list)
+    folded: frozenset[int] = frozenset()
+    """Lines that are folded when it opens."""
+    at: int = 0
+    """The line that the cursor starts on."""
+
+    def say(self, text: str, ink: str = "", hang: int = 0) -> int:
+        """Append recorded or own text, made harmless, in one ink; gives the index of its first line."""
+        first = len(self.lines)
+        for line in show.harmless_lines(text):
+            self.lines.append(Line(line, ((0, len(line), ink),) if ink else (), hang))
+        return first
+
+    def put(self, *pieces: str | tuple[str, str], hang: int = 0) -> int:
+        """Append one line of pieces, each text or (text, ink); gives its index."""
+        text, spans = compose(pieces)
+        self.lines.append(Line(text, spans, hang))
+        return len(self.lines) - 1
+
+
+def compose(pieces: Sequence[str | tuple[str, str]]) -> tuple[str, tuple[Span, ...]]:
+    """Pieces, each text or (text, ink), as one text with its spans. Must be harmless already."""
+    text, spans = "", []
+    for piece in pieces:
+        words, ink = (piece, "") if isinstance(piece, str) else piece
+        if ink:
+            spans.append((len(text), len(text) + len(words), ink))
+        text += words
+    return text, tuple(spans)
+
+
+def rows_of(lines: Sequence[Line], folded: Collection[int], width: int) -> list[Row]:
+    """The rows of all lines that no fold hides."""
+    rows: list[Row] = []
+    index, total = 0, len(lines)
+    while index < total:
+        line = lines[index]
+        hidden = index in folded and line.until > index
+        text, _ = line.shown(hidden)
+        if len(text) <= width and text.isascii() and not (line.breaks and "\\n" in text):
+            rows.append((index, 0, len(text)))
+        else:
+            rows += [(index, start, end) for start, end in wrap(text, width, line.hang, line.breaks)]
+        index = line.until if hidden else index + 1
+    return rows
+
+
+_ESCAPED_NEWLINE = re.compile(r"(?<!\\)(?:\\\\)*(?:\\r)?\\n")
+_SPACE_IN_LAST = 0.35
+
+
+def wrap(text: str, width: int, hang: int = 0, breaks: bool = False) -> list[tuple[int, int]]:
+    """The stretches of `text` that fit into rows of `width` cells, the later ones `hang` cells narrower."""
+    hang = min(hang, width // 2)
+    if not breaks:
+        return _wrap_stretch(text, 0, len(text), width, hang, True)
+    stretches, start = [], 0
+    for found in _ESCAPED_NEWLINE.finditer(text):
+        if found.end() < len(text) - 2:
+            stretches += _wrap_stretch(text, start, found.end(), width, hang, start == 0)
+            start = found.end()
+    return stretches + _wrap_stretch(text, start, len(text), width, hang, start == 0)
+
+
+def _wrap_stretch(text: str, start: int, end: int, width: int, hang: int, first: bool) -> list[tuple[int, int]]:
+    stretches: list[tuple[int, int]] = []
+    narrow = max(1, width - hang)
+    room = max(1, width) if first else narrow
+    plain = text.isascii()
+    while True:
+        cut = min(end, start + room) if plain else _cut(text, start, end, room)
+        if cut < end:
+            space = text.rfind(" ", start + int(room * (1 - _SPACE_IN_LAST)), cut)
+            cut = space + 1 if space >= 0 else cut
+        stretches.append((start, cut))
+        if cut >= end:
+            return stretches
+        start, room = cut, narrow
+
+
+def _cut(text: str, start: int, end: int, room: int) -> int:
+    """How far one gets from `start` in `room` cells; at least one character."""
+    piece = text[start : min(end, start + room)]
+    if piece.isascii() or cell_len(piece) == len(piece):
+        return start + len(piece)
+    cells = 0
+    for offset, wide in enumerate(show.cells_of(piece)):
+        cells += wide
+        if cells > room:
+            return start + max(1, offset)
+    return start + len(piece)

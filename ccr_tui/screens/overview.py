@@ -1,0 +1,246 @@
+"""One trace on one page: what happened when, what it counted, what it cost, and why it failed.
+
+Owns the waterfall and the two tables below it. Pure; runs in a thread. The one surprise: spans of the trace and those
+of its attempts are drawn on one time axis, since asking the router or trying again is time that the person waited.
+"""
+
+from __future__ import annotations
+
+from ccr_tui.records import Attempt, Price, Trace, Usage
+from ccr_tui.screens import show
+from ccr_tui.screens.ink import AGENT_INKS
+from ccr_tui.screens.lines import Document
+
+NAME = 18
+"""Columns of the names at the left."""
+
+
+def overview_document(trace: Trace, width: int) -> Document:
+    """The page, for this width."""
+    page = Document()
+    _summary(page, trace)
+    _failure(page, trace)
+    _waterfall(page, trace, width)
+    _tokens(page, trace)
+    _cost(page, trace)
+    _notes(page, trace)
+    return page
+
+
+def _heading(page: Document, title: str, note: str = "") -> None:
+    page.put("")
+    page.put((title, "title"), (f"  {note}" if note else "", "muted"))
+
+
+OUTCOME = {"ok": ("✓ ok", "good"), "error": ("✗ error", "bad"), "cancelled": ("⊘ cancelled by the client", "warn")}
+
+
+def _summary(page: Document, trace: Trace) -> None:
+    answer, decision = trace.answer, trace.decision
+    asked = show.harmless(trace.asked_model) or "?"
+    if answer is not None:
+        by = f"{show.harmless(answer.model)} at {show.harmless(answer.provider)}"
+        told = answer.answered_by
+        extra = f" (it says it is {show.harmless(told)})" if told and told != answer.model else ""
+        page.put(("asked for  ", "muted"), (asked, "strong"))
+        page.put(("answered   ", "muted"), (by, "strong"), (extra, "muted"))
+    else:
+        page.put(("asked for  ", "muted"), (asked, "strong"), ("   no model was called", "warn"))
+    words, ink = OUTCOME[trace.outcome]
+    stop = f" · {show.harmless(answer.stop_reason)}" if answer and answer.stop_reason else ""
+    page.put(
+        ("outcome    ", "muted"),
+        (words, ink),
+        f" · {trace.status}{stop} · {'streamed' if trace.streamed else 'not streamed'}",
+    )
+    page.put(
+        ("when       ", "muted"),
+        f"{show.moment(trace.started_at)} · {show.duration(trace.duration_ms)}"
+        + (f" · first token after {show.duration(trace.ttft_ms)}" if trace.ttft_ms is not None else ""),
+    )
+    if decision is not None:
+        agent = (decision.agent, AGENT_INKS.get(decision.agent, "plain"))
+        page.put(("route      ", "muted"), f"{decision.mode} · ", agent, f" · {show.harmless(decision.rule)}")
+    where = [trace.kind, *(f"{k} {show.harmless(v)}" for k, v in _places(trace) if v)]
+    page.put(("from       ", "muted"), " · ".join(where), hang=11)
+
+
+def _places(trace: Trace) -> list[tuple[str, str | None]]:
+    return [("project", trace.project), ("session", trace.session), ("agent", trace.agent_id)]
+
+
+def _failure(page: Document, trace: Trace) -> None:
+    if (failure := trace.failure) is None:
+        return
+    _heading(page, "Error", f"{failure.status} {show.harmless(failure.type)}{_retry(failure.should_retry)}")
+    for line in show.harmless_lines(failure.message):
+        page.put(("✗ ", "bad"), line, hang=2)
+
+
+def _retry(should: bool | None) -> str:
+    return {None: "", True: " · the client may retry", False: " · retrying is useless, and the client was told so"}[
+        should
+    ]
+
+
+# -- the waterfall
+
+Bar = tuple[str, int, int, str]
+"""Name, start, end (ms since the request arrived) and ink."""
+
+SPAN_INKS = {"wait": "warn", "stream": "good", "connect": "link", "parse": "muted", "route": "router"}
+
+
+def bars_of(trace: Trace) -> list[Bar]:
+    """The trace's own spans, and where there is more than one attempt, each attempt with its parts."""
+    several = len(trace.attempts) > 1
+    taken = {"connect", "wait", "stream"} if several else set()
+    bars = [(name, a, b, SPAN_INKS.get(name, "plain")) for name, a, b in trace.spans if name not in taken]
+    seen = {name for name, _, _, _ in bars}
+    for attempt in trace.attempts:
+        parts = _parts(attempt, round((attempt.started_at - trace.started_at) * 1000))
+        if several:
+            label = f"{attempt.n} {attempt.purpose} {show.model(attempt.model)}"
+            bars.append((label, parts[0][1], parts[-1][2], "bad" if attempt.failure else "strong"))
+            bars += [("  " + name, a, b, ink) for name, a, b, ink in parts]
+        else:
+            bars += [part for part in parts if part[0] not in seen]
+    return bars
+
+
+def _parts(attempt: Attempt, start: int) -> list[Bar]:
+    """Connecting, waiting for the first token, streaming: as far as it came."""
+    end = start + attempt.duration_ms
+    marks = [start, *(start + ms for ms in (attempt.connect_ms, attempt.ttft_ms) if ms is not None), end]
+    names = ["connect", "wait", "stream"]
+    if attempt.connect_ms is None and attempt.ttft_ms is not None:
+        names = ["wait", "stream"]
+    return [(n, a, max(a, b), SPAN_INKS[n]) for n, a, b in zip(names, marks, marks[1:], strict=False)]
+
+
+def _waterfall(page: Document, trace: Trace, width: int) -> None:
+    bars = bars_of(trace)
+    if not bars:
+        return
+    total = max(trace.duration_ms, *(end for _, _, end, _ in bars), 1)
+    room = max(10, width - NAME - 11)
+    _heading(page, "Time", show.duration(total))
+    for name, start, end, ink in bars:
+        page.put(
+            show.fit(name, NAME),
+            (show.fit_right(show.duration(end - start), 9), "muted"),
+            " ",
+            _bar(start, end, total, room, ink),
+        )
+
+
+def _bar(start: int, end: int, total: int, room: int, ink: str) -> tuple[str, str]:
+    """A stretch of the axis, at least an eighth of a cell wide so that short spans are seen."""
+    left = min(room - 1, int(start / total * room))
+    eighths = max(1, round((end - start) / total * room * 8))
+    whole, part = divmod(eighths, 8)
+    text = "█" * whole + (" ▏▎▍▌▋▊▉"[part] if part else "")
+    return " " * left + text[: room - left], ink
+
+
+# -- tokens and money
+
+
+def _tokens(page: Document, trace: Trace) -> None:
+    answer = trace.answer
+    usage = answer.usage if answer else None
+    if usage is None and trace.estimate is None:
+        return
+    reported = (
+        {"reported": "reported", "estimated": "estimated", "mixed": "partly estimated"}[usage.basis]
+        if usage
+        else "reported"
+    )
+    _heading(page, "Tokens")
+    page.put((f"{'':{NAME}}{'before':>10}{reported:>17}", "muted"))
+    prompt = usage.prompt if usage else None
+    _row(page, "input", trace.estimate, prompt, _error(trace.estimate, prompt))
+    if usage is not None:
+        _row(page, "  from cache", None, usage.cache_read, show.percent(usage.cache_read, usage.prompt))
+        if usage.cache_write:
+            _row(page, "  into cache", None, usage.cache_write, show.percent(usage.cache_write, usage.prompt))
+        _row(page, "output", None, usage.output, _rate(answer, usage))
+        if usage.reasoning:
+            _row(page, "  reasoning", None, usage.reasoning, show.percent(usage.reasoning, usage.output))
+
+
+def _row(page: Document, name: str, estimate: int | None, reported: int | None, note: str) -> None:
+    before = show.tokens(estimate) if estimate is not None else ""
+    page.put(f"{name:{NAME}}{before:>10}{show.tokens(reported):>17}", (f"   {note}", "muted"))
+
+
+def _error(estimate: int | None, reported: int | None) -> str:
+    if not estimate or not reported:
+        return ""
+    off = 100 * (estimate - reported) / reported
+    return f"the estimate was {abs(off):.1f} % too {'high' if off > 0 else 'low'}" if abs(off) >= 0.05 else "exact"
+
+
+def _rate(answer: Attempt | None, usage: Usage) -> str:
+    if answer is None or answer.ttft_ms is None or answer.duration_ms - answer.ttft_ms < 50 or usage.output < 2:
+        return ""
+    return f"{usage.output / ((answer.duration_ms - answer.ttft_ms) / 1000):.0f} tok/s"
+
+
+def _cost(page: Document, trace: Trace) -> None:
+    if not trace.attempts:
+        return
+    known = [a.cost for a in trace.attempts if a.cost is not None]
+    total = show.money(sum(known)) if len(known) == len(trace.attempts) else "?"
+    _heading(page, "Cost", total)
+    for attempt in trace.attempts:
+        if len(trace.attempts) > 1:
+            page.put((f"{attempt.n} {attempt.purpose} {show.harmless(attempt.model)}", "strong"))
+        _attempt_cost(page, attempt)
+
+
+BASIS = {
+    "reported": "as the provider reported it",
+    "list": "by list price",
+    "user": "by your own price",
+    "unknown": "no price is known; set one under [models.NAME] price in config.toml",
+}
+
+
+def _attempt_cost(page: Document, attempt: Attempt) -> None:
+    usage, price = attempt.usage, attempt.price
+    if usage is not None and price is not None:
+        for name, count, rate in _cost_parts(usage, price):
+            if count:
+                part = show.money(round(count * rate / 1_000_000))
+                page.put(
+                    f"{name:{NAME}}{show.tokens(count):>10}", (f" × {show.money(rate):>8}/M", "muted"), f"{part:>12}"
+                )
+    note = BASIS[attempt.cost_basis]
+    if price is not None and price.source:
+        note += f" · {show.harmless(price.source)}"
+    page.put(
+        f"{'total':{NAME}}{'':22}", (f"{show.money(attempt.cost):>12}", "money"), (f"   {note}", "muted"), hang=NAME
+    )
+
+
+def _cost_parts(usage: Usage, price: Price) -> list[tuple[str, int, int]]:
+    read = price.input if price.cache_read is None else price.cache_read
+    write = price.input if price.cache_write is None else price.cache_write
+    return [
+        ("input", usage.input, price.input),
+        ("cache read", usage.cache_read, read),
+        ("cache write", usage.cache_write, write),
+        ("output", usage.output, price.output),
+    ]
+
+
+def _notes(page: Document, trace: Trace) -> None:
+    notes = [(attempt, note) for attempt in trace.attempts for note in attempt.notes]
+    if not notes:
+        return
+    _heading(page, "What translation changed")
+    for attempt, note in notes:
+        page.put(
+            ("· ", "muted"), (f"{attempt.n} " if len(trace.attempts) > 1 else "", "muted"), show.harmless(note), hang=2
+        )

@@ -1,0 +1,213 @@
+"""The panels above the requests: what runs now, what today cost, and what to paste on the first day.
+
+Owns their words and columns. Must never ask the store on the event loop: `Today` is handed what a thread has read. The
+one surprise: output tokens of a running request are guessed as a quarter of its characters, and a tilde says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from rich.segment import Segment
+from textual.strip import Strip
+
+from ccr_tui.records import Flight
+from ccr_tui.screens import show
+from ccr_tui.screens.ink import AGENT_INKS, Inked
+from ccr_tui.screens.requests import AGENTS, KINDS
+from ccr_tui.store.queries import Today
+
+Pieces = list[tuple[str, str]]
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+RATE_AFTER_S = 0.5
+"""A rate over less time than this would only jump."""
+
+
+class Panel(Inked):
+    """A framed widget of a few short lines."""
+
+    def lines(self) -> list[Pieces]:
+        """What it shows, top to bottom."""
+        raise NotImplementedError
+
+    def render_line(self, y: int) -> Strip:
+        """One of its lines."""
+        lines = self.lines()
+        pieces = lines[y] if y < len(lines) else []
+        strip = Strip([Segment(text, self.ink(ink or "plain")) for text, ink in pieces])
+        return strip.adjust_cell_length(self.size.width)
+
+
+class Now(Panel):
+    """The requests that are under way."""
+
+    def __init__(self, board: Mapping[str, Flight]) -> None:
+        super().__init__(id="now")
+        self.border_title = "Now"
+        self.board = board
+        self._busy = True
+
+    def look(self) -> None:
+        """Ten times a second: draw again while something runs, and once more when nothing does."""
+        busy = bool(self.board)
+        if busy or self._busy:
+            self._busy = busy
+            self.border_subtitle = f"{len(self.board)} running" if busy else ""
+            self.refresh()
+
+    def lines(self) -> list[Pieces]:
+        """One line a flight, oldest first; what does not fit is counted."""
+        now, height = time.time(), max(1, self.size.height)
+        flights = sorted(self.board.values(), key=lambda flight: flight.started_at)
+        if not flights:
+            return [[(" nothing is running", "muted")]]
+        shown = flights if len(flights) <= height else flights[: height - 1]
+        lines = [self._flight(flight, now) for flight in shown]
+        if len(shown) < len(flights):
+            lines.append([(f" … and {len(flights) - len(shown)} more", "muted")])
+        return lines
+
+    def _flight(self, flight: Flight, now: float) -> Pieces:
+        width = self.size.width
+        agent = flight.agent if flight.agent not in ("", "default") else KINDS.get(flight.kind, flight.kind)
+        named = 24 if width >= 74 else max(8, width - 50)
+        pieces = [
+            (f" {SPINNER[int(now * 10) % len(SPINNER)]} ", "title"),
+            (show.fit(show.harmless(AGENTS.get(agent, agent)), 7), AGENT_INKS.get(agent, "muted")),
+            (show.fit(show.model(flight.model or flight.asked_model), named), "strong"),
+            (" " + show.fit(phase(flight), 15), "think" if flight.phase == "thinking" else "plain"),
+            *self._speed(flight, now),
+            (f"{show.duration((now - flight.started_at) * 1000):>8} ", "muted"),
+        ]
+        room = width - sum(len(text) for text, _ in pieces)
+        if room >= 16:
+            pieces.append((" " + show.fit(tail(flight, room - 2), room - 2), "faint"))
+        return pieces
+
+    def _speed(self, flight: Flight, now: float) -> Pieces:
+        guessed = flight.output_chars // 4
+        told = f"~{show.tokens(guessed)} tok" if guessed else ""
+        since = now - flight.started_at - (flight.ttft_ms or 0) / 1000
+        rate = f"{guessed / since:.0f} tok/s" if guessed and flight.ttft_ms is not None and since > RATE_AFTER_S else ""
+        return [(f"{told:>10}", "plain"), (f"{rate:>11}", "muted")]
+
+
+def phase(flight: Flight) -> str:
+    """What it is doing, in a word or two."""
+    if flight.phase == "tool":
+        return f"tool {show.harmless(flight.tool)}"
+    if flight.phase == "text":
+        return f"first {show.duration(flight.ttft_ms)}" if flight.ttft_ms is not None else "answering…"
+    return flight.phase + "…"
+
+
+def tail(flight: Flight, room: int) -> str:
+    """The end of what it says."""
+    said = show.harmless(" ".join(flight.tail.split()))
+    return said[-room:]
+
+
+class TodayPanel(Panel):
+    """What today cost and how it went; one line of it where there is no room for five."""
+
+    def __init__(self) -> None:
+        super().__init__(id="today")
+        self.border_title = "Today"
+        self.today: Today | None = None
+
+    def put(self, today: Today) -> None:
+        """Show these numbers."""
+        if today != self.today:
+            self.today = today
+            self.refresh()
+
+    def lines(self) -> list[Pieces]:
+        """Spent, tokens, cached, requests, failed."""
+        if (today := self.today) is None:
+            return [[(" …", "faint")]]
+        if self.size.height == 1:
+            return [self._in_one(today)]
+        room = max(4, self.size.width - 22)
+        full, rest = show.bar(today.cached_share or 0.0, min(10, room))
+        cached = f" {show.percent(today.cached_share, 1)}" if today.cached_share is not None else " –"
+        graph = show.sparkline(list(today.per_hour), min(24, room))
+        return [
+            [(" spent     ", "muted"), (show.money(today.spent), "money"), *unpriced(today)],
+            [
+                (" tokens    ", "muted"),
+                (f"{show.tokens(today.prompt_tokens)} in · {show.tokens(today.output_tokens)} out", ""),
+            ],
+            [(" cached    ", "muted"), (full, "good"), (rest, "faint"), (cached, "")],
+            [(" requests  ", "muted"), (f"{today.requests}", ""), (f" {graph}", "link")],
+            [(" failed    ", "muted"), failed(today)],
+        ]
+
+    def _in_one(self, today: Today) -> Pieces:
+        dot = (" · ", "faint")
+        cached = show.percent(today.cached_share, 1) if today.cached_share is not None else "–"
+        return [
+            (" Today ", "title"),
+            (show.money(today.spent), "money"),
+            *unpriced(today),
+            dot,
+            (f"{today.requests} request{'s' * (today.requests != 1)}", ""),
+            dot,
+            (failed(today)[0] + " failed", failed(today)[1]),
+            dot,
+            (f"{cached} cached", ""),
+            dot,
+            (f"{show.tokens(today.prompt_tokens)} in, {show.tokens(today.output_tokens)} out", ""),
+        ]
+
+
+def tokens(today: Today) -> str:
+    """Tokens in and out; a tilde where a good part of them is estimated."""
+    some = today.prompt_tokens + today.output_tokens
+    about = "~" if today.estimated_tokens > some / 20 else ""
+    return f"{about}{show.tokens(today.prompt_tokens)} in · {about}{show.tokens(today.output_tokens)} out"
+
+
+def unpriced(today: Today) -> Pieces:
+    """How many requests have no known price: the sum leaves them out, and must say so."""
+    return [(f" + {today.unpriced} × ?", "warn")] if today.unpriced else []
+
+
+def failed(today: Today) -> tuple[str, str]:
+    """How many failed, with their mark."""
+    return (f"✗ {today.failed}", "bad") if today.failed else ("0", "muted")
+
+
+class Welcome(Panel):
+    """The lines to paste, and what answers while nothing is configured."""
+
+    def __init__(self) -> None:
+        super().__init__(id="welcome")
+        self.border_title = "Paste this where you run Claude Code"
+        self.border_subtitle = "y copies it · p hides it"
+        self.address, self.demo, self.secret = "", False, False
+
+    def put(self, address: str, demo: bool, api_key: str | None) -> None:
+        """Show the lines for this address."""
+        self.address, self.demo, self.secret = address, demo, api_key is not None
+        self.styles.height = 6 + 2 * demo
+        self.refresh()
+
+    def paste(self, token: str = "ccr-tui") -> list[str]:
+        """The three lines."""
+        return [f"export ANTHROPIC_BASE_URL={self.address}", f"export ANTHROPIC_AUTH_TOKEN={token}", "claude"]
+
+    def lines(self) -> list[Pieces]:
+        """The lines, and what the demo model is."""
+        mask = "'<your CCR_TUI_API_KEY>'" if self.secret else "ccr-tui"
+        lines: list[Pieces] = [[("  " + line, "strong")] for line in self.paste(mask)]
+        lines.append(
+            [(" or run ", "muted"), ("ccr-tui code", "link"), (", which sets this and more by itself", "muted")]
+        )
+        if self.demo:
+            lines.append([(" No model is configured: the built-in demo model answers. For a real one, set", "warn")])
+            lines.append(
+                [(" OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL; or: ", "muted"), ("ccr-tui config init", "link")]
+            )
+        return lines

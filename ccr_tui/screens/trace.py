@@ -1,0 +1,314 @@
+"""One request, from every side.
+
+Owns the tabs, which text has the focus, and the search in it. Must never build a document on the event loop. The one
+surprise: all viewers are told at once what to show, but each one builds it only when it gets a width, that is, when its
+tab is first opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from rich.segment import Segment
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container
+from textual.markup import escape
+from textual.message import Message
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.widgets import ContentSwitcher, Input
+
+from ccr_tui.errors import StoreError
+from ccr_tui.records import Trace
+from ccr_tui.screens import bodies, copies, show
+from ccr_tui.screens.ask import Ask
+from ccr_tui.screens.bars import Footer
+from ccr_tui.screens.conversation import conversation_document
+from ccr_tui.screens.house import House
+from ccr_tui.screens.ink import Inked
+from ccr_tui.screens.overview import OUTCOME, overview_document
+from ccr_tui.screens.route import route_document
+from ccr_tui.screens.stream import stream_document
+from ccr_tui.screens.viewer import Viewer
+from ccr_tui.store.queries import TraceRow
+
+TABS = (
+    ("overview", "Overview"),
+    ("conversation", "Conversation"),
+    ("bodies", "Received/Sent"),
+    ("route", "Route"),
+    ("stream", "Stream"),
+)
+
+Step = Callable[[int], TraceRow | None]
+"""Moves to a neighbour in the list that the trace was opened from."""
+
+
+class Tabs(Inked):
+    """Their names and keys on one line."""
+
+    @dataclass
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        number: int
+
+    def __init__(self) -> None:
+        super().__init__(id="tabs")
+        self.chosen = 1
+
+    def render_line(self, y: int) -> Strip:
+        """The one line."""
+        segments = [Segment(" ")]
+        for number, (_, title) in enumerate(TABS, 1):
+            ink = "chip" if number == self.chosen else "muted"
+            segments += [Segment(f" {number} {title} ", self.ink(ink)), Segment(" ")]
+        return Strip(segments).adjust_cell_length(self.size.width)
+
+    def on_click(self, event: events.Click) -> None:
+        """Open the tab."""
+        start = 1
+        for number, (_, title) in enumerate(TABS, 1):
+            end = start + len(title) + 4
+            if start <= event.x < end:
+                self.post_message(self.Chosen(number))
+            start = end + 1
+
+
+class Headline(Inked):
+    """Which request this is, on one line."""
+
+    def __init__(self, row: TraceRow) -> None:
+        super().__init__(id="headline")
+        self.row = row
+
+    def render_line(self, y: int) -> Strip:
+        """The one line."""
+        row, width = self.row, self.size.width
+        words, ink = OUTCOME[row.outcome]
+        answered = show.model(row.model) if row.model else "–"
+        end = f"  {show.seconds(row.duration_ms)} s  {show.money(row.cost)} "
+        head = f" {show.moment(row.started_at)}  "
+        room = max(8, width - len(head) - len(end) - len(words) - 2 - 9)
+        names = show.fit(f"{show.model(row.asked_model)} → {answered}", room).rstrip()
+        parts = [(" Trace ", "chip"), (head, "muted"), (names, "strong"), (f"  {words}", ink)]
+        used = sum(len(text) for text, _ in parts)
+        parts += [(" " * max(0, width - used - len(end)), ""), (end, "muted")]
+        return Strip([Segment(text, self.ink(ink or "plain")) for text, ink in parts]).adjust_cell_length(width)
+
+
+class TraceScreen(Screen[None]):
+    """Tabs over viewers."""
+
+    CSS_PATH = "trace.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal")]
+    BINDINGS = [
+        Binding("escape,backspace", "back", "Back", key_display="esc"),
+        *(Binding(str(n), f"tab({n})", title, show=False) for n, (_, title) in enumerate(TABS, 1)),
+        Binding("right_square_bracket", "turn(1)", "Next tab", show=False, key_display="]"),
+        Binding("left_square_bracket", "turn(-1)", "Previous tab", show=False, key_display="["),
+        Binding("slash", "search", "Search", key_display="/"),
+        Binding("n", "hit(1)", "Next hit", show=False),
+        Binding("N", "hit(-1)", "Previous hit", show=False),
+        Binding("tab", "other_side", "Other side"),
+        Binding("J", "step(1)", "Older request", show=False),
+        Binding("K", "step(-1)", "Newer request", show=False),
+        Binding("y", "copy", "Copy"),
+    ]
+
+    @dataclass
+    class Loaded(Message):
+        """A thread has read the trace."""
+
+        trace: Trace
+        row: TraceRow
+
+    @dataclass
+    class Missing(Message):
+        """The trace could not be read; why."""
+
+        why: str
+
+    @dataclass
+    class Copied(Message):
+        """A thread has made the text for the clipboard."""
+
+        text: str
+        what: str
+
+    def __init__(self, house: House, row: TraceRow, step: Step) -> None:
+        super().__init__()
+        self.house, self.row, self.step = house, row, step
+        self.trace: Trace | None = None
+        self.headline, self.tabs, self.footer = Headline(row), Tabs(), Footer(house)
+        self.viewers = {
+            "overview": Viewer(id="overview", fluid=True),
+            "conversation": Viewer(id="conversation"),
+            "received": Viewer(id="received"),
+            "sent": Viewer(id="sent", empty="nothing was sent"),
+            "route": Viewer(id="route"),
+            "stream": Viewer(id="stream"),
+        }
+        self.titles = {"overview": "Overview", "conversation": "Conversation", "route": "Route", "stream": "Stream"}
+        self.search = Input(id="search", placeholder="search; ⏎ finds, n and N go on, esc ends it")
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield self.headline
+        yield self.tabs
+        with ContentSwitcher(initial="overview"):
+            yield self.viewers["overview"]
+            yield self.viewers["conversation"]
+            with Container(id="bodies"):
+                yield self.viewers["received"]
+                yield self.viewers["sent"]
+            yield self.viewers["route"]
+            yield self.viewers["stream"]
+        yield self.search
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Read the trace."""
+        self.search.display = False
+        self.set_interval(0.5, self.footer.look)
+        self.viewers["overview"].focus()
+        self._load(self.row)
+
+    @work(thread=True, exclusive=True, group="load")
+    def _load(self, row: TraceRow) -> None:
+        try:
+            self.post_message(self.Loaded(self.house.reader.trace(row.id), row))
+        except StoreError as error:
+            self.post_message(self.Missing(str(error)))
+
+    @on(Missing)
+    def _say(self, missing: Missing) -> None:
+        self.app.notify(missing.why, severity="error", markup=False)
+        self.dismiss()
+
+    @on(Loaded)
+    def _show(self, loaded: Loaded) -> None:
+        if loaded.row is not self.row:
+            return
+        trace = self.trace = loaded.trace
+        self.headline.row = self.row
+        self.headline.refresh()
+        self.titles |= {"received": bodies.received_title(trace), "sent": bodies.sent_title(trace)}
+        show_ = self.viewers
+        show_["overview"].load(partial(overview_document, trace))
+        show_["conversation"].load(lambda _: conversation_document(trace))
+        show_["received"].load(lambda _: bodies.received_document(trace))
+        show_["sent"].load(lambda _: bodies.sent_document(trace))
+        show_["route"].load(lambda _: route_document(trace))
+        show_["stream"].load(lambda _: stream_document(trace))
+        for viewer in show_.values():
+            self._caption(viewer)
+
+    @on(Viewer.Moved)
+    def _moved(self, moved: Viewer.Moved) -> None:
+        self._caption(moved.viewer)
+
+    def _caption(self, viewer: Viewer) -> None:
+        viewer.border_title = escape(self.titles.get(viewer.id or "", ""))
+        viewer.border_subtitle = escape(viewer.place)
+
+    # -- tabs
+
+    @property
+    def viewer(self) -> Viewer:
+        """The viewer that keys act on."""
+        focused = self.focused
+        if isinstance(focused, Viewer):
+            return focused
+        tab = TABS[self.tabs.chosen - 1][0]
+        return self.viewers["received" if tab == "bodies" else tab]
+
+    @on(Tabs.Chosen)
+    def _tab_chosen(self, chosen: Tabs.Chosen) -> None:
+        self.action_tab(chosen.number)
+
+    def action_tab(self, number: int) -> None:
+        """Open a tab by its number."""
+        self.tabs.chosen = number
+        self.tabs.refresh()
+        name = TABS[number - 1][0]
+        self.query_one(ContentSwitcher).current = name
+        self.viewers["received" if name == "bodies" else name].focus()
+        self.refresh_bindings()
+
+    def action_turn(self, by: int) -> None:
+        """To the tab beside this one."""
+        self.action_tab((self.tabs.chosen - 1 + by) % len(TABS) + 1)
+
+    def action_other_side(self) -> None:
+        """Between what was received and what was sent."""
+        self.viewers["sent" if self.viewer.id == "received" else "received"].focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are not shown."""
+        if action == "other_side":
+            return TABS[self.tabs.chosen - 1][0] == "bodies"
+        return True
+
+    def action_step(self, by: int) -> None:
+        """To the request below or above this one in the list."""
+        row = self.step(by)
+        if row is None:
+            self.app.notify("No further request in the list.", timeout=2)
+        else:
+            self.row = row
+            self._load(row)
+
+    def action_back(self) -> None:
+        """End the search; where there is none, go back to the list."""
+        if self.search.display or self.viewer.words:
+            self.search.value = ""
+            self.search.display = False
+            viewer = self.viewer
+            viewer.search("")
+            viewer.focus()
+        else:
+            self.dismiss()
+
+    # -- searching
+
+    def action_search(self) -> None:
+        """Type what to look for."""
+        self._searched = self.viewer
+        self.search.display = True
+        self.search.focus()
+
+    @on(Input.Submitted, "#search")
+    def _submit(self) -> None:
+        self.search.display = False
+        self._searched.search(self.search.value)
+        self._searched.focus()
+
+    def action_hit(self, by: int) -> None:
+        """To the next hit or the one before."""
+        self.viewer.next_hit(by)
+
+    # -- copying
+
+    def action_copy(self) -> None:
+        """Copy this request."""
+        self.app.push_screen(Ask("Copy", copies.CHOICES), self._chosen)
+
+    def _chosen(self, kind: str | None) -> None:
+        if kind and self.trace is not None:
+            self._make_copy(kind, self.trace, self.row)
+
+    @work(thread=True, exclusive=True, group="copy")
+    def _make_copy(self, kind: str, trace: Trace, row: TraceRow) -> None:
+        engine = self.house.engine
+        text = copies.copied(kind, trace, row, engine.address, engine.config.api_key is not None)
+        what = next(choice.words for choice in copies.CHOICES if choice.key == kind)
+        self.post_message(self.Copied(text, what))
+
+    @on(Copied)
+    def _copy(self, copied: Copied) -> None:
+        copies.to_clipboard(self.app, copied.text, copied.what)

@@ -1,0 +1,336 @@
+"""A viewer of long text: folds, searches, and draws only the rows that are seen.
+
+Owns the cursor, the folds and the search of one document. Must never build, wrap or search on the event loop: that
+happens in a thread, and a message brings the result. The one surprise: the cursor is a row of the screen, but it is
+remembered as a line and a place in it, so that it survives another width, a fold or a search.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events, on, work
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.worker import get_current_worker
+
+from ccr_tui.screens import show
+from ccr_tui.screens.ink import Inked
+from ccr_tui.screens.lines import Document, Row, rows_of
+
+Build = Callable[[int], Document]
+"""Makes the document for a width; called in a thread."""
+
+
+class Viewer(Inked, ScrollView, can_focus=True):
+    """Shows one document."""
+
+    BINDINGS = [
+        Binding("j,down", "move(1)", "Down", show=False),
+        Binding("k,up", "move(-1)", "Up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
+        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
+        Binding("g,home", "jump(0)", "Top", show=False),
+        Binding("G,end", "jump(-1)", "Bottom", show=False),
+        Binding("space,enter", "toggle_fold", "Fold or unfold", key_display="space"),
+        Binding("l,right", "fold(False)", "Unfold", show=False),
+        Binding("h,left", "fold(True)", "Fold, or go to what encloses", show=False),
+        Binding("minus", "fold_all(True)", "Fold all", show=False, key_display="-"),
+        Binding("plus,equals_sign", "fold_all(False)", "Unfold all", show=False, key_display="+"),
+    ]
+
+    @dataclass
+    class Laid(Message):
+        """A thread has laid the document out."""
+
+        document: Document
+        folded: frozenset[int]
+        rows: list[Row]
+        width: int
+        ticket: int
+
+    @dataclass
+    class Searched(Message):
+        """A thread has searched the document: lines that have the words."""
+
+        words: str
+        hits: list[int]
+
+    @dataclass
+    class Moved(Message):
+        """The cursor or the search has moved; what the border says may be old."""
+
+        viewer: Viewer
+
+        @property
+        def control(self) -> Viewer:
+            """The viewer, for `@on` selectors."""
+            return self.viewer
+
+    def __init__(self, *, id: str | None = None, fluid: bool = False, empty: str = "nothing here") -> None:
+        super().__init__(id=id)
+        self.fluid = fluid
+        """Whether another width needs another document."""
+        self.empty = empty
+        self.document = Document()
+        self.folded: frozenset[int] = frozenset()
+        self.hits: list[int] = []
+        self.words = ""
+        self._build: Build | None = None
+        self._built: Document | None = None
+        self._rows: list[Row] = []
+        self._row_lines: list[int] = []
+        self._width = 0
+        self._ticket = 0
+        self.row = 0
+        """The row of the cursor."""
+        self._place = (0, 0)
+        self._pattern: re.Pattern[str] | None = None
+
+    # -- what it shows
+
+    def load(self, build: Build) -> None:
+        """Show what `build` makes; it is called in a thread, with the width."""
+        self._build, self._built = build, None
+        self.hits, self.words, self._pattern = [], "", None
+        self._lay_out(None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the document that was asked for is on the screen."""
+        return self._built is not None
+
+    def _row_of(self, line: int, start: int) -> int:
+        """The row that shows this place of a line; the row that folds it away, if it is hidden."""
+        index = bisect_right(self._row_lines, line) - 1
+        while index > 0 and self._rows[index][0] == line and self._rows[index][1] > start:
+            index -= 1
+        return max(0, index)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width wraps the text anew."""
+        if self._build is not None and self.scrollable_content_region.width not in (0, self._width):
+            self._lay_out(None if self.fluid or not self.ready else self.folded)
+
+    def _lay_out(self, folded: frozenset[int] | None) -> None:
+        """Lay out with these folds; None: (re)build the document, with its own."""
+        width = self.scrollable_content_region.width
+        if width <= 0 or self._build is None:
+            return
+        self._ticket += 1
+        self._width = width
+        self._prepare(self._build, None if folded is None else self._built, folded, width, self._ticket)
+
+    @work(thread=True, exclusive=True, group="layout")
+    def _prepare(
+        self, build: Build, document: Document | None, folded: frozenset[int] | None, width: int, ticket: int
+    ) -> None:
+        document = document or build(width)
+        folds = document.folded if folded is None else folded
+        rows = rows_of(document.lines, folds, width)
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.Laid(document, folds, rows, width, ticket))
+
+    @on(Laid)
+    def _show(self, laid: Laid) -> None:
+        laid.stop()
+        if laid.ticket != self._ticket:
+            return
+        fresh = laid.document is not self._built
+        before = self.row - self.scroll_offset.y
+        self._built = self.document = laid.document
+        self.folded, self._rows = laid.folded, laid.rows
+        self._row_lines = [row[0] for row in laid.rows]
+        self.virtual_size = Size(laid.width, len(laid.rows))
+        if fresh and not self.fluid:
+            self._place, before = (laid.document.at, 0), 0
+        self.row = self._row_of(*self._place)
+        before = max(0, min(before, self.scrollable_content_region.height - 1))
+        self.scroll_to(y=max(0, self.row - before), animate=False, force=True)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    # -- drawing
+
+    def render_line(self, y: int) -> Strip:
+        """One row: its stretch of the line, inks, search hits and the cursor."""
+        index = self.scroll_offset.y + y
+        width = self.size.width
+        if not self._rows:
+            words = self.empty if self.ready else "…"
+            return Strip([Segment(words if y == 0 else "", self.ink("muted"))]).adjust_cell_length(width)
+        if index >= len(self._rows):
+            return Strip.blank(width)
+        strip = Strip(list(self._segments(*self._rows[index]))).adjust_cell_length(width)
+        if index == self.row:
+            strip = strip.apply_style(Style(bgcolor=self.ink("cursor" if self.has_focus else "cursor-blurred").bgcolor))
+        return strip
+
+    def _segments(self, index: int, start: int, end: int) -> Iterable[Segment]:
+        line = self.document.lines[index]
+        folded = index in self.folded
+        text, spans = line.shown(folded)
+        if start:
+            yield Segment(" " * min(line.hang, self._width // 2))
+        yield from self._inked(text, start, end, spans)
+        if folded and not line.closed and end == len(text):
+            yield Segment(" …", self.ink("muted"))
+
+    def _inked(self, text: str, start: int, end: int, spans: Iterable[tuple[int, int, str]]) -> Iterable[Segment]:
+        marks = [(a, b, ink) for a, b, ink in spans if a < end and b > start]
+        if self._pattern is not None:
+            marks += [(*found.span(), "match") for found in self._pattern.finditer(text, max(0, start - 80), end + 80)]
+        cuts = sorted({start, end, *(min(max(c, start), end) for a, b, _ in marks for c in (a, b))})
+        for a, b in pairwise(cuts):
+            over = [ink for x, y, ink in marks if x <= a and b <= y]
+            yield Segment(text[a:b], self.ink(over[-1]) if over else self.ink("plain"))
+
+    # -- moving
+
+    def _go(self, row: int, centre: bool = False) -> None:
+        if not self._rows:
+            return
+        self.row = row = max(0, min(row, len(self._rows) - 1))
+        self._place = self._rows[row][:2]
+        height = self.scrollable_content_region.height
+        top = self.scroll_offset.y
+        if centre and not top <= row < top + height:
+            self.scroll_to(y=max(0, row - height // 3), animate=False, force=True)
+        elif row < top or row >= top + height:
+            self.scroll_to(y=row if row < top else row - height + 1, animate=False, force=True)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by rows."""
+        self._go(self.row + by)
+
+    def action_page(self, pages: float) -> None:
+        """Scroll by pages, the cursor with them."""
+        by = int((self.scrollable_content_region.height - 1) * pages)
+        self.scroll_to(y=self.scroll_offset.y + by, animate=False, force=True)
+        self._go(self.row + by)
+
+    def action_jump(self, row: int) -> None:
+        """To the top (0) or the bottom (-1)."""
+        self._go(row if row >= 0 else len(self._rows) - 1)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor there; on a line that folds, it folds."""
+        row = self.scroll_offset.y + event.get_content_offset_capture(self).y
+        if row < len(self._rows):
+            again = self.document.lines[self._rows[row][0]].until > 0
+            self._go(row)
+            if again:
+                self.action_toggle_fold()
+
+    # -- folding
+
+    def action_toggle_fold(self) -> None:
+        """Fold or unfold the line of the cursor."""
+        if not self._rows:
+            return
+        index = self._place[0]
+        if self.document.lines[index].until > index:
+            self._lay_out(self.folded ^ {index})
+
+    def action_fold(self, folded: bool) -> None:
+        """Fold the line of the cursor, or, where it is folded already, go to the one that encloses it; or unfold."""
+        if not self._rows:
+            return
+        index = self._place[0]
+        foldable = self.document.lines[index].until > index
+        if not folded:
+            if foldable and index in self.folded:
+                self._lay_out(self.folded - {index})
+            return
+        if foldable and index not in self.folded:
+            self._lay_out(self.folded | {index})
+        elif (outer := self._enclosing(index)) is not None:
+            self._go(bisect_right(self._row_lines, outer - 1))
+
+    def _enclosing(self, index: int) -> int | None:
+        lines = self.document.lines
+        return next((i for i in range(index - 1, -1, -1) if lines[i].until > index), None)
+
+    def action_fold_all(self, folded: bool) -> None:
+        """Fold everything that folds but the outermost, or unfold everything."""
+        lines = self.document.lines
+        outermost = next((i for i, line in enumerate(lines) if line.until >= len(lines)), -1)
+        every = frozenset(i for i, line in enumerate(lines) if line.until > i and i != outermost)
+        self._place = (self._place[0] if not folded else 0, 0)
+        self._lay_out(every if folded else frozenset())
+
+    # -- searching
+
+    def search(self, words: str) -> None:
+        """Find `words` (no case, no pattern) in all lines, folded ones too; empty ends the search."""
+        self.words = show.harmless(words)
+        self._pattern = re.compile(re.escape(self.words), re.IGNORECASE) if self.words else None
+        self.hits = []
+        if self._pattern is None:
+            self.refresh()
+            self.post_message(self.Moved(self))
+        else:
+            self._find(self._pattern, self.document, self.words)
+
+    @work(thread=True, exclusive=True, group="search")
+    def _find(self, pattern: re.Pattern[str], document: Document, words: str) -> None:
+        hits = [i for i, line in enumerate(document.lines) if pattern.search(line.text)]
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.Searched(words, hits))
+
+    @on(Searched)
+    def _found(self, found: Searched) -> None:
+        found.stop()
+        if found.words != self.words:
+            return
+        self.hits = found.hits
+        self.refresh()
+        if self.hits:
+            self.next_hit(0)
+        else:
+            self.post_message(self.Moved(self))
+
+    def next_hit(self, by: int) -> None:
+        """To the next (1), the one before (-1), or the nearest from here on (0); opens the folds around it."""
+        if not self.hits:
+            return
+        here = self._place[0]
+        after = bisect_right(self.hits, here if by > 0 else here - 1)
+        at = after - 1 if by < 0 else after
+        line = self.hits[at % len(self.hits)]
+        hiding = frozenset(i for i in self.folded if i <= line < self.document.lines[i].until)
+        self._place = (line, 0)
+        if hiding:
+            self._lay_out(self.folded - hiding)
+        else:
+            self._go(self._row_of_hit(line), centre=True)
+
+    def _row_of_hit(self, line: int) -> int:
+        """The row of a line in which the words begin."""
+        first = bisect_right(self._row_lines, line - 1)
+        found = self._pattern.search(self.document.lines[line].text) if self._pattern else None
+        place = found.start() if found else 0
+        while first + 1 < len(self._rows) and self._rows[first + 1][0] == line and self._rows[first + 1][1] <= place:
+            first += 1
+        return first
+
+    @property
+    def place(self) -> str:
+        """For the border: where the search or the cursor is."""
+        if self.words:
+            at = bisect_right(self.hits, self._place[0])
+            return f"“{self.words}” {at}/{len(self.hits)}" if self.hits else f"“{self.words}” not found"
+        return f"{self.row + 1}/{len(self._rows)}" if self._rows else ""

@@ -1,0 +1,111 @@
+"""A house without a proxy: the real store, the real board, and traces put in by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from ccr_tui.app import CcrApp
+from ccr_tui.config import Config, Model, Provider
+from ccr_tui.errors import CcrError
+from ccr_tui.feed import Feed
+from ccr_tui.records import Flight, Trace
+from ccr_tui.store.queries import Reader
+from ccr_tui.store.writer import Writer
+
+QWEN = Config(
+    providers={"dashscope": Provider("dashscope", "openai", "https://dashscope.aliyuncs.com/compatible-mode/v1")},
+    models={"qwen-max": Model("qwen-max", "dashscope", "qwen-max")},
+    agents={"default": ("qwen-max",)},
+)
+ROUTER = replace(
+    QWEN,
+    mode="router",
+    models={
+        name: Model(name, "dashscope", name) for name in ("qwen-max", "deepseek-flash", "deepseek-v4-pro", "qwen-3b")
+    },
+    agents={
+        "default": ("qwen-max",),
+        "tool": ("qwen-max",),
+        "coder": ("deepseek-flash",),
+        "think": ("deepseek-v4-pro",),
+        "router": ("qwen-3b",),
+    },
+)
+DEMO = Config(
+    providers={"demo": Provider("demo", "demo", "http://demo.invalid/v1")},
+    models={"demo": Model("demo", "demo", "demo")},
+    agents={"default": ("demo",)},
+)
+
+
+@dataclass
+class Engine:
+    """What the screens see of an engine."""
+
+    config: Config
+    feed: Feed
+    address: str = ""
+    stall_ms: float = 2.0
+
+
+class House:
+    """Starts and stops a store only."""
+
+    def __init__(self, db: Path, config: Config = QWEN, refuses: str = "") -> None:
+        self.feed = Feed()
+        self.engine = Engine(config, self.feed)
+        self.rejected: list[str] = []
+        self.refuses = refuses
+        self.stopped = False
+        self._listeners: list[Callable[[int], Any]] = []
+        self.writer = Writer(db, lambda last: [listener(last) for listener in self._listeners], self.rejected.append)
+        self.db = db
+
+    def on_commit(self, listener: Callable[[int], Any], /) -> None:
+        self._listeners.append(listener)
+
+    async def start(self) -> None:
+        if self.refuses:
+            raise CcrError(self.refuses)
+        self.writer.start()
+        self.reader = Reader(self.db)
+        self.feed.subscribe(self.writer.put)
+        self.engine.address = "http://127.0.0.1:3456"
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        self.stopped = True
+        await asyncio.to_thread(self.writer.close)
+
+    def land(self, traces: Iterable[Trace]) -> None:
+        """These requests have finished, and are in the database."""
+        for one in traces:
+            self.feed.land(one)
+        assert self.writer.flush(10)
+
+    def fly(self, uid: str, **changes: Any) -> Flight:
+        """This request is running."""
+        return self.feed.take_off(
+            Flight(**{"uid": uid, "started_at": 0.0, "asked_model": "claude-opus-5-5", **changes})
+        )
+
+
+def text(app: CcrApp) -> str:
+    """What is on the screen, a line a row."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Until threads have answered and the screen shows it."""
+    for _ in range(4):
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+        for screen in pilot.app.screen_stack:
+            for node in screen.walk_children():
+                await node.workers.wait_for_complete()
+    await pilot.pause()
