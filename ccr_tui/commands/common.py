@@ -53,8 +53,11 @@ def settings(command: F) -> Callable[..., Any]:
 
 
 def load(flags: Mapping[str, str]) -> Config:
-    """The checked configuration, its quirks and families too. Raises ConfigError with every problem."""
+    """The checked configuration, quirks and families too. Raises ConfigError, or click's UsageError for a bad flag."""
     config, problems = read(flags)
+    wrong = [problem for problem in problems if problem.startswith("flag ")]
+    if wrong:
+        raise click.UsageError("\n".join(wrong))
     if problems:
         raise ConfigError(*problems)
     return config
@@ -87,7 +90,9 @@ def reader(flags: Mapping[str, str]) -> Reader:
     path = database(flags)
     if not path.exists():
         narrate(f"There is no database at {path} yet: nothing was recorded.")
-    return Reader(path)
+    found = Reader(path)
+    click.get_current_context().call_on_close(found.close)
+    return found
 
 
 def narrate(sentence: str) -> None:
@@ -129,8 +134,10 @@ def _cut(text: str, width: int) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], right: str = "", widest: int = 40) -> None:
-    """Print aligned columns. `right` names the columns, comma-separated, that are aligned to the right."""
+    """Print aligned columns, nothing without rows. `right` names those with numbers, comma-separated."""
     lines = [[safe(cell, widest) for cell in row] for row in rows]
+    if not lines:
+        return
     sizes = [max([cells(head), *(cells(line[n]) for line in lines)]) for n, head in enumerate(heads)]
     numbers = [head in right.split(",") for head in heads]
     for line in [list(heads), *lines]:

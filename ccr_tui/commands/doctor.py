@@ -61,9 +61,7 @@ def check_port(config: Config, problems: list[str]) -> Finding:
     if there.ours:
         return Finding("port", True, f"{there.what} listens at {where}")
     if there.taken:
-        return Finding(
-            "port", False, f"{where} is taken by another program; choose another with CCR_TUI_PORT or --port"
-        )
+        return Finding("port", False, f"{where} is taken by another program; choose another: --port, CCR_TUI_PORT")
     try:
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
         with socket.create_server((config.host, config.port), family=family):
@@ -80,13 +78,15 @@ def check_database(config: Config, problems: list[str]) -> Finding:
     if not path.exists():
         above = next(folder for folder in path.absolute().parents if folder.exists())
         ok = above.is_dir() and os.access(above, os.W_OK)
-        return Finding(
-            "database", ok, f"{path} will be made" if ok else f"{path} cannot be made: {above} is not writable"
-        )
+        why = "will be made" if ok else f"cannot be made: {above} is no directory that you can write to"
+        return Finding("database", ok, f"{path} {why}")
+    store = Reader(path)
     try:
-        size, last = Reader(path).size_bytes(), Reader(path).last_n()
+        size, last = store.size_bytes(), store.last_n()
     except CcrError as error:
         return Finding("database", False, str(error))
+    finally:
+        store.close()
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return Finding("database", False, f"{path} or its directory is not writable for you")
     return Finding("database", True, f"{path}: {last} traces, {size / 1e6:.1f} MB")
@@ -119,7 +119,7 @@ CHECKS: tuple[Callable[[Config, list[str]], Finding], ...] = (
 @settings
 @as_json
 def doctor(flags: Mapping[str, str], as_json: bool) -> None:
-    """Check configuration, keys, port, database and event loop; exit code 3 if anything is wrong."""
+    """Check what the proxy needs; exit code 3 if anything is wrong."""
     config, problems = read(flags)
     found = [check(config, problems) for check in CHECKS]
     healthy = all(finding.ok for finding in found)

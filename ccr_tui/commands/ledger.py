@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Literal
 
 import click
 
@@ -16,7 +17,8 @@ from ccr_tui.config import Model
 from ccr_tui.errors import CcrError
 from ccr_tui.records import Price
 
-BY = ("hour", "day", "model", "agent", "session", "project", "provider")
+By = Literal["hour", "day", "model", "agent", "session", "project", "provider"]
+BY: tuple[By, ...] = ("hour", "day", "model", "agent", "session", "project", "provider")
 
 
 def money(cost: int | None, unpriced: int) -> str:
@@ -37,7 +39,7 @@ def share(part: float | None) -> str:
 @settings
 @as_json
 def sessions(flags: Mapping[str, str], since: float | None, limit: int | None, as_json: bool) -> None:
-    """List sessions of Claude Code: requests, tokens, cost, span and project."""
+    """List sessions of Claude Code and what they cost."""
     rows = reader(flags).sessions(limit or (1_000_000 if as_json else 50), since)
     if as_json:
         for row in rows:
@@ -68,7 +70,7 @@ def sessions(flags: Mapping[str, str], since: float | None, limit: int | None, a
 @click.option("--baseline", metavar="MODEL", help="Also what the same answers would cost with this model.")
 @settings
 @as_json
-def spend(flags: Mapping[str, str], by: str, since: float | None, baseline: str | None, as_json: bool) -> None:
+def spend(flags: Mapping[str, str], by: By, since: float | None, baseline: str | None, as_json: bool) -> None:
     """Show where the money went."""
     price = _baseline(flags, baseline) if baseline else None
     rows = reader(flags).spend(by, since=since, baseline=price)

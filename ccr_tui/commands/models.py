@@ -22,7 +22,7 @@ from ccr_tui.records import Json, Price
 @settings
 @as_json
 def models(flags: Mapping[str, str], as_json: bool) -> None:
-    """List the configured models: who serves them, their windows, what they charge."""
+    """List the configured models, their windows and prices."""
     config = load(flags)
     rows = [_model(config, model) for model in config.models.values()]
     if as_json:
@@ -100,7 +100,10 @@ def mode(flags: Mapping[str, str], as_json: bool) -> None:
 @settings
 @as_json
 def agents(flags: Mapping[str, str], changes: tuple[str, ...], as_json: bool) -> None:
-    """Show which model each agent speaks with, or set it: default=flash, coder=flash,local/qwen (then fallbacks)."""
+    """Show or set which model each agent speaks with.
+
+    AGENT=MODEL such as default=flash; with more than one (coder=flash,local/qwen3) the others are fallbacks.
+    """
     config = load(flags)
     if changes:
         config = _change(config, flags, dict(_parsed(change) for change in changes))

@@ -73,7 +73,10 @@ class PassOn(click.Command):
 @click.command(cls=PassOn, options_metavar="[ARGS]...")
 @click.pass_context
 def code(ctx: click.Context) -> int:
-    """Run Claude Code with ARGS, answered by this proxy, which is started beside it if it does not run yet."""
+    """Run Claude Code with ARGS, answered by this proxy.
+
+    A proxy is started beside it if none listens, and ended with it. Flags of ccr-tui go before `code`.
+    """
     from ccr_tui.commands.probe import ask
 
     config = load(ctx.obj)

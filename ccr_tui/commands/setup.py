@@ -76,7 +76,10 @@ TEMPLATE = """\
 )
 @settings
 def env(flags: Mapping[str, str], shell: str) -> None:
-    """Print what to paste before starting Claude Code: eval "$(ccr-tui env)"."""
+    """Print the environment to paste for Claude Code.
+
+    Or in one go: eval "$(ccr-tui env)". The JSON fits under "env" in Claude Code's settings.json.
+    """
     from ccr_tui.environment import render, variables
 
     click.echo(render(variables(load(flags)), shell))
@@ -107,9 +110,8 @@ def check(flags: Mapping[str, str], as_json: bool) -> None:
             click.echo(safe(problem))
         for note in config.notes:
             narrate(f"note: {safe(note)}")
-        narrate(
-            f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'} in flags, environment, .env and {config.path}"
-        )
+        found = f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}"
+        narrate(f"{found} in flags, environment, .env and {config.path}")
     if problems:
         raise SystemExit(3)
 

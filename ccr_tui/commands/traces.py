@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -56,11 +56,11 @@ def filters(command: click.decorators.FC) -> click.decorators.FC:
     return command
 
 
-def chosen(wanted: Mapping[str, object]) -> Filter:
+def chosen(wanted: Mapping[str, Any]) -> Filter:
     """The options as the store's filter."""
     from ccr_tui.store.queries import Filter
 
-    return Filter(**{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
+    return Filter(**{name: value for name, value in wanted.items() if value is not None})
 
 
 @traces.command()
@@ -68,7 +68,7 @@ def chosen(wanted: Mapping[str, object]) -> Filter:
 @click.option("--limit", type=click.IntRange(1), help="At most so many, the newest (50 without --json).")
 @settings
 @as_json
-def ls(flags: Mapping[str, str], limit: int | None, as_json: bool, **wanted: object) -> None:
+def ls(flags: Mapping[str, str], limit: int | None, as_json: bool, **wanted: Any) -> None:
     """List requests, the newest first."""
     store, filter = reader(flags), chosen(wanted)
     rows = pages(store, filter, limit or (None if as_json else 50))
@@ -156,33 +156,35 @@ def search(flags: Mapping[str, str], text: str, limit: int, as_json: bool) -> No
 @filters
 @click.option("-o", "--output", metavar="FILE", help="Where to (standard output). A file is made with mode 0600.")
 @settings
-def export(flags: Mapping[str, str], output: str | None, **wanted: object) -> None:
+def export(flags: Mapping[str, str], output: str | None, **wanted: Any) -> None:
     """Write requests, complete, as JSON lines that `import` takes in; oldest first."""
     from ccr_tui.store import archive
 
-    store = reader(flags)
-    ids = [row.id for row in pages(store, chosen(wanted), None)]
-    lines = archive.lines(store.trace(id) for id in reversed(ids))
+    lines = archive.lines(reader(flags).traces(chosen(wanted)))
     if output in (None, "-"):
         sys.stdout.flush()
-        _copy(lines, sys.stdout.buffer)
+        written = _copy(lines, sys.stdout.buffer)
     else:
-        _to_file(lines, str(output))
-    narrate(f"{len(ids)} traces written" + (f" to {output}" if output else ""))
+        written = _to_file(lines, str(output))
+    narrate(f"{written - 1} traces written" + (f" to {output}" if output else ""))
 
 
-def _to_file(lines: Iterable[bytes], name: str) -> None:
+def _to_file(lines: Iterable[bytes], name: str) -> int:
     try:
         with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            _copy(lines, file)
+            return _copy(lines, file)
     except OSError as error:
         raise CcrError(f"{name}: {error.strerror}") from error
 
 
-def _copy(lines: Iterable[bytes], file: BinaryIO) -> None:
+def _copy(lines: Iterable[bytes], file: BinaryIO) -> int:
+    """How many lines were written."""
+    written = 0
     for line in lines:
         file.write(line)
+        written += 1
     file.flush()
+    return written
 
 
 @traces.command("import")
@@ -211,7 +213,7 @@ def _traces(name: str) -> Iterator[Trace]:
 @settings
 @as_json
 def verify(flags: Mapping[str, str], as_json: bool) -> None:
-    """Rebuild every recorded body and check the books; exit code 3 if anything is wrong."""
+    """Rebuild every body and check the sums; exit code 3 if anything is wrong."""
     from ccr_tui.store.verify import verify as check
 
     path = database(flags)
