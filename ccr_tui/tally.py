@@ -7,13 +7,10 @@ instead is 19 % too much (escapes, keys), so text is counted as text and only to
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import orjson
-
-from ccr_tui import media
+from ccr_tui import media, wire
 from ccr_tui.records import Json
 
 PER_MESSAGE = 4
@@ -59,10 +56,15 @@ class Scale(Protocol):
 
 
 def tally(body: Json, scale: Scale, *, thinking: bool = True) -> Count:
-    """Counts a Messages API body, or one of chat completions. `thinking=False` leaves out earlier reasoning."""
+    """Counts a Messages API body, or one of chat completions. `thinking=False` leaves out earlier reasoning.
+
+    A body that is nested too deeply for Python is counted up to there, and all of it is a guess.
+    """
     walk = _Walk(scale, thinking)
-    if isinstance(body, dict):
-        walk.body(body)
+    try:
+        walk.body(body if isinstance(body, dict) else {})
+    except RecursionError:
+        walk.guessed = sum(walk.parts.values()) + PER_REPLY
     return Count(total=sum(walk.parts.values()) + PER_REPLY, guessed=walk.guessed, **walk.parts)
 
 
@@ -132,7 +134,7 @@ class _Walk:
         self.guessed += guessed
 
     def json(self, part: str, value: Any) -> None:
-        self.text(part, _json(value))
+        self.text(part, wire.dumps(value).decode())
 
     def image(self, source: Any) -> None:
         tokens = media.image_tokens(_base64(source))
@@ -166,13 +168,6 @@ def _base64(source: Any) -> str:
         case {"url": str(url)} if url.startswith("data:"):
             return url.partition(",")[2]
     return ""
-
-
-def _json(value: Any) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except (TypeError, ValueError):  # lone surrogates and integers over 64 bits
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _list(value: Any) -> list[Any]:

@@ -46,6 +46,8 @@ class Counter:
         if encoding not in ranks.ENCODINGS:
             raise ValueError(f"no ranks of {encoding!r} are shipped, only {', '.join(ranks.ENCODINGS)}")
         self.encoding = encoding
+        self.read = 0
+        """Characters given to the tokenizer so far; what was remembered is not among them."""
         self._slice = slice_chars
         self._memo = _Memo(MEMO_ENTRIES)
         self._core: Any = None
@@ -92,6 +94,7 @@ class Counter:
     def _fresh(self, text: str) -> tuple[int, int]:
         if self._core is None:
             self.load()
+        self.read += len(text)
         sizes = [self._piece(piece) for piece in slices(text, self._slice)]
         return sum(n for n, _ in sizes), sum(n for n, guessed in sizes if guessed)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import lzma
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -92,15 +91,11 @@ def pack(tokens: list[bytes]) -> bytes:
 def unpack(packed: bytes) -> list[bytes]:
     """What `pack` was given. Raises ValueError or LZMAError for anything else."""
     raw = lzma.decompress(packed)
-    tokens = list(_split(raw))
-    if sum(map(len, tokens)) + len(tokens) != len(raw):
-        raise ValueError("the last token is cut")
-    return tokens
-
-
-def _split(raw: bytes) -> Iterator[bytes]:
-    at, end = 0, len(raw)
+    tokens, at, end = [], 0, len(raw)
     while at < end:
         start = at + 1
         at = start + raw[at]
-        yield raw[start:at]
+        tokens.append(raw[start:at])
+    if at != end:
+        raise ValueError("the last token is cut")
+    return tokens
