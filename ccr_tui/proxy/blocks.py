@@ -122,6 +122,9 @@ class Blocks:
         if not isinstance(block, Run) or block.kind != kind:
             block = Run(kind)
             self._queue.append(block)
+        elif block.open and piece.isascii() and not block.surrogate:
+            out.append(self._delta(kind, piece))  # nearly every chunk of a stream takes this short way
+            return
         block.push(piece)
         self.advance(out)
 
@@ -159,13 +162,12 @@ class Blocks:
         self._deltas(block, out)
 
     def _deltas(self, block: Block, out: list[Json]) -> None:
-        kind, field = _DELTA[block.kind]
-        index = self.started - 1
-        out.extend(
-            {"type": "content_block_delta", "index": index, "delta": {"type": kind, field: piece}}
-            for piece in block.ready
-        )
+        out.extend([self._delta(block.kind, piece) for piece in block.ready])
         block.ready.clear()
+
+    def _delta(self, kind: str, piece: str) -> Json:
+        name, field = _DELTA[kind]
+        return {"type": "content_block_delta", "index": self.started - 1, "delta": {"type": name, field: piece}}
 
     def _open(self, block: Block, out: list[Json]) -> None:
         if isinstance(block, Call):

@@ -101,7 +101,7 @@ def _judge(status: int, said: Said, asked: _Asked) -> ProxyError:
     words = f"{said.kind} {said.message}"
     found = overflow(words, said.body) if status in (400, 413, 422, 500) else None
     if found:
-        return UpstreamRefused(_too_long(found, asked), status=400, type="invalid_request_error")
+        return UpstreamRefused(_too_long(found, asked), status=400, type="invalid_request_error", should_retry=False)
     limit = output_limit(said.message) if status in (400, 422) else None
     if limit and asked.max_tokens and asked.max_tokens > limit:
         sentence = (

@@ -127,7 +127,7 @@ class Incoming:
         stray = self._decoder.stray
         if stray:
             said = read_error(stray).message
-            return UpstreamBroken(f"{self.provider} did not answer with a stream but with: {said}")
+            return self._no_answer(said)
         if not self._form:
             return UpstreamBroken(f"{self.provider} answered with an empty body. Try again.")
         return UpstreamBroken(f"{self.provider} cut its answer off before the end: it is incomplete. Try again.")
@@ -161,10 +161,17 @@ class Incoming:
             value = loads(body.removeprefix(b"\xef\xbb\xbf"))
         except ValueError:
             said = read_error(body).message
-            self._fail(UpstreamBroken(f"{self.provider} answered with something that is not JSON: {said[:200]}"))
+            self._fail(self._no_answer(said))
             return
         if self.error is None:
             self._whole(value, out)
+
+    def _no_answer(self, said: str) -> ProxyError:
+        """A success that holds none: a web page, mostly."""
+        return UpstreamBroken(
+            f"{self.provider} answered 200 with what is no answer: {said[:200] or 'nothing'}. "
+            f"Check providers.{self.provider}.base_url in config.toml: it must be the API's, not a web page's."
+        )
 
     def _too_big(self) -> ProxyError:
         return UpstreamBroken(f"{self.provider} sent more than {LIMIT >> 20} MiB in one piece; nothing of it was kept.")

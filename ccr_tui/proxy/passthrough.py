@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ccr_tui.errors import UpstreamBroken
 from ccr_tui.proxy.anthropic import FIELDS, events_of
 from ccr_tui.proxy.incoming import Incoming, quarter
 from ccr_tui.proxy.openai import count_of
@@ -70,7 +69,7 @@ class MessagesReply(Incoming):
         if not isinstance(body, dict) or body.get("error"):
             self._fail(self._refusal(body))
         elif not isinstance(body.get("content"), list):
-            self._fail(UpstreamBroken(f"{self.provider} answered with JSON that is no message of the Messages API."))
+            self._fail(self._no_answer("JSON that is no message of the Messages API"))
         else:
             for event in events_of(body):
                 self._watch(event["type"], event, out)

@@ -105,7 +105,7 @@ class ChatReply(Incoming):
             if self.error is None:
                 self._chunk(chunk, out, False)
         if self.error is None and not self._any:
-            self._fail(UpstreamBroken(f"{self.provider} answered with JSON that is no chat completion."))
+            self._fail(self._no_answer("JSON without a choice"))
         if self.error is None:
             self._end(out)
 
