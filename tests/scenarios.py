@@ -65,6 +65,8 @@ class Stream:
     piece: int | None = None
     """Bytes a write; None writes an event at once."""
     gzip: bool = False
+    model: str | None = None
+    """The model that answers; None is the one that was asked."""
     always_sse: bool = False
     """Even where no stream was asked for."""
 
@@ -73,7 +75,8 @@ class Stream:
         if isinstance(event, bytes):
             return event
         assert isinstance(event, dict)
-        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": model, **event}
+        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000}
+        chunk |= {"model": self.model or model, **event}
         text = json.dumps(chunk, ensure_ascii=False, separators=(",", ":"))
         return self.prefix + b"data: " + text.encode() + self.newline * 2
 
@@ -167,8 +170,9 @@ def answer(*parts: list[Event], finish: str | None = None, tokens: Event | None 
 
 
 def broken(*parts: list[Event], fault: Event) -> Stream:
-    """An answer that does not come to its end."""
-    return Stream([ROLE, *(event for part in parts for event in part), fault])
+    """An answer that does not come to its end. The pause lets what was sent be read before the connection breaks."""
+    pause = [Wait(0.05)] if isinstance(fault, Cut | Reset) else []
+    return Stream([ROLE, *(event for part in parts for event in part), *pause, fault])
 
 
 END = answer(say("All done."))
@@ -185,9 +189,10 @@ def whole(events: list[Event], model: str) -> dict[str, Any]:
         if "error" in event:
             return event
         tokens = event.get("usage") or tokens
-        for choice in event.get("choices", ())[:1]:
-            finish = choice["finish_reason"] or finish
-            _add(message, calls, choice["delta"])
+        for choice in event.get("choices", ()):
+            if choice["index"] == 0:
+                finish = choice["finish_reason"] or finish
+                _add(message, calls, choice["delta"])
     if calls:
         message["tool_calls"] = [calls[index] for index in sorted(calls)]
     choice = {"index": 0, "message": message, "finish_reason": finish}
@@ -203,6 +208,9 @@ def _add(message: dict[str, Any], calls: dict[int, dict[str, Any]], piece: dict[
             message[name] = (message.get(name) or "") + value
         elif isinstance(value, list):
             message[name] = [*(message.get(name) or ()), *value]
+        elif name == "function_call":
+            earlier = message.get(name) or {"arguments": ""}
+            message[name] = {**earlier, **value, "arguments": earlier["arguments"] + value["arguments"]}
 
 
 def _add_call(calls: dict[int, dict[str, Any]], part: dict[str, Any]) -> None:
@@ -351,7 +359,7 @@ same(
     # the form of the stream
     utf8=[answer(say(HARD), piece=1)],
     crlf=[answer(say("line ends"), newline=b"\r\n", piece=7)],
-    bom=[answer([b"\xef\xbb\xbf"], say("after a mark"))],
+    bom=[Stream([b"\xef\xbb\xbf", *answer(say("after a mark")).events])],
     comments=[Stream([b": waiting\n\n"] * 3 + list(END.events))],
     named=[answer(say("named"), prefix=b"event: message\nid: 7\nretry: 10\n")],
     nospace=[Stream([b'data:{"choices":[{"index":0,"delta":{"content":"no space"}}]}\n\n', *END.events[-3:]])],
@@ -362,7 +370,7 @@ same(
     nullcontent=[
         answer([delta(role="assistant", content=None, tool_calls=None, reasoning_content=None)], say("nulls"))
     ],
-    othermodel=[answer([{**delta(content="hi"), "model": "vendor/other-2026"}])],
+    othermodel=[answer(say("hi"), model="vendor/other-2026")],
     sseforplain=[answer(say("a stream, though none was asked for"), always_sse=True)],
     octets=[answer(say("octets"), content_type="application/octet-stream")],
     # what is wrong in the middle

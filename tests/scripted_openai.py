@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gzip
 import json
 import re
 import socket
 import struct
 import sys
 import time
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ class ScriptedOpenAI:
         return self._counts[key]
 
     async def _completion(self, http: web.Request, request: Request, answer: Stream) -> web.StreamResponse:
-        data = json.dumps(whole(answer.events, request.body["model"])).encode()
+        data = json.dumps(whole(answer.events, answer.model or request.body["model"])).encode()
         fault = next((event for event in answer.events if isinstance(event, Cut | Reset | Stall)), None)
         response = web.StreamResponse(headers={"content-type": "application/json", "content-length": str(len(data))})
         await response.prepare(http)
@@ -193,7 +193,8 @@ class ScriptedOpenAI:
         if answer.head_wait:
             await self._pause(answer.head_wait)
         headers = {"content-type": answer.content_type, "cache-control": "no-cache"}
-        if answer.gzip:
+        squeeze = zlib.compressobj(wbits=31) if answer.gzip else None
+        if squeeze:
             headers["content-encoding"] = "gzip"
         response = web.StreamResponse(headers=headers)
         await response.prepare(http)
@@ -208,9 +209,11 @@ class ScriptedOpenAI:
             if isinstance(event, dict) and event.get("choices") == [] and "usage" in event and not usage_asked:
                 continue
             data = answer.encode(event, request.body["model"])
-            for piece in answer.cut_up(gzip.compress(data) if answer.gzip else data):
+            if squeeze:
+                data = squeeze.compress(data) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+            for piece in answer.cut_up(data):
                 await response.write(piece)
-        await response.write_eof()
+        await response.write_eof(squeeze.flush() if squeeze else b"")
         return response
 
     async def _pause(self, seconds: float) -> None:

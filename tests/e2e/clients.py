@@ -72,7 +72,7 @@ def folded(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _add(block: dict[str, Any], delta: dict[str, Any], pieces: list[str]) -> None:
-    for name in ("text", "thinking"):
-        block[name] = block.get(name, "") + delta[name] if name in delta else block.get(name)
+    for name in delta.keys() & {"text", "thinking"}:
+        block[name] = block.get(name, "") + delta[name]
     block.update({"signature": delta["signature"]} if "signature" in delta else {})
     pieces.append(delta.get("partial_json", ""))

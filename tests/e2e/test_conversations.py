@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
 from clients import BASH, ask
@@ -13,8 +13,17 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsStreaming,
 )
 from openai_rules import TOP_LEVEL
-from places import Place
+from places import Place, config_for
 from pydantic import TypeAdapter
+from pydantic_core import SchemaValidator
+from scripted_openai import ScriptedOpenAI
+
+from ccr_tui import host
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ccr_tui.tokens import Counter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -130,6 +139,14 @@ RICH = ask(
 )
 
 
+def eager(schema: Any) -> Any:
+    """The schema with lists in place of iterables, which would be validated only when somebody reads them."""
+    if isinstance(schema, dict):
+        kind = {"type": "list"} if schema.get("type") == "generator" else {}
+        return {key: eager(value) for key, value in schema.items()} | kind
+    return [eager(part) for part in schema] if isinstance(schema, list) else schema
+
+
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
 async def test_what_is_sent_is_what_the_official_types_describe(stream: bool, place: Place, sdk_of: Any) -> None:
     async with sdk_of(place.address) as sdk:
@@ -140,7 +157,7 @@ async def test_what_is_sent_is_what_the_official_types_describe(stream: bool, pl
             await sdk.messages.create(**RICH)
     body = place.upstream.last.body
     described = CompletionCreateParamsStreaming if stream else CompletionCreateParamsNonStreaming
-    json.dumps(TypeAdapter(described).dump_python(TypeAdapter(described).validate_python(body), warnings=False))
+    SchemaValidator(eager(TypeAdapter(described).core_schema)).validate_python(body)
     sent = json.dumps(body)
     for text in ("Look.", "You are Claude Code.", "In the middle.", "no such file", "And now?", DOT):
         assert text in sent
@@ -153,10 +170,13 @@ async def test_the_rules_know_the_official_parameters() -> None:
     assert described >= TOP_LEVEL
 
 
-async def test_tokens_are_counted_for_the_official_client(place: Place, sdk_of: Any) -> None:
+async def test_tokens_are_counted_for_the_official_client(
+    upstream: ScriptedOpenAI, counter: Counter, tmp_path: Path, sdk_of: Any
+) -> None:
+    """In a house of its own, which no scripted usage has taught another ratio."""
     body = ask("text", system="You are helpful. " * 100)
     wanted = {key: body[key] for key in ("model", "messages", "tools", "system")}
-    async with sdk_of(place.address) as sdk:
+    async with host.open(config_for(upstream, tmp_path), counter) as house, sdk_of(house.engine.address) as sdk:
         few = await sdk.messages.count_tokens(**{**wanted, "system": "Short."})
         many = await sdk.messages.count_tokens(**wanted)
     assert few.input_tokens > 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -82,9 +83,9 @@ async def test_a_body_that_is_no_request_is_refused_and_traced(
 async def test_a_body_up_to_64_mb_is_taken_and_a_larger_one_refused(place: Place, http: aiohttp.ClientSession) -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * (40 << 20)}}
     body = ask("text", messages=[{"role": "user", "content": [{"type": "text", "text": "[[ccr:text]]"}, image]}])
-    async with http.post(f"{place.address}/v1/messages", json=body) as response:
+    async with http.post(f"{place.address}/v1/messages", data=io.BytesIO(json.dumps(body).encode())) as response:
         assert response.status == 200, await response.text()
-    async with http.post(f"{place.address}/v1/messages", data=b"x" * ((64 << 20) + 1)) as response:
+    async with http.post(f"{place.address}/v1/messages", data=io.BytesIO(b"x" * ((64 << 20) + 1))) as response:
         told = await response.json()
     assert (response.status, told["error"]["type"]) == (413, "request_too_large")
 

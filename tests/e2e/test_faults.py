@@ -52,19 +52,17 @@ EARLY = [
     Early("http:529", 529, "overloaded_error", "scripted 529"),
     Early("html", 502, "api_error", "502 Bad Gateway"),
     Early("textfault", 500, "api_error", "upstream exploded"),
-    Early(
-        "overflow:openai", 400, "invalid_request_error", "prompt is too long: 140000 tokens > 131072 maximum", "false"
-    ),
-    Early("overflow:output", 400, "invalid_request_error", "exceed context limit: 108000 + 32000 > 131072", "false"),
-    Early("overflow:llama", 400, "invalid_request_error", "too long: 6021 tokens > 4096 maximum", "false"),
+    Early("overflow:openai", 400, "invalid_request_error", "too long: 140000 tokens > 131072 maximum"),
+    Early("overflow:output", 400, "invalid_request_error", "exceed context limit: 108000 + 32000 > 131072"),
+    Early("overflow:llama", 400, "invalid_request_error", "too long: 6021 tokens > 4096 maximum"),
     Early("closed", 502, "api_error", "scripted", asked=2),
     Early("cut0", 502, "api_error", "scripted"),
     Early("errorsse", 503, "overloaded_error", "overloaded"),
     Early("error200", 429, "rate_limit_error", "quota is used up", "false"),
     Early("html200", 502, "api_error", "base_url"),
-    Early("empty200", 502, "api_error", "scripted"),
-    Early("emptyjson", 502, "api_error", "scripted"),
-    Early("badjson200", 502, "api_error", "scripted"),
+    Early("empty200", 502, "api_error", "empty"),
+    Early("emptyjson", 502, "api_error", "no chat completion"),
+    Early("badjson200", 502, "api_error", "not JSON"),
     Early("text", 401, "authentication_error", "wrongkey", "false", model="claude-ccr-wrongkey"),
     Early(
         "text", 401, "authentication_error", "CCR_TEST_KEY_THAT_IS_NOT_SET", "false", model="claude-ccr-nokey", asked=0
@@ -121,9 +119,9 @@ LATE = [
     Late("cuttool", "api_error", "scripted", "Partial."),
     Late("cutinside", "api_error", "scripted", "Partial."),
     Late("rst", "api_error", "scripted", WORDS),
-    Late("deadend", "api_error", "scripted", "Clean end, too early. "),
-    Late("deadendtool", "api_error", "scripted", "Clean end."),
-    Late("badsse", "api_error", "scripted", "before"),
+    Late("deadend", "api_error", "cut its answer off", "Clean end, too early. "),
+    Late("deadendtool", "api_error", "cut its answer off", "Clean end."),
+    Late("badsse", "api_error", "not json", "before"),
 ]
 
 
