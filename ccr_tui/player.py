@@ -40,7 +40,7 @@ def config(base: Config, db: Path) -> Config:
     return replace(base, providers={"demo": provider}, models=models, agents=agents, db=db, api_key=None, mode="normal")
 
 
-async def play(context: Callable[[], exchange.Context], rounds: int = 3, pause_s: float = PAUSE_S) -> None:
+async def play(context: Callable[[], exchange.Context], rounds: int = 20, pause_s: float = PAUSE_S) -> None:
     """Play every scene side by side, `rounds` times with pauses between."""
     for _ in range(rounds):
         await asyncio.gather(*(play_scene(scene, context, pause_s) for scene in demo.SCENES.values()))

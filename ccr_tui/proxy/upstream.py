@@ -267,6 +267,7 @@ def tls_reason(under: list[BaseException]) -> str:
     for cause in under:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return cause.verify_message or "the certificate cannot be verified"
-        if isinstance(cause, ssl.SSLError) and cause.reason:
-            return cause.reason.replace("_", " ").lower()
+        reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
+        if reason:  # aiohttp's own SSLError has none
+            return str(reason).replace("_", " ").lower()
     return "TLS failed"
