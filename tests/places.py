@@ -26,7 +26,7 @@ class Place:
     """A house and the upstream behind it."""
 
     house: House
-    upstream: ScriptedOpenAI
+    upstream: ScriptedOpenAI | None
     landed: dict[str, Trace] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
