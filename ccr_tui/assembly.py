@@ -17,12 +17,24 @@ from typing import cast
 from ccr_tui import values
 from ccr_tui.catalogue import Catalogue
 from ccr_tui.config import Config
+from ccr_tui.errors import ConfigError
 from ccr_tui.records import Mode
 from ccr_tui.settings import Layers, Section, default_config, default_db, read_dotenv
 
 
-def assemble(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tuple[Config, list[str]]:
-    """The configuration as far as it could be read, and what is wrong with it."""
+def load(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> Config:
+    """The configuration from flags (port, host, config, db), environment, .env in `cwd` and config.toml.
+
+    Raises ConfigError with every problem that was found.
+    """
+    config, problems = read(flags, env, cwd)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tuple[Config, list[str]]:
+    """The same, with the problems beside what could be read: enough to find the database of a broken configuration."""
     problems: list[str] = []
     dotenv, notes = read_dotenv(cwd)
     layers = Layers(flags, env, dotenv, problems)

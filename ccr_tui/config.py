@@ -1,9 +1,9 @@
-"""The configuration: what may be set, where from, and what is wrong with it.
+"""The configuration: what may be set.
 
-Owns the frozen `Config` and how it is put together from flags, environment, .env, config.toml and defaults. Must never
-be changed in place: a new one is swapped in by reference, and each exchange reads the reference once, so that flipping
-the mode can't tear a request in flight. The one surprise: keys are kept as written (`$DEEPSEEK_API_KEY`) and resolved
-only when a client is built.
+Owns the frozen `Config` and how credentials come out of it; `assembly.py` puts one together from flags, environment,
+.env, config.toml and defaults. Must never be changed in place: a new one is swapped in by reference, and each exchange
+reads the reference once, so that flipping the mode can't tear a request in flight. The one surprise: keys are kept as
+written (`$DEEPSEEK_API_KEY`) and resolved only when a client is built.
 """
 
 from __future__ import annotations
@@ -90,24 +90,6 @@ class Config:
     """The environment over .env, as they were read: where `credentials` looks up `$NAME`."""
     notes: tuple[str, ...] = ()
     """What is not wrong and still worth saying, a sentence each: a model left out, a file that others can read."""
-
-
-def load(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> Config:
-    """The configuration from flags (named as the fields of Config), environment, .env in `cwd` and config.toml.
-
-    Raises ConfigError with every problem that was found.
-    """
-    config, problems = read(flags, env, cwd)
-    if problems:
-        raise ConfigError(*problems)
-    return config
-
-
-def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tuple[Config, list[str]]:
-    """The same, with the problems beside what could be read: enough to find the database of a broken configuration."""
-    from ccr_tui.assembly import assemble  # it builds what is defined here, so it cannot be imported above
-
-    return assemble(flags, env, cwd)
 
 
 def key(provider: Provider, env: Mapping[str, str]) -> str | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ccr_tui import config as configuration
+from ccr_tui import assembly
 from ccr_tui.commands.flags import root_flags
 from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError
@@ -67,7 +67,7 @@ def read(flags: Mapping[str, str]) -> tuple[Config, list[str]]:
     """The configuration as far as it can be read, and what is wrong with it."""
     from ccr_tui.proxy.quirks import facts_for
 
-    config, problems = configuration.read(flags, os.environ, Path.cwd())
+    config, problems = assembly.read(flags, os.environ, Path.cwd())
     for model in config.models.values():
         try:
             if model.provider in config.providers:
@@ -79,7 +79,7 @@ def read(flags: Mapping[str, str]) -> tuple[Config, list[str]]:
 
 def database(flags: Mapping[str, str]) -> Path:
     """Where the traces are. A configuration that is otherwise broken does not matter for looking at them."""
-    config, _ = configuration.read(flags, os.environ, Path.cwd())
+    config, _ = assembly.read(flags, os.environ, Path.cwd())
     return config.db or Path()
 
 

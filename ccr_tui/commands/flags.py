@@ -1,7 +1,7 @@
 """The flags that choose the proxy and its files, before a command's name or after it.
 
 Owns their spelling. Must never import anything of ours: `ccr-tui --version` passes here. The one surprise: their values
-stay text until `config.load` checks them, so that a bad port is one problem among the others.
+stay text until `assembly.load` checks them, so that a bad port is one problem among the others.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
-from ccr_tui import config as configuration
+from ccr_tui import assembly
 from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe, settings
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.errors import ConfigError
@@ -94,7 +94,7 @@ def config_group() -> None:
 @settings
 def path(flags: Mapping[str, str]) -> None:
     """Print where config.toml is, or would be."""
-    click.echo(str(configuration.read(flags, os.environ, Path.cwd())[0].path))
+    click.echo(str(assembly.read(flags, os.environ, Path.cwd())[0].path))
 
 
 @config_group.command()
@@ -140,7 +140,7 @@ def init(flags: Mapping[str, str]) -> None:
     """Write a commented config.toml to begin with. One that exists is never touched."""
     from ccr_tui.editing import write
 
-    path = configuration.read(flags, os.environ, Path.cwd())[0].path
+    path = assembly.read(flags, os.environ, Path.cwd())[0].path
     assert path is not None
     if path.exists():
         raise ConfigError(f"{path} exists already, and was left as it is.")
