@@ -244,10 +244,11 @@ class Calling:
         """The model that the provider says has answered."""
         return self.reply.answered_by if self.reply else None
 
-    def record(self, price: Price | None) -> Attempt:
-        """The attempt as it ended, billed at `price`."""
+    def record(self, price_of: Callable[[Usage], Price | None]) -> Attempt:
+        """The attempt as it ended, billed at the price of the tokens that it used."""
         order, reply = self.order, self.reply
         usage = used(reply)
+        price = price_of(usage) if usage else None
         money, basis = billed(usage, price, reply.reported_cost if reply else None)
         return Attempt(
             n=self.n,

@@ -22,9 +22,11 @@ from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
 from ccr_tui.prices import Book
 from ccr_tui.proxy.exchange import Context
+from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.server import Server
 from ccr_tui.proxy.upstream import Upstreams
 from ccr_tui.records import Json, Price
+from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration, Counter
 
 TICK_S = 0.05
@@ -127,22 +129,23 @@ class Engine:
             "in_flight": len(self.feed.board),
         }
 
-    async def count(self, body: Json) -> int:
+    async def count(self, body: Json) -> Count:
         """Uncalibrated input tokens of a Messages body, counted in a thread."""
-        loop = asyncio.get_running_loop()
-        return (await loop.run_in_executor(self._threads, self._counter.request, body)).total
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._counter.request, body)
 
     async def estimate(self, body: Json) -> int:
-        """What count_tokens answers: the count as the default agent's model would report it."""
-        raw, config = await self.count(body), self.config
-        name = next(iter(config.agents.get("default", ())), None)
-        model = config.models.get(name or "")
-        key = f"{model.provider}/{model.id}" if model else ""
-        return self.calibration.estimate(key, raw).tokens
+        """What count_tokens answers: the count as the model that would be asked is expected to report it."""
+        count, config = await self.count(body), self.config
+        name = next(iter(config.agents.get("default", ())), "")
+        if name not in config.models:
+            return count.total
+        model = config.models[name]
+        ratio = facts_for(config.providers[model.provider], model).token_ratio
+        return self.calibration.estimate(f"{model.provider}/{model.id}", count.total, ratio).tokens
 
-    def _learn(self, key: str, raw: int, reported: int) -> None:
+    def _learn(self, key: str, raw: int, reported: int, ratio: float) -> None:
         before = self.calibration.known.get(key)
-        learned = self.calibration.learn(key, raw, reported)
+        learned = self.calibration.learn(key, raw, reported, ratio)
         if learned is not before:
             self._learned(key, learned.ratio, learned.n, learned.error)
 

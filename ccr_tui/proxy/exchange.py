@@ -27,7 +27,8 @@ from ccr_tui.proxy.draft import Draft
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.routing import Question, decide, resolve
 from ccr_tui.proxy.upstream import Upstreams
-from ccr_tui.records import Attempt, Json, Origin, Price, Trace
+from ccr_tui.records import Attempt, Json, Origin, Price, Trace, Usage
+from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration
 from ccr_tui.wire import loads
 
@@ -43,12 +44,12 @@ class Context:
     feed: Feed
     book: Book
     calibration: Calibration
-    count: Callable[[Json], Awaitable[int]]
+    count: Callable[[Json], Awaitable[Count]]
     """Uncalibrated input tokens of a client's body; counts in a thread."""
     tokens_of: Callable[[str], int]
     """Tokens of a short text."""
-    learn: Callable[[str, int, int], None]
-    """Told of every reported usage: calibration key, uncalibrated estimate, reported input tokens."""
+    learn: Callable[[str, int, int, float], None]
+    """Told of reported usage: calibration key, uncalibrated count, reported input tokens, the family's ratio."""
     clock: Callable[[], float] = time.time
     ticks: Callable[[], float] = time.perf_counter
 
@@ -114,7 +115,7 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
 
 
 async def ask_each(
-    draft: Draft, delivery: Delivery, asked: Asked, context: Context, counting: asyncio.Future[int]
+    draft: Draft, delivery: Delivery, asked: Asked, context: Context, counting: asyncio.Future[Count]
 ) -> None:
     """The chosen model, then its fallbacks. Raises the last one's ProxyError."""
     assert draft.decision is not None
@@ -128,7 +129,7 @@ async def ask_each(
 
 
 async def ask(
-    draft: Draft, delivery: Delivery, asked: Asked, context: Context, model: Model, counting: asyncio.Future[int]
+    draft: Draft, delivery: Delivery, asked: Asked, context: Context, model: Model, counting: asyncio.Future[Count]
 ) -> None:
     """One upstream call; whatever happens becomes an attempt of the trace. Raises ProxyError."""
     provider = context.config.providers[model.provider]
@@ -146,27 +147,29 @@ async def ask(
         raise
     finally:
         estimating.cancel()
-        done = calling.record(settled(price, calling.answered_by, context, model, provider))
-        draft.attempts.append(done)
-        learn(done, counting, context)
+        draft.attempts.append(calling.record(lambda usage: settled(price, usage, calling, context)))
+        learn(draft.attempts[-1], counting, context, facts_for(provider, model).token_ratio)
 
 
 async def estimate(
-    draft: Draft, context: Context, model: Model, provider: Provider, counting: asyncio.Future[int]
+    draft: Draft, context: Context, model: Model, provider: Provider, counting: asyncio.Future[Count]
 ) -> int:
     """The input tokens as this model is expected to count them."""
-    raw = await asyncio.shield(counting)
+    count = await asyncio.shield(counting)
     seed = facts_for(provider, model).token_ratio
-    found = context.calibration.estimate(f"{provider.name}/{model.id}", raw, seed).tokens
+    found = context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed).tokens
     draft.estimate = draft.flight.estimate = found
     return found
 
 
-def learn(done: Attempt, counting: asyncio.Future[int], context: Context) -> None:
-    """What the provider reports teaches the calibration of its model."""
+def learn(done: Attempt, counting: asyncio.Future[Count], context: Context, ratio: float) -> None:
+    """What the provider reports teaches the calibration of its model, where most of the request was text."""
     usage = done.usage
-    if usage and usage.basis == "reported" and counting.done() and not counting.cancelled():
-        context.learn(f"{done.provider}/{done.model}", counting.result(), usage.prompt)
+    if usage is None or usage.basis != "reported" or not counting.done() or counting.cancelled():
+        return
+    count = counting.result()
+    if count.teaches:
+        context.learn(f"{done.provider}/{done.model}", count.total, usage.prompt, ratio)
 
 
 def make_order(draft: Draft, asked: Asked, context: Context, model: Model, provider: Provider) -> Order:
@@ -200,14 +203,18 @@ async def quote(context: Context, model: Model, provider: Provider) -> Price | N
     return await asyncio.to_thread(context.book.quote, model, provider, at)
 
 
-def settled(
-    price: Price | None, answered_by: str | None, context: Context, model: Model, provider: Provider
-) -> Price | None:
-    """The price of the model that answered, where it is another than was asked and its price is known.
+def settled(price: Price | None, usage: Usage, calling: Calling, context: Context) -> Price | None:
+    """The price of the tokens used, as of the request's start, of the model that really answered.
 
-    DeepSeek answers retired names with their successors; what is billed is the successor.
+    DeepSeek answers retired names with their successors, and what is billed is the successor; Qwen's price depends on
+    the length of the request. What the user set stands.
     """
-    if answered_by in (None, model.id) or (price and price.basis == "user"):
+    if price and price.basis == "user":
         return price
-    other = context.book.known(replace(model, id=str(answered_by), price=None), provider, context.clock())
-    return other if isinstance(other, Price) else price
+    order, at = calling.order, calling.started_at
+    for id in (calling.answered_by, order.model.id):
+        model = replace(order.model, id=id or order.model.id, price=None)
+        found = context.book.known(model, order.provider, at, usage)
+        if isinstance(found, Price):
+            return found
+    return price

@@ -25,6 +25,8 @@ from httpx_aiohttp import AiohttpTransport
 from ccr_tui import demo
 from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 
+SLICE = 512 * 1024
+"""Bytes of a request body that are handed to the socket at once."""
 Response = httpx.Response
 LIMITS = httpx.Limits(max_connections=10_000, max_keepalive_connections=50, keepalive_expiry=120)
 """A number is needed: None becomes aiohttp's default of 100 connections, and the 101st stream would wait in silence."""
@@ -81,7 +83,12 @@ class Upstreams:
 
     async def _once(self, client: httpx.AsyncClient, call: Call) -> httpx.Response:
         timeout = httpx.Timeout(call.silence_s, connect=call.connect_s, pool=None)
-        request = client.build_request("POST", call.url, headers=call.headers, content=call.content, timeout=timeout)
+        headers, content = dict(call.headers), call.content
+        if len(content) <= SLICE:
+            request = client.build_request("POST", call.url, headers=headers, content=content, timeout=timeout)
+        else:
+            headers["content-length"] = str(len(content))
+            request = client.build_request("POST", call.url, headers=headers, content=slices(content), timeout=timeout)
         return await client.send(request, stream=True)
 
     def _client(self, way: str) -> httpx.AsyncClient:
@@ -130,6 +137,12 @@ class DemoStream(httpx.AsyncByteStream):
         for pause, piece in self._pieces:
             await asyncio.sleep(pause)
             yield piece
+
+
+async def slices(content: bytes) -> AsyncIterator[bytes]:
+    """A large body piece by piece: written in one go it would hold the loop."""
+    for start in range(0, len(content), SLICE):
+        yield content[start : start + SLICE]
 
 
 async def pieces(response: httpx.Response, call: Call) -> AsyncIterator[bytes]:
