@@ -93,10 +93,7 @@ async def test_reasoning_becomes_thinking_and_can_be_sent_back(stream: bool, sdk
     block = message.content[0]
     assert block.type == "thinking"
     assert block.thinking.strip() and block.signature
-    again = [
-        {"role": "assistant", "content": [block.model_dump()]},
-        {"role": "user", "content": "And three plus three?"},
-    ]
+    said = {"role": "assistant", "content": [block.model_dump()]}
     body["messages"] += [said, {"role": "user", "content": "And three plus three?"}]
     assert (await sdk.messages.create(**body)).content
 
