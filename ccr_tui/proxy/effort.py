@@ -55,15 +55,22 @@ def wish(body: Json) -> Wish:
 
 
 def decide(body: Json, facts: Facts, notes: Notes, *, tools: bool, forced: bool) -> Thought:
-    """`forced`: a tool call is forced; families that can't do both don't think then."""
+    """`tools`: some are sent. `forced`: a call of one is; families that can't do both don't think then."""
     wanted = wish(body)
     if wanted.on is False and facts.always_thinks:
         notes.add("thinking was to be off, but this model always thinks")
-    if forced and not facts.forced_tool_with_thinking and not facts.always_thinks and facts.thinking != "none":
+    reason = _forbidden(body, facts, forced)
+    if reason and not facts.always_thinks and facts.thinking != "none":
         if wanted.on:
-            notes.add("thinking was turned off: this model can't think while a tool call is forced")
+            notes.add(f"thinking was turned off: this model can't think {reason}")
         wanted = Wish(False, None)
     return _KNOBS[facts.thinking](wanted, facts, notes, tools)
+
+
+def _forbidden(body: Json, facts: Facts, forced: bool) -> str | None:
+    if forced and not facts.forced_tool_with_thinking:
+        return "while a tool call is forced"
+    return "in an answer that is not streamed" if facts.thinking_streamed_only and not body.get("stream") else None
 
 
 def nearest(effort: str, efforts: tuple[str, ...]) -> str:

@@ -83,6 +83,8 @@ class Facts:
     """What the `thinking` object says when thinking is wanted (knob "thinking_type")."""
     always_thinks: bool = False
     """True: thinking can't be turned off, and asking for it answers 400."""
+    thinking_streamed_only: bool = False
+    """True: thinking answers 400 in a request that is not streamed, so it is turned off for that one."""
     tool_choice_forced: bool = True
     """False: only "auto" is taken, so forcing becomes a sentence in the system message."""
     tool_choice_none: bool = True

@@ -23,11 +23,13 @@ FACTS = Facts(
 
 MEMBERS: Members = (
     (r"qwq|qvq|-thinking", {"always_thinks": True}),
-    # coder and instruct models do not think, and refuse or ignore the knob
-    (r"coder|-instruct|qwen2|qwen-(max|turbo)(-\d{4}|$)|qwen3-max$", {"thinking": "none", "reasoning_back": None,
-                                                                     "forced_tool_with_thinking": True,
-                                                                     "json_with_thinking": True}),
-    (r"coder|qwen-(max|turbo)|deepseek|qwen3-(?!vl|omni)", {"images": False}),
+    # coder, instruct and the first max do not think, and refuse or ignore the knob
+    (r"coder|-instruct|qwen2|qwen-max", {"thinking": "none", "reasoning_back": None, "forced_tool_with_thinking": True,
+                                         "json_with_thinking": True}),
+    # "parameter.enable_thinking must be set to false for non-streaming calls" (open weights; langchain4j #3974)
+    (r"qwen3-\d+b", {"thinking_streamed_only": True}),
+    # vision came to plus and flash with 3.5; max is text only as far as 3.7, later ones unchecked
+    (r"-max|coder|qwen-(turbo|plus|flash|long)|deepseek|qwen3-(?!vl|omni)|qwq", {"images": False}),
     (r"coder-(plus|flash)", {"context": 1_000_000, "max_output": 65_536}),
     (r"deepseek-v[4-9]", {"reasoning_required": True}),
 )  # fmt: skip
