@@ -12,10 +12,11 @@ import gc
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from textual import on, work
 from textual.app import App, SystemCommand
@@ -35,6 +36,9 @@ from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
 
 
+Play = Callable[[], Coroutine[Any, Any, None]]
+
+
 @dataclass
 class StoreChanged(Message):
     """The store has committed; `last` is the number of its last trace."""
@@ -46,7 +50,8 @@ class CcrApp(App[None]):
     """Starts the house on its own loop, and shows it."""
 
     TITLE = "ccr-tui"
-    CSS_PATH = "screens/ink.tcss"
+    CSS_PATH = [f"screens/{name}.tcss" for name in ("live", "trace", "ask", "help")]
+    """All at once: reading a sheet when its screen first opens stalls the event loop."""
     DEFAULT_MODE = "live"
     BINDINGS = [
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -55,9 +60,10 @@ class CcrApp(App[None]):
         Binding("ctrl+q,ctrl+c", "quit", "Quit", show=False),
     ]
 
-    def __init__(self, house: SeenHouse, demo: bool = False) -> None:
+    def __init__(self, house: SeenHouse, demo: bool = False, play: Play | None = None) -> None:
+        """`play` plays a session through the house, for the demo."""
         super().__init__()
-        self.house, self.demo = house, demo
+        self.house, self.demo, self.play = house, demo, play
         self.live = LiveScreen(house, demo)
         self.grace_s = 10.0
         """How long streams may still run after the app has ended."""
@@ -84,6 +90,8 @@ class CcrApp(App[None]):
         self.live.open_up()
         gc.collect()
         gc.freeze()
+        if self.play is not None:
+            await self.play()
 
     @on(StoreChanged)
     def _changed(self) -> None:
@@ -145,7 +153,7 @@ def run(config: Config, demo: bool = False) -> int:
 
 async def _run(config: Config, demo: bool) -> int:
     house = House(config)
-    app = CcrApp(house, demo)
+    app = CcrApp(house, demo, (lambda: player.play(lambda: house.engine.context)) if demo else None)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         with suppress(NotImplementedError):  # Windows has no signal handlers on its loop

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -37,17 +35,15 @@ class Answers(Inked, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One answer."""
         if y >= len(self.answers):
-            return Strip.blank(self.size.width)
+            return self.strip([], self.size.width)
         answer = self.answers[y]
-        strip = Strip([Segment(f" {answer.key}  ", self.ink("title")), Segment(answer.words, self.ink("plain"))])
-        strip = strip.adjust_cell_length(self.size.width)
-        return strip.apply_style(Style(bgcolor=self.ink("cursor").bgcolor)) if y == self.chosen else strip
+        pieces = [(f" {answer.key}  ", "title"), (answer.words, "")]
+        return self.strip(pieces, self.size.width, "cursor" if y == self.chosen else "")
 
 
 class Ask(ModalScreen[str | None]):
     """Shows the question; its result is the key of the answer, or None."""
 
-    CSS_PATH = "ask.tcss"
     BINDINGS = [
         Binding("escape", "answer('')", "Leave it"),
         Binding("enter", "choose", "Choose"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.cells import cell_len
-from rich.segment import Segment
 from textual import events
 from textual.binding import Binding
 from textual.strip import Strip
@@ -51,21 +50,21 @@ class Header(Inked):
         pieces: Pieces = [(" ccr-tui ", "chip"), (" ", "")]
         if self.trouble:
             pieces += [(show.fit(show.harmless(f"✗ {self.trouble}"), max(0, width - 11)), "bad")]
-            return self._strip(pieces, width)
+            return self.strip(pieces, width)
         if engine.address:
             pieces += [("● ", "good"), (engine.address, "strong"), ("  ", "")]
         else:
             pieces += [("○ ", "warn"), ("starting…", "muted"), ("  ", "")]
         pieces += [((" DEMO " if self.demo else "") + engine.config.mode.upper(), "title"), ("  ", "")]
         used = sum(cell_len(text) for text, _ in pieces)
-        return self._strip(pieces + self._agents(engine.config, width - used - 1), width)
+        return self.strip(pieces + self._agents(engine.config, width - used - 1), width)
 
     def _agents(self, config: Config, room: int) -> Pieces:
         pieces: Pieces = []
         told = list(agents_of(config))
         for number, (agent, model) in enumerate(told):
             part: Pieces = [(f"{agent} ", AGENT_INKS.get(agent, "muted"))] if agent else []
-            part += [(model, "plain" if number or agent else "strong")]
+            part += [(model, "" if number or agent else "strong")]
             more = f" +{len(told) - number}"
             size = sum(cell_len(text) for text, _ in part) + (3 if pieces else 0)
             spare = len(more) if number + 1 < len(told) else 0
@@ -74,9 +73,6 @@ class Header(Inked):
             pieces += ([(" · ", "faint")] if pieces else []) + part
             room -= size
         return pieces
-
-    def _strip(self, pieces: Pieces, width: int) -> Strip:
-        return Strip([Segment(text, self.ink(ink or "plain")) for text, ink in pieces]).adjust_cell_length(width)
 
 
 def agents_of(config: Config) -> Iterable[tuple[str, str]]:
@@ -136,17 +132,17 @@ class Footer(Inked):
         """The one line."""
         width = self.size.width
         stall = f"loop {max(0, self._stall)} ms "
-        segments, self._places = [Segment(" ")], []
+        pieces, self._places = [(" ", "")], []
         used = 1
         for binding in self._shown(width - len(stall) - 2):
             key, words = self._words(binding)
-            segments += [Segment(key, self.ink("title")), Segment(f" {words}  ", self.ink("muted"))]
+            pieces += [(key, "title"), (f" {words}  ", "muted")]
             self._places.append((used, used + len(key) + len(words) + 1, binding.key))
             used += cell_len(key) + len(words) + 3
         slow = self._stall >= SLOW_MS
-        segments.append(Segment(" " * max(0, width - used - len(stall) - 2)))
-        segments.append(Segment(("! " if slow else "  ") + stall, self.ink("warn" if slow else "faint")))
-        return Strip(segments).adjust_cell_length(width)
+        pieces.append((" " * max(0, width - used - len(stall) - 2), ""))
+        pieces.append((("! " if slow else "  ") + stall, "warn" if slow else "faint"))
+        return self.strip(pieces, width)
 
     def _shown(self, room: int) -> list[Binding]:
         """What fits: the screen's own keys from the left, help, palette and quit always."""

@@ -169,7 +169,7 @@ class _Page:
             inner = text.replace("<system-reminder>", "").replace("</system-reminder>", "").strip()
             self.section(f"reminder · {_first_line(inner)[:60]} · {show.size(len(inner))} characters", inner)
         else:
-            self.at = self.say(text, "  ", "person", "❯ ", "title")
+            self.at = self.say(text, "  ", "strong", "❯ ", "title")
 
     def model(self, block: Json) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
@@ -181,7 +181,7 @@ class _Page:
             title = f"✻ thinking · {_first_line(text)[:60]} · {show.size(len(text))} characters"
             self.section(title, text, "thinking")
         else:
-            self.say(text_of(block), "  ", "plain", "● ", "plain")
+            self.say(text_of(block), "  ", "", "● ", "")
 
     def call(self, block: Json) -> None:
         name = show.harmless(str(block.get("name", "?")))

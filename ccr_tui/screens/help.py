@@ -34,7 +34,6 @@ NAMES = {"enter": "⏎", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", 
 class HelpScreen(ModalScreen[None]):
     """A list of keys over the screen."""
 
-    CSS_PATH = "help.tcss"
     BINDINGS = [Binding("escape,question_mark,q", "dismiss", "Close")]
 
     def __init__(self, everywhere: Iterable[BindingType]) -> None:
@@ -43,7 +42,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The list."""
-        viewer = Viewer(id="keys")
+        viewer = Viewer(id="keys", still=True)
         viewer.border_title, viewer.border_subtitle = "Keys", "esc closes"
         viewer.load(lambda _: self._document())
         yield viewer

@@ -1,44 +1,64 @@
 """The colours, by what they mean.
 
-Owns the names of the inks and the two themes. Must never be the only carrier of a meaning: whatever is coloured has a
-word or a symbol too. The one surprise: an ink is a component class, so that a theme or a terminal without colours
-changes it everywhere at once; `ink.tcss` is the only place that has values.
+Owns the inks, which are colours of the theme by what they say, and the two themes. Must never be the only carrier of a
+meaning: whatever is coloured has a word or a symbol too. The one surprise: inks are not component classes of style
+sheets, because matching two dozen of those for every widget took the event loop 100 ms when a screen opened.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
+from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
-INKS = (
-    "plain",
-    "muted",
-    "faint",
-    "strong",
-    "title",
-    "good",
-    "warn",
-    "bad",
-    "money",
-    "link",
-    "key",
-    "string",
-    "number",
-    "literal",
-    "thinking",
-    "person",
-    "tool",
-    "think",
-    "coder",
-    "router",
-    "background",
-    "header",
-    "cursor",
-    "cursor-blurred",
-    "match",
-    "chip",
-)
+
+class Ink(NamedTuple):
+    """How something is drawn: variables of the theme, how strong they are, and the look of the letters."""
+
+    colour: str = "foreground"
+    strength: float = 1.0
+    bold: bool = False
+    italic: bool = False
+    on: str = ""
+    """Its own background; empty is the widget's."""
+    on_strength: float = 1.0
+
+
+INKS = {
+    "": Ink(),
+    "muted": Ink(strength=0.62),
+    "faint": Ink(strength=0.38),
+    "strong": Ink(bold=True),
+    "title": Ink("primary", bold=True),
+    "good": Ink("success"),
+    "warn": Ink("warning"),
+    "bad": Ink("error"),
+    "money": Ink("success"),
+    "link": Ink("secondary"),
+    "key": Ink("secondary"),
+    "string": Ink("success"),
+    "number": Ink("warning"),
+    "literal": Ink("ink-violet"),
+    "thinking": Ink(strength=0.62, italic=True),
+    "tool": Ink("secondary"),
+    "think": Ink("ink-violet"),
+    "coder": Ink("ink-teal"),
+    "router": Ink("warning"),
+    "background": Ink(strength=0.62),
+    "cursor": Ink(on="primary", on_strength=0.3),
+    "cursor-blurred": Ink(on="foreground", on_strength=0.1),
+    "match": Ink("background", bold=True, on="warning"),
+    "chip": Ink("background", bold=True, on="primary"),
+}
+
+FILLED = ("match", "chip")
+"""Inks with a background that shows everywhere."""
 
 AGENT_INKS = {
     "tool": "tool",
@@ -88,20 +108,48 @@ THEMES = (
 class Inked(Widget):
     """A widget that draws its own lines with the inks."""
 
-    COMPONENT_CLASSES = {f"ink--{name}" for name in INKS}
-
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._inks: dict[str, Style] = {}
 
     def ink(self, name: str) -> Style:
-        """The style of an ink, background included only where the ink is a background."""
+        """The style of an ink, on its own background or the widget's."""
         style = self._inks.get(name)
         if style is None:
-            filled = name.startswith("cursor") or name in ("match", "chip", "header")
-            style = self.get_component_rich_style(f"ink--{name}", partial=not filled)
-            self._inks[name] = style
+            style = self._inks[name] = self._mixed(INKS[name])
         return style
+
+    def _mixed(self, ink: Ink) -> Style:
+        below = self.background_colors[1]
+        if ink.on:
+            below = below.blend(self._colour(ink.on), ink.on_strength)
+        colour = below.blend(self._colour(ink.colour), ink.strength)
+        return Style(color=colour.rich_color, bgcolor=below.rich_color, bold=ink.bold, italic=ink.italic)
+
+    def _colour(self, variable: str) -> Color:
+        variables = self.app.theme_variables
+        return Color.parse(variables.get(variable) or variables["secondary"])
+
+    def strip(self, pieces: Iterable[tuple[str, str]], width: int, on: str = "") -> Strip:
+        """A line of pieces, each text and ink, in exactly `width` cells; `on` names an ink whose background is below.
+
+        Spaces around a piece are segments of their own, since some programs that draw SVG swallow them in a text.
+        """
+        blank = Style(bgcolor=self.ink(on).bgcolor)
+        segments: list[Segment] = []
+        for text, name in pieces:
+            if not text:
+                continue
+            style = self.ink(name)
+            if on and name not in FILLED:
+                style += blank
+            bare = text.strip(" ")
+            if not bare or name in FILLED or len(bare) == len(text):
+                segments.append(Segment(text, style if bare else Style(bgcolor=style.bgcolor)))
+            else:
+                head, _, tail = text.partition(bare)
+                segments += [Segment(t, s) for t, s in ((head, blank), (bare, style), (tail, blank)) if t]
+        return Strip(segments).adjust_cell_length(width, blank)
 
     def notify_style_update(self) -> None:
         """Another theme: look the styles up again."""

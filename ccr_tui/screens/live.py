@@ -37,7 +37,6 @@ TODAY_S = 1.0
 class LiveScreen(Screen[None]):
     """Header, Now, Today, Requests, footer."""
 
-    CSS_PATH = "live.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (50, "-tall")]
     BINDINGS = [

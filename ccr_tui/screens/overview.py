@@ -11,7 +11,7 @@ from ccr_tui.screens import show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
 
-NAME = 18
+NAME = 20
 """Columns of the names at the left."""
 
 
@@ -59,7 +59,7 @@ def _summary(page: Document, trace: Trace) -> None:
         + (f" · first token after {show.duration(trace.ttft_ms)}" if trace.ttft_ms is not None else ""),
     )
     if decision is not None:
-        agent = (decision.agent, AGENT_INKS.get(decision.agent, "plain"))
+        agent = (decision.agent, AGENT_INKS.get(decision.agent, ""))
         page.put(("route      ", "muted"), f"{decision.mode} · ", agent, f" · {show.harmless(decision.rule)}")
     where = [trace.kind, *(f"{k} {show.harmless(v)}" for k, v in _places(trace) if v)]
     page.put(("from       ", "muted"), " · ".join(where), hang=11)
@@ -95,7 +95,7 @@ def bars_of(trace: Trace) -> list[Bar]:
     """The trace's own spans, and where there is more than one attempt, each attempt with its parts."""
     several = len(trace.attempts) > 1
     taken = {"connect", "wait", "stream"} if several else set()
-    bars = [(name, a, b, SPAN_INKS.get(name, "plain")) for name, a, b in trace.spans if name not in taken]
+    bars = [(name, a, b, SPAN_INKS.get(name, "")) for name, a, b in trace.spans if name not in taken]
     seen = {name for name, _, _, _ in bars}
     for attempt in trace.attempts:
         parts = _parts(attempt, round((attempt.started_at - trace.started_at) * 1000))
@@ -137,7 +137,7 @@ def _waterfall(page: Document, trace: Trace, width: int) -> None:
 def _bar(start: int, end: int, total: int, room: int, ink: str) -> tuple[str, str]:
     """A stretch of the axis, at least an eighth of a cell wide so that short spans are seen."""
     left = min(room - 1, int(start / total * room))
-    eighths = max(1, round((end - start) / total * room * 8))
+    eighths = max(1, round(end / total * room * 8) - left * 8)
     whole, part = divmod(eighths, 8)
     text = "█" * whole + (" ▏▎▍▌▋▊▉"[part] if part else "")
     return " " * left + text[: room - left], ink
@@ -152,12 +152,10 @@ def _tokens(page: Document, trace: Trace) -> None:
     if usage is None and trace.estimate is None:
         return
     reported = (
-        {"reported": "reported", "estimated": "estimated", "mixed": "partly estimated"}[usage.basis]
-        if usage
-        else "reported"
+        {"reported": "reported", "estimated": "estimated", "mixed": "partly so"}[usage.basis] if usage else "reported"
     )
     _heading(page, "Tokens")
-    page.put((f"{'':{NAME}}{'before':>10}{reported:>17}", "muted"))
+    page.put((_cells("", "estimate", reported), "muted"))
     prompt = usage.prompt if usage else None
     _row(page, "input", trace.estimate, prompt, _error(trace.estimate, prompt))
     if usage is not None:
@@ -171,7 +169,7 @@ def _tokens(page: Document, trace: Trace) -> None:
 
 def _row(page: Document, name: str, estimate: int | None, reported: int | None, note: str) -> None:
     before = show.tokens(estimate) if estimate is not None else ""
-    page.put(f"{name:{NAME}}{before:>10}{show.tokens(reported):>17}", (f"   {note}", "muted"))
+    page.put(_cells(name, before, show.tokens(reported)), (f"   {note}", "muted"))
 
 
 def _error(estimate: int | None, reported: int | None) -> str:
@@ -210,18 +208,21 @@ BASIS = {
 def _attempt_cost(page: Document, attempt: Attempt) -> None:
     usage, price = attempt.usage, attempt.price
     if usage is not None and price is not None:
+        page.put((_cells("", "tokens", "per million", "cost"), "muted"))
         for name, count, rate in _cost_parts(usage, price):
             if count:
                 part = show.money(round(count * rate / 1_000_000))
-                page.put(
-                    f"{name:{NAME}}{show.tokens(count):>10}", (f" × {show.money(rate):>8}/M", "muted"), f"{part:>12}"
-                )
+                page.put(_cells(name, show.tokens(count), show.money(rate), part))
     note = BASIS[attempt.cost_basis]
     if price is not None and price.source:
         note += f" · {show.harmless(price.source)}"
-    page.put(
-        f"{'total':{NAME}}{'':22}", (f"{show.money(attempt.cost):>12}", "money"), (f"   {note}", "muted"), hang=NAME
-    )
+    total = f"{show.money(attempt.cost):>12}"
+    page.put(_cells("total", "", "", "")[:-12], (total, "money"), (f"   {note}", "muted"), hang=NAME)
+
+
+def _cells(name: str, *values: str) -> str:
+    """A name, then values at the right of their columns."""
+    return f"{name:{NAME}}{values[0]:>10}" + "".join(f"{value:>12}" for value in values[1:])
 
 
 def _cost_parts(usage: Usage, price: Price) -> list[tuple[str, int, int]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from rich.segment import Segment
 from textual.strip import Strip
 
 from ccr_tui.records import Flight
@@ -36,8 +35,7 @@ class Panel(Inked):
         """One of its lines."""
         lines = self.lines()
         pieces = lines[y] if y < len(lines) else []
-        strip = Strip([Segment(text, self.ink(ink or "plain")) for text, ink in pieces])
-        return strip.adjust_cell_length(self.size.width)
+        return self.strip(pieces, self.size.width)
 
 
 class Now(Panel):
@@ -77,7 +75,7 @@ class Now(Panel):
             (f" {SPINNER[int(now * 10) % len(SPINNER)]} ", "title"),
             (show.fit(show.harmless(AGENTS.get(agent, agent)), 7), AGENT_INKS.get(agent, "muted")),
             (show.fit(show.model(flight.model or flight.asked_model), named), "strong"),
-            (" " + show.fit(phase(flight), 15), "think" if flight.phase == "thinking" else "plain"),
+            (" " + show.fit(phase(flight), 15), "think" if flight.phase == "thinking" else ""),
             *self._speed(flight, now),
             (f"{show.duration((now - flight.started_at) * 1000):>8} ", "muted"),
         ]
@@ -91,7 +89,7 @@ class Now(Panel):
         told = f"~{show.tokens(guessed)} tok" if guessed else ""
         since = now - flight.started_at - (flight.ttft_ms or 0) / 1000
         rate = f"{guessed / since:.0f} tok/s" if guessed and flight.ttft_ms is not None and since > RATE_AFTER_S else ""
-        return [(f"{told:>10}", "plain"), (f"{rate:>11}", "muted")]
+        return [(f"{told:>10}", ""), (f"{rate:>11}", "muted")]
 
 
 def phase(flight: Flight) -> str:
@@ -137,7 +135,7 @@ class TodayPanel(Panel):
             [(" spent     ", "muted"), (show.money(today.spent), "money"), *unpriced(today)],
             [
                 (" tokens    ", "muted"),
-                (f"{show.tokens(today.prompt_tokens)} in · {show.tokens(today.output_tokens)} out", ""),
+                (tokens(today), ""),
             ],
             [(" cached    ", "muted"), (full, "good"), (rest, "faint"), (cached, "")],
             [(" requests  ", "muted"), (f"{today.requests}", ""), (f" {graph}", "link")],
@@ -158,7 +156,7 @@ class TodayPanel(Panel):
             dot,
             (f"{cached} cached", ""),
             dot,
-            (f"{show.tokens(today.prompt_tokens)} in, {show.tokens(today.output_tokens)} out", ""),
+            (tokens(today), ""),
         ]
 
 

@@ -42,7 +42,7 @@ def _event(page: Document, event: TimelineEvent, since: int, text: str) -> None:
         (show.fit(show.harmless(event.type), 20), _ink(event.type)),
         f" {'' if event.index is None else event.index:>5} ",
         (f"{event.size or '':>6}  ", "muted"),
-        (text, "plain"),
+        (text, ""),
         hang=54,
     )
 

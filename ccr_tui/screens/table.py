@@ -7,12 +7,10 @@ apart (`_fresh`), so that the pages below keep their numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events, on, work
 from textual.binding import Binding
 from textual.geometry import Size
@@ -276,23 +274,13 @@ class Table(Inked, ScrollView, can_focus=True):
         """The headings, or one row."""
         width = self.size.width
         if y == 0:
-            return self._draw([(self._fit(c.title, c), "header") for c in self._columns], width)
+            return self.strip(spaced((self._fit(c.title, c), "muted") for c in self._columns), width)
         index = self.scroll_offset.y + y - self.HEADINGS
         if index >= self.total:
-            return Strip(
-                [Segment(self.empty if y == 2 and not self.total else "", self.ink("muted"))]
-            ).adjust_cell_length(width)
+            return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width)
         row = self.row_at(index)
-        strip = self._draw(self._cells(row) if row else [("…", "faint")], width)
-        if index == self.cursor:
-            strip = strip.apply_style(Style(bgcolor=self.ink("cursor" if self.has_focus else "cursor-blurred").bgcolor))
-        return strip
-
-    def _draw(self, cells: Pieces, width: int) -> Strip:
-        segments: list[Segment] = []
-        for text, ink in cells:
-            segments += (Segment(text, self.ink(ink or "plain")), Segment(" "))
-        return Strip(segments).adjust_cell_length(width)
+        cursor = "" if index != self.cursor else "cursor" if self.has_focus else "cursor-blurred"
+        return self.strip(spaced(self._cells(row)) if row else [("…", "faint")], width, cursor)
 
     def _fit(self, text: str, column: Column) -> str:
         return show.fit_right(text, column.width) if column.right else show.fit(text, column.width)
@@ -379,6 +367,13 @@ class Table(Inked, ScrollView, can_focus=True):
         self._go(index)
         if again or event.chain > 1:
             self.action_open()
+
+
+def spaced(cells: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Cells with a space after each."""
+    for cell in cells:
+        yield cell
+        yield " ", ""
 
 
 def _dense(source: Source, head: int, total: int) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from rich.segment import Segment
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -63,11 +62,11 @@ class Tabs(Inked):
 
     def render_line(self, y: int) -> Strip:
         """The one line."""
-        segments = [Segment(" ")]
+        pieces = [(" ", "")]
         for number, (_, title) in enumerate(TABS, 1):
             ink = "chip" if number == self.chosen else "muted"
-            segments += [Segment(f" {number} {title} ", self.ink(ink)), Segment(" ")]
-        return Strip(segments).adjust_cell_length(self.size.width)
+            pieces += [(f" {number} {title} ", ink), (" ", "")]
+        return self.strip(pieces, self.size.width)
 
     def on_click(self, event: events.Click) -> None:
         """Open the tab."""
@@ -98,13 +97,12 @@ class Headline(Inked):
         parts = [(" Trace ", "chip"), (head, "muted"), (names, "strong"), (f"  {words}", ink)]
         used = sum(len(text) for text, _ in parts)
         parts += [(" " * max(0, width - used - len(end)), ""), (end, "muted")]
-        return Strip([Segment(text, self.ink(ink or "plain")) for text, ink in parts]).adjust_cell_length(width)
+        return self.strip(parts, width)
 
 
 class TraceScreen(Screen[None]):
     """Tabs over viewers."""
 
-    CSS_PATH = "trace.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal")]
     BINDINGS = [
         Binding("escape,backspace", "back", "Back", key_display="esc"),
@@ -146,11 +144,11 @@ class TraceScreen(Screen[None]):
         self.trace: Trace | None = None
         self.headline, self.tabs, self.footer = Headline(row), Tabs(), Footer(house)
         self.viewers = {
-            "overview": Viewer(id="overview", fluid=True),
+            "overview": Viewer(id="overview", fluid=True, still=True),
             "conversation": Viewer(id="conversation"),
             "received": Viewer(id="received"),
             "sent": Viewer(id="sent", empty="nothing was sent"),
-            "route": Viewer(id="route"),
+            "route": Viewer(id="route", still=True),
             "stream": Viewer(id="stream"),
         }
         self.titles = {"overview": "Overview", "conversation": "Conversation", "route": "Route", "stream": "Stream"}

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events, on, work
 from textual.binding import Binding
 from textual.geometry import Size
@@ -25,7 +23,7 @@ from textual.worker import get_current_worker
 
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import Inked
-from ccr_tui.screens.lines import Document, Row, rows_of
+from ccr_tui.screens.lines import Document, Row, Span, rows_of
 
 Build = Callable[[int], Document]
 """Makes the document for a width; called in a thread."""
@@ -78,10 +76,14 @@ class Viewer(Inked, ScrollView, can_focus=True):
             """The viewer, for `@on` selectors."""
             return self.viewer
 
-    def __init__(self, *, id: str | None = None, fluid: bool = False, empty: str = "nothing here") -> None:
+    def __init__(
+        self, *, id: str | None = None, fluid: bool = False, still: bool = False, empty: str = "nothing here"
+    ) -> None:
         super().__init__(id=id)
         self.fluid = fluid
         """Whether another width needs another document."""
+        self.still = still
+        """Whether it has no cursor, since there is nothing to fold: keys scroll."""
         self.empty = empty
         self.document = Document()
         self.folded: frozenset[int] = frozenset()
@@ -169,32 +171,30 @@ class Viewer(Inked, ScrollView, can_focus=True):
         width = self.size.width
         if not self._rows:
             words = self.empty if self.ready else "…"
-            return Strip([Segment(words if y == 0 else "", self.ink("muted"))]).adjust_cell_length(width)
+            return self.strip([(words if y == 0 else "", "muted")], width)
         if index >= len(self._rows):
-            return Strip.blank(width)
-        strip = Strip(list(self._segments(*self._rows[index]))).adjust_cell_length(width)
-        if index == self.row:
-            strip = strip.apply_style(Style(bgcolor=self.ink("cursor" if self.has_focus else "cursor-blurred").bgcolor))
-        return strip
+            return self.strip([], width)
+        cursor = "" if index != self.row or self.still else "cursor" if self.has_focus else "cursor-blurred"
+        return self.strip(self._pieces(*self._rows[index]), width, cursor)
 
-    def _segments(self, index: int, start: int, end: int) -> Iterable[Segment]:
+    def _pieces(self, index: int, start: int, end: int) -> Iterable[tuple[str, str]]:
         line = self.document.lines[index]
         folded = index in self.folded
         text, spans = line.shown(folded)
         if start:
-            yield Segment(" " * min(line.hang, self._width // 2))
+            yield " " * min(line.hang, self._width // 2), ""
         yield from self._inked(text, start, end, spans)
         if folded and not line.closed and end == len(text):
-            yield Segment(" …", self.ink("muted"))
+            yield " …", "muted"
 
-    def _inked(self, text: str, start: int, end: int, spans: Iterable[tuple[int, int, str]]) -> Iterable[Segment]:
+    def _inked(self, text: str, start: int, end: int, spans: Iterable[Span]) -> Iterable[tuple[str, str]]:
         marks = [(a, b, ink) for a, b, ink in spans if a < end and b > start]
         if self._pattern is not None:
             marks += [(*found.span(), "match") for found in self._pattern.finditer(text, max(0, start - 80), end + 80)]
         cuts = sorted({start, end, *(min(max(c, start), end) for a, b, _ in marks for c in (a, b))})
         for a, b in pairwise(cuts):
             over = [ink for x, y, ink in marks if x <= a and b <= y]
-            yield Segment(text[a:b], self.ink(over[-1]) if over else self.ink("plain"))
+            yield text[a:b], over[-1] if over else ""
 
     # -- moving
 
@@ -214,13 +214,20 @@ class Viewer(Inked, ScrollView, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Move the cursor by rows."""
-        self._go(self.row + by)
+        if self.still:
+            self._scroll(by)
+        else:
+            self._go(self.row + by)
+
+    def _scroll(self, by: int) -> None:
+        self.scroll_to(y=self.scroll_offset.y + by, animate=False, force=True)
 
     def action_page(self, pages: float) -> None:
         """Scroll by pages, the cursor with them."""
         by = int((self.scrollable_content_region.height - 1) * pages)
-        self.scroll_to(y=self.scroll_offset.y + by, animate=False, force=True)
-        self._go(self.row + by)
+        self._scroll(by)
+        if not self.still:
+            self._go(self.row + by)
 
     def action_jump(self, row: int) -> None:
         """To the top (0) or the bottom (-1)."""
@@ -333,4 +340,8 @@ class Viewer(Inked, ScrollView, can_focus=True):
         if self.words:
             at = bisect_right(self.hits, self._place[0])
             return f"“{self.words}” {at}/{len(self.hits)}" if self.hits else f"“{self.words}” not found"
-        return f"{self.row + 1}/{len(self._rows)}" if self._rows else ""
+        return f"{self.row + 1}/{len(self._rows)}" if self._rows and not self.still else ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are not shown."""
+        return not self.still or "fold" not in action
