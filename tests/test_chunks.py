@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from itertools import pairwise, takewhile
 
+import generated
 import pytest
 from hypothesis import given, settings
 
 from ccr_tui import chunks
 from ccr_tui.records import Json
-from tests import generated
 
 
 def same(left: Json, right: Json) -> bool:

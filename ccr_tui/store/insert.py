@@ -162,7 +162,7 @@ class Insertion:
 
     def _shares(self, trace: Trace, row: dict[str, Any]) -> Iterable[list[Any]]:
         """What each attempt adds to the sums. The request itself is counted with its answer, or alone."""
-        slot = int(trace.started_at // SLOT_S * SLOT_S)
+        slot = int(trace.started_at) // SLOT_S * SLOT_S
         for_all = [row["agent"] or "", row["session_id"] or 0, row["project_id"] or 0, trace.kind]
         request = [1, int(trace.outcome == "error")]
         if trace.answer is None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -171,6 +172,11 @@ def trouble(path: Path, error: Exception) -> StoreError:
     return StoreError(f"{path} is damaged or is no database ({error}). Move it away; a new one will be made.")
 
 
+HEAD = """
+SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)
+FROM pragma_user_version, pragma_application_id
+"""
+"""In one statement, lest another process makes the tables between two."""
 CURES = (
     ("locked", "Another process has been writing for long; end it, or choose another file with --db."),
     ("readonly", "Make the file and its directory writable, or choose another file with --db."),
@@ -187,17 +193,27 @@ def _make_file(path: Path) -> None:
 
 
 def _configure(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     with suppress(PermissionError):
         path.chmod(0o600)
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Tried again while others open the file too: for this change alone SQLite does not wait by itself."""
+    end = time.monotonic() + BUSY_S
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 def _version(connection: sqlite3.Connection, path: Path) -> int:
     """How many migrations ran. Raises StoreError for a database that isn't ours to touch."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    taken = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    version, application, taken = connection.execute(HEAD).fetchone()
     if taken and application != APPLICATION:
         raise StoreError(f"{path} is another program's database. Choose another file with --db or CCR_TUI_DB.")
     if version > VERSION:
@@ -205,7 +221,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
             f"{path} was made by a newer ccr-tui (schema {version}; this one knows {VERSION}). "
             "Update ccr-tui, or choose another file with --db or CCR_TUI_DB."
         )
-    return version
+    return int(version)
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
@@ -216,11 +232,15 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     migrations = Migrations("ccr-tui")
     for number, step in enumerate(STEPS, 1):
         migrations(name=f"{number:03d}_{step.__name__}")(_versioned(number, step))
+    connection.execute("BEGIN IMMEDIATE")  # of several processes that find a new file, one makes the tables
     try:
-        migrations.apply(Database(connection))
-    except sqlite3.OperationalError:
-        if _version(connection, path) != VERSION:  # else another process was quicker
-            raise
+        if _version(connection, path) != VERSION:
+            migrations.apply(Database(connection))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _versioned(number: int, step: Callable[[Database], None]) -> Callable[[Database], None]:

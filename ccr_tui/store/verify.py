@@ -1,0 +1,160 @@
+"""Proof that the database holds what was put into it.
+
+Owns the checks of `traces verify`. Must never write, nor hold a lock that a writer would wait for. The one surprise: it
+does not trust the chunks' own names alone; each body is put together as a reader would, and the hash of the whole is
+compared with the one taken when it came in.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from ccr_tui import chunks
+from ccr_tui.errors import StoreError
+from ccr_tui.store import schema
+from ccr_tui.store.bodies import Desk
+from ccr_tui.store.codec import spread, unpack
+from ccr_tui.store.insert import SPEND, SPEND_KEYS
+from ccr_tui.wire import dumps
+
+MOST = 50
+"""Problems of one kind that are told; more say nothing new."""
+
+BROKEN = (LookupError, ValueError, TypeError, AttributeError, zlib.error)
+"""What reading damaged bytes can raise."""
+POINTERS = (
+    ("node", "parent", "parent NOT IN (SELECT id FROM node) AND parent <> 0"),
+    ("node", "chunk", "chunk NOT IN (SELECT id FROM chunk)"),
+    ("body", "node", "node NOT IN (SELECT id FROM node)"),
+    ("trace", "request_id", "request_id NOT IN (SELECT id FROM body)"),
+    ("trace", "reply_id", "reply_id NOT IN (SELECT id FROM body)"),
+    ("trace", "session_id", "session_id NOT IN (SELECT id FROM session)"),
+    ("trace", "project_id", "project_id NOT IN (SELECT id FROM project)"),
+    ("trace", "model_id", "model_id NOT IN (SELECT id FROM model)"),
+    ("trace", "n", "n NOT IN (SELECT trace FROM record)"),
+    ("attempt", "trace", "trace NOT IN (SELECT n FROM trace)"),
+    ("attempt", "sent_id", "sent_id NOT IN (SELECT id FROM body)"),
+    ("attempt", "model_id", "model_id NOT IN (SELECT id FROM model)"),
+    ("attempt", "price_id", "price_id NOT IN (SELECT id FROM price)"),
+    ("record", "trace", "trace NOT IN (SELECT n FROM trace)"),
+    ("stream", "attempt", "attempt NOT IN (SELECT id FROM attempt)"),
+    ("said_docsize", "id", "id NOT IN (SELECT id FROM chunk)"),
+)
+"""Table, column, and when what it points at is missing."""
+
+ORPHANS = """
+WITH RECURSIVE used(id) AS (
+    SELECT node FROM body UNION SELECT node.parent FROM used JOIN node ON node.id = used.id)
+SELECT id FROM node WHERE id NOT IN (SELECT id FROM used)
+"""
+KEY = f"""
+CAST(t.started_at AS INTEGER) / {schema.SLOT_S} * {schema.SLOT_S}, {{model}}, ifnull(t.agent, ''),
+ifnull(t.session_id, 0), ifnull(t.project_id, 0), t.kind, {{purpose}}, {{basis}}
+"""
+SHARES = f"""
+SELECT {KEY.format(model="a.model_id", purpose="a.purpose", basis="ifnull(a.usage_basis, '')")},
+    a.answer, a.answer AND t.outcome = 'error', a.input_tokens, a.cache_read_tokens, a.cache_write_tokens,
+    a.output_tokens, a.reasoning_tokens, ifnull(a.cost, 0), a.cost IS NULL AND a.usage_basis IS NOT NULL
+FROM attempt a JOIN trace t ON t.n = a.trace
+UNION ALL
+SELECT {KEY.format(model="ifnull(t.model_id, 0)", purpose="'answer'", basis="''")},
+    1, t.outcome = 'error', 0, 0, 0, 0, 0, 0, 0
+FROM trace t WHERE NOT EXISTS (SELECT 1 FROM attempt a WHERE a.trace = t.n AND a.answer)
+"""
+KEYS = ", ".join(SPEND[:SPEND_KEYS])
+SUMS = f"""
+WITH share({", ".join(SPEND)}) AS ({SHARES}),
+     expected AS (SELECT {KEYS}, {", ".join(f"sum({name})" for name in SPEND[SPEND_KEYS:])} FROM share GROUP BY {KEYS}),
+     kept AS (SELECT {", ".join(SPEND)} FROM spend)
+SELECT * FROM (SELECT * FROM expected EXCEPT SELECT * FROM kept)
+UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM expected)
+"""
+
+
+def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
+    """Every problem found, a sentence each; an empty list is the proof. `progress` gets bodies done and bodies in all.
+
+    Raises StoreError only where the file can't be opened for a reason other than its contents.
+    """
+    try:
+        connection = schema.readable(path)
+    except StoreError as error:
+        if isinstance(error.__cause__, sqlite3.DatabaseError):
+            return [str(error)]
+        raise
+    try:
+        connection.execute("BEGIN")
+        checks = (_file, _pointers, _chunks, lambda db: _bodies(db, progress), _orphans, _records, _sums, _words)
+        return [problem for check in checks for problem in islice(check(connection), MOST)]
+    except sqlite3.DatabaseError as error:
+        return [str(schema.trouble(path, error))]
+    finally:
+        connection.close()
+
+
+def _file(db: sqlite3.Connection) -> Iterator[str]:
+    for (line,) in db.execute("PRAGMA integrity_check"):
+        if line != "ok":
+            yield f"SQLite says: {line}"
+
+
+def _pointers(db: sqlite3.Connection) -> Iterator[str]:
+    for table, column, is_lost in POINTERS:
+        for (value,) in db.execute(f"SELECT {column} FROM {table} WHERE {is_lost} LIMIT {MOST}"):
+            yield f"{table}.{column} {value} points at nothing"
+
+
+def _chunks(db: sqlite3.Connection) -> Iterator[str]:
+    for id, name, data in db.execute("SELECT id, hash, data FROM chunk"):
+        try:
+            is_whole = chunks.digest(spread(data)) == name
+        except BROKEN:
+            is_whole = False
+        if not is_whole:
+            yield f"chunk {id} is not what its hash says"
+
+
+def _bodies(db: sqlite3.Connection, progress: Callable[[int, int], None] | None) -> Iterator[str]:
+    desk, bodies = Desk(db), db.execute("SELECT id, hash FROM body ORDER BY id").fetchall()
+    for done, (id, name) in enumerate(bodies, 1):
+        try:
+            if chunks.digest(dumps(desk.get(id))) != name:
+                yield f"body {id} is not what was put in"
+        except BROKEN as error:
+            yield f"body {id} cannot be put together: {error}"
+        if progress:
+            progress(done, len(bodies))
+
+
+def _orphans(db: sqlite3.Connection) -> Iterator[str]:
+    for (id,) in db.execute(ORPHANS):
+        yield f"node {id} belongs to no body"
+
+
+def _records(db: sqlite3.Connection) -> Iterator[str]:
+    rows = "SELECT t.n, t.uid, t.started_at, t.outcome, t.attempts, r.data FROM trace t JOIN record r ON r.trace = t.n"
+    for n, uid, started, outcome, attempts, data in db.execute(rows):
+        try:
+            given = unpack(data)
+            told = given["uid"], given["started_at"], given["outcome"], len(given["attempts"])
+        except BROKEN as error:
+            yield f"the record of request {n} cannot be read: {error}"
+            continue
+        if told != (uid, started, outcome, attempts):
+            yield f"the record of request {n} and its row differ"
+
+
+def _sums(db: sqlite3.Connection) -> Iterator[str]:
+    for row in db.execute(SUMS):
+        yield f"spending of {dict(zip(SPEND, row, strict=True))} is not the sum of its requests"
+
+
+def _words(db: sqlite3.Connection) -> Iterator[str]:
+    """Reads the whole index: what is damaged in it raises an error of SQLite's."""
+    db.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, said, 'row')")
+    db.execute("SELECT count(*), sum(doc) FROM temp.words").fetchone()
+    yield from ()

@@ -1,0 +1,82 @@
+"""The check finds what is broken, and nothing where all is well."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import generated
+import pytest
+
+from ccr_tui.records import Trace
+from ccr_tui.store.verify import verify
+
+Keep = Callable[[Iterable[Trace]], None]
+
+DAMAGE = [
+    ("a chunk's bytes", "UPDATE chunk SET data = '{}' WHERE id = 3", "chunk 3 is not what its hash says"),
+    ("a chunk cut short", "UPDATE chunk SET data = substr(data, 1, 30) WHERE length(data) > 60", "chunk"),
+    ("a chunk gone", "DELETE FROM chunk WHERE id = 3", "node.chunk 3 points at nothing"),
+    ("a node gone", "DELETE FROM node WHERE id = 2", "cannot be put together"),
+    ("a body gone", "DELETE FROM body WHERE id = 1", "trace.request_id 1 points at nothing"),
+    ("another manifest", "UPDATE body SET manifest = '[]' WHERE id = 1", "body 1 is not what was put in"),
+    (
+        "a manifest of nonsense",
+        "UPDATE body SET manifest = '[[[\"tools\",9,1]]]' WHERE id = 1",
+        "cannot be put together",
+    ),
+    ("a node that nobody needs", "INSERT INTO node (parent, chunk) VALUES (1, 1)", "belongs to no body"),
+    ("a cost changed", "UPDATE trace SET outcome = 'error' WHERE n = 1", "is not the sum"),
+    ("a sum changed", "UPDATE spend SET cost = cost + 1", "is not the sum"),
+    ("a sum gone", "DELETE FROM spend", "is not the sum"),
+    ("a record gone", "DELETE FROM record WHERE trace = 1", "trace.n 1 points at nothing"),
+    ("a record swapped", "UPDATE record SET data = (SELECT data FROM record WHERE trace = 2)", "and its row differ"),
+    ("a record cut short", "UPDATE record SET data = substr(data, 1, 40)", "cannot be read"),
+    ("a session gone", "DELETE FROM session", "trace.session_id 1 points at nothing"),
+    ("the index damaged", "UPDATE said_data SET block = x'00' WHERE id > 10", "damaged"),
+]
+
+
+@pytest.fixture
+def good(keep: Keep, path: Path) -> Path:
+    keep([*generated.recorded(seed=4, turns=5), generated.failed()])
+    return path
+
+
+def test_what_is_whole_verifies(good: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    assert verify(good, lambda done, all: steps.append((done, all))) == []
+    assert steps and steps[-1][0] == steps[-1][1] == len(steps)
+
+
+def test_what_is_not_there_verifies(path: Path) -> None:
+    assert verify(path) == []
+
+
+@pytest.mark.parametrize(("damage", "words"), [case[1:] for case in DAMAGE], ids=[case[0] for case in DAMAGE])
+def test_damage_is_found(good: Path, damage: str, words: str) -> None:
+    db = sqlite3.connect(good)
+    db.execute("PRAGMA foreign_keys = OFF")
+    db.execute(damage)
+    db.commit()
+    db.close()
+    assert any(words in problem for problem in verify(good)), verify(good)
+
+
+def test_a_file_that_is_no_database_is_one_problem(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"This is no database at all. " * 100)
+    (problem,) = verify(path)
+    assert "is damaged or is no database" in problem
+
+
+def test_pages_overwritten_are_found(good: Path) -> None:
+    db = sqlite3.connect(good)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    data = bytearray(good.read_bytes())
+    for page in range(8, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 16] = b"\xff" * 16
+    good.write_bytes(data)
+    assert verify(good)
