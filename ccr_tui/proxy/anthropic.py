@@ -121,7 +121,10 @@ class Grammar:
         kind = event["type"]
         if kind not in GRAMMAR[self.state]:
             raise GrammarError(f"{kind} in state {self.state}")
-        getattr(self, f"_{kind}")(event)
+        try:
+            getattr(self, f"_{kind}")(event)
+        except (KeyError, TypeError) as error:
+            raise GrammarError(f"{kind} has no {error}") from error
         self.state = GRAMMAR[self.state][kind]
 
     def close(self) -> None:

@@ -71,6 +71,7 @@ def error_of(
     asked = _asked(provider, sent if isinstance(sent, dict) else {}, estimate, window)
     status = _true_status(status, said)
     error = _judge(status, said, asked)
+    error.status = error.status if error.status >= 400 else 502
     error.message = redact(error.message, secrets)
     error.args = (error.message,)
     error.retry_after = lowered.get("retry-after") or _retry_after(lowered, said.body)
@@ -140,7 +141,7 @@ def _too_long(found: Overflow, asked: _Asked) -> str:
     limit = found.limit or asked.window
     output = found.output if found.output is not None else asked.max_tokens
     given = found.input
-    if given is None and found.total is not None and output is not None and found.total > output:
+    if found.total is not None and output is not None and found.total > output:
         given = found.total - output
     given = given if given is not None else asked.estimate
     cure = f"Compact the conversation (/compact) or give {asked.model or 'this agent'} a model with a larger window."

@@ -61,12 +61,18 @@ _WORDINGS = [
         r"length of prompt_tokens \((?P<input>#)\) must be less than max_seq_len \((?P<limit>#)\)",
         r"must be <= (?P<limit>#)\. Given: (?P<input>#) `inputs` tokens and (?P<output>#)",
         r"tokens in the prompt cannot exceed (?P<limit>#) - received (?P<input>#)",
+        r"prompt token count of (?P<input>#) exceeds the limit of (?P<limit>#)",  # GitHub Copilot
         # words alone: Groq, Bedrock, Zhipu, MiniMax, LiteLLM, codes
         r"context_length_exceeded|context_window_exceeded|contextwindowexceeded|exceed_context_size_error",
         r"reduce the length of the (?:messages|prompt)|input is too long|prompt exceeds max length|prompt ?超长",
         r"context window exceeds limit|input token length too long|model_context_window_exceeded",
+        r"greater than the context length|context (?:length|size) (?:has been |is )?exceeded|prompt is too long",
+        r"input length exceeds|too many input tokens|exceeds? (?:the )?model'?s? context",
     )
 ]
+_RATE = re.compile(r"(?i)tokens per (?:minute|day|hour)|rate.?limit|\b(?:TPM|RPM|TPD)\b")
+"""Groq's 413 speaks of a request that is too large for the minute, which is another matter."""
+
 _MISTRAL = re.compile(rf"prompt contains (?P<input>{_N}) tokens", re.IGNORECASE)
 
 _OUTPUT_LIMITS = [
@@ -83,6 +89,8 @@ _OUTPUT_LIMITS = [
 
 def overflow(words: str, body: Json = None) -> Overflow | None:
     """The numbers of a context overflow; None if `words` speak of something else."""
+    if _RATE.search(words):
+        return None
     for wording in _WORDINGS:
         match = wording.search(words)
         if match:
