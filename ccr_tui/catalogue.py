@@ -43,7 +43,7 @@ _COUNT = values.integer(1, 100_000_000)
 def demo(config: Config) -> Config:
     """The same configuration with nothing but the built-in demo model to answer."""
     return replace(
-        config, mode="normal", providers={**config.providers, "demo": DEMO_PROVIDER}, models={"demo": DEMO_MODEL},
+        config, providers={**config.providers, "demo": DEMO_PROVIDER}, models={"demo": DEMO_MODEL},
         agents={"default": ("demo",)},
     )  # fmt: skip
 
