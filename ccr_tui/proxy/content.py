@@ -48,6 +48,8 @@ class Reader:
 
     def sound(self, text: str) -> str:
         """Without halves of characters: no server reads them, and Anthropic's own refuses them too."""
+        if text.isascii():
+            return text
         try:
             text.encode()
         except UnicodeEncodeError:

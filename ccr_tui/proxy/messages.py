@@ -45,17 +45,14 @@ class Results:
 
     def __init__(self, turn: list[Json]) -> None:
         self._waiting: dict[str, deque[tuple[Place, Json]]] = {}
-        self.taken: dict[Place, Call] = {}
+        self.taken: dict[Place, tuple[Call, list[Part]]] = {}
+        """The call, and the pictures and files that could not go into its `tool` message."""
         for place, block in _results(turn):
             self._waiting.setdefault(block["tool_use_id"], deque()).append((place, block))
 
-    def take(self, call: Call) -> Json | None:
+    def next(self, call: Call) -> tuple[Place, Json] | None:
         queue = self._waiting.get(call.asked)
-        if not queue:
-            return None
-        place, block = queue.popleft()
-        self.taken[place] = call
-        return block
+        return queue.popleft() if queue else None
 
 
 class Conversation:
@@ -148,16 +145,19 @@ class Conversation:
                 yield "[A picture or file was here.]"
 
     def _result(self, call: Call, results: Results) -> str:
-        block = results.take(call)
-        if block is None:
+        found = results.next(call)
+        if found is None:
             self._notes.add("a tool call without a result was given a placeholder")
             return NO_RESULT
-        shown, pictures = [], 0
+        place, block = found
+        shown: list[str] = []
+        parts: list[Part] = []
         for piece in self._read.pieces(block.get("content")):
-            pictures += not isinstance(piece, str)
-            shown.append(
-                piece if isinstance(piece, str) else f"[picture or file {pictures}: see the next user message]"
-            )
+            if not isinstance(piece, str):
+                parts.append(piece)
+                piece = f"[picture or file {len(parts)}: see the next user message]"
+            shown.append(piece)
+        results.taken[place] = call, parts
         return _marked("\n\n".join(shown) or NO_OUTPUT, block)
 
     def _others(self, turn: list[Json], results: Results) -> None:
@@ -177,18 +177,11 @@ class Conversation:
         for at, block in enumerate(content):
             if block["type"] != "tool_result":
                 pieces.extend(piece for piece in self._read.block(block) if piece != "")
-            elif (call := results.taken.get((n, at))) is not None:
-                pieces.extend(self._pictures(block, call))
+            elif (n, at) in results.taken:
+                pieces.extend(_pictures(*results.taken[n, at]))
             else:
                 pieces.extend(self._orphan(block))
         return pieces
-
-    def _pictures(self, block: Json, call: Call) -> Iterator[Piece]:
-        quiet = Reader(self._facts, Notes())
-        parts: list[Part] = [piece for piece in quiet.pieces(block.get("content")) if not isinstance(piece, str)]
-        for n, part in enumerate(parts, 1):
-            yield f"[picture or file {n} of the result of {call.name}, call {call.sent}]"
-            yield part
 
     def _orphan(self, block: Json) -> Iterator[Piece]:
         self._notes.add("a tool result without its call was sent as text of the user")
@@ -212,7 +205,7 @@ class Conversation:
     def _add(self, message: Message) -> None:
         last = self._out[-1] if self._out else None
         if last and self._facts.alternate and _same_voice(last, message):
-            self._out[-1] = {**last, **message, "content": _joined(last["content"], message["content"])}
+            self._out[-1] = {**last, **message, **_merged(last, message, self._facts.reasoning_back)}
         else:
             self._out.append(message)
 
@@ -223,6 +216,12 @@ def _results(turn: list[Json]) -> Iterator[tuple[Place, Json]]:
         for at, block in enumerate(content if isinstance(content, list) else []):
             if block["type"] == "tool_result":
                 yield (n, at), block
+
+
+def _pictures(call: Call, parts: list[Part]) -> Iterator[Piece]:
+    for n, part in enumerate(parts, 1):
+        yield f"[picture or file {n} of the result of {call.name}, call {call.sent}]"
+        yield part
 
 
 def _failed(block: Json) -> bool:
@@ -240,6 +239,13 @@ def _reminds(text: str) -> bool:
 
 def _same_voice(last: Message, message: Message) -> bool:
     return last["role"] == message["role"] and last["role"] in ("user", "assistant") and "tool_calls" not in last
+
+
+def _merged(last: Message, message: Message, back: str | None) -> Message:
+    made = {"content": _joined(last["content"], message["content"])}
+    if back and back in last and back in message:
+        made[back] = _joined(last[back], message[back]) or ""
+    return made
 
 
 def _joined(first: Any, second: Any) -> Any:

@@ -1,106 +1,155 @@
 """When a body is no Messages API request: where, and what was expected, in Anthropic's own wording.
 
-Owns `parse`. Must never refuse an unknown key, block type or way of thinking that a newer client may send: only what
-the translation stands on is asked for. The one surprise: `role: "system"` is a good message and its content may be an
-empty list (Claude Code sends both).
+Owns `parse`. Must never refuse a key, block type or way of thinking that a newer client may send: only what the
+translation stands on is asked for. The one surprise: a path is put together only on the way out of a failure, because
+most bodies have none and hold thousands of places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ccr_tui.errors import BadRequest
 from ccr_tui.records import Json
 
-ROLES = ("user", "assistant", "system")
+ROLES = frozenset({"user", "assistant", "system"})
+"""`role: "system"` is a good message and its content may be an empty list: Claude Code sends both."""
 _DEPTH = 20
 """Content within content; the deepest that means anything is a text in a document in a tool result: 3."""
+_WORDS = {
+    str: "a valid string", int: "a valid integer", float: "a valid number", bool: "a valid boolean",
+    dict: "a valid dictionary", list: "a valid list",
+}  # fmt: skip
+
+
+class _Wrong(Exception):
+    def __init__(self, problem: str, *path: object) -> None:
+        self.problem = problem
+        self.path: tuple[object, ...] = path
+
+
+@contextmanager
+def _at(*path: object) -> Iterator[None]:
+    """Where the checks inside look."""
+    try:
+        yield
+    except _Wrong as wrong:
+        wrong.path = (*path, *wrong.path)
+        raise
 
 
 def parse(body: Json, *, counting: bool = False) -> None:
     """Raises BadRequest with the path of the first field that is wrong. `counting` asks for no max_tokens."""
-    if not isinstance(body, dict):
-        _refuse("", "Input should be a valid dictionary")
-    _need(body, "model", "", str, nonempty=True)
+    try:
+        _request(body, counting)
+    except _Wrong as wrong:
+        path = ".".join(map(str, wrong.path))
+        raise BadRequest(f"{path}: {wrong.problem}" if path else wrong.problem, should_retry=False) from None
+
+
+def _request(body: Json, counting: bool) -> None:
+    _is(body, dict)
+    _need(body, "model", str, nonempty=True)
     if not counting:
-        _need(body, "max_tokens", "", int)
+        _need(body, "max_tokens", int)
         if body["max_tokens"] < 1:
-            _refuse("max_tokens", "Input should be greater than or equal to 1")
-    _messages(body)
+            raise _Wrong("Input should be greater than or equal to 1", "max_tokens")
+    _need(body, "messages", list)
+    if not body["messages"]:
+        raise _Wrong("at least one message is required", "messages")
+    with _at("messages"):
+        _each(body["messages"], _message)
     _system(body.get("system"))
     _tools(body.get("tools"))
     _settings(body)
 
 
-def _messages(body: Json) -> None:
-    _need(body, "messages", "", list)
-    if not body["messages"]:
-        _refuse("messages", "at least one message is required")
-    for n, message in enumerate(body["messages"]):
-        path = f"messages.{n}"
-        _is(message, path, dict)
-        _need(message, "role", path, str)
-        if message["role"] not in ROLES:
-            _refuse(f"{path}.role", "Input should be 'user', 'assistant' or 'system'")
-        if "content" not in message:
-            _refuse(f"{path}.content", "Field required")
-        _content(message["content"], f"{path}.content", 0)
+def _each(items: list[Json], check: Callable[[Json], None]) -> None:
+    for n, item in enumerate(items):
+        try:
+            check(item)
+        except _Wrong as wrong:
+            wrong.path = (n, *wrong.path)
+            raise
 
 
-def _content(content: Json, path: str, depth: int) -> None:
+def _message(message: Json) -> None:
+    _is(message, dict)
+    _need(message, "role", str)
+    if message["role"] not in ROLES:
+        raise _Wrong("Input should be 'user', 'assistant' or 'system'", "role")
+    if "content" not in message:
+        raise _Wrong("Field required", "content")
+    if not isinstance(message["content"], str):
+        _content(message["content"], 0, "content")
+
+
+def _content(content: Json, depth: int, *path: str) -> None:
     if isinstance(content, str):
         return
     if not isinstance(content, list):
-        _refuse(path, "Input should be a valid string or a valid list")
+        raise _Wrong("Input should be a valid string or a valid list", *path)
     if depth > _DEPTH:
-        _refuse(path, "the content is nested too deeply")
+        raise _Wrong("the content is nested too deeply", *path)
     for n, block in enumerate(content):
-        _block(block, f"{path}.{n}", depth)
+        try:
+            _block(block, depth)
+        except _Wrong as wrong:
+            wrong.path = (*path, n, *wrong.path)
+            raise
 
 
-def _block(block: Json, path: str, depth: int) -> None:
-    _is(block, path, dict)
-    _need(block, "type", path, str)
+def _block(block: Json, depth: int) -> None:
+    _is(block, dict)
+    _need(block, "type", str)
     check = _BLOCKS.get(block["type"])
-    if check is not None:
-        check(block, f"{path}.{block['type']}", depth)
+    if check is None:
+        return
+    try:
+        check(block, depth)
+    except _Wrong as wrong:
+        wrong.path = (block["type"], *wrong.path)
+        raise
 
 
-def _text_block(block: Json, path: str, _: int) -> None:
-    _need(block, "text", path, str)
+def _text_block(block: Json, _: int) -> None:
+    _need(block, "text", str)
 
 
-def _thinking_block(block: Json, path: str, _: int) -> None:
-    _need(block, "thinking", path, str)
+def _thinking_block(block: Json, _: int) -> None:
+    _need(block, "thinking", str)
 
 
-def _tool_use(block: Json, path: str, _: int) -> None:
-    _need(block, "id", path, str, nonempty=True)
-    _need(block, "name", path, str, nonempty=True)
-    _need(block, "input", path, dict)
+def _tool_use(block: Json, _: int) -> None:
+    _need(block, "id", str, nonempty=True)
+    _need(block, "name", str, nonempty=True)
+    _need(block, "input", dict)
 
 
-def _tool_result(block: Json, path: str, depth: int) -> None:
-    _need(block, "tool_use_id", path, str, nonempty=True)
+def _tool_result(block: Json, depth: int) -> None:
+    _need(block, "tool_use_id", str, nonempty=True)
     if block.get("content") is not None:
-        _content(block["content"], f"{path}.content", depth + 1)
+        _content(block["content"], depth + 1, "content")
 
 
-def _sourced(block: Json, path: str, depth: int) -> None:
-    _need(block, "source", path, dict)
+def _sourced(block: Json, depth: int) -> None:
+    _need(block, "source", dict)
     source = block["source"]
-    _need(source, "type", f"{path}.source", str)
-    wanted = {"base64": "data", "url": "url", "text": "data", "file": "file_id"}.get(source["type"])
-    if wanted:
-        _need(source, wanted, f"{path}.source.{source['type']}", str)
-    elif source["type"] == "content":
-        if "content" not in source:
-            _refuse(f"{path}.source.content.content", "Field required")
-        _content(source["content"], f"{path}.source.content.content", depth + 1)
+    with _at("source"):
+        _need(source, "type", str)
+        wanted = {"base64": "data", "url": "url", "text": "data", "file": "file_id", "content": "content"}
+        key = wanted.get(source["type"])
+        if key is None:
+            return
+        with _at(source["type"]):
+            if key == "content" and key in source:
+                _content(source[key], depth + 1, key)
+            else:
+                _need(source, key, str)
 
 
-_BLOCKS: dict[str, Callable[[Json, str, int], None]] = {
+_BLOCKS: dict[str, Callable[[Json, int], None]] = {
     "text": _text_block,
     "thinking": _thinking_block,
     "tool_use": _tool_use,
@@ -111,93 +160,87 @@ _BLOCKS: dict[str, Callable[[Json, str, int], None]] = {
 
 
 def _system(system: Json) -> None:
-    if system is None or isinstance(system, str):
-        return
-    _is(system, "system", list)
-    for n, block in enumerate(system):
-        path = f"system.{n}"
-        _is(block, path, dict)
-        if block.get("type") != "text":
-            _refuse(f"{path}.type", "Input should be 'text'")
-        _need(block, "text", path, str)
+    if system is not None and not isinstance(system, str):
+        with _at("system"):
+            _is(system, list)
+            _each(system, _system_block)
+
+
+def _system_block(block: Json) -> None:
+    _is(block, dict)
+    if block.get("type") != "text":
+        raise _Wrong("Input should be 'text'", "type")
+    _need(block, "text", str)
 
 
 def _tools(tools: Json) -> None:
     if tools is None:
         return
-    _is(tools, "tools", list)
-    names: set[str] = set()
-    for n, tool in enumerate(tools):
-        path = f"tools.{n}"
-        _is(tool, path, dict)
-        if tool.get("type") in (None, "custom", "function"):
-            _need(tool, "name", f"{path}.custom", str, nonempty=True)
-            _need(tool, "input_schema", f"{path}.custom", dict)
-        elif not isinstance(tool["type"], str):
-            _refuse(f"{path}.type", "Input should be a valid string")
-        name = tool.get("name")
-        if isinstance(name, str) and name in names:
-            _refuse("tools", "Tool names must be unique.")
-        names.add(name if isinstance(name, str) else "")
+    with _at("tools"):
+        _is(tools, list)
+        _each(tools, _tool)
+        names = [tool["name"] for tool in tools if isinstance(tool.get("name"), str)]
+        if len(set(names)) < len(names):
+            raise _Wrong("Tool names must be unique.")
+
+
+def _tool(tool: Json) -> None:
+    _is(tool, dict)
+    kind = tool.get("type")
+    if kind in (None, "custom", "function"):
+        with _at("custom"):
+            _need(tool, "name", str, nonempty=True)
+            _need(tool, "input_schema", dict)
+    elif not isinstance(kind, str):
+        raise _Wrong("Input should be a valid string", "type")
 
 
 def _settings(body: Json) -> None:
-    for key in ("temperature", "top_p"):
+    for key, kind in _SETTINGS.items():
         if body.get(key) is not None:
-            _is(body[key], key, float)
-    if body.get("top_k") is not None:
-        _is(body["top_k"], "top_k", int)
-    if body.get("stream") is not None:
-        _is(body["stream"], "stream", bool)
-    for n, stop in enumerate(_list(body.get("stop_sequences"), "stop_sequences")):
-        _is(stop, f"stop_sequences.{n}", str)
-    for key in ("metadata", "output_config"):
-        if body.get(key) is not None:
-            _is(body[key], key, dict)
+            with _at(key):
+                _is(body[key], kind)
+    with _at("stop_sequences"):
+        _each(body.get("stop_sequences") or [], lambda stop: _is(stop, str))
     for key in ("tool_choice", "thinking"):
         if body.get(key) is not None:
-            _is(body[key], key, dict)
-            _need(body[key], "type", key, str)
+            with _at(key):
+                _need(body[key], "type", str)
     _choice(body.get("tool_choice"))
+
+
+_SETTINGS: dict[str, type] = {
+    "temperature": float, "top_p": float, "top_k": int, "stream": bool, "stop_sequences": list, "metadata": dict,
+    "output_config": dict, "tool_choice": dict, "thinking": dict,
+}  # fmt: skip
 
 
 def _choice(choice: Json) -> None:
     if choice is None:
         return
     if choice["type"] not in ("auto", "any", "tool", "none"):
-        _refuse("tool_choice.type", "Input should be 'auto', 'any', 'tool' or 'none'")
+        raise _Wrong("Input should be 'auto', 'any', 'tool' or 'none'", "tool_choice", "type")
     if choice["type"] == "tool":
-        _need(choice, "name", "tool_choice.tool", str, nonempty=True)
+        with _at("tool_choice", "tool"):
+            _need(choice, "name", str, nonempty=True)
 
 
-def _list(value: Json, path: str) -> list[Json]:
-    if value is None:
-        return []
-    _is(value, path, list)
-    found: list[Json] = value
-    return found
+def _need(holder: Json, key: str, kind: type, *, nonempty: bool = False) -> None:
+    value = holder.get(key, _MISSING)
+    if type(value) is kind:
+        if nonempty and not value:
+            raise _Wrong("String should have at least 1 character", key)
+        return
+    if value is _MISSING:
+        raise _Wrong("Field required", key)
+    with _at(key):
+        _is(value, kind)
 
 
-_WORDS = {
-    str: "a valid string", int: "a valid integer", float: "a valid number", bool: "a valid boolean",
-    dict: "a valid dictionary", list: "a valid list",
-}  # fmt: skip
+def _is(value: Json, kind: type) -> None:
+    if type(value) is kind or (kind is float and type(value) is int):
+        return
+    raise _Wrong(f"Input should be {_WORDS[kind]}")
 
 
-def _need(holder: Json, key: str, path: str, kind: type, *, nonempty: bool = False) -> None:
-    where = f"{path}.{key}" if path else key
-    if key not in holder:
-        _refuse(where, "Field required")
-    _is(holder[key], where, kind)
-    if nonempty and not holder[key]:
-        _refuse(where, "String should have at least 1 character")
-
-
-def _is(value: Json, path: str, kind: type) -> None:
-    good = isinstance(value, (int, float)) if kind is float else isinstance(value, kind)
-    if not good or (isinstance(value, bool) and kind is not bool):
-        _refuse(path, f"Input should be {_WORDS[kind]}")
-
-
-def _refuse(path: str, problem: str) -> NoReturn:
-    raise BadRequest(f"{path}: {problem}" if path else problem, should_retry=False)
+_MISSING = object()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -116,13 +116,19 @@ def facts_for(provider: Provider, model: Model) -> Facts:
 
     Raises ConfigError, which names the key, for a family or a quirk that does not exist or has the wrong kind of value.
     """
-    module = import_module(f"{__name__}.{_family(provider, model)}")
+    facts = _known(_family(provider, model), model.id)
+    own = {key: value for key in ("context", "max_output") if (value := getattr(model, key)) is not None}
+    return replace(facts, **{**own, **_overrides(model)}) if own or model.quirks else facts
+
+
+@lru_cache(maxsize=256)
+def _known(family: str, model_id: str) -> Facts:
+    module = import_module(f"{__name__}.{family}")
     facts: Facts = module.FACTS
     for pattern, differs in getattr(module, "MEMBERS", ()):
-        if re.search(pattern, model.id, re.IGNORECASE):
+        if re.search(pattern, model_id, re.IGNORECASE):
             facts = replace(facts, **differs)
-    own = {key: value for key in ("context", "max_output") if (value := getattr(model, key)) is not None}
-    return replace(facts, **own, **_overrides(model))
+    return facts
 
 
 def _family(provider: Provider, model: Model) -> str:
@@ -139,6 +145,7 @@ def _named(name: str, key: str) -> str:
     raise ConfigError(f"{key}: no family is called {name!r}; there are {', '.join(sorted(FAMILIES))}")
 
 
+@lru_cache(maxsize=256)
 def _by_host(url: str) -> str | None:
     host = urlsplit(url).netloc.rpartition("@")[2].lower()
     for family, marks in _table("HOSTS"):
@@ -155,6 +162,7 @@ def _at(host: str, mark: str) -> bool:
     return name == mark or name.endswith("." + mark)
 
 
+@lru_cache(maxsize=256)
 def _by_id(model_id: str) -> str | None:
     name = model_id.rpartition("/")[2]
     for family, patterns in _table("MODELS"):
