@@ -555,14 +555,6 @@ OVERFLOWS = {
             "code": "context_length_exceeded",
         },
     ),
-    "output": (
-        400,
-        {
-            "message": "This model's maximum context length is 131072 tokens. However, you requested 140000 tokens "
-            "(108000 in the messages, 32000 in the completion). Please reduce the length of the messages.",
-            "type": "invalid_request_error",
-        },
-    ),
     "llama": (
         400,
         {
@@ -578,9 +570,18 @@ OVERFLOWS = {
 
 @scenario
 def overflow(ask: Ask) -> list[Stream | Plain]:
-    """The context is too long, in the words of ARG."""
-    status, error = OVERFLOWS[ask.arg or "openai"]
-    return [Plain(status, {"error": error})]
+    """The context is too long, in the words of ARG; `output` is content with a shorter answer."""
+    if ask.arg != "output":
+        status, error = OVERFLOWS[ask.arg or "openai"]
+        return [Plain(status, {"error": error})]
+    limit = ask.body.get("max_tokens") or ask.body.get("max_completion_tokens") or 0
+    if 108_000 + limit <= 131_072:
+        return [END]
+    said = (
+        f"This model's maximum context length is 131072 tokens. However, you requested {108_000 + limit} tokens "
+        f"(108000 in the messages, {limit} in the completion). Please reduce the length of the messages or completion."
+    )
+    return [Plain(400, {"error": {"message": said, "type": "invalid_request_error"}})]
 
 
 @scenario

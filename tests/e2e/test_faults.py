@@ -32,6 +32,7 @@ class Early:
     model: str = "claude-ccr-scripted"
     asked: int = 1
     """How often the upstream was asked."""
+    limit: int = 1000
 
 
 EARLY = [
@@ -53,7 +54,9 @@ EARLY = [
     Early("html", 502, "api_error", "502 Bad Gateway"),
     Early("textfault", 500, "api_error", "upstream exploded"),
     Early("overflow:openai", 400, "invalid_request_error", "too long: 140000 tokens > 131072 maximum"),
-    Early("overflow:output", 400, "invalid_request_error", "exceed context limit: 108000 + 32000 > 131072"),
+    Early(
+        "overflow:output", 400, "invalid_request_error", "exceed context limit: 108000 + 32000 > 131072", limit=32_000
+    ),
     Early("overflow:llama", 400, "invalid_request_error", "too long: 6021 tokens > 4096 maximum"),
     Early("closed", 502, "api_error", "scripted", asked=2),
     Early("cut0", 502, "api_error", "scripted"),
@@ -83,7 +86,7 @@ async def test_a_failure_before_content_is_an_http_error(
     case: Early, stream: bool, place: Place, http: aiohttp.ClientSession
 ) -> None:
     before = len(place.upstream.requests)
-    body = ask(case.scenario, model=case.model, stream=stream)
+    body = ask(case.scenario, model=case.model, stream=stream, max_tokens=case.limit)
     async with http.post(f"{place.address}/v1/messages", json=body) as response:
         told, headers = await response.json(), response.headers
     assert (response.status, told["type"], told["error"]["type"]) == (case.status, "error", case.type)
