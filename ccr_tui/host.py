@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
+from ccr_tui.journal import journal
 from ccr_tui.proxy.engine import Engine, price_all
 from ccr_tui.settings import default_db
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 from ccr_tui.tokens import Calibration, Counter
-
-log = logging.getLogger(__name__)
 
 
 class House:
@@ -40,6 +38,7 @@ class House:
         self.writer = Writer(self.db, self._committed, self.rejected.append)
         self.engine = Engine(config, self.feed, self._counter, Calibration(), self.writer.put_calibration)
         self._reader: Reader | None = None
+        self._ending = ExitStack()
 
     @property
     def reader(self) -> Reader:
@@ -58,6 +57,7 @@ class House:
     async def start(self) -> None:
         """Open the store, load the tokenizer, listen. Raises CcrError."""
         await asyncio.to_thread(self.writer.start)
+        self._ending.enter_context(journal(self.db))
         self._reader = await asyncio.to_thread(Reader, self.db)
         self.engine.calibration.load(await asyncio.to_thread(self._reader.calibrations))
         await asyncio.to_thread(self._counter.load)
@@ -66,6 +66,7 @@ class House:
             await self.engine.start()
         except CcrError:
             await asyncio.to_thread(self.writer.close)
+            self._ending.close()
             raise
         self._pricing = asyncio.create_task(asyncio.to_thread(price_all, self.engine))
         gc.collect()
@@ -80,6 +81,7 @@ class House:
         await self.engine.stop(grace_s)
         await self._pricing
         await asyncio.to_thread(self.writer.close)
+        self._ending.close()
 
 
 @asynccontextmanager

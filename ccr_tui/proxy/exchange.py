@@ -70,7 +70,7 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
         await fail(draft, delivery, error)
     except Exception:
         log.exception("a request met a bug of ours")
-        sentence = "ccr-tui made a mistake with this request, which its log describes. Please report it."
+        sentence = "ccr-tui made a mistake with this request; ccr-tui.log, beside its database, describes it. Please report it."
         await fail(draft, delivery, ProxyError(sentence, should_retry=False))
     finally:
         trace = draft.trace(delivery)
@@ -105,12 +105,13 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
         draft.is_decided(decide(Question(asked, draft.client.headers, context.config)))
         delivery.headers = draft.headers()
     counting = asyncio.ensure_future(context.count(draft.body))
-    alive = asyncio.ensure_future(delivery.keep_alive(context.config.ping_s, draft.opening))
+    alive = asyncio.ensure_future(delivery.keep_alive(context.config.ping_s, draft.opening)) if asked.stream else None
     try:
         await ask_each(draft, delivery, asked, context, counting)
     finally:
         counting.cancel()
-        alive.cancel()
+        if alive:
+            alive.cancel()
     await delivery.finish()
 
 
