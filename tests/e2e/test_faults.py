@@ -53,19 +53,19 @@ EARLY = [
     Early("http:529", 529, "overloaded_error", "scripted 529"),
     Early("html", 502, "api_error", "502 Bad Gateway"),
     Early("textfault", 500, "api_error", "upstream exploded"),
-    Early("overflow:openai", 400, "invalid_request_error", "too long: 140000 tokens > 131072 maximum"),
+    Early("overflow:openai", 400, "invalid_request_error", "too long: 140000 tokens > 131072 maximum", "false"),
     Early(
         "overflow:output", 400, "invalid_request_error", "exceed context limit: 108000 + 32000 > 131072", limit=32_000
     ),
-    Early("overflow:llama", 400, "invalid_request_error", "too long: 6021 tokens > 4096 maximum"),
+    Early("overflow:llama", 400, "invalid_request_error", "too long: 6021 tokens > 4096 maximum", "false"),
     Early("closed", 502, "api_error", "scripted", asked=2),
     Early("cut0", 502, "api_error", "scripted"),
     Early("errorsse", 503, "overloaded_error", "overloaded"),
     Early("error200", 429, "rate_limit_error", "quota is used up", "false"),
     Early("html200", 502, "api_error", "base_url"),
     Early("empty200", 502, "api_error", "empty"),
-    Early("emptyjson", 502, "api_error", "no chat completion"),
-    Early("badjson200", 502, "api_error", "not JSON"),
+    Early("emptyjson", 502, "api_error", "is no answer"),
+    Early("badjson200", 502, "api_error", "is no answer"),
     Early("text", 401, "authentication_error", "wrongkey", "false", model="claude-ccr-wrongkey"),
     Early(
         "text", 401, "authentication_error", "CCR_TEST_KEY_THAT_IS_NOT_SET", "false", model="claude-ccr-nokey", asked=0
