@@ -54,9 +54,7 @@ EARLY = [
     Early("html", 502, "api_error", "502 Bad Gateway"),
     Early("textfault", 500, "api_error", "upstream exploded"),
     Early("overflow:openai", 400, "invalid_request_error", "too long: 140000 tokens > 131072 maximum", "false"),
-    Early(
-        "overflow:output", 400, "invalid_request_error", "exceed context limit: 108000 + 32000 > 131072", limit=32_000
-    ),
+    Early("overflow:output", 400, "invalid_request_error", "limit: 108000 + 32000 > 131072", "false", limit=32_000),
     Early("overflow:llama", 400, "invalid_request_error", "too long: 6021 tokens > 4096 maximum", "false"),
     Early("closed", 502, "api_error", "scripted", asked=2),
     Early("cut0", 502, "api_error", "scripted"),
