@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from openai.types.chat import (
     ChatCompletionContentPartParam,
@@ -25,6 +27,8 @@ from pydantic import TypeAdapter, ValidationError
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy.quirks import Facts, facts_for
 
+law = hypothesis_settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How often a law is tried: often enough to find what was ever found, on a machine that may be busy."""
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 FAMILIES: dict[str, tuple[str, str]] = {

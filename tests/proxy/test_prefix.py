@@ -11,9 +11,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from asking import ALL, TOOLS, asked, conversations, extras, facts, result, text, user
+from asking import ALL, TOOLS, asked, conversations, extras, facts, law, result, text, user
 from generated import session, sessions, unmarked
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ccr_tui import wire
@@ -30,7 +30,7 @@ def sent(body: Any, given_facts: Facts) -> bytes:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=20)
+@law
 @given(bodies=sessions())
 def test_each_turn_of_a_session_begins_with_the_turn_before(name: str, bodies: list[Any]) -> None:
     for before, after in pairwise(bodies):
@@ -38,7 +38,7 @@ def test_each_turn_of_a_session_begins_with_the_turn_before(name: str, bodies: l
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=60)
+@law
 @given(conversation=conversations(), more=extras())
 def test_any_conversation_begins_with_its_beginning(name: str, conversation: Any, more: dict[str, Any]) -> None:
     opening, exchanges, _ = conversation
@@ -60,6 +60,7 @@ def test_the_rest_of_a_request_stays_the_same_over_a_session(name: str) -> None:
     assert all(frame == frames[0] for frame in frames)
 
 
+@law
 @given(body=sessions().map(lambda bodies: bodies[-1]))
 def test_cache_marks_change_nothing(body: Any) -> None:
     assert sent(body, SHAPES["deepseek"]) == sent(unmarked(body), SHAPES["deepseek"])
@@ -70,6 +71,7 @@ def test_marks_inside_unknown_blocks_change_nothing() -> None:
     assert sent(asked(user(odd)), Facts()) == sent(asked(user(unmarked(odd))), Facts())
 
 
+@law
 @given(st.sampled_from(["user", "system"]))
 def test_a_text_is_the_same_as_a_list_of_that_text(role: str) -> None:
     first = asked("hi", {"role": role, "content": "so"})
