@@ -19,10 +19,11 @@ from ccr_tui.records import Json
 from ccr_tui.store.codec import spread, squeeze
 from ccr_tui.wire import dumps, loads
 
-MEMORY = 200_000
-"""Ids remembered before all are forgotten: some 30 MB."""
-PARSED = 64 * 1024 * 1024
-"""Bytes of JSON whose parsed chunks are kept for the next body; they share most of it."""
+MEMORY = 50_000
+"""Ids remembered before all are forgotten: some 10 MB."""
+PARSED = 4 * 1024 * 1024
+"""Bytes of JSON whose parsed chunks are kept for the next body, which shares most of them. As objects they take some
+four times as much, and every thread that reads has its own."""
 
 WALK = """
 WITH RECURSIVE path(id, parent, chunk, height) AS (

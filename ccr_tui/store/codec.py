@@ -16,6 +16,8 @@ from typing import Any
 from ccr_tui.records import Attempt, Failure, Json, Price, RouteDecision, TimelineEvent, Trace, Usage
 from ccr_tui.wire import dumps, loads
 
+BROKEN = (LookupError, ValueError, TypeError, AttributeError, zlib.error)
+"""What reading damaged bytes can raise."""
 HEAVY = frozenset({"body", "raw", "reply", "sent", "stream"})
 """Fields that the caller stores his own way."""
 

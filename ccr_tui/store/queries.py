@@ -40,7 +40,7 @@ SELECT c.trace, max(c.id) FROM said JOIN chunk c ON c.id = said.rowid WHERE said
 GROUP BY c.trace ORDER BY c.trace DESC LIMIT ?
 """
 HEAVY = """
-SELECT t.n, t.request_id, t.reply_id, r.data, r.raw FROM trace t JOIN record r ON r.trace = t.n WHERE t.n = ?
+SELECT t.request_id, t.reply_id, r.data, r.raw FROM trace t JOIN record r ON r.trace = t.n WHERE t.n = ?
 """
 STEPS = """
 SELECT a.sent_id, s.data FROM attempt a LEFT JOIN stream s ON s.attempt = a.id WHERE a.trace = ? ORDER BY a.id
@@ -88,16 +88,11 @@ class Reader:
     def traces(self, filter: Filter | None = None) -> Iterator[Trace]:
         """Whole records, oldest first, one at a time: for the archive."""
         at = 0
-        while True:
-            with self._reading() as db:
-                where, values = (filter or Filter()).where(db)
-                step = f"SELECT t.n FROM trace t WHERE t.n > ? AND {where} ORDER BY t.n LIMIT 1"
-                found = db.execute(step, [at, *values]).fetchone()
-                if found is None:
-                    return
-                at = found[0]
-                trace = self._trace(db, at)
-            yield trace
+        while page := self._numbers(filter, at):
+            for at in page:
+                with self._reading() as db:
+                    trace = self._trace(db, at)
+                yield trace
 
     def search(self, text: str, limit: int = 50) -> list[TraceRow]:
         """Requests that brought a message with these words, newest first, each with a snippet of it.
@@ -170,7 +165,7 @@ class Reader:
                 db.execute("ROLLBACK")
                 if db not in self._opened:
                     db.close()
-        except (sqlite3.Error, LookupError) as error:
+        except sqlite3.Error as error:
             raise schema.trouble(self.path, error) from error
 
     def _connection(self) -> sqlite3.Connection:
@@ -186,9 +181,25 @@ class Reader:
     def _number(self, db: sqlite3.Connection, id: str) -> int:
         return _only(db, "trace", id, self.path)[0]
 
+    def _numbers(self, filter: Filter | None, after: int) -> list[int]:
+        with self._reading() as db:
+            where, values = (filter or Filter()).where(db)
+            page = f"SELECT t.n FROM trace t WHERE t.n > ? AND {where} ORDER BY t.n LIMIT 500"
+            return [n for (n,) in db.execute(page, [after, *values])]
+
     def _trace(self, db: sqlite3.Connection, n: int) -> Trace:
+        try:
+            return self._put_together(db, n)
+        except codec.BROKEN as error:
+            cure = "`ccr-tui traces verify` tells what is damaged."
+            raise StoreError(f"{self.path}: request number {n} cannot be put together ({error}); {cure}") from error
+
+    def _put_together(self, db: sqlite3.Connection, n: int) -> Trace:
         desk: Desk = self._own.desk
-        _, request, reply, record, raw = db.execute(HEAVY, (n,)).fetchone()
+        found = db.execute(HEAVY, (n,)).fetchone()
+        if found is None:
+            raise LookupError(f"the record of request {n} is missing")
+        request, reply, record, raw = found
         steps = [
             {"sent": desk.get(sent), "stream": codec.unpack_stream(stream) if stream else ()}
             for sent, stream in db.execute(STEPS, (n,)).fetchall()

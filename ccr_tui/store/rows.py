@@ -170,11 +170,6 @@ class Today(Sums):
     baseline: int | None = None
     """The same answers at the baseline's price, in nano-USD; None if none was asked for."""
 
-    @property
-    def failed_share(self) -> float | None:
-        """Of all requests, 0 to 1; None without any."""
-        return self.failed / self.requests if self.requests else None
-
 
 def trace_json(trace: Trace, row: TraceRow) -> dict[str, Any]:
     """What `traces show --json` prints: the row, the request, the decision, the response and every step."""

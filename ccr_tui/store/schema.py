@@ -237,10 +237,9 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         if _version(connection, path) != VERSION:
             migrations.apply(Database(connection))
         connection.execute("COMMIT")
-    except BaseException:
+    finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
 
 
 def _versioned(number: int, step: Callable[[Database], None]) -> Callable[[Database], None]:

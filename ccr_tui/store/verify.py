@@ -8,7 +8,6 @@ compared with the one taken when it came in.
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,15 +16,13 @@ from ccr_tui import chunks
 from ccr_tui.errors import StoreError
 from ccr_tui.store import schema
 from ccr_tui.store.bodies import Desk
-from ccr_tui.store.codec import spread, unpack
+from ccr_tui.store.codec import BROKEN, spread, unpack
 from ccr_tui.store.insert import SPEND, SPEND_KEYS
 from ccr_tui.wire import dumps
 
 MOST = 50
 """Problems of one kind that are told; more say nothing new."""
 
-BROKEN = (LookupError, ValueError, TypeError, AttributeError, zlib.error)
-"""What reading damaged bytes can raise."""
 POINTERS = (
     ("node", "parent", "parent NOT IN (SELECT id FROM node) AND parent <> 0"),
     ("node", "chunk", "chunk NOT IN (SELECT id FROM chunk)"),

@@ -60,6 +60,7 @@ class Writer:
         self._on_commit = on_commit or (lambda _: None)
         self._on_reject = on_reject or (lambda _: None)
         self._seen = 0
+        self._is_closed = False
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ccr-tui store", daemon=True)
 
@@ -71,6 +72,8 @@ class Writer:
 
     def put(self, trace: Trace) -> None:
         """Keep a finished trace, soon. Any thread may call; returns at once."""
+        if self._is_closed:
+            self._on_reject(f"Request {trace.uid} finished after the store was closed; it is lost.")
         self._queue.put(trace)
 
     def put_calibration(self, key: str, ratio: float, n: int, error: float | None) -> None:
@@ -85,6 +88,7 @@ class Writer:
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """Store what is queued and end. False if that took longer than `timeout` seconds."""
+        self._is_closed = True
         signal = Signal(is_last=True)
         self._queue.put(signal)
         if self._thread.is_alive():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace, Usage
+from ccr_tui.store import archive
 from ccr_tui.store.queries import Filter, Reader, trace_json
 
 Keep = Callable[[Iterable[Trace]], None]
@@ -38,10 +39,13 @@ DAY = [
 ]
 
 
-@pytest.fixture
-def day(keep: Keep, reader: Reader) -> Reader:
-    keep(DAY)
-    return reader
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    path = tmp_path_factory.mktemp("day") / "ccr.db"
+    archive.take_in(path, DAY)
+    reader = Reader(path)
+    yield reader
+    reader.close()
 
 
 def ids(rows: Iterable[Any]) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import generated
 import pytest
 
-from ccr_tui.records import Trace
+from ccr_tui.errors import StoreError
+from ccr_tui.store import archive
+from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
-
-Keep = Callable[[Iterable[Trace]], None]
 
 DAMAGE = [
     ("a chunk's bytes", "UPDATE chunk SET data = '{}' WHERE id = 3", "chunk 3 is not what its hash says"),
@@ -38,10 +38,18 @@ DAMAGE = [
 ]
 
 
-@pytest.fixture
-def good(keep: Keep, path: Path) -> Path:
-    keep([*generated.recorded(seed=4, turns=5), generated.failed()])
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("whole") / "ccr.db"
+    archive.take_in(path, [*generated.recorded(seed=4, turns=5), generated.failed()])
     return path
+
+
+@pytest.fixture
+def good(whole: Path, path: Path) -> Path:
+    """A copy that may be damaged."""
+    path.parent.mkdir()
+    return Path(shutil.copy(whole, path))
 
 
 def test_what_is_whole_verifies(good: Path) -> None:
@@ -62,6 +70,15 @@ def test_damage_is_found(good: Path, damage: str, words: str) -> None:
     db.commit()
     db.close()
     assert any(words in problem for problem in verify(good)), verify(good)
+
+
+def test_a_reader_of_a_damaged_trace_says_where_to_look(good: Path, reader: Reader) -> None:
+    db = sqlite3.connect(good)
+    db.execute("UPDATE chunk SET data = substr(data, 1, 30) WHERE length(data) > 60")
+    db.commit()
+    db.close()
+    with pytest.raises(StoreError, match=r"request number 1 cannot be put together .* traces verify"):
+        reader.trace(reader.rows()[-1].id)
 
 
 def test_a_file_that_is_no_database_is_one_problem(path: Path) -> None:

@@ -53,10 +53,12 @@ def test_closing_stores_what_is_queued(path: Path, reader: Reader) -> None:
 
 
 def test_a_closed_writer_says_that_it_keeps_nothing(path: Path) -> None:
-    writer = Writer(path)
+    writer = Watched(path)
     writer.start()
     assert writer.close(30)
+    writer.put(generated.trace("late"))
     assert not writer.flush(0.1)
+    assert "late" in writer.sentences[0]
 
 
 def test_one_bad_trace_does_not_take_its_batch_along(path: Path, reader: Reader) -> None:
