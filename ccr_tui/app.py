@@ -35,6 +35,8 @@ from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
 
+UNTOLD = ("command_palette", "move(", "app.focus", "screen.")
+"""Actions that the palette leaves out: itself, single steps, and what Textual binds for all apps."""
 
 Play = Callable[[], Coroutine[Any, Any, None]]
 
@@ -102,11 +104,12 @@ class CcrApp(App[None]):
         told = set()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if not binding.description or binding.action in told or binding.action == "command_palette":
+            if not binding.description or binding.action in told or binding.action.startswith(UNTOLD):
                 continue
             told.add(binding.action)
             keys = self.get_key_display(binding)
-            yield SystemCommand(binding.description, f"key {keys}", self._runner(binding.action, active.node))
+            words = binding.tooltip or binding.description
+            yield SystemCommand(words, f"key {keys}", self._runner(binding.action, active.node))
         yield SystemCommand("Light or dark", "Change between the two themes", self.action_light)
         yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)
         yield SystemCommand(
@@ -127,7 +130,8 @@ class CcrApp(App[None]):
     async def action_quit(self) -> None:
         """End; ask first while requests run."""
         running = len(self.house.engine.feed.board)
-        if not running:
+        if self.demo or not running:
+            self.grace_s = 0.0 if self.demo else self.grace_s
             self.exit()
         elif not isinstance(self.screen, Ask):
             question = f"{running} request{'s are' if running > 1 else ' is'} running"

@@ -10,7 +10,7 @@ from ccr_tui.screens.lines import Document, Line
 
 def received_title(trace: Trace) -> str:
     """Whose body it is."""
-    return f"Received · {show.model(trace.asked_model)} was asked for"
+    return f"Received · asked for {show.model(trace.asked_model)}"
 
 
 def sent_title(trace: Trace) -> str:

@@ -150,7 +150,7 @@ class _Page:
         if role == "system":
             text = "\n".join(text_of(block) for block in blocks)
             self.gap()
-            self.section(f"system · {_first_line(text)[:60] or 'empty'} · {show.size(len(text))} characters", text)
+            self.section(f"system · {_first_line(text) or 'empty'} · {show.size(len(text))} characters", text)
         for block in blocks if role != "system" else ():
             if role == "user":
                 self.person(block)
@@ -167,7 +167,7 @@ class _Page:
         self.gap()
         if text.lstrip().startswith("<system-reminder>"):
             inner = text.replace("<system-reminder>", "").replace("</system-reminder>", "").strip()
-            self.section(f"reminder · {_first_line(inner)[:60]} · {show.size(len(inner))} characters", inner)
+            self.section(f"reminder · {_first_line(inner)} · {show.size(len(inner))} characters", inner)
         else:
             self.at = self.say(text, "  ", "strong", "❯ ", "title")
 
@@ -178,7 +178,7 @@ class _Page:
             self.call(block)
         elif kind in ("thinking", "redacted_thinking"):
             text = text_of(block)
-            title = f"✻ thinking · {_first_line(text)[:60]} · {show.size(len(text))} characters"
+            title = f"✻ thinking · {_first_line(text)} · {show.size(len(text))} characters"
             self.section(title, text, "thinking")
         else:
             self.say(text_of(block), "  ", "", "● ", "")
@@ -190,7 +190,9 @@ class _Page:
         arguments = json.dumps(given, ensure_ascii=False, indent=2, default=str)
         self.say(arguments, "    ", "key")
         self.lines[head].until = len(self.lines)
-        self.lines[head].closed, self.lines[head].closed_spans = self.lines[head].text, self.lines[head].spans
+        text = self.lines[head].text
+        self.lines[head].closed = f"{text} ▸"
+        self.lines[head].closed_spans = (*self.lines[head].spans, (len(text), len(text) + 2, "faint"))
         self.folded.add(head)
         if (result := self.results.get(str(block.get("id")))) is not None:
             self.result(result)
@@ -226,7 +228,9 @@ class _Page:
 
 
 def _first_line(text: Json) -> str:
-    return show.harmless(text.strip().split("\n", 1)[0]) if isinstance(text, str) else ""
+    """The beginning of a text, for the line that folds it."""
+    line = show.harmless(text.strip().split("\n", 1)[0]) if isinstance(text, str) else ""
+    return line if len(line) <= 70 else line[:70].rpartition(" ")[0] + "…"
 
 
 def _main_argument(given: Json) -> str:

@@ -74,7 +74,8 @@ def told(bindings: Iterable[BindingType]) -> Iterable[tuple[str, str]]:
     for binding in bindings:
         if isinstance(binding, Binding) and binding.description:
             keys = " ".join(named(key) for key in binding.key.split(","))
-            yield (binding.key_display if binding.key_display and "," not in binding.key else keys), binding.description
+            shown = binding.key_display if binding.key_display and "," not in binding.key else keys
+            yield shown, binding.tooltip or binding.description
 
 
 def named(key: str) -> str:

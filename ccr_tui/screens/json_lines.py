@@ -119,13 +119,14 @@ def _first_words(value: Json) -> str:
     return ""
 
 
-FOLDED_KEYS = ('"tools": ', '"system": ', '"metadata": ', '"context_management": ', '"output_config": ')
+FOLDED_KEYS = ('"tools": ', '"system": ')
 
 
 def folded_at_first(lines: list[Line]) -> frozenset[int]:
     """The folds of a body that is opened: messages one line each but the last, tools and system closed."""
     folded = {i for i, line in enumerate(lines) if line.until > i and _worth_folding(line)}
-    last = max((i for i in folded if lines[i].text == "    {"), default=None)
+    messages = next((line for line in lines if line.text == '  "messages": ['), None)
+    last = max((i for i in folded if messages and i < messages.until), default=None)
     return frozenset(folded - {last})
 
 

@@ -88,12 +88,19 @@ def rows_of(lines: Sequence[Line], folded: Collection[int], width: int) -> list[
         line = lines[index]
         hidden = index in folded and line.until > index
         text, _ = line.shown(hidden)
-        if len(text) <= width and text.isascii() and not (line.breaks and "\\n" in text):
+        if hidden:
+            rows.append((index, 0, cut_at(text, width - 2)))
+        elif len(text) <= width and text.isascii() and not (line.breaks and "\\n" in text):
             rows.append((index, 0, len(text)))
         else:
             rows += [(index, start, end) for start, end in wrap(text, width, line.hang, line.breaks)]
         index = line.until if hidden else index + 1
     return rows
+
+
+def cut_at(text: str, width: int) -> int:
+    """How much of `text` fits into `width` cells."""
+    return len(text) if len(text) <= width and text.isascii() else _cut(text, 0, len(text), max(1, width))
 
 
 _ESCAPED_NEWLINE = re.compile(r"(?<!\\)(?:\\\\)*(?:\\r)?\\n")

@@ -40,10 +40,10 @@ class LiveScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (50, "-tall")]
     BINDINGS = [
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("f", "follow", "Follow"),
-        Binding("y", "copy", "Copy"),
-        Binding("p", "paste_lines", "Lines to paste"),
+        Binding("slash", "filter", "Filter", key_display="/", tooltip="Filter the requests"),
+        Binding("f", "follow", "Follow", tooltip="Stay with the newest request, or stop"),
+        Binding("y", "copy", "Copy", tooltip="Copy the request: curl, JSON or text"),
+        Binding("p", "paste_lines", "Paste", tooltip="Show or hide the lines to paste for Claude Code"),
         Binding("escape", "clear", "Clear the filter, hide the lines to paste", show=False),
     ]
 
@@ -71,7 +71,7 @@ class LiveScreen(Screen[None]):
         self._stale = self._today_stale = False
         self._read_at = self._today_at = 0.0
         self._welcome_wanted: bool | None = None
-        self._all = 0
+        self._any = False
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -146,9 +146,12 @@ class LiveScreen(Screen[None]):
         filtered = isinstance(source, requests.Requests) and source.filter is not None
         box = self.query_one("#requests")
         state = "following" if table.follow else f"{table.unseen} new above" if table.unseen else "not following"
-        box.border_title = f"Requests · {table.total:,}{' found' if filtered else ''} · {state}"
-        box.border_subtitle = escape(f"/ {self.filter.value}") if self.filter.value else "/ filter"
-        if self._open:
+        title = f"Requests · {table.total:,}{' found' if filtered else ''} · {state}"
+        subtitle = escape(f"/ {self.filter.value}") if self.filter.value else "/ filter"
+        if (title, subtitle) != (box.border_title, box.border_subtitle):
+            box.border_title, box.border_subtitle = title, subtitle
+        if self._open and (table.total > 0) != self._any:
+            self._any = table.total > 0
             self._greet()
 
     @on(Table.Opened)

@@ -27,33 +27,44 @@ RATE_AFTER_S = 0.5
 class Panel(Inked):
     """A framed widget of a few short lines."""
 
+    _said: list[Pieces] | None = None
+
     def lines(self) -> list[Pieces]:
         """What it shows, top to bottom."""
         raise NotImplementedError
 
+    def look(self) -> None:
+        """Draw again if there is something else to show."""
+        if self._said is not None and (said := self.lines()) != self._said:
+            self._said = said
+            self.refresh()
+
+    def on_resize(self) -> None:
+        """Another width has other words."""
+        self._said = None
+        self.refresh()
+
     def render_line(self, y: int) -> Strip:
         """One of its lines."""
-        lines = self.lines()
-        pieces = lines[y] if y < len(lines) else []
-        return self.strip(pieces, self.size.width)
+        if self._said is None:
+            self._said = self.lines()
+        return self.strip(self._said[y] if y < len(self._said) else [], self.size.width)
 
 
 class Now(Panel):
-    """The requests that are under way."""
+    """The requests that are under way; to be looked at ten times a second."""
 
     def __init__(self, board: Mapping[str, Flight]) -> None:
         super().__init__(id="now")
         self.border_title = "Now"
         self.board = board
-        self._busy = True
 
     def look(self) -> None:
-        """Ten times a second: draw again while something runs, and once more when nothing does."""
-        busy = bool(self.board)
-        if busy or self._busy:
-            self._busy = busy
-            self.border_subtitle = f"{len(self.board)} running" if busy else ""
-            self.refresh()
+        """The frame says how many there are."""
+        running = f"{len(self.board)} running" if self.board else ""
+        if running != (self.border_subtitle or ""):
+            self.border_subtitle = running
+        super().look()
 
     def lines(self) -> list[Pieces]:
         """One line a flight, oldest first; what does not fit is counted."""
@@ -70,7 +81,7 @@ class Now(Panel):
     def _flight(self, flight: Flight, now: float) -> Pieces:
         width = self.size.width
         agent = flight.agent if flight.agent not in ("", "default") else KINDS.get(flight.kind, flight.kind)
-        named = 24 if width >= 74 else max(8, width - 50)
+        named = max(8, min(24, width - 56))
         pieces = [
             (f" {SPINNER[int(now * 10) % len(SPINNER)]} ", "title"),
             (show.fit(show.harmless(AGENTS.get(agent, agent)), 7), AGENT_INKS.get(agent, "muted")),
@@ -117,9 +128,8 @@ class TodayPanel(Panel):
 
     def put(self, today: Today) -> None:
         """Show these numbers."""
-        if today != self.today:
-            self.today = today
-            self.refresh()
+        self.today = today
+        self.look()
 
     def lines(self) -> list[Pieces]:
         """Spent, tokens, cached, requests, failed."""
@@ -190,7 +200,7 @@ class Welcome(Panel):
         """Show the lines for this address."""
         self.address, self.demo, self.secret = address, demo, api_key is not None
         self.styles.height = 6 + 2 * demo
-        self.refresh()
+        self.look()
 
     def paste(self, token: str = "ccr-tui") -> list[str]:
         """The three lines."""

@@ -46,8 +46,15 @@ def layout(width: int) -> Sequence[Column]:
         if room - column.width - 1 >= needed:
             fixed.append(column)
             room -= column.width + 1
+    for number, column in enumerate(fixed):
+        more = min(WIDER.get(column.title, 0), max(0, room - 48))
+        fixed[number], room = replace(column, width=column.width + more), room - more
     names = Column("asked → answered", max(10, room - 1), lambda row: names_of(row, max(10, room - 1)))
     return sorted([*fixed, names], key=lambda column: ORDER.index(column.title))
+
+
+WIDER = {"project": 12, "provider": 8, "rule": 8, "stop": 4}
+"""By how much a column may grow where there is room."""
 
 
 ORDER = (

@@ -301,14 +301,15 @@ class Table(Inked, ScrollView, can_focus=True):
     def _go(self, index: int) -> None:
         if not self.total:
             return
-        self.cursor = max(0, min(index, self.total - 1))
+        before, self.cursor = self.cursor, max(0, min(index, self.total - 1))
         if self.cursor:
             self.follow = False
         height = self.scrollable_content_region.height - self.HEADINGS
         top = self.scroll_offset.y
         if not top <= self.cursor < top + height:
             self.scroll_to(y=self.cursor if self.cursor < top else self.cursor - height + 1, animate=False, force=True)
-        self.refresh()
+        self.refresh_line(before + self.HEADINGS)
+        self.refresh_line(self.cursor + self.HEADINGS)
         self._seen()
 
     def _seen(self) -> None:

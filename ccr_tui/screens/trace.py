@@ -112,7 +112,7 @@ class TraceScreen(Screen[None]):
         Binding("slash", "search", "Search", key_display="/"),
         Binding("n", "hit(1)", "Next hit", show=False),
         Binding("N", "hit(-1)", "Previous hit", show=False),
-        Binding("tab", "other_side", "Other side"),
+        Binding("tab", "other_side", "Side", tooltip="To the other side: received or sent"),
         Binding("J", "step(1)", "Older request", show=False),
         Binding("K", "step(-1)", "Newer request", show=False),
         Binding("y", "copy", "Copy"),
@@ -149,7 +149,7 @@ class TraceScreen(Screen[None]):
             "received": Viewer(id="received"),
             "sent": Viewer(id="sent", empty="nothing was sent"),
             "route": Viewer(id="route", still=True),
-            "stream": Viewer(id="stream"),
+            "stream": Viewer(id="stream", still=True),
         }
         self.titles = {"overview": "Overview", "conversation": "Conversation", "route": "Route", "stream": "Stream"}
         self.search = Input(id="search", placeholder="search; ⏎ finds, n and N go on, esc ends it")
@@ -211,8 +211,9 @@ class TraceScreen(Screen[None]):
         self._caption(moved.viewer)
 
     def _caption(self, viewer: Viewer) -> None:
-        viewer.border_title = escape(self.titles.get(viewer.id or "", ""))
-        viewer.border_subtitle = escape(viewer.place)
+        captions = escape(self.titles.get(viewer.id or "", "")), escape(viewer.place)
+        if captions != (viewer.border_title, viewer.border_subtitle):
+            viewer.border_title, viewer.border_subtitle = captions
 
     # -- tabs
 

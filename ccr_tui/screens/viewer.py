@@ -41,7 +41,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
         Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
         Binding("g,home", "jump(0)", "Top", show=False),
         Binding("G,end", "jump(-1)", "Bottom", show=False),
-        Binding("space,enter", "toggle_fold", "Fold or unfold", key_display="space"),
+        Binding("space,enter", "toggle_fold", "Fold", key_display="space", tooltip="Fold or unfold"),
         Binding("l,right", "fold(False)", "Unfold", show=False),
         Binding("h,left", "fold(True)", "Fold, or go to what encloses", show=False),
         Binding("minus", "fold_all(True)", "Fold all", show=False, key_display="-"),
@@ -184,7 +184,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
         if start:
             yield " " * min(line.hang, self._width // 2), ""
         yield from self._inked(text, start, end, spans)
-        if folded and not line.closed and end == len(text):
+        if folded and (end < len(text) or not line.closed):
             yield " …", "muted"
 
     def _inked(self, text: str, start: int, end: int, spans: Iterable[Span]) -> Iterable[tuple[str, str]]:
@@ -201,6 +201,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
     def _go(self, row: int, centre: bool = False) -> None:
         if not self._rows:
             return
+        self.refresh_line(self.row)
         self.row = row = max(0, min(row, len(self._rows) - 1))
         self._place = self._rows[row][:2]
         height = self.scrollable_content_region.height
@@ -209,7 +210,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
             self.scroll_to(y=max(0, row - height // 3), animate=False, force=True)
         elif row < top or row >= top + height:
             self.scroll_to(y=row if row < top else row - height + 1, animate=False, force=True)
-        self.refresh()
+        self.refresh_line(row)
         self.post_message(self.Moved(self))
 
     def action_move(self, by: int) -> None:
