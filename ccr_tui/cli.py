@@ -90,5 +90,5 @@ def _code(args: list[str] | None) -> int:
         return 130
     except BrokenPipeError:  # `ccr-tui traces ls | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     return ended if isinstance(ended, int) else 0

@@ -17,6 +17,9 @@ from ccr_tui.errors import ConfigError
 PLACEHOLDER = "ccr-tui"
 """The token where we ask for none: the client wants one, and never logs in while it has it."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+ROOM = 32_000
+"""The most output to ask for. The client compacts 33,000 tokens before the window ends (measured), and a provider that
+counts input and output together would refuse whatever asks for more than that. It is also the client's own default."""
 OTHER_CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
 
 
@@ -64,12 +67,14 @@ def _window(config: Config) -> Iterator[Variable]:
         yield Variable("CLAUDE_CODE_AUTO_COMPACT_WINDOW", str(context), why + ", so that compaction comes in time")
     if output:
         yield Variable(
-            "CLAUDE_CODE_MAX_OUTPUT_TOKENS", str(output), "the longest answer that the model gives, in tokens"
+            "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+            str(output),
+            "the longest answer to ask for, in tokens, which compaction leaves room for",
         )
 
 
 def limits(config: Config) -> tuple[int | None, int | None]:
-    """The smallest window and the smallest longest answer, in tokens, of those who answer a main request."""
+    """The smallest window and the longest answer to ask for, in tokens, of those who answer a main request."""
     from ccr_tui.proxy.quirks import facts_for
 
     agents = ("default", "tool", "coder", "think") if config.mode == "router" else ("default",)
@@ -77,7 +82,7 @@ def limits(config: Config) -> tuple[int | None, int | None]:
     facts = [facts_for(config.providers[model.provider], model) for model in models]
     contexts = [fact.context for fact in facts if fact.context]
     outputs = [fact.max_output for fact in facts if fact.max_output]
-    return min(contexts, default=None), min(outputs, default=None)
+    return min(contexts, default=None), min([ROOM, *outputs]) if outputs else None
 
 
 def _around(config: Config) -> Iterator[Variable]:

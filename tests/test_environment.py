@@ -55,7 +55,7 @@ def test_claude_code_is_pointed_here() -> None:
         "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
         "CLAUDE_CODE_MAX_CONTEXT_TOKENS": "200000",
         "CLAUDE_CODE_AUTO_COMPACT_WINDOW": "200000",
-        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "64000",
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "32000",
     }
 
 
@@ -66,7 +66,7 @@ def test_our_key_is_the_token() -> None:
 @pytest.mark.parametrize(
     ("agents", "mode", "expected"),
     [
-        ({"default": ("big",), "coder": ("small",)}, "normal", (200_000, 64_000)),
+        ({"default": ("big",), "coder": ("small",)}, "normal", (200_000, 32_000)),
         ({"default": ("big",), "coder": ("small",)}, "router", (32_000, 4_000)),
         ({"default": ("big", "small")}, "normal", (32_000, 4_000)),
         ({"default": ("unknown",)}, "normal", (None, None)),
