@@ -255,7 +255,8 @@ class _Growing:
             elif field == "signature":
                 block["signature"] = pieces[-1]
             else:
-                block[field] = (block.get(field) or "") + "".join(pieces)
+                start = block.get(field)
+                block[field] = (start if isinstance(start, str) else "") + "".join(pieces)
         return block
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ccr_tui.errors import UpstreamBroken
 from ccr_tui.proxy.anthropic import FIELDS, events_of
 from ccr_tui.proxy.incoming import Incoming, quarter
 from ccr_tui.proxy.openai import count_of
@@ -40,7 +41,7 @@ class MessagesReply(Incoming):
         self.tool_blocks_out = 0
         """Tool blocks that have begun; the client may be running them."""
         self._counts: dict[str, Json] = {}
-        self._inputs: dict[Json, Json] = {}
+        self._inputs: dict[int, Json] = {}
 
     @property
     def answered(self) -> bool:
@@ -62,6 +63,8 @@ class MessagesReply(Incoming):
                 value = {**value, "type": kind}
             if kind == "error":
                 self._fail(self._refusal(value))
+            elif not _well_formed(kind, value):
+                self._fail(UpstreamBroken(f"{self.provider} sent a malformed {kind} event. Try again."))
             else:
                 self._watch(kind, value, out)
 
@@ -89,39 +92,36 @@ class MessagesReply(Incoming):
 
     def _on_message_start(self, event: Json, out: list[Json]) -> None:
         self.begun = True
-        message = event.get("message")
-        if isinstance(message, dict):
-            self.message_id = str(message.get("id") or self.message_id)
-            self.answered_by = str(message["model"]) if message.get("model") else None
-            self._learn(message.get("usage"))
+        message = event["message"]
+        self.message_id = str(message.get("id") or self.message_id)
+        self.answered_by = str(message["model"]) if message.get("model") else None
+        self._learn(message.get("usage"))
 
     def _on_content_block_start(self, event: Json, out: list[Json]) -> None:
         self.started = True
-        block = event.get("content_block")
-        if isinstance(block, dict) and block.get("type") == "tool_use":
+        block = event["content_block"]
+        if block["type"] == "tool_use":
             self.tool_blocks_out += 1
             if block.get("input"):
-                self._inputs[str(event.get("index"))] = block["input"]
+                self._inputs[event["index"]] = block["input"]
 
     def _on_content_block_delta(self, event: Json, out: list[Json]) -> None:
-        delta = event.get("delta")
-        if isinstance(delta, dict):
-            said = delta.get(FIELDS.get(str(delta.get("type")), ""))
-            if isinstance(said, str):
-                self._said.append(said)
-            self._inputs.pop(str(event.get("index")), None)
+        delta = event["delta"]
+        said = delta.get(FIELDS.get(delta["type"], ""))
+        if isinstance(said, str):
+            self._said.append(said)
+        self._inputs.pop(event["index"], None)
 
     def _on_content_block_stop(self, event: Json, out: list[Json]) -> None:
-        given = self._inputs.pop(str(event.get("index")), None)
+        given = self._inputs.pop(event["index"], None)
         if given is not None:
             delta = {"type": "input_json_delta", "partial_json": dumps(given).decode()}
-            out.append({"type": "content_block_delta", "index": event.get("index"), "delta": delta})
+            out.append({"type": "content_block_delta", "index": event["index"], "delta": delta})
 
     def _on_message_delta(self, event: Json, out: list[Json]) -> None:
-        delta = event.get("delta")
-        if isinstance(delta, dict):
-            self.stop_reason = str(delta["stop_reason"]) if delta.get("stop_reason") else "end_turn"
-            self.stop_sequence = delta.get("stop_sequence")
+        delta = event["delta"]
+        self.stop_reason = str(delta["stop_reason"]) if delta.get("stop_reason") else "end_turn"
+        self.stop_sequence = delta.get("stop_sequence")
         self._learn(event.get("usage"))
 
     def _on_message_stop(self, event: Json, out: list[Json]) -> None:
@@ -139,3 +139,25 @@ class MessagesReply(Incoming):
 
 
 _WATCHED = frozenset(name.removeprefix("_on_") for name in vars(MessagesReply) if name.startswith("_on_"))
+
+_HOLDS = {
+    "message_start": "message",
+    "content_block_start": "content_block",
+    "content_block_delta": "delta",
+    "message_delta": "delta",
+}
+
+
+def _well_formed(kind: str, event: Json) -> bool:
+    """Whether an event of a known kind has what everybody who reads it will look for."""
+    held = event.get(_HOLDS.get(kind, ""), {})
+    if not isinstance(held, dict) or (kind in _HOLDS and _HOLDS[kind] not in event):
+        return False
+    if not kind.startswith("content_block"):
+        return isinstance(event.get("usage") or held.get("usage") or {}, dict)
+    if not isinstance(event.get("index"), int):
+        return False
+    if kind == "content_block_stop":
+        return True
+    field = FIELDS.get(held.get("type", "")) if isinstance(held.get("type"), str) else ""
+    return field != "" and (field in (None, "citation") or isinstance(held.get(field), str))

@@ -98,7 +98,7 @@ class Calls:
             call.id = piece.id
         if piece.id:
             self._by_id[piece.id] = call
-        if piece.name and not call.said:
+        if piece.name and not (call.name and call.said):
             call.name = self._named(call.name, piece.name)
         if piece.arguments:
             self.said.append(piece.arguments)
@@ -121,6 +121,8 @@ class Calls:
             return bool(piece.id and call.id and piece.id != call.id and call.arguments.done)
         if piece.id and call.id:
             return piece.id != call.id and (not call.said or call.arguments.done or piece.arguments[:1] == "{")
+        if not call.name:
+            return call.arguments.done and bool(piece.arguments)
         if call.said:
             return call.arguments.done or piece.name != call.name
         return piece.name != call.name and call.name in self._tools and piece.name in self._tools
