@@ -91,13 +91,13 @@ class Toolbox:
 
     tools: list[dict[str, Any]]
     choice: Json = None
-    """"required", "none" or OpenAI's object; None says nothing, which means auto."""
+    """"auto", "required", "none" or OpenAI's object; None says nothing, which means auto."""
     sentences: tuple[str, ...] = ()
     """What the model must be told in the system message."""
 
     @property
     def forced(self) -> bool:
-        return self.choice is not None and self.choice != "none"
+        return self.choice not in (None, "auto", "none")
 
 
 @dataclass(slots=True)
@@ -117,7 +117,7 @@ class Workbench:
             return Toolbox([], None, tuple(self.sentences))
         if wanted.get("type") == "none":
             return self._none(tools)
-        choice: Json = None
+        choice: Json = "auto" if wanted.get("type") == "auto" else None
         if wanted.get("type") in ("any", "tool"):
             tools, choice = self._forced(tools, wanted, may_force)
         return Toolbox(tools, choice, tuple(self.sentences))

@@ -361,7 +361,7 @@ def test_a_schema_is_cleaned_of_refused_keywords_but_not_of_properties_that_are_
 
 
 CHOICES: list[tuple[str, str, Any, Any, dict[str, Any]]] = [
-    ("auto is what saying nothing means", "generic", {"type": "auto"}, None, {}),
+    ("auto", "generic", {"type": "auto"}, "auto", {}),
     ("any", "generic", {"type": "any"}, "required", {}),
     ("one tool", "generic", {"type": "tool", "name": "Read"}, {"type": "function", "function": {"name": "Read"}}, {}),
     ("one tool by sending only that", "llama_cpp", {"type": "tool", "name": "Read"}, "required", {}),
@@ -369,13 +369,13 @@ CHOICES: list[tuple[str, str, Any, Any, dict[str, Any]]] = [
     ("none by sending none", "llama_cpp", {"type": "none"}, None, {}),
     ("any where only auto is taken", "zhipu", {"type": "any"}, None, {}),
     ("an unknown tool", "generic", {"type": "tool", "name": "Nobody"}, None, {}),
-    ("no parallel calls", "generic", {"type": "auto", "disable_parallel_tool_use": True}, None,
+    ("no parallel calls", "generic", {"type": "auto", "disable_parallel_tool_use": True}, "auto",
      {"parallel_tool_calls": False}),
-    ("parallel calls where they must be asked for", "qwen", {"type": "auto"}, None, {"parallel_tool_calls": True}),
-    ("no parallel calls there", "qwen", {"type": "auto", "disable_parallel_tool_use": True}, None,
+    ("parallel calls where they must be asked for", "qwen", {"type": "auto"}, "auto", {"parallel_tool_calls": True}),
+    ("no parallel calls there", "qwen", {"type": "auto", "disable_parallel_tool_use": True}, "auto",
      {"parallel_tool_calls": False}),
     ("no parallel calls where that can't be said", "deepseek", {"type": "auto", "disable_parallel_tool_use": True},
-     None, {}),
+     "auto", {}),
 ]  # fmt: skip
 
 
