@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding
@@ -85,7 +86,7 @@ class CcrApp(App[None]):
         try:
             await self.house.start()
         except CcrError as error:
-            self.exit(return_code=1, message=str(error))
+            self.exit(return_code=1, message=Text(f"ccr-tui: {error}"))
             return
         self.open = True
         self.house.on_commit(lambda last: self.post_message(StoreChanged(last)))

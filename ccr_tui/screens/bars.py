@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
 from textual.strip import Strip
+from textual.widgets import Input
 
 from ccr_tui.config import Config
 from ccr_tui.screens import show
@@ -146,6 +147,8 @@ class Footer(Inked):
 
     def _shown(self, room: int) -> list[Binding]:
         """What fits: the screen's own keys from the left, help, palette and quit always."""
+        if isinstance(self.screen.focused, Input):
+            return [Binding("enter", "", "Done", key_display="⏎"), Binding("escape", "", "Clear", key_display="esc")]
         active = [a.binding for a in self.screen.active_bindings.values() if a.enabled and a.binding.show]
         once = list({binding.action: binding for binding in reversed(active)}.values())[::-1]
         own = [b for b in once if b.action not in self.LAST]

@@ -10,15 +10,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.markup import escape
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input
 
+from ccr_tui.errors import StoreError
 from ccr_tui.screens import copies, requests
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer, Header, is_demo
@@ -32,6 +34,11 @@ READ_S = 0.25
 """The shortest time between two readings of the requests."""
 TODAY_S = 1.0
 """The same of the sums."""
+
+
+TYPING_S = 0.15
+"""Silence of the keyboard after which the filter acts."""
+EXAMPLES = "words, error, agent:tool, model:qwen-max, project:web, since:2h"
 
 
 class LiveScreen(Screen[None]):
@@ -66,12 +73,14 @@ class LiveScreen(Screen[None]):
         self.header, self.footer = Header(house, demo), Footer(house)
         self.now, self.today, self.welcome = Now(house.engine.feed.board), TodayPanel(), Welcome()
         self.table = Table(requests.layout, requests.whole, id="table")
-        self.filter = Input(id="filter", placeholder="words, error, agent:tool, model:qwen, project:web, since:2h")
+        self.filter = Input(id="filter", placeholder=EXAMPLES)
         self._open = False
         self._stale = self._today_stale = False
         self._read_at = self._today_at = 0.0
         self._welcome_wanted: bool | None = None
         self._any = False
+        self._last = ""
+        self._typing: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -117,7 +126,14 @@ class LiveScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="today")
     def _read_today(self) -> None:
-        self.post_message(self.TodayRead(self.house.reader.today()))
+        try:
+            self.post_message(self.TodayRead(self.house.reader.today()))
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+
+    @on(Table.Trouble)
+    def _say(self, trouble: Table.Trouble) -> None:
+        self.app.notify(trouble.why, severity="error", markup=False)
 
     @on(TodayRead)
     def _show_today(self, read: TodayRead) -> None:
@@ -167,11 +183,13 @@ class LiveScreen(Screen[None]):
     def action_filter(self) -> None:
         """Type a filter; it acts while you type."""
         self.filter.display = True
+        self.filter.placeholder = f"↑ {self._last}" if self._last else EXAMPLES
         self.filter.focus()
 
     def action_clear(self) -> None:
         """Clear the filter first, then hide the lines to paste."""
         if self.filter.value or self.filter.display:
+            self._last = self.filter.value.strip() or self._last
             self.filter.value = ""
             self.filter.display = False
             self.table.focus()
@@ -179,17 +197,30 @@ class LiveScreen(Screen[None]):
             self._welcome_wanted = False
             self._greet()
 
+    def on_key(self, event: events.Key) -> None:
+        """The arrow up recalls the filter that was cleared last."""
+        if event.key == "up" and self.focused is self.filter and self._last:
+            event.stop()
+            self.filter.value = self._last
+            self.filter.cursor_position = len(self._last)
+
     @on(Input.Changed, "#filter")
-    def _filter(self, changed: Input.Changed) -> None:
+    def _typed(self) -> None:
+        if self._typing is not None:
+            self._typing.stop()
+        self._typing = self.set_timer(TYPING_S, self._apply_filter)
+
+    def _apply_filter(self) -> None:
+        words = self.filter.value.strip()
         if not self._open:
             return
         try:
-            chosen = requests.parse_filter(changed.value, time.time())
+            chosen = requests.parse_filter(words, time.time())
         except ValueError as problem:
-            self.table.empty = f"  {problem}"
+            self.app.notify(str(problem), severity="warning", markup=False)
             return
-        self.table.empty = "  nothing matches" if changed.value.strip() else "  no request yet"
-        self.table.read(requests.Requests(self.house.reader, chosen if changed.value.strip() else None))
+        self.table.empty = "  nothing matches" if words else "  no request yet"
+        self.table.read(requests.Requests(self.house.reader, chosen if words else None))
 
     @on(Input.Submitted, "#filter")
     def _filtered(self) -> None:
@@ -215,7 +246,11 @@ class LiveScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="copy")
     def _make_copy(self, kind: str, row: TraceRow) -> None:
-        trace = self.house.reader.trace(row.id)
+        try:
+            trace = self.house.reader.trace(row.id)
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+            return
         engine = self.house.engine
         text = copies.copied(kind, trace, row, engine.address, engine.config.api_key is not None)
         what = next(choice.words for choice in copies.CHOICES if choice.key == kind)

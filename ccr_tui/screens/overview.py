@@ -104,7 +104,7 @@ def bars_of(trace: Trace) -> list[Bar]:
             bars.append((label, parts[0][1], parts[-1][2], "bad" if attempt.failure else "strong"))
             bars += [("  " + name, a, b, ink) for name, a, b, ink in parts]
         else:
-            bars += [part for part in parts if part[0] not in seen]
+            bars = sorted([*bars, *(part for part in parts if part[0] not in seen)], key=lambda bar: bar[1:3])
     return bars
 
 

@@ -19,6 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.worker import get_current_worker
 
+from ccr_tui.errors import StoreError
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import Inked
 from ccr_tui.store.queries import TraceRow
@@ -80,6 +81,16 @@ class Pages:
             del self.rows[next(iter(self.rows))]
 
 
+def first_pages(source: Source) -> Pages:
+    """The newest page, and what is known about those below."""
+    rows, total = source.rows(None, PAGE), source.count()
+    pages = Pages(rows[0].n if rows else None, max(total, len(rows)))
+    pages.keys[0] = rows[0].n + 1 if rows else 1
+    pages.put(0, rows)
+    pages.dense = total > PAGE and _dense(source, rows[0].n, total)
+    return pages
+
+
 class Table(Inked, ScrollView, can_focus=True):
     """Rows of the store, newest first."""
 
@@ -127,6 +138,12 @@ class Table(Inked, ScrollView, can_focus=True):
         rows: list[TraceRow]
         ticket: int
 
+    @dataclass
+    class Trouble(Message):
+        """The store could not be read; why, and what to do."""
+
+        why: str
+
     def __init__(
         self,
         layout: Callable[[int], Sequence[Column]],
@@ -150,6 +167,7 @@ class Table(Inked, ScrollView, can_focus=True):
         self._wanted: int | None = None
         self._ticket = 0
         self._loaded = False
+        self._drawn: dict[tuple[int, str], Strip] = {}
 
     # -- reading
 
@@ -166,11 +184,11 @@ class Table(Inked, ScrollView, can_focus=True):
 
     @work(thread=True, exclusive=True, group="read")
     def _read(self, source: Source, ticket: int) -> None:
-        rows, total = source.rows(None, PAGE), source.count()
-        pages = Pages(rows[0].n if rows else None, max(total, len(rows)))
-        pages.keys[0] = rows[0].n + 1 if rows else 1
-        pages.put(0, rows)
-        pages.dense = total > PAGE and _dense(source, rows[0].n, total)
+        try:
+            pages = first_pages(source)
+        except StoreError as error:
+            self.post_message(self.Trouble(str(error)))
+            return
         if not get_current_worker().is_cancelled:
             self.post_message(self.Read(pages, ticket))
 
@@ -192,7 +210,11 @@ class Table(Inked, ScrollView, can_focus=True):
 
     @work(thread=True, exclusive=True, group="newer")
     def _read_newer(self, source: Source, newest: int, ticket: int) -> None:
-        rows = [row for row in source.rows(None, PAGE) if row.n > newest]
+        try:
+            rows = [row for row in source.rows(None, PAGE) if row.n > newest]
+        except StoreError as error:
+            self.post_message(self.Trouble(str(error)))
+            return
         if rows and not get_current_worker().is_cancelled:
             self.post_message(self.Fresh(rows, ticket))
 
@@ -219,6 +241,7 @@ class Table(Inked, ScrollView, can_focus=True):
 
     def _grown(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, self.total + self.HEADINGS)
+        self._drawn.clear()
         self.refresh()
         self.post_message(self.Changed())
 
@@ -244,12 +267,15 @@ class Table(Inked, ScrollView, can_focus=True):
     def _read_page(self, source: Source, page: int, known: int, key: int, ticket: int) -> None:
         """Read a page; where its key isn't known, walk to it from the nearest one whose key is."""
         worker, read = get_current_worker(), dict[int, list[TraceRow]]()
-        while known <= page and not worker.is_cancelled:
-            rows = source.rows(key, PAGE)
-            read[known] = rows
-            if not rows:
-                break
-            known, key = known + 1, rows[-1].n
+        try:
+            while known <= page and not worker.is_cancelled:
+                rows = source.rows(key, PAGE)
+                read[known] = rows
+                if not rows:
+                    break
+                known, key = known + 1, rows[-1].n
+        except StoreError as error:
+            self.post_message(self.Trouble(str(error)))
         if not worker.is_cancelled:
             self.post_message(self.PageRead(read, ticket))
 
@@ -270,6 +296,11 @@ class Table(Inked, ScrollView, can_focus=True):
         self._columns = self.layout_columns(width) if width else ()
         self._grown()
 
+    def notify_style_update(self) -> None:
+        """Another theme: draw everything anew."""
+        self._drawn.clear()
+        super().notify_style_update()
+
     def render_line(self, y: int) -> Strip:
         """The headings, or one row."""
         width = self.size.width
@@ -278,9 +309,15 @@ class Table(Inked, ScrollView, can_focus=True):
         index = self.scroll_offset.y + y - self.HEADINGS
         if index >= self.total:
             return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width)
-        row = self.row_at(index)
         cursor = "" if index != self.cursor else "cursor" if self.has_focus else "cursor-blurred"
-        return self.strip(spaced(self._cells(row)) if row else [("…", "faint")], width, cursor)
+        if (row := self.row_at(index)) is None:
+            return self.strip([("…", "faint")], width, cursor)
+        if len(self._drawn) > KEPT * PAGE:
+            self._drawn.clear()
+        strip = self._drawn.get((row.n, cursor))
+        if strip is None or strip.cell_length != width:
+            strip = self._drawn[row.n, cursor] = self.strip(spaced(self._cells(row)), width, cursor)
+        return strip
 
     def _fit(self, text: str, column: Column) -> str:
         return show.fit_right(text, column.width) if column.right else show.fit(text, column.width)
@@ -325,8 +362,9 @@ class Table(Inked, ScrollView, can_focus=True):
         self._seen()
 
     def action_move(self, by: int) -> None:
-        """Move the cursor."""
-        self._go(self.cursor + by)
+        """Move the cursor; one that was scrolled out of sight comes back at the edge."""
+        top, height = self.scroll_offset.y, self.scrollable_content_region.height - self.HEADINGS
+        self._go(max(top, min(self.cursor, top + height - 1)) + by)
 
     def action_page(self, pages: float) -> None:
         """Move by pages."""

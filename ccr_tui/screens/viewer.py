@@ -218,7 +218,8 @@ class Viewer(Inked, ScrollView, can_focus=True):
         if self.still:
             self._scroll(by)
         else:
-            self._go(self.row + by)
+            top, height = self.scroll_offset.y, self.scrollable_content_region.height
+            self._go(max(top, min(self.row, top + height - 1)) + by)
 
     def _scroll(self, by: int) -> None:
         self.scroll_to(y=self.scroll_offset.y + by, animate=False, force=True)

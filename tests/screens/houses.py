@@ -102,10 +102,9 @@ def text(app: CcrApp) -> str:
 
 async def settled(pilot: Pilot[None]) -> None:
     """Until threads have answered and the screen shows it."""
-    for _ in range(4):
+    while True:
         await pilot.pause()
-        await pilot.app.workers.wait_for_complete()
-        for screen in pilot.app.screen_stack:
-            for node in screen.walk_children():
-                await node.workers.wait_for_complete()
-    await pilot.pause()
+        running = [worker for worker in pilot.app.workers if not worker.is_finished]
+        if not running:
+            return
+        await pilot.app.workers.wait_for_complete(running)

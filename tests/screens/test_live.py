@@ -1,0 +1,363 @@
+"""The Live screen, looked at and pressed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from generated import failed, recorded, trace
+from houses import DEMO, QWEN, ROUTER, House, settled, text
+from textual.pilot import Pilot
+
+from ccr_tui.app import CcrApp
+from ccr_tui.config import Config
+from ccr_tui.records import Trace
+from ccr_tui.screens.requests import parse_filter
+from ccr_tui.store.queries import Filter
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+@asynccontextmanager
+async def opened(
+    tmp_path: Path, config: Config = QWEN, size: tuple[int, int] = (120, 40), traces: list[Trace] | None = None
+) -> AsyncIterator[tuple[House, Pilot[None]]]:
+    house = House(tmp_path / "ccr.db", config)
+    if traces:
+        house.writer.start()
+        for one in traces:
+            house.writer.put(one)
+        house.writer.close()
+        house = House(tmp_path / "ccr.db", config)
+    app = CcrApp(house)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield house, pilot
+    await house.stop()
+
+
+def app_of(pilot: Pilot[None]) -> CcrApp:
+    assert isinstance(pilot.app, CcrApp)
+    return pilot.app
+
+
+def shown(pilot: Pilot[None]) -> str:
+    return text(app_of(pilot))
+
+
+def day(count: int = 6) -> list[Trace]:
+    """A few requests of today, a second apart, the newest now."""
+    now = time.time()
+    some = [replace(one, started_at=now - count + i, uid=f"u{i:05d}") for i, one in enumerate([trace()] * count)]
+    return some
+
+
+async def committed(pilot: Pilot[None], house: House, traces: list[Trace]) -> None:
+    """They were recorded, and the screen had its ticks to see it."""
+    before = app_of(pilot).live.table.total
+    house.land(traces)
+    for _ in range(40):
+        await pilot.pause(0.05)
+        await settled(pilot)
+        if app_of(pilot).live.table.total > before:
+            return
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
+async def test_everything_is_said_without_a_keystroke(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(tmp_path, ROUTER, size, [*day(3), failed(started_at=time.time())]) as (house, pilot):
+        house.fly("f1", started_at=time.time() - 4, model="qwen-max", agent="tool", phase="text", ttft_ms=800)
+        await pilot.pause(0.3)
+        await settled(pilot)
+        screen = shown(pilot)
+        for words in ("● http://127.0.0.1:3456", "ROUTER", "tool qwen-max", "loop 2 ms", "Requests · 4 · following"):
+            assert words in screen
+        assert "opus-5-5 → qwen-max" in screen
+        assert "opus-5-5 → ✗ 429 dashscope says: slow down" in screen
+        assert "⟨90%⟩    200   $0.0043" in screen
+        assert "first 0.80 s" in screen
+        assert "1 running" in screen
+        assert "$0.013" in screen, "the day's sum"
+        assert all(len(line) <= size[0] for line in screen.split("\n"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
+async def test_columns_stand_below_their_headings(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(tmp_path, QWEN, size, day(3)) as (_, pilot):
+        lines = shown(pilot).split("\n")
+        head = next(line for line in lines if "asked → answered" in line)
+        row = next(line for line in lines if "opus-5-5 →" in line)
+        for heading, value in (("in", "10.0k"), ("cached", "⟨90%⟩"), ("out", "200"), ("cost", "$0.0043")):
+            end = head.index(f" {heading} ") + len(heading) + 1
+            assert row[:end].endswith(value), heading
+        assert head.index("agent") == row.index("main")
+
+
+async def test_the_first_run_says_what_to_paste_and_what_answers(tmp_path: Path) -> None:
+    async with opened(tmp_path, DEMO, (80, 24)) as (house, pilot):
+        screen = shown(pilot)
+        assert "export ANTHROPIC_BASE_URL=http://127.0.0.1:3456" in screen
+        assert "export ANTHROPIC_AUTH_TOKEN=ccr-tui" in screen
+        assert "built-in demo model" in screen
+        assert "OPENAI_API_KEY" in screen
+        await pilot.press("y")
+        assert pilot.app.clipboard.startswith("export ANTHROPIC_BASE_URL=http://127.0.0.1:3456\nexport")
+        await pilot.press("p")
+        await settled(pilot)
+        assert "export ANTHROPIC" not in shown(pilot)
+        await committed(pilot, house, day(1))
+        assert "export ANTHROPIC" not in shown(pilot), "hidden is hidden"
+
+
+async def test_the_lines_to_paste_go_when_the_first_request_has_come(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, pilot):
+        assert "export ANTHROPIC" in shown(pilot)
+        assert "built-in demo model" not in shown(pilot)
+        await committed(pilot, house, day(1))
+        assert "export ANTHROPIC" not in shown(pilot)
+        await pilot.press("p")
+        await settled(pilot)
+        assert "export ANTHROPIC" in shown(pilot)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert "export ANTHROPIC" not in shown(pilot)
+
+
+async def test_the_key_of_the_proxy_is_copied_but_not_shown(tmp_path: Path) -> None:
+    async with opened(tmp_path, replace(QWEN, api_key="s3cret-of-mine")) as (_, pilot):
+        assert "s3cret" not in shown(pilot)
+        await pilot.press("y")
+        assert "ANTHROPIC_AUTH_TOKEN=s3cret-of-mine" in pilot.app.clipboard
+
+
+async def test_following_stops_when_the_person_moves_and_what_he_looks_at_stays(tmp_path: Path) -> None:
+    async with opened(tmp_path, size=(120, 40), traces=day(100)) as (house, pilot):
+        table = app_of(pilot).live.table
+        await committed(pilot, house, [replace(trace("new-1"), started_at=time.time())])
+        assert table.cursor == 0
+        assert table.row_at(0).id == "new-1"  # type: ignore[union-attr]
+        await pilot.press("j", "j", "pagedown")
+        await settled(pilot)
+        chosen, top = table.row_at(table.cursor), table.row_at(table.scroll_offset.y)
+        assert "not following" in shown(pilot)
+        await committed(pilot, house, [replace(trace(f"new-{i}"), started_at=time.time()) for i in range(2, 5)])
+        assert table.row_at(table.cursor) == chosen
+        assert table.row_at(table.scroll_offset.y) == top
+        assert "3 new above" in shown(pilot)
+        await pilot.press("f")
+        await settled(pilot)
+        assert table.cursor == 0
+        assert table.row_at(0).id == "new-4"  # type: ignore[union-attr]
+        assert "· following" in shown(pilot)
+
+
+async def test_a_filter_narrows_the_list_while_it_is_typed(tmp_path: Path) -> None:
+    lost = [replace(failed(f"f{i}"), started_at=time.time()) for i in range(2)]
+    async with opened(tmp_path, traces=[*day(40), *lost]) as (_, pilot):
+        await pilot.press("slash", *"error")
+        await pilot.pause(0.2)
+        await settled(pilot)
+        assert "Requests · 2 found · following" in shown(pilot)
+        app_of(pilot).live.filter.value = "error nowhere"
+        await pilot.pause(0.2)
+        await settled(pilot)
+        assert "nothing matches" in shown(pilot)
+        await pilot.press("enter", "escape")
+        await pilot.pause(0.2)
+        await settled(pilot)
+        assert "Requests · 42 ·" in shown(pilot)
+        await pilot.press("slash", "up")
+        assert app_of(pilot).live.filter.value == "error nowhere"
+
+
+async def test_keys_typed_into_the_filter_are_letters(tmp_path: Path) -> None:
+    async with opened(tmp_path, traces=day(3)) as (_, pilot):
+        await pilot.press("slash", "q", "f", "y", "question_mark")
+        await settled(pilot)
+        assert app_of(pilot).live.filter.value == "qfy?"
+        assert "⏎ done  esc clear" in shown(pilot)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("error", Filter(outcome="error")),
+        ("outcome:failed", Filter(outcome="error")),
+        ("ok agent:tool", Filter(outcome="ok", agent="tool")),
+        ("since:2h", Filter(since=2_800.0)),
+        ("model:qwen-max project:web session:3f2a", Filter(model="qwen-max", project="web", session="3f2a")),
+        ("slow down", Filter(text="slow down")),
+        ("http://x model:", Filter(text="http://x model:")),
+    ],
+)
+def test_words_of_a_filter_are_understood(words: str, meant: Filter) -> None:
+    assert parse_filter(words, 10_000.0) == meant
+
+
+def test_an_age_that_is_none_is_refused_with_an_example() -> None:
+    with pytest.raises(ValueError, match="since:30m"):
+        parse_filter("since:yesterday", 0.0)
+
+
+async def test_the_oldest_page_is_found_by_its_key_alone(tmp_path: Path) -> None:
+    async with opened(tmp_path, size=(80, 24), traces=day(1100)) as (house, pilot):
+        table, asked = app_of(pilot).live.table, list[int]()
+        rows = house.reader.rows
+
+        def counted(*given: object) -> list[object]:
+            found = rows(*given)  # type: ignore[arg-type]
+            asked.append(len(found))
+            return found  # type: ignore[return-value]
+
+        house.reader.rows = counted  # type: ignore[assignment,method-assign]
+        await pilot.press("G")
+        await settled(pilot)
+        assert table.cursor == 1099
+        assert table.row_at(1099).id == "u00000"  # type: ignore[union-attr]
+        assert sum(asked) <= 400, "it went straight to the last page"
+        await pilot.press("k", "pageup")
+        await settled(pilot)
+        assert "opus-5-5 → qwen-max" in shown(pilot)
+        await pilot.press("g")
+        await settled(pilot)
+        assert table.row_at(0).id == "u01099"  # type: ignore[union-attr]
+
+
+async def test_pages_are_right_where_numbers_have_gaps(tmp_path: Path) -> None:
+    some = [replace(one, outcome="cancelled" if i % 3 else "ok") for i, one in enumerate(day(1000))]
+    async with opened(tmp_path, size=(80, 24), traces=some) as (_, pilot):
+        await pilot.press("slash", *"cancelled", "enter")
+        await pilot.pause(0.3)
+        await settled(pilot)
+        table = app_of(pilot).live.table
+        await pilot.press("G")
+        await settled(pilot)
+        assert table.total == 666
+        assert table.row_at(665).id == "u00001"  # type: ignore[union-attr]
+
+
+async def test_what_is_recorded_can_not_reach_the_terminal(tmp_path: Path) -> None:
+    nasty = replace(
+        failed(),
+        asked_model="\x1b[2J[bold]x",
+        project="/a/\x1b]0;t\x07",
+        failure=replace(failed().failure, message="[/x] \x1b[31m"),  # type: ignore[type-var]
+    )
+    async with opened(tmp_path, traces=[nasty]) as (house, pilot):
+        house.fly("f", started_at=time.time(), model="\x1b[1m[red]m", phase="text", tail="a\nb\x1b[0m[@click=quit]")
+        await pilot.pause(0.2)
+        screen = shown(pilot)
+        assert "\x1b" not in screen
+        assert "␛[2J[bold]x → ✗ 429 [/x] ␛[31m" in screen
+        assert "␛[1m[red]m" in screen
+
+
+async def test_q_quits_at_once_when_nothing_runs(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        await pilot.press("q")
+        await pilot.pause()
+        assert not pilot.app.is_running or pilot.app._exit
+
+
+async def test_q_asks_while_requests_run(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, pilot):
+        house.fly("f", started_at=time.time())
+        await pilot.press("q")
+        await settled(pilot)
+        assert "1 request is running" in shown(pilot)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert "1 request is running" not in shown(pilot)
+        assert not pilot.app._exit
+        await pilot.press("q", "q")
+        await pilot.pause()
+        assert pilot.app._exit
+        assert app_of(pilot).grace_s == 0
+
+
+async def test_a_house_that_can_not_start_ends_the_app_with_its_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = House(tmp_path / "ccr.db", refuses="Port 3456 on [::1] is taken.")
+    app = CcrApp(house)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+    assert app.return_code == 1
+    assert capsys.readouterr().err == "ccr-tui: Port 3456 on [::1] is taken.\n"
+
+
+async def test_what_could_not_be_written_is_said(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, pilot):
+        house.rejected.append("Trace 0199-a could not be written: disk full.")
+        await pilot.pause(0.3)
+        assert "✗ Trace 0199-a could not be written: disk full." in shown(pilot)
+
+
+async def test_help_has_every_key_that_the_app_binds(tmp_path: Path) -> None:
+    async with opened(tmp_path, size=(100, 120)) as (_, pilot):
+        await pilot.press("question_mark")
+        await settled(pilot)
+        screen = shown(pilot)
+        for words in (
+            "Filter the requests",
+            "Copy the request",
+            "Unfold all",
+            "To the other side",
+            "Next hit",
+            "⟨91%⟩",
+        ):
+            assert words in screen
+        await pilot.press("escape")
+        await settled(pilot)
+        assert "Unfold all" not in shown(pilot)
+
+
+async def test_the_palette_has_every_action_by_name(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        names = {command.title for command in pilot.app.get_system_commands(pilot.app.screen)}
+        assert {"Open", "Filter the requests", "Help", "Quit", "Oldest", "Light or dark", "Theme"} <= names
+        assert not [name for name in names if "focus" in name.lower()]
+        await pilot.press("ctrl+p")
+        await settled(pilot)
+        await pilot.press(*"light", "enter")
+        await settled(pilot)
+        assert pilot.app.theme == "ccr-light"
+
+
+async def test_both_themes_draw_with_their_own_colours(tmp_path: Path) -> None:
+    async with opened(tmp_path, traces=day(3)) as (_, pilot):
+        table = app_of(pilot).live.table
+        dark = table.ink("money")
+        app_of(pilot).action_light()
+        await settled(pilot)
+        assert table.ink("money") != dark
+        assert table.ink("money").bgcolor == table.ink("").bgcolor
+        assert "opus-5-5 → qwen-max" in shown(pilot)
+
+
+async def test_every_key_of_the_footer_does_something(tmp_path: Path) -> None:
+    async with opened(tmp_path, size=(80, 24), traces=day(3)) as (_, pilot):
+        footer = shown(pilot).split("\n")[-1]
+        assert "⏎ open  / filter  f follow  y copy" in footer
+        assert "? help  ^p palette  q quit" in footer
+        for key in ("slash", "f", "y", "question_mark", "ctrl+p", "enter"):
+            before = shown(pilot)
+            await pilot.press(key)
+            await settled(pilot)
+            assert shown(pilot) != before, key
+            await pilot.press("escape")
+            await settled(pilot)
+
+
+async def test_a_click_chooses_and_a_second_one_opens(tmp_path: Path) -> None:
+    async with opened(tmp_path, traces=list(recorded(1, 5))) as (_, pilot):
+        await pilot.click("#table", offset=(20, 3))
+        await settled(pilot)
+        assert app_of(pilot).live.table.cursor == 2
+        await pilot.click("#table", offset=(20, 3))
+        await settled(pilot)
+        assert "1 Overview" in shown(pilot)

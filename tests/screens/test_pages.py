@@ -1,0 +1,284 @@
+"""The tabs of a trace, as text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from generated import attempt, failed, recorded, reply, trace
+
+from ccr_tui.records import Failure, RouteDecision, TimelineEvent, Trace
+from ccr_tui.screens.bodies import received_document, sent_document
+from ccr_tui.screens.conversation import conversation_document
+from ccr_tui.screens.lines import Document
+from ccr_tui.screens.overview import bars_of, overview_document
+from ccr_tui.screens.route import route_document
+from ccr_tui.screens.stream import stream_document
+
+
+def text(document: Document, folded: bool = True) -> str:
+    """The document as it opens, or with everything unfolded."""
+    lines, index = [], 0
+    while index < len(document.lines):
+        line = document.lines[index]
+        hidden = folded and index in document.folded
+        lines.append(line.shown(hidden)[0].rstrip())
+        index = line.until if hidden else index + 1
+    return "\n".join(lines)
+
+
+TALK = {
+    "model": "claude-opus-5-5",
+    "system": [{"type": "text", "text": "You are Claude Code."}],
+    "tools": [{"name": "Bash", "description": "Runs a command.\nMore."}, {"name": "Read"}],
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "<system-reminder>\nBe brief.\n</system-reminder>"},
+                {"type": "text", "text": "What is here?"},
+            ],
+        },
+        {"role": "system", "content": "# Environment\nlinux"},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Look first.", "signature": "x"},
+                {"type": "text", "text": "I'll look.\nNow."},
+                {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls -la", "timeout": 5}},
+                {"type": "tool_use", "id": "t2", "name": "Read", "input": {"file_path": "/x/\x1b[2Jy.py"}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": "a\nb\nc\nd\ne"},
+                {"type": "tool_result", "tool_use_id": "t2", "content": "no such file", "is_error": True},
+                {"type": "tool_result", "tool_use_id": "gone", "content": "an orphan"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA" * 300}},
+                {"type": "hologram", "beam": 1},
+            ],
+        },
+    ],
+}
+
+TALKED = """\
+▸ system prompt · 20 characters
+▸ 2 tools · Bash Read
+
+▸ reminder · Be brief. · 9 characters
+
+❯ What is here?
+
+▸ system · # Environment · 19 characters
+
+▸ ✻ thinking · Look first. · 11 characters
+
+● I'll look.
+  Now.
+
+● Bash(ls -la) ▸
+  ⎿ a
+    b
+    c
+    ▸ 2 more lines
+
+● Read(/x/␛[2Jy.py) ▸
+  ⎿ ✗ no such file
+
+  ⎿ an orphan
+
+❯ [image image/png 900B]
+
+❯ {"type": "hologram", "beam": 1}
+
+── the reply to this request ──────────────────────────────
+
+● Answer 0.
+
+  stop: end_turn"""
+
+
+def test_a_conversation_reads_as_claude_code_shows_it() -> None:
+    assert text(conversation_document(trace(body=TALK, reply=reply(TALK)))) == TALKED
+
+
+def test_a_conversation_opens_at_the_last_thing_that_a_person_said() -> None:
+    document = conversation_document(trace(body=TALK, reply=reply(TALK)))
+    assert document.lines[document.at].text.startswith('❯ {"type": "hologram"')
+
+
+def test_nothing_of_a_conversation_is_lost_when_all_is_unfolded() -> None:
+    whole = text(conversation_document(trace(body=TALK)), folded=False)
+    for words in ("You are Claude Code.", "Runs a command.", "linux", '"timeout": 5', "    e", "Be brief."):
+        assert words in whole
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (failed(), "✗ 429 dashscope says: slow down; try again in 20 s."),
+        (trace(outcome="cancelled", reply=None), "⊘ the client hung up"),
+        (replace(trace(), body=None, raw=b"{", reply=None), "could not be read"),
+        (replace(trace(), body=[1, 2]), "could not be read"),
+        (replace(trace(), body={"messages": [3, {"role": "user"}, {"content": 7}], "system": 5, "tools": {}}), "7"),
+    ],
+    ids=["failed", "cancelled", "not JSON", "a list", "nonsense"],
+)
+def test_a_conversation_says_what_is_wrong(record: Trace, words: str) -> None:
+    assert words in text(conversation_document(record))
+
+
+OVERVIEW = """\
+asked for  claude-opus-5-5
+answered   qwen-max at dashscope
+outcome    ✓ ok · 200 · end_turn · streamed
+when       {when} · 1.9 s · first token after 0.43 s
+route      normal · default · default
+from       main · project /home/ada/engine · session 5d1f0a52-0000-4000-8000-000000000001
+
+Time  1.9 s
+parse                    2 ms ▏
+route                    1 ms ▏
+connect                 80 ms ██
+wait                   0.34 s  ████████▎
+stream                  1.4 s          ███████████████████████████████
+
+Tokens
+                      estimate    reported
+input                    10.1k       10.0k   the estimate was 1.0 % too high
+  from cache                          9.0k   90%
+output                                 200   145 tok/s
+  reasoning                             50   25%
+
+Cost  $0.0043
+                        tokens per million        cost
+input                     1.0k       $1.60     $0.0016
+cache read                9.0k       $0.16     $0.0014
+output                     200       $6.40     $0.0013
+total                                          $0.0043   by your own price · config.toml"""
+
+
+def test_the_overview_has_the_waterfall_the_tokens_and_the_cost() -> None:
+    shown = text(overview_document(trace(), 71))
+    when = next(line for line in shown.split("\n") if line.startswith("when"))
+    assert shown == OVERVIEW.replace("{when}", when.split(" · ")[0].removeprefix("when").strip())
+
+
+def test_the_overview_says_the_error_in_its_sentence() -> None:
+    shown = text(overview_document(failed(), 80))
+    assert "✗ dashscope says: slow down; try again in 20 s." in shown
+    assert "Error  429 rate_limit_error" in shown
+    useless = replace(failed(), failure=Failure(401, "authentication_error", "Set the key.", False))
+    assert "retrying is useless, and the client was told so" in text(overview_document(useless, 80))
+
+
+def test_an_unknown_price_is_a_question_mark_and_names_its_cure() -> None:
+    record = trace(attempts=(attempt(price=None, cost=None, cost_basis="unknown"),))
+    shown = text(overview_document(record, 80))
+    assert "Cost  ?" in shown
+    assert "[models.NAME] price in config.toml" in shown
+
+
+ROUTED = trace(
+    decision=RouteDecision(
+        "router",
+        "think",
+        "deepseek",
+        "consulted",
+        "it is a plan",
+        ("qwen",),
+        (("image", "none"), ("consulted", "it is a plan")),
+    ),
+    attempts=(
+        attempt(
+            1,
+            purpose="route",
+            model="qwen-3b",
+            sent={"messages": [{"role": "user", "content": "Which \x1b agent?"}]},
+            cost=10_000,
+            duration_ms=300,
+            ttft_ms=100,
+        ),
+        attempt(2, failure=Failure(503, "api_error", "Overloaded."), status=503, usage=None, cost=None, stream=()),
+        attempt(3, model="deepseek-v4-pro", provider="deepseek", notes=("top_k was dropped",)),
+    ),
+)
+
+
+def test_the_route_has_every_rule_and_every_hop() -> None:
+    shown = text(route_document(ROUTED))
+    assert "· image      none" in shown
+    assert "✓ consulted  it is a plan" in shown
+    assert "✓ 1 route   qwen-3b at dashscope · 200 · 0.30 s · $0.00001" in shown
+    assert "asked    Which ␛ agent?" in shown
+    assert "✗ 2 answer  qwen-max at dashscope · 503" in shown
+    assert "Overloaded." in shown
+
+
+def test_a_route_that_was_never_decided_says_why() -> None:
+    assert "the request was refused before" in text(route_document(failed(decision=None)))
+
+
+def test_the_waterfall_of_several_attempts_has_each_with_its_parts() -> None:
+    names = [name for name, _, _, _ in bars_of(ROUTED)]
+    assert names[:2] == ["parse", "route"]
+    assert [name for name in names if name[0].isdigit()] == [
+        "1 route qwen-3b",
+        "2 answer qwen-max",
+        "3 answer deepseek-v4-pro",
+    ]
+    assert names.count("  wait") == 3
+
+
+def test_what_was_sent_several_times_folds_by_attempt_and_the_answer_is_open() -> None:
+    shown = text(sent_document(ROUTED))
+    assert "▸ 1 route · qwen-3b at dashscope" in shown
+    assert "▾ 3 answer · deepseek-v4-pro at deepseek" in shown
+    assert "  · top_k was dropped" in shown
+    assert shown.count('"stream": true') == 1
+
+
+def test_folds_of_what_was_sent_stay_inside_it_behind_notes() -> None:
+    document = sent_document(
+        trace(attempts=(attempt(notes=("one", "two"), sent=list(recorded(1, 3))[-1].attempts[0].sent),))
+    )
+    assert [line.text for line in document.lines[:3]] == ["· one", "· two", "{"]
+    assert document.lines[2].until == len(document.lines)
+    assert all(document.lines[i].until > i for i in document.folded)
+
+
+def test_a_body_that_is_no_json_is_shown_as_it_came() -> None:
+    shown = text(received_document(replace(trace(), body=None, raw=b'{"model": \x1b[2J \xff')))
+    assert shown == 'not JSON; as it came:\n{"model": ␛[2J �'
+
+
+TIMELINE = (
+    TimelineEvent(430, "message_start"),
+    TimelineEvent(440, "content_block_start", 0),
+    TimelineEvent(441, "content_block_delta", 0, 4),
+    TimelineEvent(2500, "content_block_delta", 0, 3),
+    TimelineEvent(2501, "content_block_delta", 1, 12),
+    TimelineEvent(2510, "message_stop"),
+)
+
+
+def test_the_stream_finds_the_text_of_each_event_again() -> None:
+    content = [{"type": "text", "text": "Hel\nlo!"}, {"type": "tool_use", "name": "Read", "input": {"a": "bcd"}}]
+    shown = text(stream_document(trace(timeline=TIMELINE, reply=reply({"model": "x"}, content=content))))
+    assert shown.split("\n")[1:] == [
+        "     430     +430  message_start",
+        "     440      +10  content_block_start      0",
+        "     441       +1  content_block_delta      0      4  Hel⏎",
+        "    2500    +2059! content_block_delta      0      3  lo!",
+        '    2501       +1  content_block_delta      1     12  {"a": "bcd"}',
+        "    2510       +9  message_stop",
+    ]
+
+
+def test_the_stream_shows_no_text_that_it_can_not_know() -> None:
+    content = [{"type": "text", "text": "x"}, {"type": "tool_use", "name": "Read", "input": {"a": "something else"}}]
+    assert "something" not in text(
+        stream_document(trace(timeline=TIMELINE, reply=reply({"model": "x"}, content=content)))
+    )
+    assert "no events were sent" in text(stream_document(trace(timeline=())))
