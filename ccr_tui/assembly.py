@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from ccr_tui import values
+from ccr_tui import rulebook, values
 from ccr_tui.catalogue import Catalogue
 from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError
@@ -41,8 +41,10 @@ def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tupl
     path = _config_path(layers, cwd)
     root = Section("", _toml(path, layers), problems)
     config = _scalars(root, layers, path, cwd)
+    config = replace(config, routing=rulebook.routing(root, path.parent), guards=rulebook.guards(root))
     config = Catalogue(root, layers, config).build(notes)
     root.close()
+    notes += rulebook.unrouted(config)
     _check_bind(config, problems)
     return replace(config, origins=layers.origins, env=layers.environment(), notes=tuple(notes)), problems
 

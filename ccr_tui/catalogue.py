@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
-from ccr_tui import values
+from ccr_tui import rulebook, values
 from ccr_tui.config import Config, Model, Provider, ProviderKind
+from ccr_tui.presets import PRESETS, hint
 from ccr_tui.records import Price
 from ccr_tui.settings import Layers, Section
 
@@ -20,20 +21,8 @@ AGENTS = ("default", "router", "tool", "coder", "think", "background", "long_con
 PREFIXES = {"router": "ROUTER_AGENT", "tool": "TOOL_AGENT", "coder": "CODER_AGENT", "think": "THINK_AGENT"}
 """Agents that the environment names: {PREFIX}_MODEL, _API_KEY, _BASE_URL. Early claude-code-router's names."""
 KINDS = ("openai", "anthropic", "demo")
-WELL_KNOWN = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-    "deepseek": "https://api.deepseek.com/v1",
-    "openrouter": "https://openrouter.ai/api/v1",
-    "groq": "https://api.groq.com/openai/v1",
-    "mistral": "https://api.mistral.ai/v1",
-    "xai": "https://api.x.ai/v1",
-    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
-    "ollama": "http://127.0.0.1:11434/v1",
-    "lmstudio": "http://127.0.0.1:1234/v1",
-    "llama_cpp": "http://127.0.0.1:8080/v1",
-}
-"""Where a provider is found that has a name but no base_url. Only those with one address for everybody."""
+WELL_KNOWN = {preset.name: preset.base_url for preset in PRESETS}
+"""Where a provider is found that has a name but no base_url."""
 
 DEMO_PROVIDER = Provider("demo", "demo", "http://demo.invalid/v1", family="generic")
 DEMO_MODEL = Model("demo", "demo", "demo", context=200_000, max_output=8192)
@@ -64,11 +53,14 @@ class Catalogue:
             self._model(name, section)
         self._agents(self.root.section("agents"))
         self._environment()
+        rules = rulebook.rules(self.root, self.named, {*self.agents, "default"})
+        config = replace(self.config, providers=self.providers, rules=rules)
         if not self.models:
             self._explaindemo(notes)
-            return demo(replace(self.config, providers=self.providers))
+            return demo(config)
         self._default(notes)
-        return replace(self.config, providers=self.providers, models=self.models, agents=self.agents)
+        self._hints(notes)
+        return replace(config, models=self.models, agents=self.agents)
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)
@@ -172,6 +164,13 @@ class Catalogue:
         self.agents["default"] = self.agents[agent] if agent else (next(iter(self.models)),)
         notes.append(f"agents.default is not set, so {self.agents['default'][0]} answers by default")
 
+    def _hints(self, notes: list[str]) -> None:
+        """A word about names that their provider has retired; they are sent all the same."""
+        for model in self.models.values():
+            provider = self.providers.get(model.provider)
+            if provider and (old := hint(provider.base_url, model.id)):
+                notes.append(f"models.{model.name}: {model.id} {old}")
+
     def _explaindemo(self, notes: list[str]) -> None:
         given = [v for v in ("OPENAI_API_KEY", "OPENAI_BASE_URL") if self.layers.environment().get(v, "").strip()]
         reason = f"{' and '.join(given)} is set, but OPENAI_MODEL is not" if given else "no model is configured"
@@ -199,6 +198,7 @@ def _provider(name: str, section: Section) -> Provider | None:
         section.get("timeout_s", values.seconds, None),
         section.get("client_auth", values.switch, False),
         section.get("family", values.text, None),
+        section.get("api_keys", values.words, ()),
     )
     if provider.client_auth and kind != "anthropic":
         section.problems.append(

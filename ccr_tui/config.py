@@ -8,13 +8,14 @@ written (`$DEEPSEEK_API_KEY`) and resolved only when a client is built.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ccr_tui.errors import ConfigError
-from ccr_tui.records import Mode, Price
+from ccr_tui.records import Kind, Mode, Price
 from ccr_tui.values import variable
 
 ProviderKind = Literal["openai", "anthropic", "demo"]
@@ -39,6 +40,8 @@ class Provider:
     """Anthropic kind only: pass the client's own credential on."""
     family: str | None = None
     """Names the facts of `proxy/quirks/<family>.py`; None: found from host and model id."""
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    """More keys, as written, that are used in rotation after `api_key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,66 @@ class Model:
     price: Price | None = None
     quirks: Mapping[str, Any] = field(default_factory=dict)
     """Facts that override the family's, by the names of `quirks.Facts`."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The conditions of a rule of the user's own: all that are set must hold; of a list, one must."""
+
+    project: tuple[str, ...] = ()
+    """Globs of the working directory; a directory means everything below it too. `~` is expanded."""
+    asked: tuple[str, ...] = ()
+    """Globs of the model's name that the client asked for."""
+    kind: tuple[Kind, ...] = ()
+    subagent: bool | None = None
+    """Whether a subagent asks."""
+    agent_type: tuple[str, ...] = ()
+    """Globs of the subagent's type, such as Explore; only known with the client's hint headers."""
+    tokens_over: int | None = None
+    """Estimated input tokens."""
+    tools: tuple[str, ...] = ()
+    """Globs of the names of the tools that are offered."""
+    text: re.Pattern[str] | None = None
+    """Searched in what the person typed last."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserRule:
+    """One entry of [[rules]]: when it holds, its model answers, or the agent's."""
+
+    name: str
+    when: When
+    models: tuple[str, ...] = ()
+    """The model and its fallbacks; empty where `agent` is set."""
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How a model is chosen beyond the rules."""
+
+    custom: Path | None = None
+    """A Python file of the user's own with `def route(request, facts) -> str | None`."""
+    deadline_s: float = 5.0
+    """What the router model is given to answer; after it the tool agent goes on."""
+    max_hops: int = 3
+    """The most times that the router is asked in one turn of the user's."""
+    long_context_over: int = 60_000
+    """Estimated input tokens from which the long_context agent answers; less where a model's window is smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What stops a client that runs away. None: not guarded."""
+
+    requests_per_minute: int | None = None
+    """Of one session."""
+    repeated_calls: int | None = 20
+    """The same tool calls with the same arguments, one turn after the other."""
+    budget_per_day: int | None = None
+    """Nano-USD, from local midnight."""
+    budget_per_session: int | None = None
+    """Nano-USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +153,37 @@ class Config:
     """The environment over .env, as they were read: where `credentials` looks up `$NAME`."""
     notes: tuple[str, ...] = ()
     """What is not wrong and still worth saying, a sentence each: a model left out, a file that others can read."""
+    rules: tuple[UserRule, ...] = ()
+    """The user's own, in order."""
+    routing: Routing = Routing()
+    guards: Guards = Guards()
 
 
 def key(provider: Provider, env: Mapping[str, str]) -> str | None:
-    """The provider's key, `$NAME` resolved in `env` (pass `Config.env`). Raises ConfigError where NAME is not set."""
-    return None if provider.api_key is None else _resolved(provider.api_key, f"providers.{provider.name}.api_key", env)
+    """The provider's first key, `$NAME` resolved in `env` (pass `Config.env`).
+
+    Raises ConfigError where no NAME is set.
+    """
+    return next(iter(keys(provider, env)), None)
+
+
+def keys(provider: Provider, env: Mapping[str, str]) -> tuple[str, ...]:
+    """All keys of the provider in the order of their rotation, none twice; those whose `$NAME` is not set left out.
+
+    Raises ConfigError if keys are configured and not one of them is set.
+    """
+    written = [("api_key", provider.api_key), *((f"api_keys[{n}]", key) for n, key in enumerate(provider.api_keys))]
+    found: list[str] = []
+    missing: list[ConfigError] = []
+    for name, key in written:
+        try:
+            if key is not None:
+                found.append(_resolved(key, f"providers.{provider.name}.{name}", env))
+        except ConfigError as error:
+            missing.append(error)
+    if missing and not found:
+        raise missing[0]
+    return tuple(dict.fromkeys(found))
 
 
 def credentials(provider: Provider, config: Config) -> tuple[str | None, dict[str, str]]:

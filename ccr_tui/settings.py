@@ -53,6 +53,15 @@ class Section:
         parent = self.section(key)
         return {name: Section(parent._at(name), values, self.problems) for name, values in parent.values.items()}
 
+    def listed(self, key: str) -> list[Section]:
+        """The tables of a list, [[rules]], called by their own `name` where they have one."""
+        self._asked.append(key)
+        found = self.values.get(key, [])
+        if not isinstance(found, list):
+            self._say(self._at(key), f"must be a list of tables, [[{self._at(key)}]], not {found!r}")
+            return []
+        return [Section(f"{self._at(key)} {_title(table, n)}", table, self.problems) for n, table in enumerate(found)]
+
     def close(self) -> None:
         """Say which keys nobody knows."""
         for key in self.values:
@@ -65,6 +74,11 @@ class Section:
 
     def _say(self, where: str, what: str) -> None:
         self.problems.append(f"{where} {what}")
+
+
+def _title(table: object, place: int) -> str:
+    name = table.get("name") if isinstance(table, dict) else None
+    return repr(name) if name and isinstance(name, str) else f"#{place + 1}"
 
 
 @dataclass(slots=True)

@@ -87,6 +87,14 @@ def money(value: object) -> int:
     return round(number * 1_000_000_000)
 
 
+def budget(value: object) -> int:
+    """US dollars that may be spent, exact; the result is in nano-USD."""
+    number = _decimal(value, "must be US dollars, such as 2.50")
+    if not 0 < number < 1_000_000_000:
+        raise ValueError(f"must be US dollars, more than 0, not {value}")
+    return max(1, round(number * 1_000_000_000))
+
+
 def switch(value: object) -> bool:
     """True or false, as TOML or as people write it in an environment variable."""
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -102,6 +110,32 @@ def names(value: object) -> tuple[str, ...]:
     if not listed:
         raise ValueError("must name a model")
     return tuple(text(each) for each in listed)
+
+
+def words(value: object) -> tuple[str, ...]:
+    """One text, or a list of them, of any use."""
+    listed = value if isinstance(value, list) else [value]
+    if not listed:
+        raise ValueError("must not be empty")
+    return tuple(text(each) for each in listed)
+
+
+def some_of(*known: str) -> Parser[tuple[str, ...]]:
+    """One of a few words, or a list of them."""
+    one = one_of(*known)
+
+    def parse(value: object) -> tuple[str, ...]:
+        return tuple(one(each) for each in words(value))
+
+    return parse
+
+
+def pattern(value: object) -> re.Pattern[str]:
+    """A regular expression."""
+    try:
+        return re.compile(text(value))
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from error
 
 
 def header_map(value: object) -> dict[str, str]:
