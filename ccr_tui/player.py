@@ -18,6 +18,7 @@ from ccr_tui import demo
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.collector import Collector
+from ccr_tui.proxy.context import Context
 from ccr_tui.records import Json, Price
 from ccr_tui.wire import dumps
 
@@ -40,14 +41,14 @@ def config(base: Config, db: Path) -> Config:
     return replace(base, providers={"demo": provider}, models=models, agents=agents, db=db, api_key=None, mode="normal")
 
 
-async def play(context: Callable[[], exchange.Context], rounds: int = 20, pause_s: float = PAUSE_S) -> None:
+async def play(context: Callable[[], Context], rounds: int = 20, pause_s: float = PAUSE_S) -> None:
     """Play every scene side by side, `rounds` times with pauses between."""
     for _ in range(rounds):
         await asyncio.gather(*(play_scene(scene, context, pause_s) for scene in demo.SCENES.values()))
         await asyncio.sleep(pause_s)
 
 
-async def play_scene(scene: demo.Scene, context: Callable[[], exchange.Context], pause_s: float) -> None:
+async def play_scene(scene: demo.Scene, context: Callable[[], Context], pause_s: float) -> None:
     """One session, from the person's first words to the last answer."""
     session, messages = str(uuid4()), list[Json]()
     for turn in scene.turns:

@@ -29,7 +29,10 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (3, ("store/", "demo", "player", "replay")),
     (
         3,
-        tuple(f"proxy/{name}" for name in ("exchange", "attempt", "delivery", "draft", "upstream", "server", "engine")),
+        tuple(
+            f"proxy/{name}"
+            for name in "exchange asking context router attempt delivery draft upstream server engine".split()
+        ),
     ),
     (2, ("proxy/",)),
     (1, ("",)),

@@ -19,12 +19,11 @@ from ccr_tui.errors import ProxyError
 from ccr_tui.prices import cost
 from ccr_tui.proxy import anthropic, quirks, request
 from ccr_tui.proxy.asked import Asked
-from ccr_tui.proxy.delivery import Delivery
 from ccr_tui.proxy.openai import error_of
 from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.reply import ChatReply, MessagesReply
 from ccr_tui.proxy.upstream import Call, Response, Upstreams, pieces, whole
-from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Usage
+from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Purpose, Usage
 from ccr_tui.wire import dumps
 
 TAIL_S = 5.0
@@ -33,6 +32,8 @@ DRAIN_S = 0.25
 """How long the end of a finished stream's body is awaited, so that its connection can be used again."""
 
 Reply: TypeAlias = ChatReply | MessagesReply
+Sink: TypeAlias = Callable[[list[Json]], Awaitable[None]]
+"""Where the events of an answer go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,10 @@ def passed_headers(making: Making) -> dict[str, str]:
 class Calling:
     """One call under way, and then its record. Times are milliseconds of the exchange's clock."""
 
-    def __init__(self, n: int, order: Order, now: Callable[[], int], started_at: float, keep: bool) -> None:
-        self.n, self.order, self.started_at = n, order, started_at
+    def __init__(
+        self, n: int, purpose: Purpose, order: Order, now: Callable[[], int], started_at: float, keep: bool
+    ) -> None:
+        self.n, self.purpose, self.order, self.started_at = n, purpose, order, started_at
         self.begun = now()
         self.connected: int | None = None
         self.status: int | None = None
@@ -173,7 +176,7 @@ class Calling:
         self._now, self._keep = now, keep
         self._stream: list[tuple[int, bytes]] = []
 
-    async def carry(self, upstreams: Upstreams, delivery: Delivery, estimate: Awaitable[int]) -> None:
+    async def carry(self, upstreams: Upstreams, sink: Sink, estimate: Awaitable[int]) -> None:
         """Send, read, deliver. Raises ProxyError; what went out before stays delivered."""
         async with upstreams.send(self.order.call) as response:
             self._connect(response)
@@ -181,25 +184,30 @@ class Calling:
                 raise await self._refusal(response, estimate)
             self.reply = self.order.reply(await estimate)
             async with aclosing(self._kept(pieces(response, self.order.call))) as stream:
-                await self._read(stream, self.reply, delivery)
+                await self._read(stream, self.reply, sink)
 
-    async def _read(self, stream: AsyncIterator[bytes], reply: Reply, delivery: Delivery) -> None:
+    async def _read(self, stream: AsyncIterator[bytes], reply: Reply, sink: Sink) -> None:
         """Everything up to the end of the answer; then the rest of the body, so that its connection serves again."""
         async for data in stream:
-            await self._deliver(reply.feed(data), delivery)
+            await self._deliver(reply.feed(data), sink)
             if reply.answered:
                 break
         with suppress(TimeoutError):
             async with asyncio.timeout(TAIL_S):
-                async for data in stream:
-                    await self._deliver(reply.feed(data), delivery)
-                    if reply.finished:
-                        break
-        await self._deliver(reply.close(), delivery)
+                await self._read_tail(stream, reply, sink)
+        await self._deliver(reply.close(), sink)
         with suppress(TimeoutError, ProxyError):
             async with asyncio.timeout(DRAIN_S):
                 async for _ in stream:
                     pass
+
+    async def _read_tail(self, stream: AsyncIterator[bytes], reply: Reply, sink: Sink) -> None:
+        """What comes after the finish reason: usage and [DONE]."""
+        while not reply.finished:
+            data = await anext(stream, None)
+            if data is None:
+                return
+            await self._deliver(reply.feed(data), sink)
 
     def _connect(self, response: Response) -> None:
         self.status, self.connected = response.status_code, self._now()
@@ -221,12 +229,12 @@ class Calling:
             secrets=order.secrets,
         )
 
-    async def _deliver(self, events: list[Json], delivery: Delivery) -> None:
+    async def _deliver(self, events: list[Json], sink: Sink) -> None:
         reply = self.reply
         assert reply is not None
         if self.first is None and reply.started:
             self.first = self._now()
-        await delivery.send(events)
+        await sink(events)
         if reply.error:
             raise reply.error
 
@@ -252,7 +260,7 @@ class Calling:
         money, basis = billed(usage, price, reply.reported_cost if reply else None)
         return Attempt(
             n=self.n,
-            purpose="answer",
+            purpose=self.purpose,
             provider=order.provider.name,
             model=order.model.id,
             sent=order.sent,

@@ -24,6 +24,8 @@ class Draft:
         self.uid = f"{int(now * 1000):011x}{uuid4().hex[:13]}"
         self.client, self.started_at, self.origin = client, now, origin
         self.body: Json = None
+        self.work: Json = None
+        """What is translated: the body, and what agents have found out for it."""
         self.raw: bytes | None = None
         self.asked: Asked | None = None
         self.decision: RouteDecision | None = None

@@ -21,7 +21,7 @@ from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
 from ccr_tui.prices import Book
-from ccr_tui.proxy.exchange import Context
+from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.server import Server
 from ccr_tui.proxy.upstream import Upstreams

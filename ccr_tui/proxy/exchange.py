@@ -12,46 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 
-from ccr_tui.config import Config, Model, Provider, credentials
-from ccr_tui.errors import BadRequest, ConfigError, ProxyError
-from ccr_tui.feed import Feed
-from ccr_tui.prices import Book
+from ccr_tui.errors import BadRequest, ProxyError
 from ccr_tui.proxy.asked import Asked, about, parse
-from ccr_tui.proxy.attempt import ORDERS, Calling, Making, Order
+from ccr_tui.proxy.asking import Asking, Job, ask
+from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.delivery import Client, ClientGone, Delivery
 from ccr_tui.proxy.draft import Draft
-from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.routing import Question, decide, resolve
-from ccr_tui.proxy.upstream import Upstreams
-from ccr_tui.records import Attempt, Json, Origin, Price, Trace, Usage
-from ccr_tui.tally import Count
-from ccr_tui.tokens import Calibration
+from ccr_tui.records import Origin, Trace
 from ccr_tui.wire import loads
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What an exchange stands on, read once when it begins."""
-
-    config: Config
-    upstreams: Upstreams
-    feed: Feed
-    book: Book
-    calibration: Calibration
-    count: Callable[[Json], Awaitable[Count]]
-    """Uncalibrated input tokens of a client's body; counts in a thread."""
-    tokens_of: Callable[[str], int]
-    """Tokens of a short text."""
-    learn: Callable[[str, int, int, float], None]
-    """Told of reported usage: calibration key, uncalibrated count, reported input tokens, the family's ratio."""
-    clock: Callable[[], float] = time.time
-    ticks: Callable[[], float] = time.perf_counter
+BUG = "ccr-tui made a mistake with this request; ccr-tui.log, beside its database, describes it. Please report it."
 
 
 async def run(raw: bytes, client: Client, context: Context, origin: Origin = "live") -> Trace:
@@ -70,8 +43,7 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
         await fail(draft, delivery, error)
     except Exception:
         log.exception("a request met a bug of ours")
-        sentence = "ccr-tui made a mistake with this request; ccr-tui.log, beside its database, describes it. Please report it."
-        await fail(draft, delivery, ProxyError(sentence, should_retry=False))
+        await fail(draft, delivery, ProxyError(BUG, should_retry=False))
     finally:
         trace = draft.trace(delivery)
         context.feed.land(trace)
@@ -87,6 +59,7 @@ def read(draft: Draft, raw: bytes) -> Asked:
             draft.raw = raw
             raise BadRequest(f"The body is not JSON: {error}", should_retry=False) from error
         parse(draft.body)
+        draft.work = draft.body
         asked = about(draft.body, draft.client.headers)
         draft.is_asked(asked)
     return asked
@@ -107,7 +80,7 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
     counting = asyncio.ensure_future(context.count(draft.body))
     alive = asyncio.ensure_future(delivery.keep_alive(context.config.ping_s, draft.opening)) if asked.stream else None
     try:
-        await ask_each(draft, delivery, asked, context, counting)
+        await ask_each(Asking(draft, delivery, asked, context, counting))
     finally:
         counting.cancel()
         if alive:
@@ -115,107 +88,17 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
     await delivery.finish()
 
 
-async def ask_each(
-    draft: Draft, delivery: Delivery, asked: Asked, context: Context, counting: asyncio.Future[Count]
-) -> None:
+async def ask_each(asking: Asking) -> None:
     """The chosen model, then its fallbacks. Raises the last one's ProxyError."""
+    draft = asking.draft
     assert draft.decision is not None
     names = (draft.decision.model, *draft.decision.fallbacks)
+    job = Job("answer", draft.work, asking.asked.stream, asking.delivery.send)
     for name in names:
         try:
-            return await ask(draft, delivery, asked, context, resolve(context.config, name), counting)
+            await ask(asking, resolve(asking.context.config, name), job)
         except ProxyError as error:
-            if name == names[-1] or delivery.answering or error.status in (400, 413):
+            if name == names[-1] or asking.delivery.answering or error.status in (400, 413):
                 raise
-
-
-async def ask(
-    draft: Draft, delivery: Delivery, asked: Asked, context: Context, model: Model, counting: asyncio.Future[Count]
-) -> None:
-    """One upstream call; whatever happens becomes an attempt of the trace. Raises ProxyError."""
-    provider = context.config.providers[model.provider]
-    draft.flight.model, draft.flight.phase = model.name, "waiting"
-    delivery.headers = draft.headers()
-    with draft.span("translate"):
-        order = make_order(draft, asked, context, model, provider)
-    price = await quote(context, model, provider)
-    calling = Calling(len(draft.attempts) + 1, order, draft.ms, context.clock(), context.config.keep_streams)
-    estimating = asyncio.ensure_future(estimate(draft, context, model, provider, counting))
-    try:
-        await calling.carry(context.upstreams, delivery, estimating)
-    except ProxyError as error:
-        calling.failure = error.failure
-        raise
-    finally:
-        estimating.cancel()
-        draft.attempts.append(calling.record(lambda usage: settled(price, usage, calling, context)))
-        learn(draft.attempts[-1], counting, context, facts_for(provider, model).token_ratio)
-
-
-async def estimate(
-    draft: Draft, context: Context, model: Model, provider: Provider, counting: asyncio.Future[Count]
-) -> int:
-    """The input tokens as this model is expected to count them."""
-    count = await asyncio.shield(counting)
-    seed = facts_for(provider, model).token_ratio
-    found = context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed).tokens
-    draft.estimate = draft.flight.estimate = found
-    return found
-
-
-def learn(done: Attempt, counting: asyncio.Future[Count], context: Context, ratio: float) -> None:
-    """What the provider reports teaches the calibration of its model, where most of the request was text."""
-    usage = done.usage
-    if usage is None or usage.basis != "reported" or not counting.done() or counting.cancelled():
-        return
-    count = counting.result()
-    if count.teaches:
-        context.learn(f"{done.provider}/{done.model}", count.total, usage.prompt, ratio)
-
-
-def make_order(draft: Draft, asked: Asked, context: Context, model: Model, provider: Provider) -> Order:
-    """The translated request. Raises BadRequest, or an error that names the missing key."""
-    try:
-        key, headers = credentials(provider, context.config)
-    except ConfigError as error:
-        raise ProxyError(str(error), status=401, type="authentication_error", should_retry=False) from error
-    making = Making(
-        body=draft.body,
-        asked=asked,
-        headers=draft.client.headers,
-        query=draft.client.query,
-        message_id=draft.message_id,
-        model=model,
-        provider=provider,
-        config=context.config,
-        key=key,
-        extra=headers,
-        tokens_of=context.tokens_of,
-    )
-    return ORDERS[provider.kind](making)
-
-
-async def quote(context: Context, model: Model, provider: Provider) -> Price | None:
-    """The price of now; the first look into the large table happens in a thread."""
-    at = context.clock()
-    known = context.book.known(model, provider, at)
-    if isinstance(known, Price) or known is None:
-        return known
-    return await asyncio.to_thread(context.book.quote, model, provider, at)
-
-
-def settled(price: Price | None, usage: Usage, calling: Calling, context: Context) -> Price | None:
-    """The price of the tokens used, as of the request's start, of the model that really answered.
-
-    DeepSeek answers retired names with their successors, and what is billed is the successor; Qwen's price depends on
-    the length of the request. What the user set stands.
-    """
-    if price and price.basis == "user":
-        return price
-    order, at = calling.order, calling.started_at
-    for id in (calling.answered_by, order.model.id):
-        model = replace(order.model, id=id or order.model.id, price=None)
-        found = context.book.known(model, order.provider, at, usage)
-        if isinstance(found, Price):
-            return found
-    return price
+        else:
+            return

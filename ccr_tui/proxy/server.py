@@ -19,6 +19,7 @@ from ccr_tui.config import Config, Model
 from ccr_tui.errors import BadRequest, NotAllowed, NotFound, ProxyError, TooLarge
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.anthropic import error_body, models_page
+from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.delivery import ClientGone
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.routing import ALIAS
@@ -64,7 +65,7 @@ class Server:
 
     def __init__(
         self,
-        context: Callable[[], exchange.Context],
+        context: Callable[[], Context],
         health: Callable[[], Json],
         count: Callable[[Json], Awaitable[int]],
     ) -> None:

@@ -46,6 +46,7 @@ class Call:
     """Longest silence before the headers and between two pieces."""
     proxy: str | None = None
     """The provider's or the config's own proxy; "" forbids one; None leaves it to the environment."""
+    method: str = "POST"
 
 
 class Upstreams:
@@ -85,10 +86,11 @@ class Upstreams:
         timeout = httpx.Timeout(call.silence_s, connect=call.connect_s, pool=None)
         headers, content = dict(call.headers), call.content
         if len(content) <= SLICE:
-            request = client.build_request("POST", call.url, headers=headers, content=content, timeout=timeout)
+            request = client.build_request(call.method, call.url, headers=headers, content=content, timeout=timeout)
         else:
             headers["content-length"] = str(len(content))
-            request = client.build_request("POST", call.url, headers=headers, content=slices(content), timeout=timeout)
+            pieces = slices(content)
+            request = client.build_request(call.method, call.url, headers=headers, content=pieces, timeout=timeout)
         return await client.send(request, stream=True)
 
     def _client(self, way: str) -> httpx.AsyncClient:

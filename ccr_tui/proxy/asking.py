@@ -1,0 +1,142 @@
+"""One model is asked one thing: how a call is made, priced, counted and recorded.
+
+Owns what every call has in common, whether it answers the client, consults the router or lets another agent work. Must
+never decide who is asked. The one surprise: whatever happens, also when the client leaves in the middle, the call
+becomes an attempt of the trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from ccr_tui.config import Model, Provider, credentials
+from ccr_tui.errors import ConfigError, ProxyError
+from ccr_tui.proxy.asked import Asked
+from ccr_tui.proxy.attempt import ORDERS, Calling, Making, Order
+from ccr_tui.proxy.context import Context
+from ccr_tui.proxy.delivery import Delivery
+from ccr_tui.proxy.draft import Draft
+from ccr_tui.proxy.quirks import facts_for
+from ccr_tui.records import Attempt, Json, Price, Purpose, Usage
+from ccr_tui.tally import Count
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The request that calls are made for."""
+
+    draft: Draft
+    delivery: Delivery
+    asked: Asked
+    context: Context
+    counting: asyncio.Future[Count]
+    """Uncalibrated input tokens of the client's body, being counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked."""
+
+    purpose: Purpose
+    body: Json
+    """In the client's format; translated for whoever is asked."""
+    stream: bool
+    sink: Callable[[list[Json]], Awaitable[None]]
+    """Gets the events of the answer."""
+
+
+async def ask(asking: Asking, model: Model, job: Job) -> Attempt:
+    """One upstream call. Raises ProxyError; the attempt is in the draft all the same."""
+    draft, context = asking.draft, asking.context
+    provider = context.config.providers[model.provider]
+    draft.flight.model, draft.flight.phase = model.name, "waiting"
+    asking.delivery.headers = draft.headers()
+    with draft.span("translate"):
+        order = make_order(asking, job, model, provider)
+    price = await quote(context, model, provider)
+    calling = Calling(
+        len(draft.attempts) + 1, job.purpose, order, draft.ms, context.clock(), context.config.keep_streams
+    )
+    counting = asking.counting if job.purpose == "answer" else asyncio.ensure_future(context.count(job.body))
+    estimating = asyncio.ensure_future(estimate(asking, job, model, provider, counting))
+    try:
+        await calling.carry(context.upstreams, job.sink, estimating)
+    except ProxyError as error:
+        calling.failure = error.failure
+        raise
+    finally:
+        estimating.cancel()
+        draft.attempts.append(calling.record(lambda usage: settled(price, usage, calling, context)))
+        learn(draft.attempts[-1], counting, context, facts_for(provider, model).token_ratio)
+    return draft.attempts[-1]
+
+
+async def estimate(asking: Asking, job: Job, model: Model, provider: Provider, counting: asyncio.Future[Count]) -> int:
+    """The input tokens as this model is expected to count them."""
+    count = await asyncio.shield(counting)
+    seed = facts_for(provider, model).token_ratio
+    found = asking.context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed).tokens
+    if job.purpose == "answer":
+        asking.draft.estimate = asking.draft.flight.estimate = found
+    return found
+
+
+def learn(done: Attempt, counting: asyncio.Future[Count], context: Context, ratio: float) -> None:
+    """What the provider reports teaches the calibration of its model, where most of the request was text."""
+    usage = done.usage
+    if usage is None or usage.basis != "reported" or not counting.done() or counting.cancelled():
+        return
+    count = counting.result()
+    if count.teaches:
+        context.learn(f"{done.provider}/{done.model}", count.total, usage.prompt, ratio)
+
+
+def make_order(asking: Asking, job: Job, model: Model, provider: Provider) -> Order:
+    """The translated request. Raises BadRequest, or an error that names the missing key."""
+    draft, context = asking.draft, asking.context
+    try:
+        key, headers = credentials(provider, context.config)
+    except ConfigError as error:
+        raise ProxyError(str(error), status=401, type="authentication_error", should_retry=False) from error
+    making = Making(
+        body=job.body,
+        asked=replace(asking.asked, stream=job.stream),
+        headers=draft.client.headers,
+        query=draft.client.query,
+        message_id=draft.message_id,
+        model=model,
+        provider=provider,
+        config=context.config,
+        key=key,
+        extra=headers,
+        tokens_of=context.tokens_of,
+    )
+    return ORDERS[provider.kind](making)
+
+
+async def quote(context: Context, model: Model, provider: Provider) -> Price | None:
+    """The price of now; the first look into the large table happens in a thread."""
+    at = context.clock()
+    known = context.book.known(model, provider, at)
+    if isinstance(known, Price) or known is None:
+        return known
+    return await asyncio.to_thread(context.book.quote, model, provider, at)
+
+
+def settled(price: Price | None, usage: Usage, calling: Calling, context: Context) -> Price | None:
+    """The price of the tokens used, as of the request's start, of the model that really answered.
+
+    DeepSeek answers retired names with their successors, and what is billed is the successor; Qwen's price depends on
+    the length of the request. What the user set stands.
+    """
+    if price and price.basis == "user":
+        return price
+    order, at = calling.order, calling.started_at
+    for id in (calling.answered_by, order.model.id):
+        model = replace(order.model, id=id or order.model.id, price=None)
+        found = context.book.known(model, order.provider, at, usage)
+        if isinstance(found, Price):
+            return found
+    return price

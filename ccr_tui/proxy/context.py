@@ -1,0 +1,39 @@
+"""What an exchange stands on.
+
+Owns `Context`: the config as it was when the request arrived, and the things that all exchanges share. Must never be
+changed while a request is under way; the engine makes a new one. The one surprise: clocks are in it, so that time is an
+argument and no test has to wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ccr_tui.config import Config
+from ccr_tui.feed import Feed
+from ccr_tui.prices import Book
+from ccr_tui.proxy.upstream import Upstreams
+from ccr_tui.records import Json
+from ccr_tui.tally import Count
+from ccr_tui.tokens import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an exchange stands on, read once when it begins."""
+
+    config: Config
+    upstreams: Upstreams
+    feed: Feed
+    book: Book
+    calibration: Calibration
+    count: Callable[[Json], Awaitable[Count]]
+    """Uncalibrated input tokens of a client's body; counts in a thread."""
+    tokens_of: Callable[[str], int]
+    """Tokens of a short text."""
+    learn: Callable[[str, int, int, float], None]
+    """Told of reported usage: calibration key, uncalibrated count, reported input tokens, the family's ratio."""
+    clock: Callable[[], float] = time.time
+    ticks: Callable[[], float] = time.perf_counter
