@@ -23,6 +23,7 @@ Outcome = Literal["ok", "error", "cancelled"]
 Origin = Literal["live", "replay", "imported"]
 Purpose = Literal["answer", "route", "think", "code"]
 CostBasis = Literal["reported", "list", "user", "unknown"]
+Ability = Literal["ok", "no", "failed"]
 Kind = Literal["main", "subagent", "title", "compaction", "web_search", "background", "other"]
 
 
@@ -173,6 +174,22 @@ class Trace:
     def answer(self) -> Attempt | None:
         """The last attempt that was made to answer; the one whose tokens the client saw."""
         return next((a for a in reversed(self.attempts) if a.purpose == "answer"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What a test has shown of one ability of a model."""
+
+    check: str
+    """auth, models, one_token, streaming, tools, parallel_tools, reasoning, json_schema, cached_usage, mid_system."""
+    ability: Ability
+    """"no": it was asked, and can't; "failed": it could not be found out."""
+    sentence: str
+    """What was seen, or what is wrong and how to mend it."""
+    ms: int
+    cost: int | None
+    """Nano-USD of all requests that it took; None where a price is unknown."""
+    at: float
 
 
 @dataclass(slots=True)

@@ -86,11 +86,12 @@ class Upstreams:
         timeout = httpx.Timeout(call.silence_s, connect=call.connect_s, pool=None)
         headers, content = dict(call.headers), call.content
         if len(content) <= SLICE:
-            request = client.build_request(call.method, call.url, headers=headers, content=content, timeout=timeout)
+            body = content or None
+            request = client.build_request(call.method, call.url, headers=headers, content=body, timeout=timeout)
         else:
             headers["content-length"] = str(len(content))
-            pieces = slices(content)
-            request = client.build_request(call.method, call.url, headers=headers, content=pieces, timeout=timeout)
+            sliced = slices(content)
+            request = client.build_request(call.method, call.url, headers=headers, content=sliced, timeout=timeout)
         return await client.send(request, stream=True)
 
     def _client(self, way: str) -> httpx.AsyncClient:
