@@ -122,6 +122,22 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How a provider's failures are met before anything of an answer has reached the client. Times are seconds."""
+
+    waits_s: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """The wait before each further try of the same model; empty: it is tried once."""
+    retry_after_s: float = 5.0
+    """The longest Retry-After that is waited for; a longer one is passed on, or another model is asked."""
+    breaker_failures: int = 5
+    """Failures of a provider's own making, one after the other, after which it is passed over."""
+    breaker_window_s: float = 60.0
+    """They must all have happened in so long."""
+    breaker_rest_s: float = 30.0
+    """How long it is passed over until one request may try it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set, complete and checked."""
 
@@ -157,6 +173,7 @@ class Config:
     """The user's own, in order."""
     routing: Routing = Routing()
     guards: Guards = Guards()
+    patience: Patience = Patience()
 
 
 def key(provider: Provider, env: Mapping[str, str]) -> str | None:
