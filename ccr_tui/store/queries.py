@@ -19,7 +19,7 @@ from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace
-from ccr_tui.store import codec, said, schema, sums
+from ccr_tui.store import badges, codec, said, schema, sums
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.filters import BEYOND, Filter
 from ccr_tui.store.rows import SessionRow, SpendRow, Sums, Today, TraceRow, trace_json
@@ -136,6 +136,11 @@ class Reader:
         with self._reading() as db:
             rows = db.execute("SELECT key, ratio, n, error FROM calibration").fetchall()
             return {key: (ratio, n, error) for key, ratio, n, error in rows}
+
+    def badges(self) -> badges.Badges:
+        """What tests of the models have shown, by provider and the provider's id of the model."""
+        with self._reading() as db:
+            return badges.load(db)
 
     def size_bytes(self) -> int:
         """What the database takes on disk, its write-ahead log included."""

@@ -10,6 +10,7 @@ that opening a database that is up to date needs neither sqlite-utils (0.1 s to 
     spend                                    quarter-hourly sums, kept in the trace's own transaction
     said                                     full text search; rowid is the chunk's id
     calibration                              what was learned about each model's tokens
+    badge                                    what each model has been shown to be able to do
     traces, spending                         the same for people: views with names, times and dollars
 """
 
@@ -28,7 +29,7 @@ from ccr_tui.errors import StoreError
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-VERSION = 1
+VERSION = 2
 """How many migrations there are. Raise it with each new one; never change an old one."""
 APPLICATION = 0x63637274
 """SQLite's application_id of our files: "ccrt"."""
@@ -118,6 +119,13 @@ CREATE VIEW spending AS SELECT strftime('%Y-%m-%dT%H:%MZ', w.slot, 'unixepoch') 
     w.cache_read_tokens, w.cache_write_tokens, w.output_tokens, w.reasoning_tokens, w.cost / 1e9 AS cost_usd, w.unpriced
     FROM spend w LEFT JOIN session s ON s.id = w.session_id LEFT JOIN project p ON p.id = w.project_id
     LEFT JOIN model m ON m.id = w.model_id
+"""
+
+
+SECOND = """
+CREATE TABLE badge (
+    n INTEGER PRIMARY KEY, provider TEXT NOT NULL, model TEXT NOT NULL, "check" TEXT NOT NULL, ability TEXT NOT NULL,
+    sentence TEXT NOT NULL, ms INTEGER NOT NULL, cost INTEGER, at REAL NOT NULL, UNIQUE (provider, model, "check"))
 """
 
 
@@ -257,4 +265,9 @@ def first(db: Database) -> None:
         db.execute(statement)
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (first,)
+def second(db: Database) -> None:
+    """What models can do, as tests of them have shown."""
+    db.execute(SECOND)
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (first, second)

@@ -50,7 +50,7 @@ def file_above(path: Path) -> None:
 
 
 REFUSED = [
-    (newer, r"made by a newer ccr-tui \(schema 2; this one knows 1\)"),
+    (newer, r"made by a newer ccr-tui \(schema 3; this one knows 2\)"),
     (foreign, "another program's database"),
     (garbage, "is damaged or is no database"),
     (directory, "--db"),
@@ -88,7 +88,8 @@ def test_people_can_read_it_with_any_tool(keep: Keep, path: Path) -> None:
 
 def test_the_migrations_are_noted_as_sqlite_utils_does(path: Path) -> None:
     db = schema.writable(path)
-    assert db.execute("SELECT migration_set, name FROM _sqlite_migrations").fetchall() == [("ccr-tui", "001_first")]
+    noted = db.execute("SELECT migration_set, name FROM _sqlite_migrations").fetchall()
+    assert noted == [("ccr-tui", "001_first"), ("ccr-tui", "002_second")]
     assert len(schema.STEPS) == schema.VERSION
     db.close()
 
