@@ -31,7 +31,19 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
         3,
         tuple(
             f"proxy/{name}"
-            for name in "exchange asking context router attempt delivery draft upstream server engine".split()
+            for name in [
+                "exchange",
+                "asking",
+                "context",
+                "router",
+                "custom",
+                "attempt",
+                "delivery",
+                "draft",
+                "upstream",
+                "server",
+                "engine",
+            ]
         ),
     ),
     (2, ("proxy/",)),
@@ -157,7 +169,8 @@ def is_broad(node: ast.AST) -> bool:
 def test_broad_excepts_stand_in_their_places_only() -> None:
     trees = {module: ast.parse((HOUSE / f"{module}.py").read_text("utf-8")) for module in GRAPH}
     broad = {module for module, tree in trees.items() if any(is_broad(node) for node in ast.walk(tree))}
-    assert broad <= {"proxy/exchange", "store/writer", "tokens"}, "tokens: tiktoken panics with a BaseException"
+    allowed = {"proxy/exchange", "store/writer", "tokens", "proxy/custom"}
+    assert broad <= allowed, "tokens: tiktoken panics with a BaseException; custom: runs the user's own code"
 
 
 def loaded_by(code: str) -> set[str]:
