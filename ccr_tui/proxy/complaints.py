@@ -69,8 +69,7 @@ def error_of(
     said = read_error(body)
     lowered = {name.lower(): value for name, value in headers.items()}
     asked = _asked(provider, sent if isinstance(sent, dict) else {}, estimate, window)
-    status = _true_status(status, said)
-    error = _judge(status, said, asked)
+    error = _judge(_true_status(status, said), said, asked, _answered(status))
     error.status = error.status if error.status >= 400 else 502
     error.message = redact(error.message, secrets)
     error.args = (error.message,)
@@ -95,7 +94,11 @@ def _asked(provider: str, sent: Mapping[str, Json], estimate: int | None, window
     )
 
 
-def _judge(status: int, said: Said, asked: _Asked) -> ProxyError:
+def _answered(status: int) -> str:
+    return "answered 200 with an error" if status == 200 else f"answered {status}"
+
+
+def _judge(status: int, said: Said, asked: _Asked, answered: str) -> ProxyError:
     if said.anthropic:
         kind = said.body["error"].get("type")
         return UpstreamRefused(said.message, status=status, type=str(kind or error_type(status)))
@@ -111,7 +114,7 @@ def _judge(status: int, said: Said, asked: _Asked) -> ProxyError:
         )
         return UpstreamRefused(sentence, status=400, type="invalid_request_error")
     cure, useless = _cure(status, words, asked)
-    sentence = f"{asked.provider} answered {status}: {said.message or 'nothing more'}"
+    sentence = f"{asked.provider} {answered}: {said.message or 'nothing more'}"
     sentence = f"{sentence.rstrip('. ')}. {cure}".strip()
     return UpstreamRefused(sentence, status=status, type=error_type(status), should_retry=False if useless else None)
 
@@ -251,9 +254,10 @@ def _true_status(status: int, said: Said) -> int:
 def _plain(text: str) -> str:
     """A line fit to show: HTML by its title, a traceback by its last line, no more than some hundred characters."""
     start = text.lstrip()[:500].lower()
-    if start.startswith(("<!doctype", "<html", "<head", "<?xml")) or "<title>" in start:
+    if start.startswith("<") or "<title>" in start:
         title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
-        name = " ".join(html.unescape(title.group(1)).split()) if title else ""
+        shown = title.group(1) if title else re.sub(r"(?s)<[^>]*>", " ", text[:2000])
+        name = " ".join(html.unescape(shown).split())
         return f"a page of HTML ({name[:120]})" if name else "a page of HTML"
     if "Traceback (most recent call last)" in text:
         text = text.strip().rpartition("\n")[2]

@@ -206,3 +206,9 @@ def _detail(detail: Mapping[str, Json]) -> str:
     """OpenRouter's reasoning.text and reasoning.summary; reasoning.encrypted says nothing that can be read."""
     value = detail.get("text") or detail.get("summary")
     return value if isinstance(value, str) else ""
+
+
+def is_sealed(details: Json) -> bool:
+    """Whether there is reasoning among OpenRouter's details that only its provider can read."""
+    each = details if isinstance(details, list) else []
+    return any(isinstance(detail, dict) and str(detail.get("type")).endswith("encrypted") for detail in each)

@@ -282,7 +282,7 @@ class Arguments:
         return at + 1
 
     def _done(self, text: str, at: int, out: list[str], final: bool) -> int:
-        if self._pending and text[at] == "{":
+        if self._pending and not self._extra and text[at] == "{":
             self._pending, self._expect = "", "start"
             return at
         self._extra.append(text[at:])

@@ -15,7 +15,7 @@ from ccr_tui.proxy.anthropic import usage_json
 from ccr_tui.proxy.blocks import Blocks
 from ccr_tui.proxy.finish import Finish
 from ccr_tui.proxy.incoming import Incoming, quarter
-from ccr_tui.proxy.openai import as_chunks, parts, reasoning_of, reported_cost, usage_json_of, usage_of
+from ccr_tui.proxy.openai import as_chunks, is_sealed, parts, reasoning_of, reported_cost, usage_json_of, usage_of
 from ccr_tui.proxy.passthrough import MessagesReply
 from ccr_tui.proxy.sse import Event
 from ccr_tui.proxy.think import ThinkTags
@@ -162,6 +162,8 @@ class ChatReply(Incoming):
         if thought:
             self._release_tags(out)
             self._say("thinking", thought, out)
+        elif delta.get("reasoning_details") and is_sealed(delta["reasoning_details"]):
+            self._ignore("encrypted reasoning")
         content = delta.get("content")
         if content:
             self._content(content, out)

@@ -155,6 +155,7 @@ def cut(draw: st.DrawFn, text: str) -> list[str]:
 def answers(draw: st.DrawFn) -> Answer:
     """Reasoning, then text, then calls whose argument pieces are interleaved in any order."""
     reasoning, text = draw(st.text(max_size=20)), draw(st.text(st.characters(codec="utf-8"), max_size=30))
+    text = text.replace("<think>", "")  # which would be reasoning
     made = draw(st.lists(st.tuples(st.sampled_from(["Read", "Bash", "Write"]), arguments), max_size=3))
     chunks: list[Any] = [chunk(role="assistant", content="")]
     chunks += [chunk(reasoning_content=piece) for piece in draw(cut(reasoning))]

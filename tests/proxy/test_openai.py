@@ -344,6 +344,8 @@ REFUSALS: dict[str, tuple[int, Any, tuple[int, str, bool | None], str]] = {
         (502, "api_error", None),
         "a page of HTML (502 Bad Gateway)",
     ),
+    "no content": (204, b"", (502, "api_error", None), "acme answered 204"),
+    "markup": (500, b"<p>Out &amp; about</p>", (500, "api_error", None), "a page of HTML (Out & about)"),
     "redirect": (301, b"", (502, "api_error", False), "base_url"),
     "no images": (
         500,

@@ -487,6 +487,10 @@ NOTES: dict[str, tuple[bytes, str]] = {
     "images": (sse(chunk(content="Hi", images=[{"type": "image_url"}]), STOP), "images"),
     "second choice": (sse({"choices": [{"index": 1}]}, chunk(content="Hi"), STOP), "a second choice"),
     "odd content": (sse(chunk(content=[{"type": "image_url"}, {"type": "text", "text": "Hi"}]), STOP), "image_url"),
+    "encrypted reasoning": (
+        sse(chunk(reasoning_details=[{"type": "reasoning.encrypted", "data": "x"}]), chunk(content="Hi"), STOP),
+        "encrypted reasoning",
+    ),
     "odd chunk": (sse(7, chunk(content="Hi"), STOP), "no object"),
 }
 
