@@ -298,7 +298,7 @@ def _opened(block: Json) -> tuple[Json, list[Json]]:
     """A block as it starts, and the deltas that make it whole. What has no deltas comes whole in its start."""
     kind = block.get("type")
     if kind == "text":
-        start = {key: value for key, value in block.items() if key != "citations"}
+        start = {key: value for key, value in block.items() if key != "citations" or not value}
         cited = [{"type": "citations_delta", "citation": each} for each in block.get("citations") or []]
         return {**start, "text": ""}, [{"type": "text_delta", "text": block.get("text") or ""}, *cited]
     if kind == "thinking":

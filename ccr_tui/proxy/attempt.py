@@ -8,18 +8,19 @@ because a body must be read to its end before its connection can serve again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TypeAlias
 
 from ccr_tui import __version__
 from ccr_tui.config import Config, Model, Provider
-from ccr_tui.errors import ProxyError
+from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout
 from ccr_tui.prices import cost
 from ccr_tui.proxy import anthropic, quirks, request
 from ccr_tui.proxy.asked import Asked
-from ccr_tui.proxy.openai import error_of
+from ccr_tui.proxy.openai import error_of, redact
 from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.reply import ChatReply, MessagesReply
 from ccr_tui.proxy.upstream import Call, Response, Upstreams, pieces, whole
@@ -192,7 +193,7 @@ class Calling:
             await self._deliver(reply.feed(data), sink)
             if reply.answered:
                 break
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, UpstreamBroken, UpstreamTimeout):  # what breaks now takes nothing away
             async with asyncio.timeout(TAIL_S):
                 await self._read_tail(stream, reply, sink)
         await self._deliver(reply.close(), sink)
@@ -236,6 +237,7 @@ class Calling:
             self.first = self._now()
         await sink(events)
         if reply.error:
+            reply.error.message = redact(reply.error.message, self.order.secrets)
             raise reply.error
 
     async def _kept(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -277,8 +279,20 @@ class Calling:
             notes=(*self.notes, *(reply.notes if reply else ())),
             answered_by=self.answered_by,
             connect_ms=None if self.connected is None else self.connected - self.begun,
-            stream=tuple(self._stream),
+            stream=masked(self._stream, self.order.secrets),
         )
+
+
+def masked(stream: Sequence[tuple[int, bytes]], secrets: Iterable[str]) -> tuple[tuple[int, bytes], ...]:
+    """The pieces, with asterisks for every byte of a credential that the provider repeated, even across two pieces."""
+    data = b"".join(piece for _, piece in stream)
+    found = [secret for text in secrets if (secret := text.encode()) in data]
+    if not found:
+        return tuple(stream)
+    for secret in found:
+        data = data.replace(secret, b"*" * len(secret))
+    ends = [*accumulate((len(piece) for _, piece in stream), initial=0)]
+    return tuple((ms, data[start:end]) for (ms, _), start, end in zip(stream, ends, ends[1:], strict=False))
 
 
 def used(reply: Reply | None) -> Usage | None:

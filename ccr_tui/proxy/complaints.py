@@ -66,6 +66,9 @@ def error_of(
     """The error for an answer that is no answer. `status` may be 200 when its body holds an error. `sent` is the body
     that was refused; it, `estimate` and `window` (tokens) fill in what the provider does not name. `secrets` are cut
     out wherever they stand."""
+    if status < 300 and status != 200:
+        sentence = f"{provider} answered {status}, which holds no answer. Check providers.{provider}.base_url."
+        return UpstreamRefused(sentence, status=502)
     said = read_error(body)
     lowered = {name.lower(): value for name, value in headers.items()}
     asked = _asked(provider, sent if isinstance(sent, dict) else {}, estimate, window)

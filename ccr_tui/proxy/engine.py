@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from aiohttp import web
+from aiohttp import ClientResponseError, web
 
 from ccr_tui import __version__
 from ccr_tui.config import Config
@@ -50,7 +50,7 @@ class Engine:
         self.calibration = calibration
         self.stalls: deque[float] = deque(maxlen=WINDOW)
         self._counter, self._learned = counter, learned
-        self._upstreams = Upstreams()
+        self._upstreams = Upstreams(garbled=ClientResponseError)
         self._threads = ThreadPoolExecutor(1, "count")
         self._runner: web.AppRunner | None = None
         self._ticker: asyncio.Task[None] | None = None

@@ -27,6 +27,8 @@ from ccr_tui.records import Json
 from ccr_tui.wire import dumps, loads
 
 MAX_BODY = 64 * 1024 * 1024
+MOST_MODELS = 1000
+"""Entries of one page of models: the API's own limit. Without a limit the page is whole: the lists are short."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -91,6 +93,9 @@ class Server:
             response = await handler(request)
         except ProxyError as error:
             return refusal(error, request_id)
+        except web.RequestPayloadError:
+            sentence = "The body cannot be read: it is not what its content-encoding or transfer-encoding says."
+            return refusal(BadRequest(sentence, should_retry=False), request_id)
         except web.HTTPRequestEntityTooLarge:
             return refusal(TooLarge("The body is over 64 MiB."), request_id)
         except web.HTTPException as error:
@@ -118,8 +123,9 @@ class Server:
         return answer({"input_tokens": await self._count(body)})
 
     async def _models(self, request: web.Request) -> web.Response:
-        models = self._context().config.models.values()
-        return answer(models_page([alias(model) for model in models]))
+        entries = [alias(model) for model in self._context().config.models.values()]
+        found, more = page(entries, request.query)
+        return answer({**models_page(found), "has_more": more})
 
     async def _model(self, request: web.Request) -> web.Response:
         wanted, config = request.match_info["id"], self._context().config
@@ -145,13 +151,21 @@ def admit(request: web.Request, config: Config) -> None:
     if "Origin" in request.headers:
         raise NotAllowed("Requests from web pages are not answered.", status=403, type="permission_error")
     if config.api_key is None:
-        host = request.url.host or ""
-        if not (host == "localhost" or is_address(host) or host == config.host):
-            raise NotAllowed(f"The Host {host!r} is not ours.", status=403, type="permission_error")
+        if not is_ours(request, config.host):
+            raise NotAllowed(f"The Host {request.host!r} is not ours.", status=403, type="permission_error")
     elif request.path not in ("/", "/health") and not has_key(request, config.api_key):
         raise NotAllowed(
             "The key is missing or wrong: set ANTHROPIC_AUTH_TOKEN to the value of CCR_TUI_API_KEY.", should_retry=False
         )
+
+
+def is_ours(request: web.Request, own: str) -> bool:
+    """Whether the request came for this machine: by an address, which no web page can rebind, or by our own name."""
+    try:
+        host = request.url.host or ""
+    except ValueError:  # no name at all, such as "a:b:c"
+        return False
+    return host in ("localhost", own) or is_address(host)
 
 
 def is_address(host: str) -> bool:
@@ -165,14 +179,37 @@ def is_address(host: str) -> bool:
 
 def has_key(request: web.Request, key: str) -> bool:
     """Whether our key came as x-api-key or as a bearer token; compared in constant time."""
-    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    given = (request.headers.get("x-api-key", ""), bearer)
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    given = (request.headers.get("x-api-key", ""), token.strip() if scheme.lower() == "bearer" else "")
     return any(hmac.compare_digest(one.encode(), key.encode()) for one in given)
 
 
 def alias(model: Model) -> tuple[str, str]:
     """The model's id as Claude Code keeps it, and the name that a person knows."""
     return f"{ALIAS}{model.name}", model.name if model.name == model.id else f"{model.name} ({model.id})"
+
+
+def page(entries: list[tuple[str, str]], query: Mapping[str, str]) -> tuple[list[tuple[str, str]], bool]:
+    """The entries that limit, after_id and before_id ask for, and whether there are more on that side."""
+    limit = query.get("limit", str(MOST_MODELS))
+    if not (limit.isdecimal() and 1 <= int(limit) <= MOST_MODELS):
+        raise BadRequest(f"limit: Input should be a number from 1 to {MOST_MODELS}", should_retry=False)
+    start = place(entries, query, "after_id", -1) + 1
+    end = place(entries, query, "before_id", len(entries))
+    among, most = entries[start:end], int(limit)
+    if "before_id" in query and "after_id" not in query:
+        return among[-most:], len(among) > most
+    return among[:most], len(among) > most
+
+
+def place(entries: list[tuple[str, str]], query: Mapping[str, str], key: str, default: int) -> int:
+    """Where the entry stands that the query names. Raises BadRequest where there is none."""
+    if key not in query:
+        return default
+    for n, (id, _) in enumerate(entries):
+        if id == query[key]:
+            return n
+    raise BadRequest(f"{key}: {query[key]!r} is no model of this list", should_retry=False)
 
 
 def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

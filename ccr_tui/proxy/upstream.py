@@ -17,16 +17,20 @@ import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 
 from ccr_tui import demo
 from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 
 SLICE = 512 * 1024
 """Bytes of a request body that are handed to the socket at once."""
+WATCH_S = 1.0
+"""Between two looks at a connection; a garbled body is noticed so late at most."""
 Response = httpx.Response
 LIMITS = httpx.Limits(max_connections=10_000, max_keepalive_connections=50, keepalive_expiry=120)
 """A number is needed: None becomes aiohttp's default of 100 connections, and the 101st stream would wait in silence."""
@@ -52,7 +56,9 @@ class Call:
 class Upstreams:
     """The ways out. One client for each, made on first use and kept, because an SSL context costs 46 ms."""
 
-    def __init__(self) -> None:
+    def __init__(self, garbled: type[Exception] | tuple[()] = ()) -> None:
+        """`garbled` is what the transport raises for bytes that are no HTTP; httpx has no name for it."""
+        self._garbled = garbled
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._ssl: ssl.SSLContext | None = None
 
@@ -62,11 +68,15 @@ class Upstreams:
 
         Raises UpstreamUnreachable, UpstreamTimeout or UpstreamBroken.
         """
-        response = await self._send(call)
         try:
-            yield response
-        finally:
-            await response.aclose()
+            response = await self._send(call)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+        except self._garbled as error:
+            sentence = f"{address(call)} sent something that is not HTTP. Check base_url (the port, https or http?)."
+            raise UpstreamBroken(sentence) from error
 
     async def _send(self, call: Call) -> httpx.Response:
         client = self._client(way_out(call))
@@ -106,7 +116,7 @@ class Upstreams:
         if way.startswith("socks"):
             return httpx.AsyncHTTPTransport(verify=self._ssl, limits=LIMITS, proxy=httpx.Proxy(way))
         proxy = httpx.Proxy(way) if way else None
-        return AiohttpTransport(verify=self._ssl, limits=LIMITS, proxy=proxy)
+        return WatchedTransport(verify=self._ssl, limits=LIMITS, proxy=proxy)
 
     def warm(self) -> None:
         """Make the direct client now (46 ms of SSL context), so that the first request does not pay for it."""
@@ -117,6 +127,32 @@ class Upstreams:
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
+
+
+class WatchedTransport(AiohttpTransport):
+    """aiohttp's transport, and an end for the bodies that it forgets.
+
+    A body whose chunks are garbled in the middle makes aiohttp close the connection, but tell nobody who reads it, and
+    drop the read timeout too (seen with 3.14): without this a client would be sent pings for ever.
+    """
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response, its body under watch."""
+        response = await super().handle_async_request(request)
+        assert isinstance(response.stream, AiohttpResponseStream)
+        watch(response.stream._aiohttp_response)
+        return response
+
+
+def watch(response: Any) -> None:
+    """Look once a second whether an aiohttp response that is not over has lost its connection."""
+    content = response.content
+    if response.closed or content.is_eof() or content.exception() is not None:
+        return
+    if response.connection is None or response.connection.transport is None:
+        content.set_exception(httpx.ReadError("the connection is gone"))
+    else:
+        asyncio.get_running_loop().call_later(WATCH_S, watch, response)
 
 
 class DemoTransport(httpx.AsyncBaseTransport):
@@ -239,11 +275,16 @@ def is_stale(error: httpx.TransportError) -> bool:
     return connected and bool(names & died)
 
 
+def address(call: Call) -> str:
+    """The provider and its host, for sentences; never the path or the query, which may hold a key."""
+    parts = urlsplit(call.url)
+    return f"{call.provider} ({parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''})"
+
+
 def explain(error: httpx.TransportError, call: Call) -> ProxyError:
     """The error as a sentence of cause and cure, by what lies underneath."""
     under = causes(error)
-    parts = urlsplit(call.url)
-    where = f"{call.provider} ({parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''})"
+    where = address(call)
     if any(isinstance(cause, socket.gaierror) or "DNS" in type(cause).__name__ for cause in under):
         return UpstreamUnreachable(f"The host name of {where} cannot be found. Check base_url and the network.")
     if any(isinstance(cause, ssl.SSLError | ssl.CertificateError) for cause in under):
