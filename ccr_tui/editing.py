@@ -15,13 +15,16 @@ from ccr_tui.errors import ConfigError
 
 
 def set_values(path: Path, table: str, changes: Mapping[str, str | list[str]]) -> None:
-    """Set keys of one table, made if it is missing. Raises ConfigError if the file can't be read or written."""
+    """Set keys of one table, made if it is missing; "" is the top of the file.
+
+    Raises ConfigError if the file can't be read or written.
+    """
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     try:
         document = tomlkit.parse(path.read_bytes().decode("utf-8-sig")) if path.exists() else tomlkit.document()
-        section = document.setdefault(table, tomlkit.table())
+        section = document.setdefault(table, tomlkit.table()) if table else document
         for key, value in changes.items():
             section[key] = value
     except (OSError, UnicodeDecodeError) as error:

@@ -97,6 +97,7 @@ def test_a_version_and_help_for_everything(call: Call) -> None:
         "models",
         "agents",
         "mode",
+        "route",
         "doctor",
         "sessions",
         "traces",
@@ -118,7 +119,10 @@ WRONG = [
     ("traces", "ls", "--limit", "0"),
     ("agents", "default"),
     ("agents", "nobody=x"),
-    ("mode", "router"),
+    ("mode", "both"),
+    ("route",),
+    ("route", "x.json", "--trace", "ab"),
+    ("route", "-", "-H", "nonsense"),
     ("--demo", "env"),
 ]
 

@@ -84,15 +84,42 @@ def _price(price: Price | None) -> Json:
 
 
 @click.command()
+@click.argument("wanted", required=False, type=click.Choice(["normal", "router"]), metavar="[normal|router]")
 @settings
 @as_json
-def mode(flags: Mapping[str, str], as_json: bool) -> None:
-    """Print the mode: normal or router."""
+def mode(flags: Mapping[str, str], wanted: str | None, as_json: bool) -> None:
+    """Print the mode, or set it: normal or router.
+
+    In normal mode one model answers; in router mode a small one chooses who works. A running ccr-tui picks
+    the change up by itself.
+    """
     config = load(flags)
+    if wanted:
+        config = _flip(config, flags, wanted)
     if as_json:
         print_json({"mode": config.mode, "origin": config.origins.get("mode", "default")})
     else:
         click.echo(config.mode)
+
+
+def _flip(config: Config, flags: Mapping[str, str], wanted: str) -> Config:
+    """Write the mode, and read the configuration again. Raises ConfigError where Router mode has nobody to work."""
+    from ccr_tui.editing import set_values
+
+    missing = [agent for agent in ("router", "tool") if agent not in config.agents]
+    if wanted == "router" and missing:
+        named = " and ".join(f"agents.{agent}" for agent in missing)
+        calls = " ".join(f"{agent}=MODEL" for agent in missing)
+        raise ConfigError(
+            f"Router mode needs {named}: a small model that chooses, and one that speaks with the client and calls "
+            f"its tools. Set them: ccr-tui agents {calls} (models: {', '.join(config.models)})."
+        )
+    assert config.path is not None
+    set_values(config.path, "", {"mode": wanted})
+    after = load(flags)
+    if after.mode != wanted:
+        narrate(f"{config.path} has it now, but {after.origins.get('mode', '')} wins over it")
+    return after
 
 
 @click.command()

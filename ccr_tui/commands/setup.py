@@ -7,7 +7,9 @@ where it found something, because a check that worked and found trouble is not a
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,7 +17,7 @@ import click
 
 from ccr_tui import assembly
 from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe, settings
-from ccr_tui.config import Config, Model, Provider
+from ccr_tui.config import Config, Guards, Model, Provider, Routing, UserRule
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Json
 from ccr_tui.values import variable
@@ -24,7 +26,7 @@ TEMPLATE = """\
 # The configuration of ccr-tui. Everything here is optional; the environment and .env win over it.
 # Check it with `ccr-tui config check`.
 
-# mode = "normal"
+# mode = "normal"               # or "router": a small model chooses who works (agents router, tool, coder, think)
 
 [server]
 # host = "127.0.0.1"            # another address needs an api_key
@@ -37,6 +39,7 @@ TEMPLATE = """\
 
 # [providers.deepseek]
 # api_key = "$DEEPSEEK_API_KEY"
+# api_keys = ["$DEEPSEEK_KEY_2", "$DEEPSEEK_KEY_3"]    # more of them, used in turn
 
 # [providers.local]
 # base_url = "http://127.0.0.1:8080"
@@ -48,16 +51,39 @@ TEMPLATE = """\
 
 # [models.flash]
 # provider = "deepseek"
-# id = "deepseek-v4-flash"      # the provider's name of it; the table's name if left out
-# context = 128000              # tokens; known for many models
-# max_output = 8192
-# price = { input = 0.28, output = 0.42, cache_read = 0.028 }    # US dollars per million tokens
+# id = "deepseek-flash"         # the provider's name of it; the table's name if left out
+# context = 1000000             # tokens; known for many models
+# max_output = 32000
+# price = { input = 0.15, output = 0.60, cache_read = 0.003 }    # US dollars per million tokens
 
 # Who answers: the name of a model, or "provider/id"; a list names fallbacks.
 # default, router, tool, coder, think, background, long_context, web_search, image
 
 # [agents]
 # default = ["flash", "local/qwen3-coder"]
+
+# Rules of your own, tried in order before the built-in ones. All that stands under when must hold; of a list, one.
+# kind: main, subagent, title, compaction, web_search, background, other. `ccr-tui route FILE --explain` tries them.
+
+# [[rules]]
+# name = "what must stay here"
+# model = "local/qwen3-coder"   # a list names fallbacks; or agent = "background"
+# when.project = "~/private"    # a folder and all below it; * and ? are taken
+# when.subagent = true          # also: asked = "*haiku*", kind = "main", agent_type = "Explore", tokens_over = 30000,
+# when.tools = "mcp__*"         # tools that are offered,
+# when.text = "(?i)confidential"    # and a regular expression, searched in what you typed last
+
+[routing]
+# custom = "route.py"           # beside this file: def route(request, facts) gives a model, an agent or None
+# long_context_over = 60000     # tokens from which agents.long_context answers, if it is set
+# deadline_s = 5                # what the router model is given to answer
+# max_hops = 3                  # how often it is asked in one turn of yours
+
+[guards]
+# requests_per_minute = 300     # of one session; 0: not guarded
+# repeated_calls = 20           # the same tool calls, one turn after the other; 0: not guarded
+# budget_per_day = 5.00         # US dollars; whoever would go on is refused
+# budget_per_session = 1.00
 
 [timeouts]
 # upstream_s = 600              # longest silence of a model, before and in the stream
@@ -161,6 +187,9 @@ def redacted(config: Config) -> Json:
         "providers": {name: _provider(each) for name, each in config.providers.items()},
         "models": {name: _model(each) for name, each in config.models.items()},
         "agents": {agent: list(models) for agent, models in config.agents.items()},
+        "rules": [_rule(rule) for rule in config.rules] or None,
+        "routing": _routing(config.routing),
+        "guards": _guards(config.guards),
         "origins": dict(config.origins),
     }
 
@@ -170,6 +199,7 @@ def _provider(provider: Provider) -> Json:
         "kind": provider.kind,
         "base_url": provider.base_url,
         "api_key": _hidden(provider.api_key),
+        "api_keys": [_hidden(key) for key in provider.api_keys] or None,
         "headers": {name: _hidden(value) for name, value in provider.headers.items()} or None,
         "proxy": _without_login(provider.proxy),
         "timeout_s": provider.timeout_s,
@@ -193,6 +223,37 @@ def _model(model: Model) -> Json:
     }
 
 
+def _rule(rule: UserRule) -> Json:
+    conditions = {each.name: getattr(rule.when, each.name) for each in fields(rule.when)}
+    plain = {name: value.pattern if isinstance(value, re.Pattern) else value for name, value in conditions.items()}
+    when = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in plain.items()
+        if value not in (None, ())
+    }
+    return {"name": rule.name, "model": list(rule.models) or None, "agent": rule.agent, "when": when}
+
+
+def _routing(routing: Routing) -> Json:
+    return {
+        "custom": routing.custom and str(routing.custom),
+        "long_context_over": routing.long_context_over,
+        "deadline_s": routing.deadline_s,
+        "max_hops": routing.max_hops,
+    }
+
+
+def _guards(guards: Guards) -> Json:
+    from ccr_tui.prices import usd
+
+    return {
+        "requests_per_minute": guards.requests_per_minute,
+        "repeated_calls": guards.repeated_calls,
+        "budget_per_day": usd(guards.budget_per_day),
+        "budget_per_session": usd(guards.budget_per_session),
+    }
+
+
 def _hidden(value: str | None) -> str | None:
     return value if value is None or variable(value) else "(hidden)"
 
@@ -207,4 +268,6 @@ def _without_login(url: str | None) -> str | None:
 def _without_nulls(value: Json) -> Json:
     if isinstance(value, dict):
         return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
     return value

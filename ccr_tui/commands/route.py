@@ -1,0 +1,151 @@
+"""`ccr-tui route`: which model would answer a request, and why; nothing is sent.
+
+Owns how one request body is read and how the decision is shown. Must never ask a provider, nor the router model. The
+one surprise: the user's own Python file is really run, and tokens are really counted, because a live request takes the
+same path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from ccr_tui.commands.common import as_json, database, load, narrate, print_json, reader, safe, settings, table
+from ccr_tui.config import Config
+from ccr_tui.errors import CcrError
+from ccr_tui.records import Json, RouteDecision
+
+if TYPE_CHECKING:
+    from ccr_tui.proxy.question import Question
+
+
+@click.command()
+@click.argument("file", required=False, metavar="[FILE|-]")
+@click.option("--trace", metavar="ID", help="A recorded request instead of a file.")
+@click.option("--header", "-H", "lines", multiple=True, metavar="NAME:VALUE", help="A header that comes with it.")
+@click.option("--explain", is_flag=True, help="Every rule that was considered, and why it passed.")
+@settings
+@as_json
+def route(
+    flags: Mapping[str, str], file: str | None, trace: str | None, lines: tuple[str, ...], explain: bool, as_json: bool
+) -> None:
+    """Say which model would answer a request, and why.
+
+    FILE holds the body of one request to /v1/messages; - is standard input. Nothing is sent to anybody.
+    """
+    if (file is None) == (trace is None):
+        raise click.UsageError("name a FILE (- is standard input) or a --trace, one of them")
+    own, config = dict(map(_header, lines)), load(flags)
+    body, headers = _stored(flags, trace) if trace else (_read(str(file)), {})
+    question = asyncio.run(_question(config, flags, body, {**headers, **own}))
+    shown = _shown(question)
+    if as_json:
+        print_json(shown)
+    else:
+        _print(shown, explain)
+
+
+def _read(file: str) -> Json:
+    from ccr_tui.wire import loads
+
+    try:
+        with click.open_file(file, "rb") as source:
+            return loads(source.read())
+    except OSError as error:
+        raise CcrError(f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise CcrError(f"{file} is not JSON: {error}") from error
+
+
+def _stored(flags: Mapping[str, str], id: str) -> tuple[Json, dict[str, str]]:
+    trace = reader(flags).trace(id)
+    if trace.body is None:
+        raise CcrError(f"The request of trace {id} was no JSON, so it has no route.")
+    return trace.body, dict(trace.headers)
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip():
+        raise click.UsageError(f"{line!r} is not NAME:VALUE, such as x-ccr-model:flash")
+    return name.strip().lower(), value.strip()
+
+
+async def _question(config: Config, flags: Mapping[str, str], body: Json, headers: dict[str, str]) -> Question:
+    """What the rules are asked. Raises BadRequest for a body that no request may have."""
+    from ccr_tui.proxy.asked import about, parse
+    from ccr_tui.proxy.custom import Own, informed
+    from ccr_tui.proxy.question import Question
+
+    parse(body)
+
+    async def count() -> int:
+        return await asyncio.to_thread(_tokens, config, flags, body)
+
+    return await informed(Question(about(body, headers), headers, config, body), Own(), count)
+
+
+def _tokens(config: Config, flags: Mapping[str, str], body: Json) -> int:
+    """As the usual model counts them, with what was learned from its answers so far."""
+    from ccr_tui.proxy.quirks import facts_for
+    from ccr_tui.proxy.routing import resolve, usual
+    from ccr_tui.store.queries import Reader
+    from ccr_tui.tokens import Calibration, Counter
+
+    model = resolve(config, usual(config))
+    provider, calibration, path = config.providers[model.provider], Calibration(), database(flags)
+    if path.exists():
+        store = Reader(path)
+        calibration.load(store.calibrations())
+        store.close()
+    raw = Counter().request(body).total
+    return calibration.estimate(f"{provider.name}/{model.id}", raw, facts_for(provider, model).token_ratio).tokens
+
+
+def _shown(question: Question) -> Json:
+    from ccr_tui.proxy.routing import decide, resolve
+
+    decision = decide(question)
+    model = resolve(question.config, decision.model)
+    return {
+        "mode": decision.mode,
+        "agent": decision.agent,
+        "model": decision.model,
+        "provider": model.provider,
+        "id": model.id,
+        "fallbacks": list(decision.fallbacks),
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "considered": [list(each) for each in decision.considered],
+        "asked_model": question.asked.model,
+        "kind": question.asked.kind,
+        "estimated_input_tokens": question.estimate,
+        "notes": _notes(question, decision),
+    }
+
+
+def _notes(question: Question, decision: RouteDecision) -> list[str]:
+    from ccr_tui.proxy.tag import tag_of
+
+    notes = list(question.config.notes)
+    if decision.rule == "router":
+        offered = [name for name in ("tool", "coder", "think") if name in question.config.agents]
+        notes.append(f"the router was not asked here; it would choose among {', '.join(offered) or 'nobody'}")
+    if tag_of(question.body) is not None:
+        notes.append("the <CCR-SUBAGENT-MODEL> tag is removed before the request is sent")
+    return notes
+
+
+def _print(shown: Json, explain: bool) -> None:
+    click.echo(f"{safe(shown['model'])}  ({safe(shown['provider'])}/{safe(shown['id'])})")
+    click.echo(f"agent {safe(shown['agent'])}, {shown['mode']} mode, rule {shown['rule']}: {safe(shown['reason'])}")
+    if shown["fallbacks"]:
+        click.echo(f"then {safe(', '.join(shown['fallbacks']))}")
+    if explain:
+        rows = [("→" if rule == shown["rule"] else "", rule, why) for rule, why in shown["considered"]]
+        table(("", "rule", "why"), rows, widest=110)
+    for note in shown["notes"]:
+        narrate(f"note: {safe(note)}")
