@@ -8,7 +8,6 @@ while the shell is in sight, whatever ended the app.
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 import tempfile
@@ -91,8 +90,6 @@ class CcrApp(App[None]):
         self.open = True
         self.house.on_commit(lambda last: self.post_message(StoreChanged(last)))
         self.live.open_up()
-        gc.collect()
-        gc.freeze()
         if self.play is not None:
             await self.play()
 

@@ -143,12 +143,9 @@ class Inked(Widget):
             style = self.ink(name)
             if on and name not in FILLED:
                 style += blank
-            bare = text.strip(" ")
-            if not bare or name in FILLED or len(bare) == len(text):
-                segments.append(Segment(text, style if bare else Style(bgcolor=style.bgcolor)))
-            else:
-                head, _, tail = text.partition(bare)
-                segments += [Segment(t, s) for t, s in ((head, blank), (bare, style), (tail, blank)) if t]
+            bare, edge = text.strip(" "), Style(bgcolor=style.bgcolor)
+            head, _, tail = text.partition(bare) if bare else (text, "", "")
+            segments += [Segment(part, look) for part, look in ((head, edge), (bare, style), (tail, edge)) if part]
         return Strip(segments).adjust_cell_length(width, blank)
 
     def notify_style_update(self) -> None:

@@ -89,7 +89,7 @@ def rows_of(lines: Sequence[Line], folded: Collection[int], width: int) -> list[
         hidden = index in folded and line.until > index
         text, _ = line.shown(hidden)
         if hidden:
-            rows.append((index, 0, cut_at(text, width - 2)))
+            rows.append((index, 0, cut_at(text, width - (2 if not line.closed else 1))))
         elif len(text) <= width and text.isascii() and not (line.breaks and "\\n" in text):
             rows.append((index, 0, len(text)))
         else:

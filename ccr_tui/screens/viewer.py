@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from textual import events, on, work
 from textual.binding import Binding
@@ -27,6 +27,11 @@ from ccr_tui.screens.lines import Document, Row, Span, rows_of
 
 Build = Callable[[int], Document]
 """Makes the document for a width; called in a thread."""
+
+
+Hit = tuple[int, int]
+"""Line, and place in its text."""
+MOST_HITS = 100_000
 
 
 class Viewer(Inked, ScrollView, can_focus=True):
@@ -60,10 +65,10 @@ class Viewer(Inked, ScrollView, can_focus=True):
 
     @dataclass
     class Searched(Message):
-        """A thread has searched the document: lines that have the words."""
+        """A thread has searched the document: line and place of each hit."""
 
         words: str
-        hits: list[int]
+        hits: list[Hit]
 
     @dataclass
     class Moved(Message):
@@ -87,8 +92,10 @@ class Viewer(Inked, ScrollView, can_focus=True):
         self.empty = empty
         self.document = Document()
         self.folded: frozenset[int] = frozenset()
-        self.hits: list[int] = []
+        self.hits: list[Hit] = []
         self.words = ""
+        self._at = 0
+        """Which hit the cursor went to last."""
         self._build: Build | None = None
         self._built: Document | None = None
         self._rows: list[Row] = []
@@ -185,7 +192,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
             yield " " * min(line.hang, self._width // 2), ""
         yield from self._inked(text, start, end, spans)
         if folded and (end < len(text) or not line.closed):
-            yield " …", "muted"
+            yield "…" if end < len(text) else " …", "muted"
 
     def _inked(self, text: str, start: int, end: int, spans: Iterable[Span]) -> Iterable[tuple[str, str]]:
         marks = [(a, b, ink) for a, b, ink in spans if a < end and b > start]
@@ -296,7 +303,8 @@ class Viewer(Inked, ScrollView, can_focus=True):
 
     @work(thread=True, exclusive=True, group="search")
     def _find(self, pattern: re.Pattern[str], document: Document, words: str) -> None:
-        hits = [i for i, line in enumerate(document.lines) if pattern.search(line.text)]
+        every = ((i, found.start()) for i, line in enumerate(document.lines) for found in pattern.finditer(line.text))
+        hits = list(islice(every, MOST_HITS))
         if not get_current_worker().is_cancelled:
             self.post_message(self.Searched(words, hits))
 
@@ -305,7 +313,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
         found.stop()
         if found.words != self.words:
             return
-        self.hits = found.hits
+        self.hits, self._at = found.hits, 0
         self.refresh()
         if self.hits:
             self.next_hit(0)
@@ -316,32 +324,24 @@ class Viewer(Inked, ScrollView, can_focus=True):
         """To the next (1), the one before (-1), or the nearest from here on (0); opens the folds around it."""
         if not self.hits:
             return
-        here = self._place[0]
-        after = bisect_right(self.hits, here if by > 0 else here - 1)
-        at = after - 1 if by < 0 else after
-        line = self.hits[at % len(self.hits)]
+        if by and self._row_of(*self.hits[self._at]) == self.row:
+            at = self._at + by
+        else:
+            after = bisect_right(self.hits, (self._place[0], self._place[1] - (not by)))
+            at = after - 1 if by < 0 else after
+        self._at = at % len(self.hits)
+        line, start = self._place = self.hits[self._at]
         hiding = frozenset(i for i in self.folded if i <= line < self.document.lines[i].until)
-        self._place = (line, 0)
         if hiding:
             self._lay_out(self.folded - hiding)
         else:
-            self._go(self._row_of_hit(line), centre=True)
-
-    def _row_of_hit(self, line: int) -> int:
-        """The row of a line in which the words begin."""
-        first = bisect_right(self._row_lines, line - 1)
-        found = self._pattern.search(self.document.lines[line].text) if self._pattern else None
-        place = found.start() if found else 0
-        while first + 1 < len(self._rows) and self._rows[first + 1][0] == line and self._rows[first + 1][1] <= place:
-            first += 1
-        return first
+            self._go(self._row_of(line, start), centre=True)
 
     @property
     def place(self) -> str:
         """For the border: where the search or the cursor is."""
         if self.words:
-            at = bisect_right(self.hits, self._place[0])
-            return f"“{self.words}” {at}/{len(self.hits)}" if self.hits else f"“{self.words}” not found"
+            return f"“{self.words}” {self._at + 1}/{len(self.hits)}" if self.hits else f"“{self.words}” not found"
         return f"{self.row + 1}/{len(self._rows)}" if self._rows and not self.still else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
