@@ -101,7 +101,8 @@ def _file(db: sqlite3.Connection) -> Iterator[str]:
 
 def _pointers(db: sqlite3.Connection) -> Iterator[str]:
     for table, column, is_lost in POINTERS:
-        for (value,) in db.execute(f"SELECT {column} FROM {table} WHERE {is_lost} LIMIT {MOST}"):
+        lost = f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL AND {is_lost} LIMIT {MOST}"
+        for (value,) in db.execute(lost):
             yield f"{table}.{column} {value} points at nothing"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import generated
@@ -50,6 +51,13 @@ def good(whole: Path, path: Path) -> Path:
     """A copy that may be damaged."""
     path.parent.mkdir()
     return Path(shutil.copy(whole, path))
+
+
+def test_a_trace_of_no_session_and_no_project_is_whole(path: Path) -> None:
+    """NULL is not in an empty table, says SQL, where nothing is."""
+    bare = [replace(trace, session=None, project=None) for trace in generated.recorded(seed=4, turns=2)]
+    archive.take_in(path, bare)
+    assert verify(path) == []
 
 
 def test_what_is_whole_verifies(good: Path) -> None:
