@@ -7,13 +7,18 @@ argument and no test has to wait.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ccr_tui.config import Config
 from ccr_tui.feed import Feed
 from ccr_tui.prices import Book
+from ccr_tui.proxy.breaker import Breakers
+from ccr_tui.proxy.consult import Verdict
+from ccr_tui.proxy.guards import Pace, Spent
+from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.upstream import Upstreams
 from ccr_tui.records import Json
 from ccr_tui.tally import Count
@@ -37,3 +42,10 @@ class Context:
     """Told of reported usage: calibration key, uncalibrated count, reported input tokens, the family's ratio."""
     clock: Callable[[], float] = time.time
     ticks: Callable[[], float] = time.perf_counter
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    breakers: Breakers = field(default_factory=Breakers)
+    keyring: Keyring = field(default_factory=Keyring)
+    spent: Spent = field(default_factory=Spent)
+    pace: Pace = field(default_factory=Pace)
+    verdicts: dict[bytes, Verdict] = field(default_factory=dict)
+    """What the router said to questions of late, by their hash."""

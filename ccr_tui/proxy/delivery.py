@@ -63,6 +63,7 @@ class Delivery:
         self._now = now
         self._fold = Fold()
         self._started = False
+        self._base = 0
         self._touched = 0
         self._lock = asyncio.Lock()
 
@@ -76,10 +77,17 @@ class Delivery:
         events = self._fresh(events)
         if not events:
             return
+        if self._base:
+            events = [{**one, "index": one["index"] + self._base} if "index" in one else one for one in events]
         for event in events:
             self._note(event)
         if self.streams:
             await self._write(b"".join([sse.encode(event["type"], event) for event in events]))
+
+    def next_speaker(self) -> None:
+        """What comes now is another model's: its blocks follow those that are out, and it may be asked again."""
+        self._base = len((self.message or {}).get("content", ()))
+        self.answering = False
 
     def _fresh(self, events: list[Json]) -> list[Json]:
         """Without a second message_start: the first may have gone out with a ping, or before a failed attempt."""

@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import date
 
+from ccr_tui.config import Model
 from ccr_tui.errors import BadRequest, ProxyError
 from ccr_tui.proxy.asked import Asked, about, parse
 from ccr_tui.proxy.asking import Asking, Job, ask
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.delivery import Client, ClientGone, Delivery
 from ccr_tui.proxy.draft import Draft
-from ccr_tui.proxy.routing import Question, decide, resolve
+from ccr_tui.proxy.guards import check_budgets, check_calls, check_pace
+from ccr_tui.proxy.router import dispatch
+from ccr_tui.proxy.routing import Question, decide
+from ccr_tui.proxy.trying import Trial
 from ccr_tui.records import Origin, Trace
 from ccr_tui.wire import loads
 
@@ -77,10 +82,14 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
     with draft.span("route"):
         draft.is_decided(decide(Question(asked, draft.client.headers, context.config)))
         delivery.headers = draft.headers()
+    guard(draft, asked, context)
     counting = asyncio.ensure_future(context.count(draft.body))
     alive = asyncio.ensure_future(delivery.keep_alive(context.config.ping_s, draft.opening)) if asked.stream else None
+    asking = Asking(draft, delivery, asked, context, counting)
     try:
-        await ask_each(Asking(draft, delivery, asked, context, counting))
+        if draft.decision and draft.decision.agent == "router":
+            await dispatch(asking)
+        await ask_each(asking)
     finally:
         counting.cancel()
         if alive:
@@ -89,16 +98,33 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
 
 
 async def ask_each(asking: Asking) -> None:
-    """The chosen model, then its fallbacks. Raises the last one's ProxyError."""
-    draft = asking.draft
+    """The chosen model and its fallbacks, with patience, until one answers. Raises ProxyError."""
+    draft, context = asking.draft, asking.context
     assert draft.decision is not None
-    names = (draft.decision.model, *draft.decision.fallbacks)
     job = Job("answer", draft.work, asking.asked.stream, asking.delivery.send)
-    for name in names:
-        try:
-            await ask(asking, resolve(asking.context.config, name), job)
-        except ProxyError as error:
-            if name == names[-1] or asking.delivery.answering or error.status in (400, 413):
-                raise
-        else:
-            return
+
+    async def once(model: Model, key: str | None, why: str) -> None:
+        await ask(asking, model, job, key, why)
+
+    trial = Trial(
+        config=context.config,
+        breakers=context.breakers,
+        keyring=context.keyring,
+        ask=once,
+        has_content=lambda: asking.delivery.answering,
+        remark=draft.remark,
+        session=asking.asked.session,
+        clock=context.clock,
+        ticks=context.ticks,
+        sleep=context.sleep,
+    )
+    await trial.run((draft.decision.model, *draft.decision.fallbacks))
+
+
+def guard(draft: Draft, asked: Asked, context: Context) -> None:
+    """Raises ProxyError where a client runs away. A replay has its own limits."""
+    guards, day = context.config.guards, date.fromtimestamp(context.clock())
+    if draft.origin == "live":
+        check_pace(asked.session, context.ticks(), guards, context.pace)
+        check_budgets(asked.session, day, guards, context.spent)
+        check_calls(draft.body, guards)

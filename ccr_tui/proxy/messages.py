@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ccr_tui.proxy import hop
 from ccr_tui.proxy.content import Part, Piece, Reader, as_content, compact
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.proxy.quirks import Facts
@@ -74,7 +75,7 @@ class Conversation:
             self._others(turns.pop(0)[1], Results([]))
         for n in range(0, len(turns), 2):
             self._exchange(turns[n][1], turns[n + 1][1] if n + 1 < len(turns) else [])
-        if messages and messages[-1]["role"] == "assistant":
+        if self._out and self._out[-1]["role"] == "assistant":
             self._notes.add("the last message is the assistant's: only some models go on from there")
         return self._out
 
@@ -84,9 +85,9 @@ class Conversation:
             calls = self._assistant(message)
             for call in calls:
                 self._add({"role": "tool", "tool_call_id": call.sent, "content": self._result(call, results)})
-        self._keep_turn("assistant", after="user")
-        self._others(others, results)
         if others:
+            self._keep_turn("assistant", after="user")
+            self._others(others, results)
             self._keep_turn("user", after="assistant")
 
     def _keep_turn(self, role: str, *, after: str) -> None:
@@ -105,6 +106,8 @@ class Conversation:
             if kind == "tool_use":
                 call = Call(block["id"], self._ids.fresh(block["id"]), self._names.of(block["name"]))
                 calls.append((call, compact(block["input"])))
+            elif hop.agent_of(block):
+                self._user(hop.context(block))
             elif kind in ("thinking", "redacted_thinking"):
                 thoughts.append(self._thought(block))
             else:
