@@ -12,6 +12,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 from ccr_tui.config import Config
@@ -23,6 +24,9 @@ from ccr_tui.settings import default_db
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 from ccr_tui.tokens import Calibration, Counter
+
+SESSIONS = 1000
+"""Sessions whose spending is recalled at the start: the latest ones."""
 
 
 class House:
@@ -60,6 +64,7 @@ class House:
         self._ending.enter_context(journal(self.db))
         self._reader = await asyncio.to_thread(Reader, self.db)
         self.engine.calibration.load(await asyncio.to_thread(self._reader.calibrations))
+        await asyncio.to_thread(self._recall)
         await asyncio.to_thread(self._counter.load)
         self.feed.subscribe(self.writer.put)
         try:
@@ -71,6 +76,12 @@ class House:
         self._pricing = asyncio.create_task(asyncio.to_thread(price_all, self.engine))
         gc.collect()
         gc.freeze()
+
+    def _recall(self) -> None:
+        """What was spent today and by the sessions of late, for the budgets."""
+        day, today = date.today(), self.reader.today()
+        sessions = {row.id: row.cost for row in self.reader.sessions(limit=SESSIONS)}
+        self.engine.spent.seed(day, today.cost, today.unpriced, sessions)
 
     async def flush(self) -> bool:
         """Wait until every finished trace is in the database; False if that took over 10 s."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from scripted_openai import ScriptedOpenAI
 
-from ccr_tui.config import Config, Model, Provider
+from ccr_tui.config import Config, Model, Patience, Provider
 from ccr_tui.host import House
 from ccr_tui.records import Price, Trace
 
@@ -65,7 +65,7 @@ def closed_port() -> int:
 
 
 def config_for(upstream: ScriptedOpenAI, folder: Path, **more: Any) -> Config:
-    """One model that the upstream answers, and some that nobody can reach."""
+    """One model that the upstream answers, and some that nobody can reach. Nothing is tried twice, nobody rests."""
     price = Price(input=1_000_000_000, output=4_000_000_000, cache_read=100_000_000, source="test", basis="user")
     dead = f"http://127.0.0.1:{closed_port()}/v1"
     tls = f"https://127.0.0.1:{upstream.port}/v1"
@@ -82,6 +82,11 @@ def config_for(upstream: ScriptedOpenAI, folder: Path, **more: Any) -> Config:
         **{name: Model(name, name, "any-model") for name in ("wrongkey", "dead", "tls", "nokey")},
     }
     whole = Config(
-        port=0, providers=providers, models=models, agents={"default": ("scripted",)}, db=folder / "data" / "ccr.db"
+        port=0,
+        providers=providers,
+        models=models,
+        agents={"default": ("scripted",)},
+        db=folder / "data" / "ccr.db",
+        patience=Patience(waits_s=(), breaker_failures=1_000_000),
     )
     return replace(whole, **more)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 from ccr_tui import __version__
@@ -71,6 +72,11 @@ class Draft:
         """Who is to answer, for the board."""
         self.decision = decision
         self.flight.agent, self.flight.model = decision.agent, decision.model
+
+    def remark(self, name: str, why: str) -> None:
+        """What was considered after the rules had chosen, such as a provider that was passed over."""
+        assert self.decision is not None
+        self.decision = replace(self.decision, considered=(*self.decision.considered, (name, why)))
 
     def headers(self) -> dict[str, str]:
         """What every answer carries."""

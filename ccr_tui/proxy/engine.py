@@ -21,7 +21,10 @@ from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
 from ccr_tui.prices import Book
+from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.context import Context
+from ccr_tui.proxy.guards import Pace, Spent
+from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.server import Server
 from ccr_tui.proxy.upstream import Upstreams
@@ -50,6 +53,9 @@ class Engine:
         self.calibration = calibration
         self.stalls: deque[float] = deque(maxlen=WINDOW)
         self._counter, self._learned = counter, learned
+        self.spent = Spent()
+        feed.subscribe(self.spent.land)
+        self._breakers, self._keyring, self._pace = Breakers(), Keyring(), Pace()
         self._upstreams = Upstreams(garbled=ClientResponseError)
         self._threads = ThreadPoolExecutor(1, "count")
         self._runner: web.AppRunner | None = None
@@ -70,6 +76,10 @@ class Engine:
             count=self.count,
             tokens_of=self._counter.text,
             learn=self._learn,
+            breakers=self._breakers,
+            keyring=self._keyring,
+            spent=self.spent,
+            pace=self._pace,
         )
 
     @property
@@ -127,6 +137,7 @@ class Engine:
             "version": __version__,
             "models": {agent: models[0] for agent, models in config.agents.items() if models},
             "in_flight": len(self.feed.board),
+            "breakers": self._breakers.health(self._context.ticks()),
         }
 
     async def count(self, body: Json) -> Count:
