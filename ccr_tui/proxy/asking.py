@@ -18,7 +18,9 @@ from ccr_tui.proxy.attempt import ORDERS, Calling, Making, Order
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.delivery import Delivery
 from ccr_tui.proxy.draft import Draft
+from ccr_tui.proxy.guards import BYTES_A_TOKEN, check_window
 from ccr_tui.proxy.quirks import facts_for
+from ccr_tui.proxy.routing import resolve, usual
 from ccr_tui.records import Attempt, Json, Price, Purpose, Usage
 from ccr_tui.tally import Count
 
@@ -47,19 +49,24 @@ class Job:
     """Gets the events of the answer."""
 
 
-async def ask(asking: Asking, model: Model, job: Job) -> Attempt:
-    """One upstream call. Raises ProxyError; the attempt is in the draft all the same."""
+async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, why: str = "") -> Attempt:
+    """One upstream call, with the provider's first key unless another is given; `why` stands in the attempt's notes.
+
+    Raises ProxyError; the attempt is in the draft all the same.
+    """
     draft, context = asking.draft, asking.context
     provider = context.config.providers[model.provider]
     draft.flight.model, draft.flight.phase = model.name, "waiting"
     asking.delivery.headers = draft.headers()
     with draft.span("translate"):
-        order = make_order(asking, job, model, provider)
+        order = make_order(asking, job, model, provider, key)
+    counting = asking.counting if job.purpose == "answer" else asyncio.ensure_future(context.count(job.body))
+    await check_size(asking, order, counting)
     price = await quote(context, model, provider)
     calling = Calling(
         len(draft.attempts) + 1, job.purpose, order, draft.ms, context.clock(), context.config.keep_streams
     )
-    counting = asking.counting if job.purpose == "answer" else asyncio.ensure_future(context.count(job.body))
+    calling.notes += [why] if why else []
     estimating = asyncio.ensure_future(estimate(asking, job, model, provider, counting))
     try:
         await calling.carry(context.upstreams, job.sink, estimating)
@@ -73,6 +80,18 @@ async def ask(asking: Asking, model: Model, job: Job) -> Attempt:
     return draft.attempts[-1]
 
 
+async def check_size(asking: Asking, order: Order, counting: asyncio.Future[Count]) -> None:
+    """Raises BadRequest where the request surely is too long for the model; most are short enough not to be counted."""
+    if order.window is None or len(order.call.content) <= BYTES_A_TOKEN * order.window:
+        return
+    count = await asyncio.shield(counting)
+    model, provider = order.model, order.provider
+    seed = facts_for(provider, model).token_ratio
+    found = asking.context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed)
+    asking.draft.estimate = asking.draft.flight.estimate = found.tokens
+    check_window(found, order.window, model.name)
+
+
 async def estimate(asking: Asking, job: Job, model: Model, provider: Provider, counting: asyncio.Future[Count]) -> int:
     """The input tokens as this model is expected to count them."""
     count = await asyncio.shield(counting)
@@ -81,6 +100,15 @@ async def estimate(asking: Asking, job: Job, model: Model, provider: Provider, c
     if job.purpose == "answer":
         asking.draft.estimate = asking.draft.flight.estimate = found
     return found
+
+
+async def usual_estimate(asking: Asking) -> int:
+    """The input tokens as the model that usually answers is expected to count them. Raises NotFound without one."""
+    count, config = await asyncio.shield(asking.counting), asking.context.config
+    model = resolve(config, usual(config))
+    provider = config.providers[model.provider]
+    seed = facts_for(provider, model).token_ratio
+    return asking.context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed).tokens
 
 
 def learn(done: Attempt, counting: asyncio.Future[Count], context: Context, ratio: float) -> None:
@@ -93,11 +121,11 @@ def learn(done: Attempt, counting: asyncio.Future[Count], context: Context, rati
         context.learn(f"{done.provider}/{done.model}", count.total, usage.prompt, ratio)
 
 
-def make_order(asking: Asking, job: Job, model: Model, provider: Provider) -> Order:
+def make_order(asking: Asking, job: Job, model: Model, provider: Provider, key: str | None) -> Order:
     """The translated request. Raises BadRequest, or an error that names the missing key."""
     draft, context = asking.draft, asking.context
     try:
-        key, headers = credentials(provider, context.config)
+        first, headers = credentials(provider, context.config)
     except ConfigError as error:
         raise ProxyError(str(error), status=401, type="authentication_error", should_retry=False) from error
     making = Making(
@@ -109,7 +137,7 @@ def make_order(asking: Asking, job: Job, model: Model, provider: Provider) -> Or
         model=model,
         provider=provider,
         config=context.config,
-        key=key,
+        key=key or first,
         extra=headers,
         tokens_of=context.tokens_of,
     )
