@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.live import LiveScreen
+from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.viewer import Viewer
@@ -51,10 +52,11 @@ class HelpScreen(ModalScreen[None]):
         page = Document()
         sections = (
             ("Everywhere", self.everywhere),
+            ("Lists and texts", Scrolled.BINDINGS),
             ("Live", LiveScreen.BINDINGS),
             ("Requests", Table.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
-            ("Its texts", Viewer.BINDINGS),
+            ("Its bodies", Viewer.BINDINGS),
         )
         for title, bindings in sections:
             page.put((title, "title"))

@@ -8,38 +8,23 @@ apart (`_fresh`), so that the pages below keep their numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
 
 from textual import events, on, work
 from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.worker import get_current_worker
 
 from ccr_tui.errors import StoreError
 from ccr_tui.screens import show
-from ccr_tui.screens.ink import Inked
+from ccr_tui.screens.pages import KEPT, PAGE, Pages, Source, first_pages
+from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.store.queries import TraceRow
-
-PAGE = 200
-KEPT = 24
-"""Pages that are held; further ones are read again."""
 
 Pieces = Sequence[tuple[str, str]]
 """Text and ink, left to right."""
-
-
-class Source(Protocol):
-    """Where the rows come from, newest first; called in threads."""
-
-    def rows(self, before: int | None, limit: int) -> list[TraceRow]:
-        """Rows whose number is below `before`."""
-
-    def count(self) -> int:
-        """How many there are."""
 
 
 @dataclass(frozen=True)
@@ -53,59 +38,14 @@ class Column:
     right: bool = False
 
 
-@dataclass
-class Pages:
-    """What was read: `keys[p]` is the number that page p starts below."""
-
-    head: int | None = None
-    """Number of the newest row when the table was read."""
-    total: int = 0
-    dense: bool = False
-    """Whether numbers have no gaps, so that the key of any page is known at once."""
-    rows: dict[int, list[TraceRow]] = field(default_factory=dict)
-    keys: dict[int, int] = field(default_factory=dict)
-
-    def key(self, page: int) -> tuple[int, int]:
-        """The nearest page at or before `page` whose key is known, and its key."""
-        if self.dense and self.head is not None:
-            return page, self.head + 1 - page * PAGE
-        known = max(p for p in self.keys if p <= page)
-        return known, self.keys[known]
-
-    def put(self, page: int, rows: list[TraceRow]) -> None:
-        """Keep a page; the oldest of those kept goes."""
-        self.rows[page] = rows
-        if rows:
-            self.keys[page + 1] = rows[-1].n
-        while len(self.rows) > KEPT:
-            del self.rows[next(iter(self.rows))]
-
-
-def first_pages(source: Source) -> Pages:
-    """The newest page, and what is known about those below."""
-    rows, total = source.rows(None, PAGE), source.count()
-    pages = Pages(rows[0].n if rows else None, max(total, len(rows)))
-    pages.keys[0] = rows[0].n + 1 if rows else 1
-    pages.put(0, rows)
-    pages.dense = total > PAGE and _dense(source, rows[0].n, total)
-    return pages
-
-
-class Table(Inked, ScrollView, can_focus=True):
+class Table(Scrolled):
     """Rows of the store, newest first."""
 
     BINDINGS = [
         Binding("enter", "open", "Open", key_display="⏎"),
-        Binding("j,down", "move(1)", "Down", show=False),
-        Binding("k,up", "move(-1)", "Up", show=False),
-        Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
-        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
-        Binding("g,home", "jump(0)", "Newest", show=False),
-        Binding("G,end", "jump(-1)", "Oldest", show=False),
+        Binding("space", "page(1)", "Page down", show=False),
     ]
-    HEADINGS: ClassVar[int] = 1
+    HEADINGS = 1
 
     @dataclass
     class Opened(Message):
@@ -159,7 +99,6 @@ class Table(Inked, ScrollView, can_focus=True):
         self.follow = True
         self.unseen = 0
         """Rows that came while it did not follow."""
-        self.cursor = 0
         self.empty = ""
         self._columns: Sequence[Column] = ()
         self._fresh: list[TraceRow] = []
@@ -200,7 +139,7 @@ class Table(Inked, ScrollView, can_focus=True):
         self._pages, self._fresh, self._wanted, self._loaded = read.pages, [], None, True
         self.cursor = self.unseen = 0
         self._grown()
-        self.scroll_to(y=0, animate=False, force=True)
+        self.show_at(0)
 
     def newer(self) -> None:
         """The store has more: read what is newer than all that is known."""
@@ -236,7 +175,7 @@ class Table(Inked, ScrollView, can_focus=True):
         else:
             self.cursor += len(rows)
             self.unseen += len(rows)
-            self.scroll_to(y=top + len(rows), animate=False, force=True)
+            self.show_at(top + len(rows))
         self.post_message(self.Changed())
 
     def _grown(self) -> None:
@@ -309,7 +248,7 @@ class Table(Inked, ScrollView, can_focus=True):
         index = self.scroll_offset.y + y - self.HEADINGS
         if index >= self.total:
             return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width)
-        cursor = "" if index != self.cursor else "cursor" if self.has_focus else "cursor-blurred"
+        cursor = self.cursor_ink(index)
         if (row := self.row_at(index)) is None:
             return self.strip([("…", "faint")], width, cursor)
         if len(self._drawn) > KEPT * PAGE:
@@ -335,18 +274,10 @@ class Table(Inked, ScrollView, can_focus=True):
 
     # -- moving
 
-    def _go(self, index: int) -> None:
-        if not self.total:
-            return
-        before, self.cursor = self.cursor, max(0, min(index, self.total - 1))
+    def moved(self) -> None:
+        """Away from the newest row, following stops."""
         if self.cursor:
             self.follow = False
-        height = self.scrollable_content_region.height - self.HEADINGS
-        top = self.scroll_offset.y
-        if not top <= self.cursor < top + height:
-            self.scroll_to(y=self.cursor if self.cursor < top else self.cursor - height + 1, animate=False, force=True)
-        self.refresh_line(before + self.HEADINGS)
-        self.refresh_line(self.cursor + self.HEADINGS)
         self._seen()
 
     def _seen(self) -> None:
@@ -361,21 +292,6 @@ class Table(Inked, ScrollView, can_focus=True):
             self.follow = False
         self._seen()
 
-    def action_move(self, by: int) -> None:
-        """Move the cursor; one that was scrolled out of sight comes back at the edge."""
-        top, height = self.scroll_offset.y, self.scrollable_content_region.height - self.HEADINGS
-        self._go(max(top, min(self.cursor, top + height - 1)) + by)
-
-    def action_page(self, pages: float) -> None:
-        """Move by pages."""
-        by = int((self.scrollable_content_region.height - self.HEADINGS - 1) * pages)
-        self.scroll_to(y=self.scroll_offset.y + by, animate=False, force=True)
-        self._go(self.cursor + by)
-
-    def action_jump(self, index: int) -> None:
-        """To the newest (0) or the oldest (-1)."""
-        self._go(index if index >= 0 else self.total - 1)
-
     def action_open(self) -> None:
         """Open the row of the cursor."""
         if self.total and (row := self.row_at(self.cursor)) is not None:
@@ -384,7 +300,7 @@ class Table(Inked, ScrollView, can_focus=True):
     def step(self, by: int) -> TraceRow | None:
         """Move the cursor, for a screen that shows its row; gives the new row, None at an end."""
         before = self.cursor
-        self._go(self.cursor + by)
+        self.go(self.cursor + by)
         return self.row_at(self.cursor) if self.cursor != before else None
 
     def toggle_follow(self) -> None:
@@ -392,7 +308,7 @@ class Table(Inked, ScrollView, can_focus=True):
         self.follow = not self.follow
         if self.follow:
             self.cursor = self.unseen = 0
-            self.scroll_to(y=0, animate=False, force=True)
+            self.show_at(0)
         self.refresh()
         self.post_message(self.Changed())
 
@@ -403,7 +319,7 @@ class Table(Inked, ScrollView, can_focus=True):
         if y < self.HEADINGS or index >= self.total:
             return
         again = index == self.cursor and self.has_focus
-        self._go(index)
+        self.go(index)
         if again or event.chain > 1:
             self.action_open()
 
@@ -413,12 +329,3 @@ def spaced(cells: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     for cell in cells:
         yield cell
         yield " ", ""
-
-
-def _dense(source: Source, head: int, total: int) -> bool:
-    """Whether numbers have no gaps: nothing below the last one, and the page in the middle where it should be."""
-    if source.rows(head + 1 - total, 1):
-        return False
-    key = head + 1 - (total // PAGE // 2) * PAGE
-    rows = source.rows(key, 1)
-    return bool(rows) and rows[0].n == key - 1

@@ -17,13 +17,12 @@ from textual import events, on, work
 from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.worker import get_current_worker
 
 from ccr_tui.screens import show
-from ccr_tui.screens.ink import Inked
 from ccr_tui.screens.lines import Document, Row, Span, rows_of
+from ccr_tui.screens.scrolled import Scrolled
 
 Build = Callable[[int], Document]
 """Makes the document for a width; called in a thread."""
@@ -34,18 +33,10 @@ Hit = tuple[int, int]
 MOST_HITS = 100_000
 
 
-class Viewer(Inked, ScrollView, can_focus=True):
+class Viewer(Scrolled):
     """Shows one document."""
 
     BINDINGS = [
-        Binding("j,down", "move(1)", "Down", show=False),
-        Binding("k,up", "move(-1)", "Up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
-        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
-        Binding("g,home", "jump(0)", "Top", show=False),
-        Binding("G,end", "jump(-1)", "Bottom", show=False),
         Binding("space,enter", "toggle_fold", "Fold", key_display="space", tooltip="Fold or unfold"),
         Binding("l,right", "fold(False)", "Unfold", show=False),
         Binding("h,left", "fold(True)", "Fold, or go to what encloses", show=False),
@@ -88,7 +79,6 @@ class Viewer(Inked, ScrollView, can_focus=True):
         self.fluid = fluid
         """Whether another width needs another document."""
         self.still = still
-        """Whether it has no cursor, since there is nothing to fold: keys scroll."""
         self.empty = empty
         self.document = Document()
         self.folded: frozenset[int] = frozenset()
@@ -102,8 +92,6 @@ class Viewer(Inked, ScrollView, can_focus=True):
         self._row_lines: list[int] = []
         self._width = 0
         self._ticket = 0
-        self.row = 0
-        """The row of the cursor."""
         self._place = (0, 0)
         self._pattern: re.Pattern[str] | None = None
 
@@ -114,6 +102,11 @@ class Viewer(Inked, ScrollView, can_focus=True):
         self._build, self._built = build, None
         self.hits, self.words, self._pattern = [], "", None
         self._lay_out(None)
+
+    @property
+    def total(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
 
     @property
     def ready(self) -> bool:
@@ -157,16 +150,16 @@ class Viewer(Inked, ScrollView, can_focus=True):
         if laid.ticket != self._ticket:
             return
         fresh = laid.document is not self._built
-        before = self.row - self.scroll_offset.y
+        before = self.cursor - self.scroll_offset.y
         self._built = self.document = laid.document
         self.folded, self._rows = laid.folded, laid.rows
         self._row_lines = [row[0] for row in laid.rows]
         self.virtual_size = Size(laid.width, len(laid.rows))
         if fresh and not self.fluid:
             self._place, before = (laid.document.at, 0), 0
-        self.row = self._row_of(*self._place)
+        self.cursor = self._row_of(*self._place)
         before = max(0, min(before, self.scrollable_content_region.height - 1))
-        self.scroll_to(y=max(0, self.row - before), animate=False, force=True)
+        self.show_at(max(0, self.cursor - before))
         self.refresh()
         self.post_message(self.Moved(self))
 
@@ -181,7 +174,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
             return self.strip([(words if y == 0 else "", "muted")], width)
         if index >= len(self._rows):
             return self.strip([], width)
-        cursor = "" if index != self.row or self.still else "cursor" if self.has_focus else "cursor-blurred"
+        cursor = self.cursor_ink(index)
         return self.strip(self._pieces(*self._rows[index]), width, cursor)
 
     def _pieces(self, index: int, start: int, end: int) -> Iterable[tuple[str, str]]:
@@ -205,49 +198,17 @@ class Viewer(Inked, ScrollView, can_focus=True):
 
     # -- moving
 
-    def _go(self, row: int, centre: bool = False) -> None:
-        if not self._rows:
-            return
-        self.refresh_line(self.row)
-        self.row = row = max(0, min(row, len(self._rows) - 1))
-        self._place = self._rows[row][:2]
-        height = self.scrollable_content_region.height
-        top = self.scroll_offset.y
-        if centre and not top <= row < top + height:
-            self.scroll_to(y=max(0, row - height // 3), animate=False, force=True)
-        elif row < top or row >= top + height:
-            self.scroll_to(y=row if row < top else row - height + 1, animate=False, force=True)
-        self.refresh_line(row)
+    def moved(self) -> None:
+        """Remember the place in the text."""
+        self._place = self._rows[self.cursor][:2]
         self.post_message(self.Moved(self))
-
-    def action_move(self, by: int) -> None:
-        """Move the cursor by rows."""
-        if self.still:
-            self._scroll(by)
-        else:
-            top, height = self.scroll_offset.y, self.scrollable_content_region.height
-            self._go(max(top, min(self.row, top + height - 1)) + by)
-
-    def _scroll(self, by: int) -> None:
-        self.scroll_to(y=self.scroll_offset.y + by, animate=False, force=True)
-
-    def action_page(self, pages: float) -> None:
-        """Scroll by pages, the cursor with them."""
-        by = int((self.scrollable_content_region.height - 1) * pages)
-        self._scroll(by)
-        if not self.still:
-            self._go(self.row + by)
-
-    def action_jump(self, row: int) -> None:
-        """To the top (0) or the bottom (-1)."""
-        self._go(row if row >= 0 else len(self._rows) - 1)
 
     def on_click(self, event: events.Click) -> None:
         """A click puts the cursor there; on a line that folds, it folds."""
         row = self.scroll_offset.y + event.get_content_offset_capture(self).y
         if row < len(self._rows):
             again = self.document.lines[self._rows[row][0]].until > 0
-            self._go(row)
+            self.go(row)
             if again:
                 self.action_toggle_fold()
 
@@ -274,7 +235,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
         if foldable and index not in self.folded:
             self._lay_out(self.folded | {index})
         elif (outer := self._enclosing(index)) is not None:
-            self._go(bisect_right(self._row_lines, outer - 1))
+            self.go(bisect_right(self._row_lines, outer - 1))
 
     def _enclosing(self, index: int) -> int | None:
         lines = self.document.lines
@@ -324,7 +285,7 @@ class Viewer(Inked, ScrollView, can_focus=True):
         """To the next (1), the one before (-1), or the nearest from here on (0); opens the folds around it."""
         if not self.hits:
             return
-        if by and self._row_of(*self.hits[self._at]) == self.row:
+        if by and self._row_of(*self.hits[self._at]) == self.cursor:
             at = self._at + by
         else:
             after = bisect_right(self.hits, (self._place[0], self._place[1] - (not by)))
@@ -335,14 +296,14 @@ class Viewer(Inked, ScrollView, can_focus=True):
         if hiding:
             self._lay_out(self.folded - hiding)
         else:
-            self._go(self._row_of(line, start), centre=True)
+            self.go(self._row_of(line, start), centre=True)
 
     @property
     def place(self) -> str:
         """For the border: where the search or the cursor is."""
         if self.words:
             return f"“{self.words}” {self._at + 1}/{len(self.hits)}" if self.hits else f"“{self.words}” not found"
-        return f"{self.row + 1}/{len(self._rows)}" if self._rows and not self.still else ""
+        return f"{self.cursor + 1}/{len(self._rows)}" if self._rows and not self.still else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing are not shown."""

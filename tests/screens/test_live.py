@@ -319,7 +319,7 @@ async def test_help_has_every_key_that_the_app_binds(tmp_path: Path) -> None:
 async def test_the_palette_has_every_action_by_name(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, pilot):
         names = {command.title for command in pilot.app.get_system_commands(pilot.app.screen)}
-        assert {"Open", "Filter the requests", "Help", "Quit", "Oldest", "Light or dark", "Theme"} <= names
+        assert {"Open", "Filter the requests", "Help", "Quit", "Bottom", "Light or dark", "Theme"} <= names
         assert not [name for name in names if "focus" in name.lower()]
         await pilot.press("ctrl+p")
         await settled(pilot)

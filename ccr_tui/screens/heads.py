@@ -1,0 +1,75 @@
+"""The two lines above a trace: which request it is, and the tabs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from ccr_tui.screens import show
+from ccr_tui.screens.ink import Inked
+from ccr_tui.screens.overview import OUTCOME
+from ccr_tui.store.queries import TraceRow
+
+TABS = (
+    ("overview", "Overview"),
+    ("conversation", "Conversation"),
+    ("bodies", "Received/Sent"),
+    ("route", "Route"),
+    ("stream", "Stream"),
+)
+
+
+class Tabs(Inked):
+    """Their names and keys on one line."""
+
+    @dataclass
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        number: int
+
+    def __init__(self) -> None:
+        super().__init__(id="tabs")
+        self.chosen = 1
+
+    def render_line(self, y: int) -> Strip:
+        """The one line."""
+        pieces = [(" ", "")]
+        for number, (_, title) in enumerate(TABS, 1):
+            ink = "chip" if number == self.chosen else "muted"
+            pieces += [(f" {number} {title} ", ink), (" ", "")]
+        return self.strip(pieces, self.size.width)
+
+    def on_click(self, event: events.Click) -> None:
+        """Open the tab."""
+        start = 1
+        for number, (_, title) in enumerate(TABS, 1):
+            end = start + len(title) + 4
+            if start <= event.x < end:
+                self.post_message(self.Chosen(number))
+            start = end + 1
+
+
+class Headline(Inked):
+    """Which request this is, on one line."""
+
+    def __init__(self, row: TraceRow) -> None:
+        super().__init__(id="headline")
+        self.row = row
+
+    def render_line(self, y: int) -> Strip:
+        """The one line."""
+        row, width = self.row, self.size.width
+        words, ink = OUTCOME[row.outcome]
+        answered = show.model(row.model) if row.model else "–"
+        end = f"  {show.seconds(row.duration_ms)} s  {show.money(row.cost)} "
+        head = f" {show.moment(row.started_at)}  "
+        room = max(8, width - len(head) - len(end) - len(words) - 2 - 9)
+        names = show.fit(f"{show.model(row.asked_model)} → {answered}", room).rstrip()
+        parts = [(" Trace ", "chip"), (head, "muted"), (names, "strong"), (f"  {words}", ink)]
+        used = sum(len(text) for text, _ in parts)
+        parts += [(" " * max(0, width - used - len(end)), ""), (end, "muted")]
+        return self.strip(parts, width)
