@@ -26,7 +26,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("__init__", "records", "errors")),
     (5, ("cli", "app", "environment", "__main__", "commands/")),
     (4, ("screens/", "host")),
-    (3, ("store/", "demo", "player", "replay")),
+    (3, ("store/", "demo", "player", "replay", "wiretest")),
     (
         3,
         tuple(
@@ -41,6 +41,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
                 "delivery",
                 "draft",
                 "upstream",
+                "listing",
                 "server",
                 "engine",
             ]

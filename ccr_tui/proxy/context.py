@@ -17,6 +17,7 @@ from ccr_tui.feed import Feed
 from ccr_tui.prices import Book
 from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.consult import Verdict
+from ccr_tui.proxy.custom import Own
 from ccr_tui.proxy.guards import Pace, Spent
 from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.upstream import Upstreams
@@ -47,5 +48,7 @@ class Context:
     keyring: Keyring = field(default_factory=Keyring)
     spent: Spent = field(default_factory=Spent)
     pace: Pace = field(default_factory=Pace)
+    own: Own = field(default_factory=Own)
+    """The user's own Python file that routes."""
     verdicts: dict[bytes, Verdict] = field(default_factory=dict)
     """What the router said to questions of late, by their hash."""

@@ -13,19 +13,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import date
+from functools import partial
 
 from ccr_tui.config import Model
 from ccr_tui.errors import BadRequest, ProxyError
 from ccr_tui.proxy.asked import Asked, about, parse
-from ccr_tui.proxy.asking import Asking, Job, ask
+from ccr_tui.proxy.asking import Asking, Job, ask, usual_estimate
 from ccr_tui.proxy.context import Context
+from ccr_tui.proxy.custom import informed
 from ccr_tui.proxy.delivery import Client, ClientGone, Delivery
 from ccr_tui.proxy.draft import Draft
 from ccr_tui.proxy.guards import check_budgets, check_calls, check_pace
 from ccr_tui.proxy.router import dispatch
 from ccr_tui.proxy.routing import Question, decide
+from ccr_tui.proxy.tag import without_tag
 from ccr_tui.proxy.trying import Trial
-from ccr_tui.records import Origin, Trace
+from ccr_tui.records import Origin, RouteDecision, Trace
 from ccr_tui.wire import loads
 
 log = logging.getLogger(__name__)
@@ -64,7 +67,6 @@ def read(draft: Draft, raw: bytes) -> Asked:
             draft.raw = raw
             raise BadRequest(f"The body is not JSON: {error}", should_retry=False) from error
         parse(draft.body)
-        draft.work = draft.body
         asked = about(draft.body, draft.client.headers)
         draft.is_asked(asked)
     return asked
@@ -79,15 +81,14 @@ async def fail(draft: Draft, delivery: Delivery, error: ProxyError) -> None:
 async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Context) -> None:
     """Route, then ask the chosen model and its fallbacks until one answers. Raises ProxyError."""
     delivery.streams = asked.stream
-    with draft.span("route"):
-        draft.is_decided(decide(Question(asked, draft.client.headers, context.config)))
-        delivery.headers = draft.headers()
-    guard(draft, asked, context)
     counting = asyncio.ensure_future(context.count(draft.body))
     alive = asyncio.ensure_future(delivery.keep_alive(context.config.ping_s, draft.opening)) if asked.stream else None
     asking = Asking(draft, delivery, asked, context, counting)
     try:
-        if draft.decision and draft.decision.agent == "router":
+        with draft.span("route"):
+            decision = await route(asking)
+        guard(draft, asked, context)
+        if decision.agent == "router":
             await dispatch(asking)
         await ask_each(asking)
     finally:
@@ -95,6 +96,16 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
         if alive:
             alive.cancel()
     await delivery.finish()
+
+
+async def route(asking: Asking) -> RouteDecision:
+    """What the rules decide. Raises NotFound."""
+    draft, context = asking.draft, asking.context
+    question = Question(asking.asked, draft.client.headers, context.config, draft.body)
+    draft.is_decided(decision := decide(await informed(question, context.own, partial(usual_estimate, asking))))
+    draft.work = without_tag(draft.body)
+    asking.delivery.headers = draft.headers()
+    return decision
 
 
 async def ask_each(asking: Asking) -> None:
