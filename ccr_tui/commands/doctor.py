@@ -1,8 +1,9 @@
 """`ccr-tui doctor`: is everything there that the proxy needs?
 
-Owns the checks; each is a function that gives one finding, and they stand in one tuple. Must never change anything, nor
-send a request to a provider. The one surprise: the loop check measures this machine now, so a loaded machine may fail
-it; its message says what was measured.
+Owns the checks; each is a function that gives one finding, and they stand in one tuple. Must never change anything, and
+sends a request to a provider only where a model is named: then that model is tested, and the result is kept as its
+badges. The one surprise: the loop check measures this machine now, so a loaded machine may fail it; its message says
+what was measured.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from ccr_tui.commands.common import as_json, narrate, print_json, read, safe, settings
+from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe, settings
 from ccr_tui.commands.probe import ask
 from ccr_tui.config import Config, credentials
 from ccr_tui.errors import CcrError, ConfigError
@@ -116,10 +117,15 @@ CHECKS: tuple[Callable[[Config, list[str]], Finding], ...] = (
 
 
 @click.command()
+@click.option("--model", metavar="MODEL", help="Test this model instead, with some fifteen short requests.")
 @settings
 @as_json
-def doctor(flags: Mapping[str, str], as_json: bool) -> None:
+def doctor(flags: Mapping[str, str], model: str | None, as_json: bool) -> None:
     """Check what the proxy needs; exit code 3 if anything is wrong."""
+    if model is not None:
+        from ccr_tui.commands.abilities import report
+
+        raise SystemExit(0 if report(load(flags), model, as_json) else 3)
     config, problems = read(flags)
     found = [check(config, problems) for check in CHECKS]
     healthy = all(finding.ok for finding in found)
