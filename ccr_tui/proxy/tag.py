@@ -15,7 +15,7 @@ from ccr_tui.proxy.turn import REMINDER
 from ccr_tui.records import Json
 
 OPEN = "<CCR-SUBAGENT-MODEL>"
-_TAG = re.compile(rf"{REMINDER}|{OPEN}\s*([^<>]{{1,200}}?)\s*</CCR-SUBAGENT-MODEL>\n?", re.DOTALL)
+_TAG = re.compile(rf"{REMINDER}|{OPEN}\s*([^<>\s](?:[^<>]{{0,200}}[^<>\s])?)\s*</CCR-SUBAGENT-MODEL>\n?", re.DOTALL)
 
 
 def tag_of(body: Json) -> str | None:
