@@ -1,0 +1,287 @@
+"""Router mode over real sockets: who was asked, in which order, what the client saw, and what the trace says.
+
+Every model is played by name; a part is a list of answers, used up one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from clients import BASH, blocks_of, folded, parse_sse
+
+from ccr_tui import host
+from ccr_tui.config import Config, Model, Provider, Routing
+from ccr_tui.proxy.anthropic import Grammar
+from ccr_tui.records import Trace
+from ccr_tui.tokens import Counter
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TOOL_CALL = {"name": "Bash", "arguments": '{"command": "ls"}'}
+SILENCE = object()
+
+
+class Cast:
+    """An upstream whose models answer from their parts."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[Any]] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self._over = asyncio.Event()
+
+    async def __aenter__(self) -> Cast:
+        app = web.Application(client_max_size=1 << 28)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await self._runner.cleanup()
+
+    def plays(self, **parts: list[Any]) -> None:
+        self.parts, self.asked = dict(parts), []
+
+    def order(self) -> list[str]:
+        return [model for model, _ in self.asked]
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.asked.append((body["model"], body))
+        line = self.parts[body["model"]].pop(0)
+        if line is SILENCE:
+            await self._over.wait()
+        if isinstance(line, int):
+            return web.json_response({"error": {"message": f"scripted {line}"}}, status=line)
+        message = self._message(line)
+        if not body.get("stream"):
+            reason = "tool_calls" if "tool_calls" in message else "stop"
+            usage = {"prompt_tokens": 50, "completion_tokens": 5}
+            choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
+            return web.json_response({"choices": [choice], "model": body["model"], "usage": usage})
+        return await self._stream(request, message, body["model"])
+
+    def _message(self, line: Any) -> dict[str, Any]:
+        if isinstance(line, str):
+            return {"content": line}
+        if "name" in line:
+            return {"content": None, "tool_calls": [{"index": 0, "id": "call_x", "type": "function", "function": line}]}
+        return dict(line)
+
+    async def _stream(self, request: web.Request, message: dict[str, Any], model: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        reason = "tool_calls" if "tool_calls" in message else "stop"
+        deltas = [{key: value} for key, value in message.items() if value]
+        for chunk in (
+            *({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas),
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]},
+            {"choices": [], "usage": {"prompt_tokens": 50, "completion_tokens": 5}},
+        ):
+            await response.write(b"data: " + json.dumps({**chunk, "model": model}).encode() + b"\n\n")
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def cast() -> AsyncIterator[Cast]:
+    async with Cast() as playing:
+        yield playing
+
+
+def config_of(cast: Cast, folder: Path) -> Config:
+    """The original's four agents."""
+    names = {"router": "r", "tool": "t", "coder": "c", "think": "k"}
+    return Config(
+        mode="router",
+        port=0,
+        providers={"cast": Provider("cast", "openai", cast.base_url, api_key="sk-cast-1234567890")},
+        models={name: Model(name, "cast", name) for name in names.values()},
+        agents={agent: (name,) for agent, name in names.items()},
+        routing=Routing(deadline_s=0.5),
+        db=folder / "ccr.db",
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def routed(cast: Cast, counter: Counter, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[host.House]:
+    async with host.open(config_of(cast, tmp_path_factory.mktemp("routed")), counter) as house:
+        yield house
+
+
+def turn(text: str, *messages: Any, **more: Any) -> dict[str, Any]:
+    said = [{"role": "user", "content": text}, *messages]
+    return {"model": "claude-opus", "max_tokens": 500, "messages": said, "tools": [BASH], "stream": True, **more}
+
+
+async def play(house: host.House, body: dict[str, Any]) -> tuple[dict[str, Any], Trace]:
+    """The message that the client made of the answer, and its trace."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{house.engine.address}/v1/messages", json=body) as response,
+    ):
+        data = await response.read()
+        assert response.status == 200, data
+        if body["stream"]:
+            events = parse_sse(data)
+            grammar = Grammar()
+            for event in events:
+                grammar.feed(event)
+            grammar.close()
+        message = folded(events) if body["stream"] else json.loads(data)
+    assert await house.flush()
+    return message, await asyncio.to_thread(house.reader.trace, response.headers["x-ccr-trace"])
+
+
+def use(agent: str) -> str:
+    return json.dumps({"use": agent})
+
+
+TURNS: list[tuple[str, dict[str, list[Any]], list[str], str]] = [
+    ("tool at once", {"r": [use("tool")], "t": ["done"]}, ["r", "t"], "tool (llm_classifier)"),
+    ("the original's names", {"r": [use("use-tool")], "t": ["done"]}, ["r", "t"], "tool (llm_classifier)"),
+    ("think, then tool", {"r": [use("think"), use("tool")], "k": ["plan"], "t": ["done"]}, ["r", "k", "r", "t"],
+     "think → tool (llm_classifier)"),
+    ("think, code, tool", {"r": [use("thinker"), use("coder"), use("tool")], "k": ["plan"], "c": ["code"],
+     "t": ["done"]}, ["r", "k", "r", "c", "r", "t"], "think → coder → tool (llm_classifier)"),
+    ("a stubborn router ends", {"r": [use("think"), use("coder"), use("think")], "k": ["a", "b"], "c": ["code"],
+     "t": ["done"]}, ["r", "k", "r", "c", "r", "k", "t"], "think → coder → think → tool (max_hops_reached)"),
+    ("the same again is not offered", {"r": [use("think"), use("think")], "k": ["plan"], "t": ["done"]},
+     ["r", "k", "r", "t"], "think → tool (unknown_agent_fallback)"),
+    ("prose", {"r": ["Let me do it myself."], "t": ["done"]}, ["r", "t"], "tool (parse_failure_fallback)"),
+    ("fenced", {"r": ['```json\n{"use": "coder"}\n```', use("tool")], "c": ["code"], "t": ["done"]},
+     ["r", "c", "r", "t"], "coder → tool (llm_classifier)"),
+    ("a stranger", {"r": [use("nobody")], "t": ["done"]}, ["r", "t"], "tool (unknown_agent_fallback)"),
+    ("nothing", {"r": [""], "t": ["done"]}, ["r", "t"], "tool (empty_answer_fallback)"),
+    ("a tool call", {"r": [TOOL_CALL], "t": ["done"]}, ["r", "t"], "tool (empty_answer_fallback)"),
+    ("only thoughts", {"r": [{"reasoning_content": "hm " * 500}], "t": ["done"]}, ["r", "t"],
+     "tool (empty_answer_fallback)"),
+    ("a refused router", {"r": [400], "t": ["done"]}, ["r", "t"], "tool (router_error_fallback)"),
+    ("a silent router", {"r": [SILENCE], "t": ["done"]}, ["r", "t"], "tool (router_timeout_fallback)"),
+    ("a refused thinker", {"r": [use("think")], "k": [400], "t": ["done"]}, ["r", "k", "t"],
+     "tool (think_failed_fallback)"),
+    ("a thinker who says nothing", {"r": [use("think")], "k": [{"reasoning_content": "hm"}], "t": ["done"]},
+     ["r", "k", "t"], "tool (think_failed_fallback)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
+@pytest.mark.parametrize(("parts", "order", "reason"), [case[1:] for case in TURNS], ids=[case[0] for case in TURNS])
+async def test_a_users_turn(
+    routed: host.House, cast: Cast, parts: dict[str, Any], order: list[str], reason: str, stream: bool,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    cast.plays(**{name: list(lines) for name, lines in parts.items()})
+    message, trace = await play(routed, turn(f"{request.node.name}: do it", stream=stream))
+    assert cast.order() == order
+    assert blocks_of(message)[-1] == ("text", "done")
+    assert {kind for kind, *_ in blocks_of(message)[:-1]} <= {"thinking"}
+    assert trace.decision is not None
+    assert (trace.decision.agent, trace.decision.rule) == ("tool", "router")
+    assert trace.decision.reason == reason
+    purposes = {"r": "route", "k": "think", "c": "code", "t": "answer"}
+    assert [attempt.purpose for attempt in trace.attempts] == [purposes[name] for name in order]
+
+
+async def test_inside_a_tool_loop_nobody_is_asked(routed: host.House, cast: Cast) -> None:
+    cast.plays(r=[use("think"), use("tool")], k=["Use ls."], t=[TOOL_CALL, *[TOOL_CALL] * 9, "done"])
+    body = turn("List the files, ten times.")
+    messages = body["messages"]
+    for step in range(11):
+        message, _ = await play(routed, body)
+        calls = [block for block in message["content"] if block["type"] == "tool_use"]
+        messages.append({"role": "assistant", "content": message["content"]})
+        messages.append({"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": call["id"], "content": f"a.py {step}"} for call in calls
+        ] or "Thanks."})  # fmt: skip
+    assert cast.order() == ["r", "k", "r", *["t"] * 11]
+    assert message["content"][-1]["text"] == "done"
+
+
+async def test_a_result_stays_in_the_tool_agents_prefix(routed: host.House, cast: Cast) -> None:
+    cast.plays(r=[use("think"), use("tool"), use("tool")], k=["First the parser."], t=[TOOL_CALL, "done", "yes"])
+    body = turn("Where do I begin?")
+    sent = []
+    for result in ("parser.py", None, None):
+        message, _ = await play(routed, body)
+        sent.append([said for name, said in cast.asked if name == "t"][-1])
+        calls = [block for block in message["content"] if block["type"] == "tool_use"]
+        body["messages"].append({"role": "assistant", "content": message["content"]})
+        content = [{"type": "tool_result", "tool_use_id": call["id"], "content": result} for call in calls]
+        body["messages"].append({"role": "user", "content": content or "And then?"})
+    for before, after in pairwise(sent):
+        assert json.dumps(after["messages"]).startswith(json.dumps(before["messages"])[:-1])
+        assert before["tools"] == after["tools"]
+    assert sum("First the parser." in str(said["content"]) for said in sent[-1]["messages"]) == 1
+
+
+async def test_agents_without_tools_get_none_and_strictly_take_turns(routed: host.House, cast: Cast) -> None:
+    cast.plays(r=[use("coder"), use("tool")], c=["def f(): ..."], t=["done"])
+    call = {"type": "tool_use", "id": "call_1", "name": "Bash", "input": {"command": "ls"}}
+    result = {"type": "tool_result", "tool_use_id": "call_1", "content": "a.py"}
+    history = [
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+        {"role": "assistant", "content": "There is a.py."},
+        {"role": "user", "content": "Now write f."},
+    ]
+    message, _ = await play(routed, turn("What is there?", *history))
+    coder = next(body for name, body in cast.asked if name == "c")
+    assert "tools" not in coder
+    roles = [said["role"] for said in coder["messages"]]
+    assert all(one != other for one, other in pairwise(roles))
+    assert blocks_of(message) == [("thinking", "def f(): ..."), ("text", "done")]
+
+
+async def test_the_very_same_question_is_answered_from_memory(routed: host.House, cast: Cast) -> None:
+    cast.plays(r=[use("tool")], t=["once", "twice"])
+    await play(routed, turn("Only asked once."))
+    _, trace = await play(routed, turn("Only asked once."))
+    assert cast.order() == ["r", "t", "t"]
+    assert trace.decision is not None
+    assert trace.decision.reason == "tool (router_cache)"
+
+
+async def test_the_question_is_small_and_names_the_agents(routed: host.House, cast: Cast, counter: Counter) -> None:
+    cast.plays(r=[use("tool")], t=["done"])
+    await play(routed, turn("word " * 20_000, tools=[{**BASH, "name": f"Tool{n}"} for n in range(200)]))
+    asked = dict(cast.asked)["r"]
+    assert sum(counter.text(said["content"]) for said in asked["messages"]) <= 2000
+    assert "tools" not in asked
+    assert asked["response_format"]["json_schema"]["schema"]["properties"]["use"]["enum"] == ["tool", "coder", "think"]
+
+
+async def test_the_routers_cost_is_in_the_total_and_shown(cast: Cast, counter: Counter, tmp_path: Path) -> None:
+    from ccr_tui.records import Price
+
+    config = config_of(cast, tmp_path)
+    price = Price(1_000_000_000, 2_000_000_000, source="test", basis="user")
+    config = replace(config, models={name: replace(model, price=price) for name, model in config.models.items()})
+    cast.plays(r=[use("think"), use("tool")], k=["plan"], t=["done"])
+    async with host.open(config, counter) as house:
+        _, trace = await play(house, turn("What does it cost?"))
+        row = await asyncio.to_thread(house.reader.row, trace.uid)
+    one = 50 * 1000 + 5 * 2000
+    assert [attempt.cost for attempt in trace.attempts] == [one] * 4
+    assert (row.cost, row.router_cost) == (4 * one, 2 * one)
+
+
+async def test_a_title_is_not_the_routers_business(routed: host.House, cast: Cast) -> None:
+    cast.plays(t=['{"title": "x"}'])
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}}
+    wanted = {"format": {"type": "json_schema", "schema": schema}}
+    await play(routed, turn("A title, please.", tools=[], output_config=wanted, stream=False))
+    assert cast.order() == ["t"]
