@@ -153,21 +153,20 @@ class TodayPanel(Panel):
         ]
 
     def _in_one(self, today: Today) -> Pieces:
-        dot = (" · ", "faint")
+        """On one line, as much of it as fits."""
+        line: Pieces = [(" Today ", "title"), (show.money(today.spent), "money"), *unpriced(today)]
+        room = self.size.width - sum(len(text) for text, _ in line)
         cached = show.percent(today.cached_share, 1) if today.cached_share is not None else "–"
-        return [
-            (" Today ", "title"),
-            (show.money(today.spent), "money"),
-            *unpriced(today),
-            dot,
+        for part in (
             (f"{today.requests} request{'s' * (today.requests != 1)}", ""),
-            dot,
             (failed(today)[0] + " failed", failed(today)[1]),
-            dot,
             (f"{cached} cached", ""),
-            dot,
             (tokens(today), ""),
-        ]
+        ):
+            room -= len(part[0]) + 3
+            if room >= 0:
+                line += [(" · ", "faint"), part]
+        return line
 
 
 def tokens(today: Today) -> str:
