@@ -42,6 +42,7 @@ def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tupl
     root = Section("", _toml(path, layers), problems)
     config = _scalars(root, layers, path, cwd)
     config = replace(config, routing=rulebook.routing(root, path.parent), guards=rulebook.guards(root))
+    config = replace(config, patience=rulebook.patience(root))
     config = Catalogue(root, layers, config).build(notes)
     root.close()
     notes += rulebook.unrouted(config)

@@ -1,4 +1,4 @@
-"""What steers and what stops: [[rules]], [routing] and [guards] of config.toml.
+"""What steers and what stops: [[rules]], [routing], [guards] and [patience] of config.toml.
 
 Owns their keys. Must never stop at the first problem, nor judge a request: that is `proxy/rules.py`. The one surprise:
 `~` in a project's glob and the folder of the user's Python file are resolved here, because the rules do no I/O.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from ccr_tui import values
-from ccr_tui.config import Config, Guards, Routing, UserRule, When
+from ccr_tui.config import Config, Guards, Patience, Routing, UserRule, When
 from ccr_tui.records import Kind
 from ccr_tui.settings import Section
 
@@ -105,6 +105,21 @@ def guards(root: Section) -> Guards:
         section.get("repeated_calls", number, default.repeated_calls) or None,
         section.get("budget_per_day", values.budget, None),
         section.get("budget_per_session", values.budget, None),
+    )
+    section.close()
+    return found
+
+
+def patience(root: Section) -> Patience:
+    """[patience]; each further try waits twice as long as the one before it, from half a second on."""
+    section, default = root.section("patience"), Patience()
+    retries: int = section.get("retries", values.integer(0, 8), len(default.waits_s))
+    found = Patience(
+        tuple(0.5 * 2**n for n in range(retries)),
+        section.get("retry_after_s", values.seconds, default.retry_after_s),
+        section.get("breaker_failures", values.integer(1, 1000), default.breaker_failures),
+        section.get("breaker_window_s", values.seconds, default.breaker_window_s),
+        section.get("breaker_rest_s", values.seconds, default.breaker_rest_s),
     )
     section.close()
     return found

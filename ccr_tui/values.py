@@ -155,7 +155,7 @@ def proxy(value: object) -> str:
     if value == "":
         return ""
     parts = urlsplit(text(value))
-    if parts.scheme not in ("http", "https", "socks5", "socks5h", "socks4") or not parts.hostname:
+    if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
         raise ValueError("must be an http://, https:// or socks5:// URL with a host")
     return text(value)
 

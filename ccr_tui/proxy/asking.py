@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from ccr_tui.config import Model, Provider, credentials
+from ccr_tui.config import Model, Provider, credentials, keys
 from ccr_tui.errors import ConfigError, ProxyError
 from ccr_tui.proxy.asked import Asked
 from ccr_tui.proxy.attempt import ORDERS, Calling, Making, Order
@@ -50,7 +50,7 @@ class Job:
 
 
 async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, why: str = "") -> Attempt:
-    """One upstream call, with the provider's first key unless another is given; `why` stands in the attempt's notes.
+    """One upstream call, with the provider's next key unless one is given; `why` stands in the attempt's notes.
 
     Raises ProxyError; the attempt is in the draft all the same.
     """
@@ -125,7 +125,8 @@ def make_order(asking: Asking, job: Job, model: Model, provider: Provider, key: 
     """The translated request. Raises BadRequest, or an error that names the missing key."""
     draft, context = asking.draft, asking.context
     try:
-        first, headers = credentials(provider, context.config)
+        _, headers = credentials(provider, context.config)
+        key = key or next_key(asking, provider)
     except ConfigError as error:
         raise ProxyError(str(error), status=401, type="authentication_error", should_retry=False) from error
     making = Making(
@@ -137,11 +138,20 @@ def make_order(asking: Asking, job: Job, model: Model, provider: Provider, key: 
         model=model,
         provider=provider,
         config=context.config,
-        key=key or first,
+        key=key,
         extra=headers,
         tokens_of=context.tokens_of,
     )
     return ORDERS[provider.kind](making)
+
+
+def next_key(asking: Asking, provider: Provider) -> str | None:
+    """The provider's key whose turn it is; None where it has none. Raises ConfigError."""
+    context = asking.context
+    picked = context.keyring.pick(
+        provider.name, keys(provider, context.config.env), asking.asked.session, context.ticks()
+    )
+    return picked.text if picked else None
 
 
 async def quote(context: Context, model: Model, provider: Provider) -> Price | None:

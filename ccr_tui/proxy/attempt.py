@@ -138,6 +138,7 @@ def order_call(making: Making, path: str, headers: Mapping[str, str], content: b
         connect_s=config.connect_timeout_s,
         silence_s=provider.timeout_s or config.timeout_s,
         proxy=provider.proxy if provider.proxy is not None else config.proxy,
+        env=config.env,
     )
 
 

@@ -16,7 +16,7 @@ import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,6 +50,8 @@ class Call:
     """Longest silence before the headers and between two pieces."""
     proxy: str | None = None
     """The provider's or the config's own proxy; "" forbids one; None leaves it to the environment."""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where HTTP_PROXY and its kin are looked up; without any of them there, the process's and the system's own."""
     method: str = "POST"
 
 
@@ -79,7 +81,11 @@ class Upstreams:
             raise UpstreamBroken(sentence) from error
 
     async def _send(self, call: Call) -> httpx.Response:
-        client = self._client(way_out(call))
+        try:
+            client = self._client(way_out(call))
+        except ValueError as error:
+            sentence = f"The proxy on the way to {address(call)} must be an http://, https:// or socks5:// URL."
+            raise UpstreamUnreachable(f"{sentence} Check PROXY_URL or HTTPS_PROXY.", should_retry=False) from error
         try:
             return await self._once(client, call)
         except httpx.TransportError as error:
@@ -221,15 +227,25 @@ def way_out(call: Call) -> str:
         return ""
     if call.proxy is not None:
         return call.proxy
-    return environment_proxy(call.url, host)
+    return environment_proxy(call.url, host, call.env)
 
 
-def environment_proxy(url: str, host: str) -> str:
-    """HTTP(S)_PROXY, ALL_PROXY and NO_PROXY, as the standard library reads them."""
-    if urllib.request.proxy_bypass(host):
+def environment_proxy(url: str, host: str, env: Mapping[str, str]) -> str:
+    """HTTP(S)_PROXY, ALL_PROXY and NO_PROXY of `env`; where it has none, as the standard library finds them."""
+    own = proxies_in(env)
+    known = own if own.keys() - {"no"} else urllib.request.getproxies() | own
+    if urllib.request.proxy_bypass_environment(urlsplit(url).netloc.rpartition("@")[2], known):  # type: ignore[attr-defined]
         return ""
-    known = urllib.request.getproxies()
-    return known.get(urlsplit(url).scheme) or known.get("all") or ""
+    if known is not own and urllib.request.proxy_bypass(host):
+        return ""
+    found: str = known.get(urlsplit(url).scheme) or known.get("all") or ""
+    return found if "://" in found or not found else f"http://{found}"
+
+
+def proxies_in(env: Mapping[str, str]) -> dict[str, str]:
+    """The variables that end in _proxy, by what stands before it; lower case goes before upper case."""
+    ordered = sorted(env.items(), key=lambda item: item[0].islower())
+    return {name[:-6].lower(): value for name, value in ordered if name.lower().endswith("_proxy") and value}
 
 
 def is_loopback(host: str) -> bool:
