@@ -358,7 +358,7 @@ def test_an_edit_keeps_comments_and_closes_the_file_to_others(tmp_path: Path) ->
     )
     assert link.is_symlink()
     assert os.name == "nt" or stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["config.toml", "real.toml"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["config.toml", "real.toml", "real.toml.bak"]
 
 
 def test_an_edit_of_a_broken_file_changes_nothing(tmp_path: Path) -> None:
