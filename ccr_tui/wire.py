@@ -14,6 +14,9 @@ import orjson
 
 _DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 """Translates every digit to 0 and everything else to a space."""
+_RUN = b"0" * 19
+_LOOKS = 500
+"""Pairs that are looked at one by one; where there are more of them, as in base64, one full look is faster."""
 
 
 def loads(data: bytes | str) -> Any:
@@ -51,10 +54,18 @@ def _encoded(text: str, value: Any) -> bytes:
 def _may_hold_a_long_integer(raw: bytes) -> bool:
     """Whether 19 digits stand in a row: perhaps more than 64 bits, which orjson would read as a float.
 
-    Any such run holds two neighbours of every ninth byte, so a look at those (0.1 ms for 600 KB) nearly always settles
-    it; the full look takes 1 ms, a regular expression 12 ms.
+    Any such run holds two neighbours of every ninth byte, so a look at those (0.2 ms for 600 KB) and around the few
+    pairs of digits among them settles it; a full look takes 1 ms, a regular expression 12 ms.
     """
-    return b"00" in raw[::9].translate(_DIGITS) and b"0" * 19 in raw.translate(_DIGITS)
+    ninths = raw[::9].translate(_DIGITS)
+    at = ninths.find(b"00")
+    for _ in range(_LOOKS):
+        if at < 0:
+            return False
+        if _RUN in raw[max(0, 9 * at - 9) : 9 * at + 27].translate(_DIGITS):
+            return True
+        at = ninths.find(b"00", at + 1)
+    return _RUN in raw.translate(_DIGITS)
 
 
 def _finite(text: str) -> float:

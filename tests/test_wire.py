@@ -33,6 +33,13 @@ def test_huge_integers_stay_integers(number):
     assert loads(b'{"x":[%d]}' % number) == {"x": [number]}
 
 
+@pytest.mark.parametrize("pairs", [0, 3, 600])
+@pytest.mark.parametrize("start", range(10))
+def test_a_huge_integer_is_seen_wherever_it_stands(start, pairs):
+    text = '{"x":"%s","y":[%s1234567890123456789012]}' % ("_" * start, "123456789012345678," * pairs)
+    assert loads(text) == json.loads(text)
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[NaN]", "Infinity", "[1e400]", "[" * 100_000, "\ufeff1 2", '{"a":1,}'], ids=lambda t: t[:9]
 )
