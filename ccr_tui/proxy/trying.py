@@ -6,7 +6,8 @@ again by us, because Claude Code retries for minutes and should see it at once; 
 told of a failure that time may cure before one that it can't.
 
     the key is bad or at its limit     another key of the provider, at once
-    busy, broken, cut before content   the same model after 0.5, 1, 2 s, or after its Retry-After if that is short
+    busy, broken, cut before content   the same model after 0.5, 1, 2 s, or after its Retry-After if that is short;
+                                       not if the client's first ping would go out meanwhile and hide the status
     too long for the model             a model with a larger window: a fallback, or the long_context agent
     wrong in itself (400, 413, 422)    nobody: the client is told
     anything else                      the next fallback
@@ -36,6 +37,8 @@ from ccr_tui.proxy.routing import resolve, window
 
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 520, 521, 522, 523, 524, 529})
 """Statuses that a moment may cure. Not 504: it has cost its minutes already."""
+MARGIN_S = 0.5
+"""What a further try takes at least: it must be over before the client's first ping."""
 WRONG = frozenset({400, 405, 413, 422})
 """Statuses by which the request itself is wrong, whoever is asked."""
 
@@ -114,10 +117,13 @@ class Trial:
     """Seconds of a clock that does not go back."""
     sleep: Callable[[float], Awaitable[object]]
     _asked: list[str] = field(default_factory=list)
+    _ping_at: float = 0.0
+    """About when the client is sent its first ping (`ticks`): from then on no status can be told."""
 
     async def run(self, names: Sequence[str]) -> None:
         """The models in order, until one answers. Raises the ProxyError that the client should be told."""
         todo, errors = list(names), list[ProxyError]()
+        self._ping_at = self.ticks() + self.config.ping_s - MARGIN_S
         while todo:
             model = resolve(self.config, todo.pop(0))
             if self._passes_over(model, todo):
@@ -181,12 +187,16 @@ class Trial:
                     continue
                 tries += 1
                 wait = again_s(error, tries, self.config.patience, self.clock())
-                if wait is None or breaker.is_open(self.ticks()):
+                if wait is None or breaker.is_open(self.ticks()) or self._hides_status(wait):
                     raise
                 why = f"Try {tries + 1}, after {wait:g} s."
                 await self.sleep(wait)
             else:
                 return breaker.answered()
+
+    def _hides_status(self, wait: float) -> bool:
+        """Whether the client could be told status and Retry-After now, but no more after so long a wait."""
+        return self.ticks() < self._ping_at < self.ticks() + wait
 
     def _judge(self, model: Model, error: ProxyError) -> None:
         """What the failure says about the provider."""
