@@ -24,7 +24,7 @@ from ccr_tui.proxy.custom import informed
 from ccr_tui.proxy.delivery import Client, ClientGone, Delivery
 from ccr_tui.proxy.draft import Draft
 from ccr_tui.proxy.guards import check_budgets, check_calls, check_pace
-from ccr_tui.proxy.router import dispatch
+from ccr_tui.proxy.router import dispatch, is_dispatched
 from ccr_tui.proxy.routing import Question, decide
 from ccr_tui.proxy.tag import without_tag
 from ccr_tui.proxy.trying import Trial
@@ -88,7 +88,7 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
         with draft.span("route"):
             decision = await route(asking)
         guard(draft, asked, context)
-        if decision.agent == "router":
+        if is_dispatched(decision):
             await dispatch(asking)
         await ask_each(asking)
     finally:

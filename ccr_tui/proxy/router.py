@@ -28,11 +28,15 @@ PURPOSES: dict[str, Purpose] = {"think": "think", "coder": "code"}
 
 
 async def dispatch(asking: Asking) -> None:
-    """Ask the router and let agents work until the tool agent's turn; the draft then holds its decision and work."""
+    """Ask the router and let agents work until the tool agent's turn; the draft then holds its decision and work.
+
+    An agent that a rule has named works first, without a question; then the tool agent speaks.
+    """
+    given = asking.draft.decision.agent if asking.draft.decision else ""
     done: list[Done] = []
     steps: list[tuple[str, str]] = []
     while True:
-        chosen = await next_agent(asking, done)
+        chosen = Verdict(given, "by_rule") if given in PURPOSES else await next_agent(asking, done)
         steps.append(("router", told(chosen)))
         if chosen.agent == "tool":
             break
@@ -42,7 +46,14 @@ async def dispatch(asking: Asking) -> None:
             chosen = Verdict("tool", f"{chosen.agent}_failed_fallback")
             break
         done.append(Done(chosen.agent, result))
+        if given in PURPOSES:
+            break
     asking.draft.is_decided(decided(asking, chosen, done, steps))
+
+
+def is_dispatched(decision: RouteDecision) -> bool:
+    """Whether the router, or an agent without tools, comes before the tool agent."""
+    return decision.mode == "router" and decision.agent in ("router", *PURPOSES)
 
 
 async def next_agent(asking: Asking, done: Sequence[Done]) -> Verdict:
@@ -137,7 +148,7 @@ def decided(asking: Asking, chosen: Verdict, done: Sequence[Done], steps: Sequen
         mode="router",
         agent="tool",
         model=models[0],
-        rule="router",
+        rule=before.rule,
         reason=f"{path} ({chosen.cause})",
         fallbacks=models[1:],
         considered=(*before.considered, *steps),

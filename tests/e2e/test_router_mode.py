@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
@@ -20,7 +21,7 @@ from aiohttp import web
 from clients import BASH, blocks_of, folded, parse_sse
 
 from ccr_tui import host
-from ccr_tui.config import Config, Model, Provider, Routing
+from ccr_tui.config import Config, Model, Provider, Routing, UserRule, When
 from ccr_tui.proxy.anthropic import Grammar
 from ccr_tui.records import Trace
 from ccr_tui.tokens import Counter
@@ -285,3 +286,17 @@ async def test_a_title_is_not_the_routers_business(routed: host.House, cast: Cas
     wanted = {"format": {"type": "json_schema", "schema": schema}}
     await play(routed, turn("A title, please.", tools=[], output_config=wanted, stream=False))
     assert cast.order() == ["t"]
+
+
+async def test_an_agent_that_a_rule_names_works_aside_and_the_tool_agent_speaks(
+    cast: Cast, counter: Counter, tmp_path: Path
+) -> None:
+    rule = UserRule("hard ones", When(text=re.compile("prove")), agent="think")
+    cast.plays(k=["It ends."], t=["done"])
+    async with host.open(replace(config_of(cast, tmp_path), rules=(rule,)), counter) as house:
+        message, trace = await play(house, turn("Please prove it."))
+    assert cast.order() == ["k", "t"]
+    assert blocks_of(message) == [("thinking", "It ends."), ("text", "done")]
+    assert trace.decision is not None
+    assert (trace.decision.agent, trace.decision.rule) == ("tool", "ruled")
+    assert trace.decision.reason == "think → tool (by_rule)"
