@@ -128,15 +128,17 @@ def _cure(status: int, words: str, asked: _Asked) -> tuple[str, bool]:
     if _QUOTA.search(words) or status == 402:
         return f"The account at {provider} has no credit left: top it up, or choose another model.", True
     if status in (401, 403):
-        return f"Check the key: providers.{provider}.api_key in config.toml, or the variable that it names.", True
+        where = f"providers.{provider}.api_key in config.toml, or the variable that holds it (OPENAI_API_KEY)"
+        return f"Check the key: {where}.", True
     if _NO_IMAGES.search(words):
         return f"{model or 'This model'} takes no images: choose one that does for requests with images.", True
     if _NO_MODEL.search(words):
         return f"Check the id of the model {model!r} in config.toml (or OPENAI_MODEL).", True
     if status == 404:
-        return f"Check providers.{provider}.base_url and the id of the model {model!r} in config.toml.", True
+        where = f"providers.{provider}.base_url in config.toml, or OPENAI_BASE_URL,"
+        return f"Check {where} and the id of the model {model!r}.", True
     if 300 <= status < 400:
-        return f"It wants to redirect: check providers.{provider}.base_url in config.toml.", True
+        return f"It wants to redirect: check providers.{provider}.base_url in config.toml, or OPENAI_BASE_URL.", True
     if status in (400, 405, 413, 415, 422):
         return "", True
     return "", False

@@ -170,7 +170,7 @@ class Incoming:
         """A success that holds none: a web page, mostly."""
         return UpstreamBroken(
             f"{self.provider} answered 200 with what is no answer: {said[:200] or 'nothing'}. "
-            f"Check providers.{self.provider}.base_url in config.toml: it must be the API's, not a web page's."
+            f"Check providers.{self.provider}.base_url in config.toml, or OPENAI_BASE_URL: it must be the API's."
         )
 
     def _too_big(self) -> ProxyError:

@@ -22,7 +22,7 @@ from places import Place
 from raw_upstream import CHUNKED, CLOSED, End, RawUpstream, Script, chunk, chunked, event, named, plain, said
 
 from ccr_tui import host
-from ccr_tui.config import Config, Model, Provider
+from ccr_tui.config import Config, Model, Patience, Provider
 
 if TYPE_CHECKING:
     from ccr_tui.tokens import Counter
@@ -55,7 +55,9 @@ async def odd(counter: Counter, tmp_path_factory: pytest.TempPathFactory) -> Asy
         }
         models = {name: Model(name, name, f"{name}-id") for name in providers}
         db = tmp_path_factory.mktemp("odd") / "data" / "ccr.db"
-        config = Config(port=0, providers=providers, models=models, agents={"default": ("chat",)}, db=db)
+        config = Config(
+            port=0, providers=providers, models=models, agents={"default": ("chat",)}, db=db, patience=Patience(())
+        )
         async with host.open(config, counter) as house:
             yield Odd(house, None, raw=raw)
 
@@ -305,3 +307,15 @@ async def test_a_page_that_cannot_be(query: str, odd: Odd, http: aiohttp.ClientS
     async with http.get(f"{odd.address}/v1/models?{query}") as response:
         told = await response.json()
     assert (response.status, told["error"]["type"]) == (400, "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("status", "names"),
+    [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (404, "OPENAI_BASE_URL"), (301, "OPENAI_BASE_URL")],
+)
+async def test_the_cure_fits_a_house_without_a_config_file(
+    status: int, names: str, odd: Odd, http: aiohttp.ClientSession
+) -> None:
+    got = await send(odd, http, plain(status, {"error": {"message": "no"}}), stream=False)
+    assert f"providers.chat.{'api_key' if status in (401, 403) else 'base_url'}" in got.error["message"]
+    assert names in got.error["message"]
