@@ -34,6 +34,7 @@ from ccr_tui.screens.help import HelpScreen
 from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
+from ccr_tui.watching import Source
 
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.")
 """Actions that the palette leaves out: itself, single steps, and what Textual binds for all apps."""
@@ -145,16 +146,16 @@ class CcrApp(App[None]):
             self.exit()
 
 
-def run(config: Config, demo: bool = False) -> int:
-    """Run the app until the person quits; gives the exit code."""
+def run(config: Config, demo: bool = False, source: Source | None = None) -> int:
+    """Run the app until the person quits; gives the exit code. `source` is watched for changes."""
     if not demo:
-        return asyncio.run(_run(config, False))
+        return asyncio.run(_run(config, False, source))
     with tempfile.TemporaryDirectory(prefix="ccr-tui-demo-") as folder:
         return asyncio.run(_run(player.config(config, Path(folder) / "ccr.db"), True))
 
 
-async def _run(config: Config, demo: bool) -> int:
-    house = House(config)
+async def _run(config: Config, demo: bool, source: Source | None = None) -> int:
+    house = House(config, source=source)
     app = CcrApp(house, demo, (lambda: player.play(lambda: house.engine.context)) if demo else None)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):

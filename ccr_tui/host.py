@@ -1,8 +1,8 @@
 """The house: the proxy and its memory, joined.
 
-Owns what `ccr-tui serve` and the app have in common: one engine, one writer, one reader, one feed between them. Must
-never import a screen. The one surprise: the feed hands a finished trace to the writer's queue and nothing else, so that
-the proxy does not know that it is recorded.
+Owns what `ccr-tui serve` and the app have in common: one engine, one writer, one reader, one feed between them, and a
+configuration that follows its files. Must never import a screen. The one surprise: the feed hands a finished trace to
+the writer's queue and nothing else, so that the proxy does not know that it is recorded.
 """
 
 from __future__ import annotations
@@ -10,20 +10,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import date
 from pathlib import Path
 
+from ccr_tui import wiretest
 from ccr_tui.config import Config
+from ccr_tui.editing import Edit
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
 from ccr_tui.journal import journal
-from ccr_tui.proxy.engine import Engine, price_all
+from ccr_tui.proxy import listing
+from ccr_tui.proxy.engine import Engine
+from ccr_tui.proxy.routing import resolve
+from ccr_tui.records import Badge
+from ccr_tui.reloading import Reloading
 from ccr_tui.settings import default_db
+from ccr_tui.store import badges
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 from ccr_tui.tokens import Calibration, Counter
+from ccr_tui.watching import Source
 
 SESSIONS = 1000
 """Sessions whose spending is recalled at the start: the latest ones."""
@@ -32,7 +40,7 @@ SESSIONS = 1000
 class House:
     """Engine and store, started and stopped together."""
 
-    def __init__(self, config: Config, counter: Counter | None = None) -> None:
+    def __init__(self, config: Config, counter: Counter | None = None, source: Source | None = None) -> None:
         self.feed = Feed()
         self.db: Path = config.db or default_db()
         self.rejected: list[str] = []
@@ -41,6 +49,7 @@ class House:
         self._commits: list[Callable[[int], None]] = []
         self.writer = Writer(self.db, self._committed, self.rejected.append)
         self.engine = Engine(config, self.feed, self._counter, Calibration(), self.writer.put_calibration)
+        self._reloading = Reloading(self.engine, source)
         self._reader: Reader | None = None
         self._ending = ExitStack()
 
@@ -73,7 +82,7 @@ class House:
             await asyncio.to_thread(self.writer.close)
             self._ending.close()
             raise
-        self._pricing = asyncio.create_task(asyncio.to_thread(price_all, self.engine))
+        self._reloading.start()
         gc.collect()
         gc.freeze()
 
@@ -83,22 +92,54 @@ class House:
         sessions = {row.id: row.cost for row in self.reader.sessions(limit=SESSIONS)}
         self.engine.spent.seed(day, today.cost, today.unpriced, sessions)
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the configuration on the disk, or waits for a restart; a banner shows it."""
+        return self._reloading.problem
+
+    def on_config(self, listener: Callable[[str], None]) -> None:
+        """`listener` gets a sentence on the loop when the configuration has changed, or could not be taken."""
+        self._reloading.listen(listener)
+
+    async def edit(self, edits: Sequence[Edit]) -> list[str]:
+        """Change config.toml (see `editing`), and go on with it at once. Sentences about what wins over the file.
+
+        Raises ConfigError, and then nothing has changed.
+        """
+        return await self._reloading.edit(edits)
+
+    async def test(self, model: str) -> AsyncGenerator[Badge, None]:
+        """Find out what the model of that name can do, a badge after each check; they are kept. Raises NotFound."""
+        meant = resolve(self.engine.config, model)
+        found: list[Badge] = []
+        async with aclosing(wiretest.run(self.engine.context, model)) as testing:
+            try:
+                async for badge in testing:
+                    found.append(badge)
+                    yield badge
+            finally:
+                await asyncio.to_thread(badges.save, self.db, meant.provider, meant.id, found)
+
+    async def models_of(self, provider: str) -> list[str]:
+        """The ids that a configured provider lists. Raises ProxyError, or ConfigError where its key is not set."""
+        return await listing.models_of(self.engine.context, self.engine.config.providers[provider])
+
     async def flush(self) -> bool:
         """Wait until every finished trace is in the database; False if that took over 10 s."""
         return await asyncio.to_thread(self.writer.flush, 10.0)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Let streams end, then write everything down."""
+        await self._reloading.stop()
         await self.engine.stop(grace_s)
-        await self._pricing
         await asyncio.to_thread(self.writer.close)
         self._ending.close()
 
 
 @asynccontextmanager
-async def open(config: Config, counter: Counter | None = None) -> AsyncIterator[House]:
+async def open(config: Config, counter: Counter | None = None, source: Source | None = None) -> AsyncIterator[House]:
     """A running house, stopped at the end of the block. Raises CcrError."""
-    house = House(config, counter)
+    house = House(config, counter, source)
     await house.start()
     try:
         yield house
@@ -106,15 +147,16 @@ async def open(config: Config, counter: Counter | None = None) -> AsyncIterator[
         await house.stop()
 
 
-def serve(config: Config, say: Callable[[str], None]) -> None:
+def serve(config: Config, say: Callable[[str], None], source: Source | None = None) -> None:
     """Run the proxy with no screen until SIGTERM or SIGINT; `say` gets the narration. Raises CcrError if it can't."""
-    asyncio.run(_serve(config, say))
+    asyncio.run(_serve(config, say, source))
 
 
-async def _serve(config: Config, say: Callable[[str], None]) -> None:
+async def _serve(config: Config, say: Callable[[str], None], source: Source | None) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with open(config) as house:
+    async with open(config, source=source) as house:
+        house.on_config(say)
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
                 loop.add_signal_handler(number, ended.set)

@@ -36,8 +36,11 @@ from ccr_tui.evidence import (
 )  # fmt: skip
 from ccr_tui.feed import Feed
 from ccr_tui.proxy import exchange, listing
+from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.collector import Collector
 from ccr_tui.proxy.context import Context
+from ccr_tui.proxy.guards import Pace, Spent
+from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.routing import resolve
 from ccr_tui.records import Badge, Json, Trace
 from ccr_tui.values import did_you_mean
@@ -69,7 +72,15 @@ class Bench:
     def __init__(self, context: Context, model: Model, pause_s: float) -> None:
         self.model = model
         self.provider = context.config.providers[model.provider]
-        self.context = replace(context, config=alone(context.config, model), feed=Feed())
+        self.context = replace(
+            context,
+            config=alone(context.config, model),
+            feed=Feed(),
+            breakers=Breakers(),  # what failed before does not count here, nor what fails here afterwards
+            keyring=Keyring(),
+            spent=Spent(),
+            pace=Pace(),
+        )
         self.pause_s = pause_s
         self.found: dict[str, Badge] = {}
         self._first: Trace | None = None

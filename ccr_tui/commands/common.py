@@ -77,6 +77,24 @@ def read(flags: Mapping[str, str]) -> tuple[Config, list[str]]:
     return config, problems
 
 
+class Source:
+    """The configuration of these flags, this environment and this directory, as often as it is asked for."""
+
+    def __init__(self, flags: Mapping[str, str]) -> None:
+        self._flags = flags
+
+    def load(self) -> Config:
+        """It, as the files say it now. Raises ConfigError."""
+        config, problems = read(self._flags)
+        if problems:
+            raise ConfigError(*problems)
+        return config
+
+    def problems(self, file: Path) -> list[str]:
+        """What would be wrong with it if this file were config.toml."""
+        return read({**self._flags, "config": str(file)})[1]
+
+
 def database(flags: Mapping[str, str]) -> Path:
     """Where the traces are. A configuration that is otherwise broken does not matter for looking at them."""
     config, _ = assembly.read(flags, os.environ, Path.cwd())

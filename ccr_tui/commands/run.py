@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from ccr_tui.commands.common import load, narrate, read, settings
+from ccr_tui.commands.common import Source, load, narrate, read, settings
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 
@@ -35,7 +35,7 @@ def app(flags: Mapping[str, str], demo: bool) -> int:
     adopt_proxies(config)
     from ccr_tui.app import run
 
-    return run(config, demo=demo)
+    return run(config, demo, None if demo else Source(flags))
 
 
 @click.command()
@@ -48,7 +48,7 @@ def serve(flags: Mapping[str, str]) -> None:
     adopt_proxies(config)
     from ccr_tui import host
 
-    host.serve(config, narrate)
+    host.serve(config, narrate, Source(flags))
 
 
 def adopt_proxies(config: Config) -> None:
