@@ -5,6 +5,7 @@ tool, one system block, one message, or the frame (everything else). Must never 
 given. The one surprise: the order is that in which a prompt cache reads (tools, system, messages) with the frame last,
 so that the common start of two paths is what a provider could have served from its cache; and `cache_control` marks,
 which move every turn, are lifted out into a small manifest, because a mark must not make an old message a new one.
+A part that was cut before is not cut again.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from hashlib import blake2b
 from typing import Any
 
 from ccr_tui.records import Json
+from ccr_tui.seen import LISTS, Part
 from ccr_tui.wire import dumps, loads
 
-PARTS = ("tools", "system", "messages")
-"""The top-level keys whose elements become chunks of their own."""
 REPLY = "reply"
 """The part of an answer that comes back as a message in the next request: its role and content, as one chunk."""
 MARK = "cache_control"
 _MARK_BYTES = b'"cache_control"'
 _MARK_DEPTH = 2
 """Marks stand on tools, system blocks, blocks of a message, and blocks inside a tool result; nowhere deeper."""
+
+
+Mark = tuple[tuple[int, ...], int, Json]
+"""Where in its element a mark stood, its place among the keys, and the mark itself."""
+_Cut = tuple[bytes, bytes, tuple[Mark, ...]]
+"""An element as a chunk: its bytes without marks, their digest, the marks."""
 
 
 def digest(data: bytes) -> bytes:
@@ -42,6 +48,18 @@ class Path:
     """JSON: how many chunks belong to which key, and the marks with their places."""
     said: range
     """Which chunks are messages (or the reply): what people search for."""
+    names: tuple[bytes, ...]
+    """The digest of each chunk."""
+
+    @property
+    def name(self) -> bytes:
+        """The digest of the whole: equal only where every chunk and the manifest are."""
+        return digest(b"".join((*self.names, digest(self.manifest))))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all chunks and the manifest."""
+        return sum(map(len, self.chunks)) + len(self.manifest)
 
 
 def split(body: Json) -> Path:
@@ -49,11 +67,11 @@ def split(body: Json) -> Path:
     parts: list[list[Any]] = []
     elements: list[Json] = []
     frame = _take_apart(body, parts, elements)
-    marks: list[list[Any]] = []
-    bare = [_bare(element, at, marks) for at, element in enumerate(elements)]
+    cuts = [*map(_cut, elements), _named(dumps(frame))]
+    marks = [[at, *mark] for at, (_, _, found) in enumerate(cuts) for mark in found]
     manifest = [parts, marks] if marks else [parts] if parts else []
     said = range(len(elements) - _size(parts[-1]), len(elements)) if _is_said(parts) else range(0)
-    return Path((*bare, dumps(frame)), dumps(manifest), said)
+    return Path(tuple([cut[0] for cut in cuts]), dumps(manifest), said, tuple([cut[1] for cut in cuts]))
 
 
 def join(chunks: Iterable[bytes], manifest: bytes) -> Json:
@@ -79,7 +97,7 @@ def _take_apart(body: Json, parts: list[list[Any]], elements: list[Json]) -> Jso
         elements.append({"role": body["role"], "content": body["content"]})
         parts.append([REPLY, None])
         return frame | {"role": None, "content": None}
-    for key in PARTS:
+    for key in LISTS:
         value = body.get(key)
         if not value or not isinstance(value, list | str):
             continue
@@ -110,23 +128,39 @@ def _is_said(parts: list[list[Any]]) -> bool:
     return bool(parts) and parts[-1][0] in ("messages", REPLY)
 
 
-def _bare(element: Json, at: int, marks: list[list[Any]]) -> bytes:
-    """The chunk. Most have no mark, and looking for one in the bytes is thirty times faster than walking the value."""
-    data = dumps(element)
-    return dumps(_lift(element, (), at, marks)) if _MARK_BYTES in data else data
+def _cut(element: Json) -> _Cut:
+    """The element as a chunk; a part keeps what it became."""
+    if not isinstance(element, Part):
+        return _bare(element, dumps(element))
+    known: _Cut | None = element.found.get(_cut)
+    if known is None:
+        known = element.found[_cut] = _bare(element, element.data)
+    return known
 
 
-def _lift(value: Json, where: tuple[int, ...], at: int, marks: list[list[Any]]) -> Json:
-    """The value without its marks; each goes to `marks` as [chunk, path of content indexes, place among keys, mark]."""
+def _bare(element: Json, data: bytes) -> _Cut:
+    """Most have no mark, and looking for one in the bytes is thirty times faster than walking the value."""
+    if _MARK_BYTES not in data:
+        return _named(data)
+    marks: list[Mark] = []
+    return _named(dumps(_lift(element, (), marks)), tuple(marks))
+
+
+def _named(data: bytes, marks: tuple[Mark, ...] = ()) -> _Cut:
+    return data, digest(data), marks
+
+
+def _lift(value: Json, where: tuple[int, ...], marks: list[Mark]) -> Json:
+    """The value without its marks; each goes to `marks`."""
     if not isinstance(value, dict):
         return value
     content = value.get("content")
     if isinstance(content, list) and len(where) < _MARK_DEPTH:
-        bare = [_lift(block, (*where, i), at, marks) for i, block in enumerate(content)]
+        bare = [_lift(block, (*where, i), marks) for i, block in enumerate(content)]
         if any(new is not old for new, old in zip(bare, content, strict=True)):
             value = value | {"content": bare}
     if MARK in value:
-        marks.append([at, where, list(value).index(MARK), value[MARK]])
+        marks.append((where, list(value).index(MARK), value[MARK]))
         value = {key: entry for key, entry in value.items() if key != MARK}
     return value
 

@@ -7,11 +7,14 @@ instead is 19 % too much (escapes, keys), so text is counted as text and only to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 from ccr_tui import media, wire
 from ccr_tui.records import Json
+from ccr_tui.seen import LISTS, Part
 
 PER_MESSAGE = 4
 """Role and separators. OpenAI's cookbook says 3 and the role; Qwen's template has <|im_start|>, role, newline,
@@ -68,6 +71,22 @@ def tally(body: Json, scale: Scale, *, thinking: bool = True) -> Count:
     return Count(total=sum(walk.parts.values()) + PER_REPLY, guessed=walk.guessed, **walk.parts)
 
 
+def uncounted(body: Json, scale: Scale) -> float:
+    """Bytes of the body that were not weighed on this scale before; endless where that can't be told."""
+    if not isinstance(body, dict):
+        return 0
+    values = [(value, (scale, True, key)) for key in LISTS for value in _elements(body.get(key))]
+    return sum(_bytes(value) for value, name in values if not (isinstance(value, Part) and name in value.found))
+
+
+def _elements(value: Json) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _bytes(value: Json) -> float:
+    return len(value.data) if isinstance(value, Part) else len(value) if isinstance(value, str) else inf
+
+
 class _Walk:
     def __init__(self, scale: Scale, thinking: bool) -> None:
         self._scale = scale
@@ -76,14 +95,38 @@ class _Walk:
         self.guessed = 0
 
     def body(self, body: dict[str, Any]) -> None:
-        if body.get("system"):
+        system = body.get("system")
+        if system:
             self.parts["system"] += PER_MESSAGE
-            self.content("system", body["system"])
+        for block in _elements(system):
+            self.once("system", block, self.system)
         for tool in _list(body.get("tools")):
-            self.parts["tools"] += PER_TOOL
-            self.json("tools", _definition(tool))
+            self.once("tools", tool, self.tool)
         for message in _list(body.get("messages")):
-            self.message(message)
+            self.once("messages", message, self.message)
+
+    def once(self, key: str, value: Any, count: Callable[[Any], None]) -> None:
+        """What a part counts for stays with it."""
+        if not isinstance(value, Part):
+            return count(value)
+        name = (self._scale, self._thinking, key)
+        known = value.found.get(name)
+        if known is None:
+            before, guessed = dict(self.parts), self.guessed
+            count(value)
+            grown = [(part, n - before[part]) for part, n in self.parts.items() if n > before[part]]
+            value.found[name] = grown, self.guessed - guessed
+            return None
+        for part, n in known[0]:
+            self.parts[part] += n
+        self.guessed += known[1]
+
+    def system(self, block: Any) -> None:
+        self.block("system", block)
+
+    def tool(self, tool: Any) -> None:
+        self.parts["tools"] += PER_TOOL
+        self.json("tools", _definition(tool))
 
     def message(self, message: Any) -> None:
         if not isinstance(message, dict):

@@ -21,7 +21,7 @@ from typing import Any
 
 from ccr_tui import media, ranks
 from ccr_tui.records import Json
-from ccr_tui.tally import Count, tally
+from ccr_tui.tally import Count, tally, uncounted
 
 SLICE = 16_384
 """Characters given to tiktoken at once."""
@@ -72,6 +72,10 @@ class Counter:
         `thinking=False` leaves out earlier reasoning, for providers that are not sent it back.
         """
         return tally(body, self, thinking=thinking)
+
+    def news(self, body: Json) -> float:
+        """Bytes of a body that were never counted, so that `request` has to read them; endless where nobody knows."""
+        return uncounted(body, self)
 
     def weigh(self, text: str) -> tuple[int, int]:
         """Tokens, and how many of them are guessed because the tokenizer refused the text."""

@@ -36,7 +36,7 @@ def test_huge_integers_stay_integers(number):
 @pytest.mark.parametrize("pairs", [0, 3, 600])
 @pytest.mark.parametrize("start", range(10))
 def test_a_huge_integer_is_seen_wherever_it_stands(start, pairs):
-    text = '{"x":"%s","y":[%s1234567890123456789012]}' % ("_" * start, "123456789012345678," * pairs)
+    text = f'{{"x":"{"_" * start}","y":[{"123456789012345678," * pairs}1234567890123456789012]}}'
     assert loads(text) == json.loads(text)
 
 

@@ -22,6 +22,7 @@ from ccr_tui.proxy.guards import Pace, Spent
 from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.upstream import Upstreams
 from ccr_tui.records import Json
+from ccr_tui.seen import Memory
 from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration
 
@@ -48,6 +49,7 @@ class Context:
     keyring: Keyring = field(default_factory=Keyring)
     spent: Spent = field(default_factory=Spent)
     pace: Pace = field(default_factory=Pace)
+    memory: Memory = field(default_factory=Memory)
     own: Own = field(default_factory=Own)
     """The user's own Python file that routes."""
     verdicts: dict[bytes, Verdict] = field(default_factory=dict)

@@ -29,9 +29,12 @@ from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.server import Server
 from ccr_tui.proxy.upstream import Upstreams
 from ccr_tui.records import Json, Price
+from ccr_tui.seen import Memory
 from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration, Counter
 
+AT_ONCE = 4096
+"""Bytes of new text that are counted on the loop: 0.4 ms at most, where the way to a thread and back takes 0.2."""
 TICK_S = 0.05
 """How often the loop is asked whether it is on time."""
 WINDOW = 40
@@ -56,6 +59,7 @@ class Engine:
         self.spent = Spent()
         feed.subscribe(self.spent.land)
         self._breakers, self._keyring, self._pace = Breakers(), Keyring(), Pace()
+        self._memory = Memory()
         self._upstreams = Upstreams(garbled=ClientResponseError)
         self._threads = ThreadPoolExecutor(1, "count")
         self._runner: web.AppRunner | None = None
@@ -80,6 +84,7 @@ class Engine:
             keyring=self._keyring,
             spent=self.spent,
             pace=self._pace,
+            memory=self._memory,
         )
 
     @property
@@ -141,7 +146,9 @@ class Engine:
         }
 
     async def count(self, body: Json) -> Count:
-        """Uncalibrated input tokens of a Messages body, counted in a thread."""
+        """Uncalibrated input tokens of a Messages body, counted in a thread unless little of it is new."""
+        if self._counter.news(body) <= AT_ONCE:
+            return self._counter.request(body)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._counter.request, body)
 
     async def estimate(self, body: Json) -> int:

@@ -29,7 +29,6 @@ from ccr_tui.proxy.routing import Question, decide
 from ccr_tui.proxy.tag import without_tag
 from ccr_tui.proxy.trying import Trial
 from ccr_tui.records import Origin, RouteDecision, Trace
-from ccr_tui.wire import loads
 
 log = logging.getLogger(__name__)
 BUG = "ccr-tui made a mistake with this request; ccr-tui.log, beside its database, describes it. Please report it."
@@ -42,7 +41,7 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
     delivery.headers = draft.headers()
     context.feed.take_off(draft.flight)
     try:
-        asked = read(draft, raw)
+        asked = read(draft, raw, context)
         await answer(draft, delivery, asked, context)
         draft.outcome = "ok"
     except (asyncio.CancelledError, ClientGone):
@@ -58,11 +57,11 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
     return trace
 
 
-def read(draft: Draft, raw: bytes) -> Asked:
+def read(draft: Draft, raw: bytes, context: Context) -> Asked:
     """Parse the body and what is known about it. Raises BadRequest."""
     with draft.span("parse"):
         try:
-            draft.body = loads(raw)
+            draft.body = context.memory.read(raw)
         except ValueError as error:
             draft.raw = raw
             raise BadRequest(f"The body is not JSON: {error}", should_retry=False) from error

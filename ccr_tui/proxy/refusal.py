@@ -2,7 +2,7 @@
 
 Owns `parse`. Must never refuse a key, block type or way of thinking that a newer client may send: only what the
 translation stands on is asked for. The one surprise: a path is put together only on the way out of a failure, because
-most bodies have none and hold thousands of places.
+most bodies have none and hold thousands of places; and a part that was once found good is not looked at again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from ccr_tui.errors import BadRequest
 from ccr_tui.records import Json
+from ccr_tui.seen import Part
 
 ROLES = frozenset({"user", "assistant", "system"})
 """`role: "system"` is a good message and its content may be an empty list: Claude Code sends both."""
@@ -67,11 +68,15 @@ def _request(body: Json, counting: bool) -> None:
 
 def _each(items: list[Json], check: Callable[[Json], None]) -> None:
     for n, item in enumerate(items):
+        if isinstance(item, Part) and check in item.found:
+            continue
         try:
             check(item)
         except _Wrong as wrong:
             wrong.path = (n, *wrong.path)
             raise
+        if isinstance(item, Part):
+            item.found[check] = True
 
 
 def _message(message: Json) -> None:
@@ -238,7 +243,7 @@ def _need(holder: Json, key: str, kind: type, *, nonempty: bool = False) -> None
 
 
 def _is(value: Json, kind: type) -> None:
-    if type(value) is kind or (kind is float and type(value) is int):
+    if type(value) is kind or (kind is float and type(value) is int) or (kind is dict and type(value) is Part):
         return
     raise _Wrong(f"Input should be {_WORDS[kind]}")
 

@@ -24,7 +24,7 @@ from ccr_tui.proxy.delivery import ClientGone
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.routing import ALIAS
 from ccr_tui.records import Json
-from ccr_tui.wire import dumps, loads
+from ccr_tui.wire import dumps
 
 MAX_BODY = 64 * 1024 * 1024
 MOST_MODELS = 1000
@@ -116,7 +116,7 @@ class Server:
 
     async def _count_tokens(self, request: web.Request) -> web.Response:
         try:
-            body = loads(await request.read())
+            body = self._context().memory.read(await request.read())
         except ValueError as error:
             raise BadRequest(f"The body is not JSON: {error}") from error
         parse(body, counting=True)

@@ -4,7 +4,8 @@ Owns the tables chunk, node and body. Must never commit: it works inside the cal
 it remembers the ids of what it has seen, which makes a turn cost what it added; after a rollback those ids mean
 nothing, so `forget` must be called.
 
-A body's hash is that of its whole JSON, so a retry stores nothing at all, and `verify` can prove what was put together.
+A body's hash is that of its chunks' hashes and its manifest, so a retry stores nothing at all, `verify` can prove what
+was put together, and only what is new has to be hashed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from itertools import pairwise
 from ccr_tui import chunks
 from ccr_tui.records import Json
 from ccr_tui.store.codec import spread, squeeze
-from ccr_tui.wire import dumps, loads
+from ccr_tui.wire import loads
 
 MEMORY = 50_000
 """Ids remembered before all are forgotten: some 10 MB."""
@@ -45,14 +46,13 @@ class Shelf:
         """The body's id; None for None. `said` gets the id and value of each message that was never stored before."""
         if body is None:
             return None
-        whole = dumps(body)
-        name = chunks.digest(whole)
+        path = chunks.split(body)
+        name = path.name
         known = self.connection.execute("SELECT id FROM body WHERE hash = ?", (name,)).fetchone()
         if known:
             return int(known[0])
-        path = chunks.split(body)
         node = self._walk(path, trace, said)
-        row = (name, node, len(whole), path.manifest)
+        row = (name, node, path.size, path.manifest)
         return _insert(self.connection, "INSERT INTO body (hash, node, size, manifest) VALUES (?, ?, ?, ?)", row)
 
     def forget(self) -> None:
@@ -64,15 +64,14 @@ class Shelf:
         if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
             self.forget()
         node = 0
-        for at, data in enumerate(path.chunks):
-            chunk, is_new = self._chunk(data, trace)
+        for at, (name, data) in enumerate(zip(path.names, path.chunks, strict=True)):
+            chunk, is_new = self._chunk(name, data, trace)
             if is_new and said and at in path.said:
                 said(chunk, loads(data))
             node = self._node(node, chunk)
         return node
 
-    def _chunk(self, data: bytes, trace: int) -> tuple[int, bool]:
-        name = chunks.digest(data)
+    def _chunk(self, name: bytes, data: bytes, trace: int) -> tuple[int, bool]:
         known = self.chunk_ids.get(name)
         if known is not None:
             return known, False

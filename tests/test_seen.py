@@ -1,0 +1,109 @@
+"""What comes again is the same object, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import generated
+import pytest
+from hypothesis import given, settings
+
+from ccr_tui import chunks, wire
+from ccr_tui.proxy.refusal import parse
+from ccr_tui.records import Json
+from ccr_tui.seen import Memory, Part, written
+from ccr_tui.tokens import Counter
+
+COUNTER = Counter()
+
+
+def message(**more: Any) -> Json:
+    return {"role": "user", "content": [{"type": "text", "text": "hello", **more}]}
+
+
+@given(generated.bodies())
+@settings(max_examples=60, deadline=None)
+def test_a_body_in_parts_has_the_same_json(body: Json) -> None:
+    raw = wire.dumps(body)
+    memory = Memory()
+    for _ in range(2):
+        read = memory.read(raw)
+        assert json.dumps(read) == json.dumps(wire.loads(raw))
+        assert wire.dumps(read) == raw
+        if isinstance(read, dict):
+            assert json.dumps(wire.loads(written(read))) == json.dumps(read)
+
+
+@given(generated.sessions())
+@settings(max_examples=8, deadline=None)
+def test_what_a_turn_repeats_is_recognised_and_makes_no_difference(bodies: list[Json]) -> None:
+    memory, before = Memory(), list[Json]()
+    for body in bodies:
+        read = memory.read(wire.dumps(body))
+        again = read["messages"][: len(before)]
+        assert all(new is old for new, old in zip(again, before, strict=False) if new == old)
+        assert COUNTER.request(read) == COUNTER.request(body)
+        assert chunks.split(read) == chunks.split(body)
+        before = read["messages"]
+
+
+PAIRS = [
+    pytest.param(message(n=1), message(n=1.0), id="1 and 1.0"),
+    pytest.param(message(n=1), message(n=True), id="1 and true"),
+    pytest.param(message(n=0.0), message(n=-0.0), id="0.0 and -0.0"),
+    pytest.param({"role": "user", "content": "a"}, {"content": "a", "role": "user"}, id="order of keys"),
+    pytest.param(message(), message(cache_control={"type": "ephemeral"}), id="a mark"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_what_python_takes_for_equal_is_not_the_same(one: Json, other: Json) -> None:
+    memory = Memory()
+    first, second = memory.part(one), memory.part(other)
+    assert first is not second
+    assert json.dumps(second) == json.dumps(other)
+
+
+def test_a_part_that_was_refused_is_refused_again() -> None:
+    raw = wire.dumps({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": [{"type": "text"}]}]})
+    memory = Memory()
+    for _ in range(2):
+        with pytest.raises(Exception, match=r"messages\.0\.content\.0\.text\.text: Field required"):
+            parse(memory.read(raw))
+
+
+def test_one_value_in_two_places_is_judged_and_counted_for_each() -> None:
+    tool = {"name": "t", "input_schema": {}, "role": "user", "content": "x"}
+    read = Memory().read(wire.dumps({"model": "m", "max_tokens": 1, "messages": [tool], "tools": [tool]}))
+    assert read["messages"][0] is read["tools"][0]
+    parse(read)
+    alone = {**read, "messages": [dict(tool)], "tools": [dict(tool)]}
+    assert COUNTER.request(read) == COUNTER.request(alone)
+
+
+def test_only_what_is_new_has_to_be_counted() -> None:
+    memory, long = Memory(), "word " * 1000
+    first = {"system": [{"type": "text", "text": long}], "messages": [message(), message(text=long)]}
+    read = memory.read(wire.dumps(first))
+    assert COUNTER.news(read) > 10_000
+    COUNTER.request(read)
+    assert COUNTER.news(memory.read(wire.dumps(first))) == 0
+    assert COUNTER.news(memory.read(wire.dumps({**first, "messages": [*first["messages"], message(n=2)]}))) < 100
+
+
+def test_memory_is_bounded() -> None:
+    memory = Memory(limit=1000)
+    old = memory.part(message(n=0))
+    for n in range(1, 100):
+        memory.part(message(n=n))
+    assert memory.part(message(n=0)) is not old
+    assert memory.part(message(n=99)) is memory.part(message(n=99))
+
+
+@pytest.mark.parametrize("value", [None, 1, "text", [1], {"text": "\ud800", "n": 10**30}], ids=str)
+def test_odd_values_stay_as_they_are(value: Json) -> None:
+    part = Memory().part(value)
+    assert part == value
+    assert isinstance(part, Part) == isinstance(value, dict)
+    assert wire.loads(written({"messages": [part]})) == {"messages": [value]}
