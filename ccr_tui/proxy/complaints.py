@@ -130,6 +130,11 @@ def _cure(status: int, words: str, asked: _Asked) -> tuple[str, bool]:
     if status in (401, 403):
         where = f"providers.{provider}.api_key in config.toml, or the variable that holds it (OPENAI_API_KEY)"
         return f"Check the key: {where}.", True
+    if status == 407:
+        return (
+            "It comes from the proxy on the way: put name and password into PROXY_URL (http://name:password@…).",
+            True,
+        )
     if _NO_IMAGES.search(words):
         return f"{model or 'This model'} takes no images: choose one that does for requests with images.", True
     if _NO_MODEL.search(words):

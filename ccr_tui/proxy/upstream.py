@@ -10,6 +10,7 @@ after every stream), so a request that got no byte back is sent once more.
 from __future__ import annotations
 
 import asyncio
+import base64
 import ipaddress
 import socket
 import ssl
@@ -29,6 +30,8 @@ from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, Upstream
 
 SLICE = 512 * 1024
 """Bytes of a request body that are handed to the socket at once."""
+SLOWEST = 16 * 1024
+"""Bytes a second that a body is sent at the least through a proxy."""
 WATCH_S = 1.0
 """Between two looks at a connection; a garbled body is noticed so late at most."""
 Response = httpx.Response
@@ -108,7 +111,11 @@ class Upstreams:
             headers["content-length"] = str(len(content))
             sliced = slices(content)
             request = client.build_request(call.method, call.url, headers=headers, content=sliced, timeout=timeout)
-        return await client.send(request, stream=True)
+        try:
+            async with asyncio.timeout(longest_s(call)):
+                return await client.send(request, stream=True)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("a proxy is silent", request=request) from error
 
     def _client(self, way: str) -> httpx.AsyncClient:
         if way not in self._clients:
@@ -121,7 +128,7 @@ class Upstreams:
         self._ssl = self._ssl or httpx.create_ssl_context()
         if way.startswith("socks"):
             return httpx.AsyncHTTPTransport(verify=self._ssl, limits=LIMITS, proxy=httpx.Proxy(way))
-        proxy = httpx.Proxy(way) if way else None
+        proxy = http_proxy(way) if way else None
         return WatchedTransport(verify=self._ssl, limits=LIMITS, proxy=proxy)
 
     def warm(self) -> None:
@@ -159,6 +166,16 @@ def watch(response: Any) -> None:
         content.set_exception(httpx.ReadError("the connection is gone"))
     else:
         asyncio.get_running_loop().call_later(WATCH_S, watch, response)
+
+
+def http_proxy(way: str) -> httpx.Proxy:
+    """The proxy at that URL, with its password as aiohttp 3.14 wants it: httpx-aiohttp 0.2 gives it a class that is
+    deprecated. A header of this name becomes Proxy-Authorization in a tunnel's CONNECT and in absolute form alike."""
+    proxy = httpx.Proxy(way)
+    if proxy.auth is None:
+        return proxy
+    token = base64.b64encode(":".join(proxy.auth).encode()).decode()
+    return httpx.Proxy(proxy.url, headers={"authorization": f"Basic {token}"})
 
 
 class DemoTransport(httpx.AsyncBaseTransport):
@@ -216,6 +233,14 @@ async def whole(response: httpx.Response, call: Call, limit: int = 64 * 1024 * 1
         if limit < 0:
             raise UpstreamBroken(f"{call.provider}'s answer is over 64 MiB.")
     return b"".join(parts)
+
+
+def longest_s(call: Call) -> float | None:
+    """How long the headers may take in all; None: the transport's own deadlines do.
+
+    Neither aiohttp (CONNECT) nor httpcore (SOCKS5) has one for a proxy that takes the connection and then says nothing.
+    """
+    return call.connect_s + call.silence_s + len(call.content) / SLOWEST if way_out(call) else None
 
 
 def way_out(call: Call) -> str:
