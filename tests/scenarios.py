@@ -496,6 +496,50 @@ def loop(ask: Ask) -> list[Stream | Plain]:
 
 
 @scenario
+def journal(ask: Ask) -> list[Stream | Plain]:
+    """ARG turns, each of which writes one more line into journal.txt."""
+    lines = range(1, int(ask.number(10)) + 1)
+    return [*[answer(bash(f"echo line {n} >> journal.txt", id=f"call_{n}")) for n in lines], END]
+
+
+HOPS = re.compile(r"\[\[hops:([a-z,]*)\]\]")
+"""In a prompt: the agents that the scripted router sends to work before the tool agent."""
+
+
+@scenario
+def route(ask: Ask) -> list[Stream | Plain]:
+    """A router: the agents that the request names, one after the other, then the tool agent."""
+    text = json.dumps(ask.body["messages"])
+    named = HOPS.search(text)
+    hops = named[1].split(",") if named else []
+    worked = text.count("agent has already worked on this")
+    return [answer(say(json.dumps({"use": [*hops, "tool"][min(worked, len(hops))]})))]
+
+
+@scenario
+def reasoner(ask: Ask) -> list[Stream | Plain]:
+    """A model that reasons and knows no tools, as picky as DeepSeek R1 was."""
+    roles = [message["role"] for message in ask.body["messages"] if message["role"] != "system"]
+    trouble = {
+        "does not support Function Calling": "tools" in ask.body or "tool" in roles,
+        "does not support successive user or assistant messages in messages": any(map(str.__eq__, roles, roles[1:])),
+        "the last message must be the user's": roles[-1:] != ["user"],
+        "reasoning_content is not taken": "reasoning_content" in json.dumps(ask.body["messages"]),
+    }
+    if wrong := [words for words, holds in trouble.items() if holds]:
+        return [Plain(400, {"error": {"message": f"scripted reasoner: {wrong[0]}", "type": "invalid_request_error"}})]
+    return [
+        answer(say("What is asked for? A file. ", name="reasoning_content"), say("The plan: write it, then read it."))
+    ]
+
+
+@scenario
+def coder(ask: Ask) -> list[Stream | Plain]:
+    """A model that answers with code."""
+    return [answer(say("```sh\necho hello > hello.txt\n```"))]
+
+
+@scenario
 def tokens(ask: Ask) -> list[Stream | Plain]:
     """Usage as ARG reports it: openai, deepseek, openrouter, text, early, finish, none, null, each, zero."""
     hit = usage(prompt_cache_hit_tokens=64, prompt_cache_miss_tokens=36)

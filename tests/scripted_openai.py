@@ -2,9 +2,9 @@
 
 Owns the server: a marker `[[ccr:NAME]]` or `[[ccr:NAME:ARG]]` in the newest user text picks a scenario of
 `scenarios.py`, and the number of assistant messages after it picks the step, so that the server keeps no state but the
-"first N times" counters. Every request is kept in `requests`. Must never need a sleep in a test: `Request.left` and
-`Request.done` are events. The one surprise: it judges as OpenAI would (`openai_rules.py`), so a body that breaks a rule
-gets a 400 and stands in `faults`.
+"first N times" counters. A model in `roles` plays its own scenario, whatever the prompt says. Every request is kept in
+`requests`. Must never need a sleep in a test: `Request.left` and `Request.done` are events. The one surprise: it judges
+as OpenAI would (`openai_rules.py`), so a body that breaks a rule gets a 400 and stands in `faults`.
 
 As a program, for a look at the real client by hand:
 
@@ -22,6 +22,7 @@ import struct
 import sys
 import time
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,18 @@ class Request:
 class ScriptedOpenAI:
     """`async with ScriptedOpenAI() as upstream:` listens on a free port of 127.0.0.1 until the block ends."""
 
-    def __init__(self, key: str | None = None, rules: bool = True, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        key: str | None = None,
+        rules: bool = True,
+        log: Path | None = None,
+        roles: Mapping[str, str] | None = None,
+    ) -> None:
         self.key = key
         self.rules = rules
         self.log = log
+        self.roles = roles or {}
+        """Scenario by model."""
         self.requests: list[Request] = []
         self.faults: list[str] = []
         self.release = asyncio.Event()
@@ -77,7 +86,8 @@ class ScriptedOpenAI:
 
     async def start(self, port: int = 0) -> None:
         app = web.Application(client_max_size=1 << 30)
-        app.router.add_post("/v1/chat/completions", self._chat)
+        for base in ("/v1", "/compatible-mode/v1"):  # as DashScope's begins
+            app.router.add_post(f"{base}/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
         app.router.add_route("*", "/{path:.*}", self._other)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
@@ -103,6 +113,10 @@ class ScriptedOpenAI:
         while len(self.requests) < count:
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), within_s)
+
+    def models(self) -> list[str]:
+        """Which models were asked, in order."""
+        return [request.body["model"] for request in self.requests]
 
     def labels(self) -> list[str]:
         """What was asked for, in order."""
@@ -165,7 +179,8 @@ class ScriptedOpenAI:
         return await self._stream(http, request, answer)
 
     def _choose(self, request: Request) -> Stream | Plain:
-        name, arg, step = marker(request.body["messages"])
+        role = self.roles.get(request.body["model"])
+        name, arg, step = (role, None, 0) if role else marker(request.body["messages"])
         request.label = f"{name}[{step}]" if arg is None else f"{name}:{arg}[{step}]"
         scenario = SCENARIOS.get(name)
         if scenario is None:
