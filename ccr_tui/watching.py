@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,10 +23,11 @@ SETTLE_S = 0.1
 RESTART = {"host": "server.host", "port": "server.port", "db": "store.path"}
 """What can't change while we run."""
 _SAID = {
-    "mode": "mode", "api_key": "server.api_key", "timeout_s": "timeouts.upstream_s",
-    "connect_timeout_s": "timeouts.connect_s", "ping_s": "timeouts.ping_s", "proxy": "proxy",
-    "keep_streams": "store.keep_streams", "rules": "rules", "routing": "routing", "guards": "guards",
+    "api_key": "server.api_key", "timeout_s": "timeouts.upstream_s", "connect_timeout_s": "timeouts.connect_s",
+    "ping_s": "timeouts.ping_s", "keep_streams": "store.keep_streams",
 }  # fmt: skip
+"""Fields of `Config` that have another name in config.toml."""
+_UNSAID = frozenset({"path", "origins", "env", "notes", *RESTART})
 _TABLES = ("providers", "models", "agents")
 
 Stamp = tuple[int, int, int] | None
@@ -111,7 +112,8 @@ def adopt(running: Config, found: Config) -> tuple[Config, str | None]:
 
 def changes(before: Config, after: Config) -> list[str]:
     """The keys that differ, for people: mode, agents.coder, models.flash."""
-    found = [key for name, key in _SAID.items() if getattr(before, name) != getattr(after, name)]
+    names = [each.name for each in fields(Config) if each.name not in _UNSAID and each.name not in _TABLES]
+    found = [_SAID.get(name, name) for name in names if getattr(before, name) != getattr(after, name)]
     for table in _TABLES:
         old, new = getattr(before, table), getattr(after, table)
         found += [f"{table}.{name}" for name in {**old, **new} if old.get(name) != new.get(name)]

@@ -63,6 +63,7 @@ ONLY_IN = {
     "click": ("cli", "environment", "commands/"),
     "tiktoken": ("tokens",),
     "genai_prices": ("prices",),
+    "json5": ("importing",),
 }
 
 # What pure modules (floor 2) never touch: the loop, the clock, chance, the machine.

@@ -175,6 +175,22 @@ def init(flags: Mapping[str, str]) -> None:
     click.echo(str(path))
 
 
+@config_group.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace what config.toml has already.")
+@settings
+@as_json
+def import_(flags: Mapping[str, str], file: Path, force: bool, as_json: bool) -> None:
+    """Carry claude-code-router's config.json (v1, v2) over.
+
+    Providers, models, routes and what its transformers mean go into config.toml; what could not be carried over
+    is printed, a sentence each.
+    """
+    from ccr_tui.commands.importer import bring_over
+
+    bring_over(flags, file, force, as_json)
+
+
 def redacted(config: Config) -> Json:
     """The configuration with every secret hidden; `$NAME` is no secret."""
     return {
