@@ -26,7 +26,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("__init__", "records", "errors")),
     (5, ("cli", "app", "environment", "__main__", "commands/")),
     (4, ("screens/", "host", "reloading")),
-    (3, ("store/", "demo", "player", "replay", "wiretest")),
+    (3, ("store/", "demo", "player", "replay", "wiretest", "offers")),
     (
         3,
         tuple(
@@ -41,6 +41,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
                 "delivery",
                 "draft",
                 "upstream",
+                "transports",
                 "listing",
                 "server",
                 "engine",
@@ -56,8 +57,8 @@ ONLY_IN = {
     "textual": ("app", "screens/"),
     "rich": ("app", "screens/"),
     "aiohttp": ("proxy/server", "proxy/engine"),
-    "httpx": ("proxy/upstream", "proxy/engine"),
-    "httpx_aiohttp": ("proxy/upstream", "proxy/engine"),
+    "httpx": ("proxy/upstream", "proxy/transports"),
+    "httpx_aiohttp": ("proxy/transports",),
     "sqlite3": ("store/",),
     "sqlite_utils": ("store/",),
     "click": ("cli", "environment", "commands/"),

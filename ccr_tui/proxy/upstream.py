@@ -10,30 +10,24 @@ after every stream), so a request that got no byte back is sent once more.
 from __future__ import annotations
 
 import asyncio
-import base64
-import ipaddress
 import socket
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from httpx_aiohttp import AiohttpTransport
-from httpx_aiohttp.transport import AiohttpResponseStream
 
 from ccr_tui import demo
 from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from ccr_tui.proxy.transports import DemoTransport, SocksTransport, WatchedTransport, http_proxy
+from ccr_tui.proxy.ways import way_out
 
 SLICE = 512 * 1024
 """Bytes of a request body that are handed to the socket at once."""
 SLOWEST = 16 * 1024
 """Bytes a second that a body is sent at the least through a proxy."""
-WATCH_S = 1.0
-"""Between two looks at a connection; a garbled body is noticed so late at most."""
 Response = httpx.Response
 LIMITS = httpx.Limits(max_connections=10_000, max_keepalive_connections=50, keepalive_expiry=120)
 """A number is needed: None becomes aiohttp's default of 100 connections, and the 101st stream would wait in silence."""
@@ -85,7 +79,7 @@ class Upstreams:
 
     async def _send(self, call: Call) -> httpx.Response:
         try:
-            client = self._client(way_out(call))
+            client = self._client(way_of(call))
         except ValueError as error:
             sentence = f"The proxy on the way to {address(call)} must be an http://, https:// or socks5:// URL."
             raise UpstreamUnreachable(f"{sentence} Check PROXY_URL or HTTPS_PROXY.", should_retry=False) from error
@@ -127,7 +121,7 @@ class Upstreams:
             return DemoTransport()
         self._ssl = self._ssl or httpx.create_ssl_context()
         if way.startswith("socks"):
-            return httpx.AsyncHTTPTransport(verify=self._ssl, limits=LIMITS, proxy=httpx.Proxy(way))
+            return SocksTransport(verify=self._ssl, limits=LIMITS, proxy=httpx.Proxy(way))
         proxy = http_proxy(way) if way else None
         return WatchedTransport(verify=self._ssl, limits=LIMITS, proxy=proxy)
 
@@ -140,65 +134,6 @@ class Upstreams:
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
-
-
-class WatchedTransport(AiohttpTransport):
-    """aiohttp's transport, and an end for the bodies that it forgets.
-
-    A body whose chunks are garbled in the middle makes aiohttp close the connection, but tell nobody who reads it, and
-    drop the read timeout too (seen with 3.14): without this a client would be sent pings for ever.
-    """
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response, its body under watch."""
-        response = await super().handle_async_request(request)
-        assert isinstance(response.stream, AiohttpResponseStream)
-        watch(response.stream._aiohttp_response)
-        return response
-
-
-def watch(response: Any) -> None:
-    """Look once a second whether an aiohttp response that is not over has lost its connection."""
-    content = response.content
-    if response.closed or content.is_eof() or content.exception() is not None:
-        return
-    if response.connection is None or response.connection.transport is None:
-        content.set_exception(httpx.ReadError("the connection is gone"))
-    else:
-        asyncio.get_running_loop().call_later(WATCH_S, watch, response)
-
-
-def http_proxy(way: str) -> httpx.Proxy:
-    """The proxy at that URL, with its password as aiohttp 3.14 wants it: httpx-aiohttp 0.2 gives it a class that is
-    deprecated. A header of this name becomes Proxy-Authorization in a tunnel's CONNECT and in absolute form alike."""
-    proxy = httpx.Proxy(way)
-    if proxy.auth is None:
-        return proxy
-    token = base64.b64encode(":".join(proxy.auth).encode()).decode()
-    return httpx.Proxy(proxy.url, headers={"authorization": f"Basic {token}"})
-
-
-class DemoTransport(httpx.AsyncBaseTransport):
-    """The built-in demo model as an upstream: the same street, no network."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer as a chat completions server would."""
-        stream, pieces = demo.answer(request.content)
-        kind = "text/event-stream" if stream else "application/json"
-        return httpx.Response(200, headers={"content-type": kind}, stream=DemoStream(pieces))
-
-
-class DemoStream(httpx.AsyncByteStream):
-    """Bytes at the pace of a model."""
-
-    def __init__(self, pieces: list[tuple[float, bytes]]) -> None:
-        self._pieces = pieces
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Each piece after its pause, in seconds."""
-        for pause, piece in self._pieces:
-            await asyncio.sleep(pause)
-            yield piece
 
 
 async def slices(content: bytes) -> AsyncIterator[bytes]:
@@ -235,52 +170,18 @@ async def whole(response: httpx.Response, call: Call, limit: int = 64 * 1024 * 1
     return b"".join(parts)
 
 
+def way_of(call: Call) -> str:
+    """The proxy that leads to the call's host: a URL, "" for none, "demo" for the demo model."""
+    host = urlsplit(call.url).hostname
+    return "demo" if host == demo.HOST else way_out(call.url, call.proxy, call.env)
+
+
 def longest_s(call: Call) -> float | None:
     """How long the headers may take in all; None: the transport's own deadlines do.
 
     Neither aiohttp (CONNECT) nor httpcore (SOCKS5) has one for a proxy that takes the connection and then says nothing.
     """
-    return call.connect_s + call.silence_s + len(call.content) / SLOWEST if way_out(call) else None
-
-
-def way_out(call: Call) -> str:
-    """The proxy that leads to the call's host: a URL, "" for none, "demo" for the demo model."""
-    host = urlsplit(call.url).hostname or ""
-    if host == demo.HOST:
-        return "demo"
-    if is_loopback(host):
-        return ""
-    if call.proxy is not None:
-        return call.proxy
-    return environment_proxy(call.url, host, call.env)
-
-
-def environment_proxy(url: str, host: str, env: Mapping[str, str]) -> str:
-    """HTTP(S)_PROXY, ALL_PROXY and NO_PROXY of `env`; where it has none, as the standard library finds them."""
-    own = proxies_in(env)
-    known = own if own.keys() - {"no"} else urllib.request.getproxies() | own
-    if urllib.request.proxy_bypass_environment(urlsplit(url).netloc.rpartition("@")[2], known):  # type: ignore[attr-defined]
-        return ""
-    if known is not own and urllib.request.proxy_bypass(host):
-        return ""
-    found: str = known.get(urlsplit(url).scheme) or known.get("all") or ""
-    return found if "://" in found or not found else f"http://{found}"
-
-
-def proxies_in(env: Mapping[str, str]) -> dict[str, str]:
-    """The variables that end in _proxy, by what stands before it; lower case goes before upper case."""
-    ordered = sorted(env.items(), key=lambda item: item[0].islower())
-    return {name[:-6].lower(): value for name, value in ordered if name.lower().endswith("_proxy") and value}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine; such traffic never goes through a proxy."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return call.connect_s + call.silence_s + len(call.content) / SLOWEST if way_of(call) else None
 
 
 def causes(error: BaseException) -> list[BaseException]:

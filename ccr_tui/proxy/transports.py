@@ -1,0 +1,123 @@
+"""The transports beneath httpx, and the ends that theirs forget.
+
+Owns what is mended in aiohttp's and httpcore's connections, and the demo model's. Must never know what is sent. The one
+surprise: each class here that is not the demo's exists because of a fault that was seen, and may go when it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
+from typing import Any
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
+
+from ccr_tui import demo
+
+WATCH_S = 1.0
+"""Between two looks at a connection; a garbled body is noticed so late at most."""
+OPENED: ContextVar[AsyncExitStack] = ContextVar("OPENED")
+"""What closes the connections that were opened for the request that is being sent."""
+
+
+class WatchedTransport(AiohttpTransport):
+    """aiohttp's transport, and an end for the bodies that it forgets.
+
+    A body whose chunks are garbled in the middle makes aiohttp close the connection, but tell nobody who reads it, and
+    drop the read timeout too (seen with 3.14): without this a client would be sent pings for ever.
+    """
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response, its body under watch."""
+        response = await super().handle_async_request(request)
+        assert isinstance(response.stream, AiohttpResponseStream)
+        watch(response.stream._aiohttp_response)
+        return response
+
+
+def watch(response: Any) -> None:
+    """Look once a second whether an aiohttp response that is not over has lost its connection."""
+    content = response.content
+    if response.closed or content.is_eof() or content.exception() is not None:
+        return
+    if response.connection is None or response.connection.transport is None:
+        content.set_exception(httpx.ReadError("the connection is gone"))
+    else:
+        asyncio.get_running_loop().call_later(WATCH_S, watch, response)
+
+
+class SocksTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport, and an end for the connections that it forgets.
+
+    httpcore leaves a socket open whose SOCKS proxy refuses us, or says nothing until we give up (seen with 1.0.9).
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        pool: Any = self._pool
+        pool._network_backend = Noting(pool._network_backend)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response; without one, whatever was opened for it is closed."""
+        async with AsyncExitStack() as opened:
+            before = OPENED.set(opened)
+            try:
+                response = await super().handle_async_request(request)
+            finally:
+                OPENED.reset(before)
+            opened.pop_all()
+        return response
+
+
+class Noting:
+    """httpcore's way to open connections; each is noted in `OPENED`."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def connect_tcp(self, *where: Any, **how: Any) -> Any:
+        """A new connection."""
+        stream = await self._inner.connect_tcp(*where, **how)
+        OPENED.get().push_async_callback(stream.aclose)
+        return stream
+
+
+def http_proxy(way: str) -> httpx.Proxy:
+    """The proxy at that URL, with its password as aiohttp 3.14 wants it: httpx-aiohttp 0.2 gives it a class that is
+    deprecated. A header of this name becomes Proxy-Authorization in a tunnel's CONNECT and in absolute form alike."""
+    proxy = httpx.Proxy(way)
+    if proxy.auth is None:
+        return proxy
+    token = base64.b64encode(":".join(proxy.auth).encode()).decode()
+    return httpx.Proxy(proxy.url, headers={"authorization": f"Basic {token}"})
+
+
+class DemoTransport(httpx.AsyncBaseTransport):
+    """The built-in demo model as an upstream: the same street, no network."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer as a chat completions server would."""
+        stream, pieces = demo.answer(request.content)
+        kind = "text/event-stream" if stream else "application/json"
+        return httpx.Response(200, headers={"content-type": kind}, stream=DemoStream(pieces))
+
+
+class DemoStream(httpx.AsyncByteStream):
+    """Bytes at the pace of a model."""
+
+    def __init__(self, pieces: list[tuple[float, bytes]]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Each piece after its pause, in seconds."""
+        for pause, piece in self._pieces:
+            await asyncio.sleep(pause)
+            yield piece
