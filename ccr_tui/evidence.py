@@ -15,7 +15,7 @@ from ccr_tui.wire import loads
 LONG = "\n".join(
     f"{n}. The heron at pond {n} has caught {n * 7 % 100} fish and {n * 3 % 10} frogs." for n in range(140)
 )
-"""Some 2,800 tokens: caches begin at 64 (DeepSeek) to 2,048 (others)."""
+"""Some 2,300 tokens: caches begin at 64 (DeepSeek) to 2,048 (others)."""
 
 WEATHER: dict[str, Any] = {
     "name": "get_weather",

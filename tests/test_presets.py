@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ccr_tui import assembly, values
+from ccr_tui.commands import setup
 from ccr_tui.config import Model, Provider
 from ccr_tui.presets import BY_NAME, PRESETS, RETIRED, Preset, at, hint
 from ccr_tui.proxy.quirks import FAMILIES, facts_for
@@ -101,3 +102,7 @@ def test_the_four_models_of_early_days_load_with_their_names_and_a_word_each(tmp
     names = {"qwen-max-2025-01-25", "deepseek-v3", "deepseek-r1", "qwen2.5-coder-3b-instruct"}
     assert {config.models[model].id for models in config.agents.values() for model in models} == names
     assert {note.split()[1] for note in config.notes if note.startswith("models.")} == names
+
+
+def test_config_init_names_them_all() -> None:
+    assert [preset.name for preset in PRESETS if not re.search(rf"\b{preset.name}\b", setup.TEMPLATE)] == []

@@ -17,7 +17,7 @@ import click
 
 from ccr_tui import assembly
 from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe, settings
-from ccr_tui.config import Config, Guards, Model, Provider, Routing, UserRule
+from ccr_tui.config import Config, Guards, Model, Patience, Provider, Routing, UserRule
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Json
 from ccr_tui.values import variable
@@ -34,8 +34,9 @@ TEMPLATE = """\
 # api_key = "$CCR_TUI_KEY"      # what clients must present; `ccr-tui env` prints it for Claude Code
 
 # A provider serves models over HTTP. kind is "openai" (chat completions, the default) or "anthropic" (Messages API).
-# base_url may end in /v1 or /chat/completions, or not; well-known names (openai, anthropic, deepseek, openrouter, groq,
-# mistral, xai, gemini, ollama, lmstudio, llama_cpp) need none. "$NAME" is taken from the environment or .env.
+# base_url may end in /v1 or /chat/completions, or not; these names need none: anthropic, dashscope (Qwen, China),
+# dashscope-intl (Singapore), deepseek, gemini, groq, llama_cpp, lmstudio, mistral, moonshot, moonshot-cn, ollama,
+# openai, openrouter, siliconflow, siliconflow-cn, vllm, xai, zai, zhipu. "$NAME" is taken from the environment or .env.
 
 # [providers.deepseek]
 # api_key = "$DEEPSEEK_API_KEY"
@@ -84,6 +85,13 @@ TEMPLATE = """\
 # repeated_calls = 20           # the same tool calls, one turn after the other; 0: not guarded
 # budget_per_day = 5.00         # US dollars; whoever would go on is refused
 # budget_per_session = 1.00
+
+[patience]
+# retries = 3                   # further tries of a busy or broken model, after 0.5, 1, 2 s; then its fallbacks
+# retry_after_s = 5             # the longest Retry-After that is waited for
+# breaker_failures = 5          # a provider that fails so often in a row, within
+# breaker_window_s = 60         # so many seconds, is passed over where there is another, for
+# breaker_rest_s = 30
 
 [timeouts]
 # upstream_s = 600              # longest silence of a model, before and in the stream
@@ -206,6 +214,7 @@ def redacted(config: Config) -> Json:
         "rules": [_rule(rule) for rule in config.rules] or None,
         "routing": _routing(config.routing),
         "guards": _guards(config.guards),
+        "patience": _patience(config.patience),
         "origins": dict(config.origins),
     }
 
@@ -256,6 +265,16 @@ def _routing(routing: Routing) -> Json:
         "long_context_over": routing.long_context_over,
         "deadline_s": routing.deadline_s,
         "max_hops": routing.max_hops,
+    }
+
+
+def _patience(patience: Patience) -> Json:
+    return {
+        "retries": len(patience.waits_s),
+        "retry_after_s": patience.retry_after_s,
+        "breaker_failures": patience.breaker_failures,
+        "breaker_window_s": patience.breaker_window_s,
+        "breaker_rest_s": patience.breaker_rest_s,
     }
 
 

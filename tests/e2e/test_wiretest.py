@@ -71,7 +71,7 @@ CASES: list[tuple[str, dict[str, str], str]] = [
     ("parallel", {"parallel_tools": "no"}, "one city at a time"),
     ("reasoning", {"reasoning": "no"}, "no reasoning came"),
     ("schema", {"json_schema": "no"}, "Paris, of course"),
-    ("cache", {"cached_usage": "no"}, "no cached tokens"),
+    ("cache", {"cached_usage": "no"}, "hardly any cached tokens"),
     ("usage", {"cached_usage": "no"}, "reports no usage"),
     ("system", {"mid_system": "no"}, "not heard: I do not know"),
 ]
