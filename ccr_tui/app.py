@@ -23,17 +23,20 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from ccr_tui import player
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.host import House
+from ccr_tui.screens import show
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.help import HelpScreen
 from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
+from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.watching import Source
 
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.")
@@ -53,7 +56,7 @@ class CcrApp(App[None]):
     """Starts the house on its own loop, and shows it."""
 
     TITLE = "ccr-tui"
-    CSS_PATH = [f"screens/{name}.tcss" for name in ("live", "trace", "ask", "help")]
+    CSS_PATH = [f"screens/{name}.tcss" for name in ("live", "trace", "ask", "help", "models")]
     """All at once: reading a sheet when its screen first opens stalls the event loop."""
     DEFAULT_MODE = "live"
     BINDINGS = [
@@ -73,6 +76,7 @@ class CcrApp(App[None]):
         self.open = False
         """Whether the house has started."""
         self.add_mode("live", lambda: self.live)
+        self.add_mode("models", lambda: ModelsScreen(house, demo))
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = "ccr-dark"
@@ -90,9 +94,24 @@ class CcrApp(App[None]):
             return
         self.open = True
         self.house.on_commit(lambda last: self.post_message(StoreChanged(last)))
+        self.house.on_config(self._configured)
         self.live.open_up()
         if self.play is not None:
             await self.play()
+
+    def _configured(self, news: str) -> None:
+        """The configuration has changed, by whomever, or could not be taken."""
+        wrong = self.house.problem is not None
+        severity: SeverityLevel = "error" if wrong else "information"
+        self.notify(show.harmless(news), severity=severity, timeout=12 if wrong else 5, markup=False)
+
+    def action_show(self, name: str) -> None:
+        """Go to one of the screens."""
+        self.switch_mode(name)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Before the house is open there is only Live."""
+        return action != "show" or self.open
 
     @on(StoreChanged)
     def _changed(self) -> None:

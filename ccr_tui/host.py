@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -24,7 +24,7 @@ from ccr_tui.journal import journal
 from ccr_tui.proxy import listing
 from ccr_tui.proxy.engine import Engine
 from ccr_tui.proxy.routing import resolve
-from ccr_tui.records import Badge
+from ccr_tui.records import Badge, Mode
 from ccr_tui.reloading import Reloading
 from ccr_tui.settings import default_db
 from ccr_tui.store import badges
@@ -107,6 +107,10 @@ class House:
         Raises ConfigError, and then nothing has changed.
         """
         return await self._reloading.edit(edits)
+
+    def hold(self, mode: Mode | None = None, agents: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        """Until the program ends: this mode, and these agents' models, whatever flags, environment and files say."""
+        self._reloading.hold(mode, agents)
 
     async def test(self, model: str) -> AsyncGenerator[Badge, None]:
         """Find out what the model of that name can do, a badge after each check; they are kept. Raises NotFound."""

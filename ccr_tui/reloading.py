@@ -8,13 +8,15 @@ address and the database stay what they were until a restart, whatever the file 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ccr_tui.config import Config
 from ccr_tui.editing import Edit, apply
 from ccr_tui.errors import ConfigError
 from ccr_tui.proxy.engine import Engine, price_all
+from ccr_tui.records import Mode
 from ccr_tui.watching import Source, adopt, changes, loaded, watch
 
 
@@ -25,6 +27,8 @@ class Reloading:
         self.problem: str | None = None
         """What is wrong with the configuration on the disk, or waits for a restart."""
         self._engine, self._source = engine, source
+        self._mode: Mode | None = None
+        self._agents: dict[str, tuple[str, ...]] = {}
         self._listeners: list[Callable[[str], None]] = []
         self._watching: asyncio.Task[None] | None = None
         self._pricing: set[asyncio.Task[None]] = set()
@@ -61,6 +65,19 @@ class Reloading:
         if keys or self.problem != problem:
             self._tell(keys)
 
+    def hold(self, mode: Mode | None = None, agents: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        """Until the program ends: this mode, and these agents' models, whatever flags, environment and files say."""
+        self._mode = mode or self._mode
+        self._agents |= agents or {}
+        self._engine.swap(self._with_held(self._engine.config))
+
+    def _with_held(self, config: Config) -> Config:
+        """The configuration with what is held; a model that is no longer there is held no more."""
+        agents = {name: kept for name, models in self._agents.items() if (kept := _there(models, config)) or not models}
+        origins = {f"agents.{name}": "here" for name in agents} | ({"mode": "here"} if self._mode else {})
+        mine = {name: models for name, models in {**config.agents, **agents}.items() if models}
+        return replace(config, mode=self._mode or config.mode, agents=mine, origins={**config.origins, **origins})
+
     def _tell(self, keys: list[str]) -> None:
         news = f"The configuration changed: {', '.join(keys)}." if keys else ""
         right = "" if news or self.problem else "The configuration is right again."
@@ -86,3 +103,7 @@ class Reloading:
         origins = self._engine.config.origins
         given = {key: origins.get(key, "config.toml") for key in (".".join(keys) for keys, _ in edits)}
         return [f"{path} has {key} now, but {by} wins over it." for key, by in given.items() if by != "config.toml"]
+
+
+def _there(models: Sequence[str], config: Config) -> tuple[str, ...]:
+    return tuple(model for model in models if model in config.models)

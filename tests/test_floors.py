@@ -89,11 +89,14 @@ def floor(module: str) -> int:
     return next(number for number, patterns in FLOORS if matches(module, patterns))
 
 
-def imported(module: str) -> Iterator[str]:
+TREES = {module: ast.parse((HOUSE / f"{module}.py").read_text(encoding="utf-8")) for module in modules()}
+NODES = {module: list(ast.walk(tree)) for module, tree in TREES.items()}
+
+
+def imports(module: str) -> Iterator[str]:
     """Dotted names that the module imports, relative ones resolved; for `from a import b` both a and a.b."""
-    tree = ast.parse((HOUSE / f"{module}.py").read_text(encoding="utf-8"))
     package = ["ccr_tui", *module.split("/")[:-1]]
-    for node in ast.walk(tree):
+    for node in NODES[module]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -103,10 +106,13 @@ def imported(module: str) -> Iterator[str]:
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
+IMPORTED = {module: frozenset(imports(module)) for module in TREES}
+
+
 def ours(module: str) -> set[str]:
     """The modules of ours that it imports, as paths."""
     found = set()
-    for name in imported(module):
+    for name in IMPORTED[module]:
         if name == "ccr_tui" or not name.startswith("ccr_tui."):
             continue
         path = name.removeprefix("ccr_tui.").replace(".", "/")
@@ -117,7 +123,7 @@ def ours(module: str) -> set[str]:
     return found - {module}
 
 
-GRAPH = {module: ours(module) for module in modules()}
+GRAPH = {module: ours(module) for module in TREES}
 
 
 def test_imports_go_down_only() -> None:
@@ -133,13 +139,13 @@ def test_strangers_do_not_know_each_other(who: str, whom: str) -> None:
 
 @pytest.mark.parametrize("package", ONLY_IN)
 def test_a_package_is_imported_in_its_place_only(package: str) -> None:
-    users = [module for module in GRAPH if any(name.split(".")[0] == package for name in imported(module))]
+    users = [module for module in GRAPH if any(name.split(".")[0] == package for name in IMPORTED[module])]
     assert [module for module in users if not matches(module, ONLY_IN[package])] == []
 
 
 def test_pure_modules_touch_neither_loop_nor_clock_nor_machine() -> None:
     touched = {
-        module: sorted({name.split(".")[0] for name in imported(module)} & IMPURE)
+        module: sorted({name.split(".")[0] for name in IMPORTED[module]} & IMPURE)
         for module in GRAPH
         if floor(module) == 2 or module in ("records", "errors", "chunks")
     }
@@ -157,10 +163,7 @@ def test_no_import_goes_round_in_a_circle() -> None:
 
 
 def test_every_module_opens_with_what_it_owns() -> None:
-    silent = [
-        module for module in GRAPH if not ast.get_docstring(ast.parse((HOUSE / f"{module}.py").read_text("utf-8")))
-    ]
-    assert silent == []
+    assert [module for module, tree in TREES.items() if not ast.get_docstring(tree)] == []
 
 
 def is_broad(node: ast.AST) -> bool:
@@ -170,8 +173,7 @@ def is_broad(node: ast.AST) -> bool:
 
 
 def test_broad_excepts_stand_in_their_places_only() -> None:
-    trees = {module: ast.parse((HOUSE / f"{module}.py").read_text("utf-8")) for module in GRAPH}
-    broad = {module for module, tree in trees.items() if any(is_broad(node) for node in ast.walk(tree))}
+    broad = {module for module, nodes in NODES.items() if any(is_broad(node) for node in nodes)}
     allowed = {"proxy/exchange", "store/writer", "tokens", "proxy/custom"}
     assert broad <= allowed, "tokens: tiktoken panics with a BaseException; custom: runs the user's own code"
 

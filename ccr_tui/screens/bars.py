@@ -38,7 +38,7 @@ class Header(Inked):
     def look(self) -> None:
         """Draw again if something has changed that it shows."""
         rejected = self.house.rejected
-        self.trouble = rejected[-1] if rejected else ""
+        self.trouble = rejected[-1] if rejected else self.house.problem or ""
         seen = (self.house.engine.address, id(self.house.engine.config), self.trouble)
         if seen != getattr(self, "_seen", None):
             self._seen = seen

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.live import LiveScreen
+from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
@@ -55,6 +56,7 @@ class HelpScreen(ModalScreen[None]):
             ("Lists and texts", Scrolled.BINDINGS),
             ("Live", LiveScreen.BINDINGS),
             ("Requests", Table.BINDINGS),
+            ("Models", ModelsScreen.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
             ("Its bodies", Viewer.BINDINGS),
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ccr_tui.config import Config
+from ccr_tui.editing import Edit
 from ccr_tui.feed import Feed
+from ccr_tui.records import Badge, Mode
 from ccr_tui.store.queries import Reader
 
 
@@ -39,6 +41,25 @@ class House(Protocol):
 
     def on_commit(self, listener: Callable[[int], Any], /) -> None:
         """`listener` gets the number of the last trace, in the writer's thread, after each commit."""
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the configuration on the disk, or waits for a restart."""
+
+    def on_config(self, listener: Callable[[str], Any], /) -> None:
+        """`listener` gets a sentence, on the loop, when the configuration has changed or could not be taken."""
+
+    async def edit(self, edits: Sequence[Edit]) -> list[str]:
+        """Change config.toml, and go on with it; sentences about what wins over it. Raises ConfigError."""
+
+    def hold(self, mode: Mode | None = None, agents: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        """Until the program ends: this mode, and these agents' models, whatever the file and the environment say."""
+
+    def test(self, model: str) -> AsyncGenerator[Badge, None]:
+        """Find out what a model can do, a badge after each check; they are kept."""
+
+    async def models_of(self, provider: str) -> list[str]:
+        """The ids that a provider lists. Raises CcrError."""
 
     async def start(self) -> None:
         """Open the store and listen; raises CcrError."""

@@ -24,6 +24,7 @@ from ccr_tui.errors import StoreError
 from ccr_tui.screens import copies, requests
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer, Header, is_demo
+from ccr_tui.screens.flip import flip
 from ccr_tui.screens.house import House
 from ccr_tui.screens.panels import Now, TodayPanel, Welcome
 from ccr_tui.screens.table import Table
@@ -48,6 +49,8 @@ class LiveScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (50, "-tall")]
     BINDINGS = [
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Filter the requests"),
+        Binding("m", "mode", "Mode", tooltip="Normal mode or Router mode"),
+        Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
         Binding("f", "follow", "Follow", tooltip="Stay with the newest request, or stop"),
         Binding("y", "copy", "Copy", tooltip="Copy the request: curl, JSON or text"),
         Binding("p", "paste_lines", "Paste", tooltip="Show or hide the lines to paste for Claude Code"),
@@ -177,6 +180,11 @@ class LiveScreen(Screen[None]):
     def action_follow(self) -> None:
         """Stay with the newest request."""
         self.table.toggle_follow()
+
+    @work
+    async def action_mode(self) -> None:
+        """The other mode."""
+        await flip(self.app, self.house, self.demo)
 
     # -- the filter
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config, Model, Provider
-from ccr_tui.errors import CcrError
+from ccr_tui.editing import Edit
+from ccr_tui.errors import CcrError, ConfigError
 from ccr_tui.feed import Feed
-from ccr_tui.records import Flight, Trace
+from ccr_tui.records import Badge, Flight, Mode, Trace
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 
@@ -63,12 +64,39 @@ class House:
         self.rejected: list[str] = []
         self.refuses = refuses
         self.stopped = False
+        self.problem: str | None = None
+        self._configs: list[Callable[[str], Any]] = []
         self._listeners: list[Callable[[int], Any]] = []
         self.writer = Writer(db, lambda last: [listener(last) for listener in self._listeners], self.rejected.append)
         self.db = db
 
     def on_commit(self, listener: Callable[[int], Any], /) -> None:
         self._listeners.append(listener)
+
+    def on_config(self, listener: Callable[[str], Any], /) -> None:
+        self._configs.append(listener)
+
+    def swap(self, config: Config, news: str = "", problem: str | None = None) -> None:
+        """Another configuration was found on the disk, or one that is wrong."""
+        self.engine.config, self.problem = config, problem
+        for listener in self._configs:
+            listener(news or problem or "")
+
+    def hold(self, mode: Mode | None = None, agents: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        config = self.engine.config
+        held = {**config.origins, **({"mode": "here"} if mode else {})}
+        mine = {**config.agents, **(agents or {})}
+        self.engine.config = replace(config, mode=mode or config.mode, agents=mine, origins=held)
+
+    async def edit(self, edits: Sequence[Edit]) -> list[str]:
+        raise ConfigError("This configuration stands in no file, so it can't be changed here.")
+
+    async def test(self, model: str) -> AsyncGenerator[Badge, None]:
+        for check in ("auth", "models"):
+            yield Badge(check, "ok", f"{model} is fine.", 12, 0, 0.0)
+
+    async def models_of(self, provider: str) -> list[str]:
+        return [model.id for model in self.engine.config.models.values() if model.provider == provider]
 
     async def start(self) -> None:
         if self.refuses:

@@ -342,14 +342,15 @@ async def test_both_themes_draw_with_their_own_colours(tmp_path: Path) -> None:
 async def test_every_key_of_the_footer_does_something(tmp_path: Path) -> None:
     async with opened(tmp_path, size=(80, 24), traces=day(3)) as (_, pilot):
         footer = shown(pilot).split("\n")[-1]
-        assert "⏎ open  / filter  f follow  y copy" in footer
+        assert "⏎ open  / filter  m mode  4 models" in footer
         assert "? help  ^p palette  q quit" in footer
-        for key in ("slash", "f", "y", "question_mark", "ctrl+p", "enter"):
+        for key in ("slash", "m", "4", "f", "y", "question_mark", "ctrl+p", "enter"):
             before = shown(pilot)
             await pilot.press(key)
+            await pilot.pause(0.15)
             await settled(pilot)
             assert shown(pilot) != before, key
-            await pilot.press("escape")
+            await pilot.press("1" if key == "4" else "escape")
             await settled(pilot)
 
 

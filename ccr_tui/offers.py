@@ -1,0 +1,88 @@
+"""What each configured model offers: its window, its longest answer and its price, and where each is known from.
+
+Owns the joining of the config's own numbers, the family's facts and the price book. Must never run on the event loop:
+the large table of prices takes 0.3 s to load. The one surprise: an offer is made for a moment, because some providers
+charge by the hour of the day.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+
+from ccr_tui.config import Config, Model, keys
+from ccr_tui.errors import ConfigError
+from ccr_tui.presets import hint
+from ccr_tui.prices import Book
+from ccr_tui.proxy.quirks import facts_for
+from ccr_tui.records import Price
+
+FILE = "config.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One model, as it can be had now."""
+
+    model: Model
+    family: str
+    context: int | None
+    """Window in tokens; None: nobody says."""
+    context_from: str
+    max_output: int | None
+    max_output_from: str
+    price: Price | None
+    hint: str | None = None
+    """The end of a sentence about a name that its provider has retired."""
+    problem: str = ""
+    """Why its facts can't be told."""
+
+
+def offers(config: Config, at: float) -> dict[str, Offer]:
+    """What every model offers at `at` (seconds since the epoch), by our names. Blocks."""
+    book = Book({name: model.price for name, model in config.models.items() if model.price})
+    return {name: _offer(config, book, model, at) for name, model in config.models.items()}
+
+
+def _offer(config: Config, book: Book, model: Model, at: float) -> Offer:
+    provider = config.providers[model.provider]
+    price, old = book.quote(model, provider, at), hint(provider.base_url, model.id)
+    try:
+        facts = facts_for(provider, model)
+    except ConfigError as error:
+        return Offer(model, "?", model.context, FILE, model.max_output, FILE, price, old, str(error))
+    told = f"known of {facts.family}" if facts.family != "generic" else "known of its name"
+    return Offer(
+        model,
+        facts.family,
+        facts.context,
+        FILE if model.context else told,
+        facts.max_output,
+        FILE if model.max_output else told,
+        price,
+        old,
+    )
+
+
+def unset_keys(config: Config) -> dict[str, str]:
+    """Providers whose key is a variable that is not set: name to the sentence that says so."""
+    found = {}
+    for name, provider in config.providers.items():
+        try:
+            keys(provider, config.env)
+        except ConfigError as error:
+            found[name] = str(error)
+    return found
+
+
+def written(config: Config) -> frozenset[tuple[str, str]]:
+    """Which providers and models stand in config.toml, as ("models", name): the others come from the environment.
+
+    Nothing, where the file is missing or broken. Blocks.
+    """
+    try:
+        tables = tomllib.loads(config.path.read_bytes().decode("utf-8-sig")) if config.path else {}
+    except (OSError, ValueError):
+        return frozenset()
+    named = {table: tables.get(table) for table in ("providers", "models")}
+    return frozenset((table, name) for table, rows in named.items() if isinstance(rows, dict) for name in rows)
