@@ -23,6 +23,11 @@ from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.routing import resolve, usual
 from ccr_tui.records import Attempt, Json, Price, Purpose, Usage
 from ccr_tui.tally import Count
+from ccr_tui.tokens import CHARS_PER_TOKEN
+from ccr_tui.wire import dumps
+
+COUNT_S = 1.0
+"""How long an answer waits for the count of its request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,14 @@ async def check_size(asking: Asking, order: Order, counting: asyncio.Future[Coun
 
 
 async def estimate(asking: Asking, job: Job, model: Model, provider: Provider, counting: asyncio.Future[Count]) -> int:
-    """The input tokens as this model is expected to count them."""
-    count = await asyncio.shield(counting)
+    """The input tokens as this model is expected to count them; a rough guess where counting would keep people waiting.
+
+    A first 62 MB of text takes 15 s to count, everything that Claude Code sends some milliseconds.
+    """
+    await asyncio.wait({counting}, timeout=COUNT_S)
+    if not counting.done():
+        return len(dumps(job.body)) // CHARS_PER_TOKEN
+    count = counting.result()
     seed = facts_for(provider, model).token_ratio
     found = asking.context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed).tokens
     if job.purpose == "answer":

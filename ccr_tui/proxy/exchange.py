@@ -14,6 +14,7 @@ import asyncio
 import logging
 from datetime import date
 from functools import partial
+from typing import Any
 
 from ccr_tui.config import Model
 from ccr_tui.errors import BadRequest, ProxyError
@@ -91,10 +92,16 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
             await dispatch(asking)
         await ask_each(asking)
     finally:
-        counting.cancel()
-        if alive:
-            alive.cancel()
+        for task in (counting, alive):
+            dismiss(task)
     await delivery.finish()
+
+
+def dismiss(task: asyncio.Future[Any] | None) -> None:
+    """End a task that nobody waits for; what went wrong in it (a client that left during a ping) is known elsewhere."""
+    if task:
+        task.cancel()
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 async def route(asking: Asking) -> RouteDecision:
