@@ -13,11 +13,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from places import KEY, Place, config_for
 from scripted_openai import ScriptedOpenAI
 
 if TYPE_CHECKING:
     from ccr_tui.tokens import Counter
+
+settings.register_profile(
+    "patient", settings(), deadline=None
+)  # an example takes longer where others want the processor
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

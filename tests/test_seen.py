@@ -15,8 +15,6 @@ from ccr_tui.records import Json
 from ccr_tui.seen import Memory, Part, written
 from ccr_tui.tokens import Counter
 
-COUNTER = Counter()
-
 
 def message(**more: Any) -> Json:
     return {"role": "user", "content": [{"type": "text", "text": "hello", **more}]}
@@ -37,13 +35,13 @@ def test_a_body_in_parts_has_the_same_json(body: Json) -> None:
 
 @given(generated.sessions())
 @settings(max_examples=8, deadline=None)
-def test_what_a_turn_repeats_is_recognised_and_makes_no_difference(bodies: list[Json]) -> None:
+def test_what_a_turn_repeats_is_recognised_and_makes_no_difference(counter: Counter, bodies: list[Json]) -> None:
     memory, before = Memory(), list[Json]()
     for body in bodies:
         read = memory.read(wire.dumps(body))
         again = read["messages"][: len(before)]
         assert all(new is old for new, old in zip(again, before, strict=False) if new == old)
-        assert COUNTER.request(read) == COUNTER.request(body)
+        assert counter.request(read) == counter.request(body)
         assert chunks.split(read) == chunks.split(body)
         before = read["messages"]
 
@@ -73,23 +71,23 @@ def test_a_part_that_was_refused_is_refused_again() -> None:
             parse(memory.read(raw))
 
 
-def test_one_value_in_two_places_is_judged_and_counted_for_each() -> None:
+def test_one_value_in_two_places_is_judged_and_counted_for_each(counter: Counter) -> None:
     tool = {"name": "t", "input_schema": {}, "role": "user", "content": "x"}
     read = Memory().read(wire.dumps({"model": "m", "max_tokens": 1, "messages": [tool], "tools": [tool]}))
     assert read["messages"][0] is read["tools"][0]
     parse(read)
     alone = {**read, "messages": [dict(tool)], "tools": [dict(tool)]}
-    assert COUNTER.request(read) == COUNTER.request(alone)
+    assert counter.request(read) == counter.request(alone)
 
 
-def test_only_what_is_new_has_to_be_counted() -> None:
+def test_only_what_is_new_has_to_be_counted(counter: Counter) -> None:
     memory, long = Memory(), "word " * 1000
     first = {"system": [{"type": "text", "text": long}], "messages": [message(), message(text=long)]}
     read = memory.read(wire.dumps(first))
-    assert COUNTER.news(read) > 10_000
-    COUNTER.request(read)
-    assert COUNTER.news(memory.read(wire.dumps(first))) == 0
-    assert COUNTER.news(memory.read(wire.dumps({**first, "messages": [*first["messages"], message(n=2)]}))) < 100
+    assert counter.news(read) > 10_000
+    counter.request(read)
+    assert counter.news(memory.read(wire.dumps(first))) == 0
+    assert counter.news(memory.read(wire.dumps({**first, "messages": [*first["messages"], message(n=2)]}))) < 100
 
 
 def test_memory_is_bounded() -> None:
