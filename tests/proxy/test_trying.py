@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccr_tui.assembly import load
 from ccr_tui.config import Config, Model, Patience, Provider
 from ccr_tui.errors import (
     BadRequest,
+    ConfigError,
     ProxyError,
     UpstreamBroken,
     UpstreamRefused,
@@ -126,6 +129,37 @@ def test_whose_fault_it_is(error: ProxyError, fault: bool, final: bool, long: bo
 )
 def test_what_the_client_is_told(errors: list[ProxyError], told: ProxyError) -> None:
     assert worthiest(errors) is told
+
+
+# ---------------------------------------------------------------- what may be set
+
+
+@pytest.mark.parametrize(
+    ("written", "patience"),
+    [
+        pytest.param("", Patience(), id="nothing"),
+        pytest.param("retries = 0", Patience(waits_s=()), id="no retries"),
+        pytest.param("retries = 5", Patience(waits_s=(0.5, 1, 2, 4, 8)), id="more, each twice as long"),
+        pytest.param("retry_after_s = 20", Patience(retry_after_s=20), id="Retry-After"),
+        pytest.param(
+            "breaker_failures = 2\nbreaker_window_s = 10\nbreaker_rest_s = 3",
+            Patience(breaker_failures=2, breaker_window_s=10, breaker_rest_s=3),
+            id="breaker",
+        ),
+    ],
+)
+def test_patience_is_set_in_the_file(written: str, patience: Patience, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f"[patience]\n{written}\n")
+    env = {"CCR_TUI_CONFIG": str(tmp_path / "config.toml"), "CCR_TUI_DB": str(tmp_path / "ccr.db")}
+    assert load({}, env, tmp_path).patience == patience
+
+
+def test_patience_that_makes_no_sense_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[patience]\nretries = 99\nbreaker_rest_s = 0\nretrys = 1\n")
+    with pytest.raises(ConfigError) as caught:
+        load({}, {"CCR_TUI_CONFIG": str(tmp_path / "config.toml")}, tmp_path)
+    for key in ("patience.retries", "patience.breaker_rest_s", "patience.retrys"):
+        assert key in str(caught.value)
 
 
 # ---------------------------------------------------------------- the order of the tries
