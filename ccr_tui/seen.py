@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -37,6 +37,12 @@ class Part(dict[str, Any]):
         """Its JSON."""
         self.found: dict[Any, Any] = {}
         """What was worked out about it, under the key of whoever did. Any thread may look and add."""
+
+    def _fixed(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("a part is shared by all bodies that hold it: make a new dict instead of changing it")
+
+    # A change would be one in every body that holds the part, and unknown to its JSON.
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _fixed
 
 
 class Memory:

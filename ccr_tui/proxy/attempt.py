@@ -25,7 +25,7 @@ from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.reply import ChatReply, MessagesReply
 from ccr_tui.proxy.upstream import Call, Response, Upstreams, pieces, whole
 from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Purpose, Usage
-from ccr_tui.wire import dumps
+from ccr_tui.seen import written
 
 TAIL_S = 5.0
 """How long usage and [DONE] are awaited after the finish reason; then the answer is taken for complete."""
@@ -94,7 +94,7 @@ def chat_order(making: Making) -> Order:
         )
 
     headers = base_headers(making) | ({"authorization": f"Bearer {making.key}"} if making.key else {})
-    call = order_call(making, "/chat/completions", headers, dumps(made.body))
+    call = order_call(making, "/chat/completions", headers, written(made.body))
     return Order(model, provider, made.body, made.notes, call, reply, facts.context, secrets(making))
 
 
@@ -109,7 +109,7 @@ def messages_order(making: Making) -> Order:
 
     path = "/v1/messages" + (f"?{making.query}" if making.query else "")
     headers = base_headers(making) | passed_headers(making)
-    call = order_call(making, path, headers, dumps(body))
+    call = order_call(making, path, headers, written(body))
     window = quirks.facts_for(making.provider, making.model).context
     return Order(making.model, making.provider, body, notes, call, reply, window, secrets(making))
 

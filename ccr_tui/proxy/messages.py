@@ -12,15 +12,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from ccr_tui.proxy import hop
-from ccr_tui.proxy.content import Part, Piece, Reader, as_content, compact
+from ccr_tui.proxy.content import Part as ChatPart
+from ccr_tui.proxy.content import Piece, Reader, as_content, compact
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.proxy.quirks import Facts
+from ccr_tui.proxy.steps import Step, calls_in, find, keep, steps_of
 from ccr_tui.proxy.tools import Ids, Names
 from ccr_tui.records import Json
+from ccr_tui.seen import Part
+from ccr_tui.wire import dumps
 
 Message = dict[str, Any]
 Place = tuple[int, int]
@@ -46,7 +49,7 @@ class Results:
 
     def __init__(self, turn: list[Json]) -> None:
         self._waiting: dict[str, deque[tuple[Place, Json]]] = {}
-        self.taken: dict[Place, tuple[Call, list[Part]]] = {}
+        self.taken: dict[Place, tuple[Call, list[ChatPart]]] = {}
         """The call, and the pictures and files that could not go into its `tool` message."""
         for place, block in _results(turn):
             self._waiting.setdefault(block["tool_use_id"], deque()).append((place, block))
@@ -70,14 +73,38 @@ class Conversation:
 
     def translate(self, messages: list[Json]) -> list[Message]:
         """The chat messages, the system message not among them."""
-        turns = [(said, list(group)) for said, group in groupby(messages, key=lambda m: m["role"] == "assistant")]
-        if turns and not turns[0][0]:
-            self._others(turns.pop(0)[1], Results([]))
-        for n in range(0, len(turns), 2):
-            self._exchange(turns[n][1], turns[n + 1][1] if n + 1 < len(turns) else [])
+        before: object = None if self._facts.alternate else (self._thinking, *self._names.state())
+        for assistants, others in steps_of(messages):
+            before = self._step(assistants, others, before)
         if self._out and self._out[-1]["role"] == "assistant":
             self._notes.add("the last message is the assistant's: only some models go on from there")
         return self._out
+
+    def _step(self, assistants: list[Json], others: list[Json], before: object) -> object:
+        """One exchange, taken over from an earlier turn where it can be; None where the next one can't be either.
+
+        Where turns must alternate, an exchange may still change the message before it, so there nothing is kept.
+        """
+        asked = (*assistants, *others)
+        known = find(asked, before, self._facts)
+        if known is not None:
+            return self._take_over(known)
+        start, counts = len(self._out), self._notes.counts()
+        self._exchange(assistants, others)
+        if before is None or not all(isinstance(message, Part) for message in asked):
+            return None
+        self._out[start:] = sent = [Part(message, dumps(message)) for message in self._out[start:]]
+        noted = tuple(self._notes.since(counts))
+        return keep(Step(before, self._facts, asked, tuple(sent), tuple(calls_in(assistants)), noted))
+
+    def _take_over(self, step: Step) -> Step:
+        self._out.extend(step.sent)
+        for id, name in step.calls:
+            self._ids.fresh(id)
+            self._names.of(name)
+        for sentence, count in step.notes:
+            self._notes.add(sentence, count)
+        return step
 
     def _exchange(self, assistants: list[Json], others: list[Json]) -> None:
         results = Results(others)
@@ -154,7 +181,7 @@ class Conversation:
             return NO_RESULT
         place, block = found
         shown: list[str] = []
-        parts: list[Part] = []
+        parts: list[ChatPart] = []
         for piece in self._read.pieces(block.get("content")):
             if not isinstance(piece, str):
                 parts.append(piece)
@@ -200,7 +227,7 @@ class Conversation:
         else:
             self._user(text if _reminds(text) else f"<system-reminder>\n{text}\n</system-reminder>")
 
-    def _user(self, content: str | list[Part]) -> None:
+    def _user(self, content: str | list[ChatPart]) -> None:
         if self._out and self._out[-1]["role"] == "tool" and not self._facts.user_after_tool:
             self._add({"role": "assistant", "content": _BETWEEN})
         self._add({"role": "user", "content": content})
@@ -221,7 +248,7 @@ def _results(turn: list[Json]) -> Iterator[tuple[Place, Json]]:
                 yield (n, at), block
 
 
-def _pictures(call: Call, parts: list[Part]) -> Iterator[Piece]:
+def _pictures(call: Call, parts: list[ChatPart]) -> Iterator[Piece]:
     for n, part in enumerate(parts, 1):
         yield f"[picture or file {n} of the result of {call.name}, call {call.sent}]"
         yield part
@@ -257,5 +284,5 @@ def _joined(first: Any, second: Any) -> Any:
     return "\n\n".join(text for text in (first, second) if text) or None
 
 
-def _parts(content: Any) -> list[Part]:
+def _parts(content: Any) -> list[ChatPart]:
     return content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []

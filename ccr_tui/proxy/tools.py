@@ -49,6 +49,10 @@ class Names:
             found = self._short[name] = name if self._legal(name) else self._made(name)
         return found
 
+    def state(self) -> tuple[Json, ...]:
+        """What decides how further names come out."""
+        return tuple(self._short.items()), frozenset(self._taken)
+
     def _legal(self, name: str) -> bool:
         return 0 < len(name) <= self._limit and not _ILLEGAL.search(name)
 

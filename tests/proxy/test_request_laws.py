@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ccr_tui.errors import BadRequest
 from ccr_tui.proxy.asked import about, parse
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.proxy.request import pass_through, translate
+from ccr_tui.seen import Memory, written
 
 FACTS = {name: facts(name) for name in ALL}
 
@@ -63,6 +65,23 @@ def test_the_body_that_was_given_is_not_changed(conversation: Any, more: dict[st
     first = translate(body, "m", FACTS[name])
     assert body == before
     assert translate(body, "m", FACTS[name]) == first
+
+
+@law
+@given(conversation=conversations(), more=extras(), others=extras(), names=st.lists(st.sampled_from(ALL), min_size=1))
+def test_what_was_translated_before_makes_no_difference(
+    conversation: Any, more: dict[str, Any], others: dict[str, Any], names: list[str]
+) -> None:
+    opening, exchanges, _ = conversation
+    turns = [[*opening, *(m for said, back in exchanges[:n] for m in (*said, *back))] for n in range(len(exchanges))]
+    missing = [*opening, *(m for said, back in exchanges[1:] for m in (*said, *back))]
+    memory = Memory()
+    for messages in (*turns, *turns, missing, *turns[::-1]):
+        for name, extra in itertools.product(dict.fromkeys(names), (more, others)):
+            body = asked(*messages, **extra)
+            again = translate(memory.read(wire.dumps(body)), "m", FACTS[name])
+            assert again == translate(body, "m", FACTS[name])
+            assert written(again.body) == wire.dumps(again.body)
 
 
 @law
