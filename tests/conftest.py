@@ -20,9 +20,8 @@ from scripted_openai import ScriptedOpenAI
 if TYPE_CHECKING:
     from ccr_tui.tokens import Counter
 
-settings.register_profile(
-    "patient", settings(), deadline=None
-)  # an example takes longer where others want the processor
+# Where others want the processor an example takes longer, which is no failure.
+settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
 
 

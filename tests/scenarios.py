@@ -509,7 +509,7 @@ HOPS = re.compile(r"\[\[hops:([a-z,]*)\]\]")
 @scenario
 def route(ask: Ask) -> list[Stream | Plain]:
     """A router: the agents that the request names, one after the other, then the tool agent."""
-    text = json.dumps(ask.body["messages"])
+    text = json.dumps(ask.body["messages"]).partition("What happened before")[0]
     named = HOPS.search(text)
     hops = named[1].split(",") if named else []
     worked = text.count("agent has already worked on this")

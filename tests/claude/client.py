@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from downloads import Unavailable, fetch, once
 
 PACKAGE = "@anthropic-ai/claude-code"
 LIMIT_S = 90.0
+FOUR = ("qwen2.5-coder-3b-instruct", "qwen-max-2025-01-25", "deepseek-chat", "deepseek-reasoner")
+"""Router, tool agent, coder and thinker of claude-code-router's early days."""
 QUIET = {
     "DISABLE_TELEMETRY": "1",
     "DISABLE_AUTOUPDATER": "1",
@@ -47,7 +49,7 @@ def install() -> Path:
 def unpack(folder: Path, version: str) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise RuntimeError("npm is missing: install Node.js, which `make test-claude` needs to fetch Claude Code.")
+        raise Unavailable("there is no npm on this machine to fetch it with; Node.js brings it")
     options = ["--no-audit", "--no-fund", "--loglevel=error"]
     fetch([npm, "install", "--prefix", str(folder), *options, f"{PACKAGE}@{version}"])
 
@@ -66,9 +68,14 @@ class Result:
     """What `claude -p` printed, and where it worked."""
 
     code: int
-    said: dict[str, Any]
+    lines: list[dict[str, Any]]
+    """One, or with `--output-format stream-json` one for each thing that happened."""
     folder: Path
     stderr: str
+
+    @property
+    def said(self) -> dict[str, Any]:
+        return self.lines[-1]
 
     @property
     def text(self) -> str:
@@ -79,12 +86,16 @@ class Result:
         return str(self.said["session_id"])
 
 
+Play = Callable[..., Awaitable[Result]]
+"""Runs the client on a scenario, with further arguments and environment."""
+
+
 async def claude(
     program: Path, env: Mapping[str, str], home: Path, prompt: str, *arguments: str, **more: str
 ) -> Result:
-    """One headless run in an empty folder; `more` is further environment."""
+    """One headless run in the home's folder `work`; `more` is further environment."""
     folder = home / "work"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     base = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
     command = [str(program), "-p", prompt, "--output-format", "json", "--dangerously-skip-permissions", *arguments]
     child = await asyncio.create_subprocess_exec(
@@ -103,7 +114,7 @@ async def claude(
         raise
     lines = [json.loads(line) for line in stdout.decode().splitlines() if line.startswith("{")]
     assert lines and child.returncode is not None, stderr.decode()
-    return Result(child.returncode, lines[-1], folder, stderr.decode())
+    return Result(child.returncode, lines, folder, stderr.decode())
 
 
 @dataclass
@@ -126,6 +137,10 @@ class Served:
         """`traces ls --json`, oldest first."""
         listed = self.call("traces", "ls", "--json", *arguments)
         return [json.loads(line) for line in listed.splitlines()][::-1]
+
+    def traces(self, session: str) -> list[dict[str, Any]]:
+        """The session's traces as `traces show --json` gives them, oldest first."""
+        return [json.loads(self.call("traces", "show", row["id"], "--json")) for row in self.rows("--session", session)]
 
     def client_env(self) -> dict[str, str]:
         """What `ccr-tui env` tells people to set."""

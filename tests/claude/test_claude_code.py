@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 import pytest
-from client import Result, Served
+from client import Play, Served
 from scripted_openai import ScriptedOpenAI
 
 pytestmark = [pytest.mark.claude, pytest.mark.asyncio(loop_scope="session")]
-
-Play = Callable[..., Awaitable[Result]]
 
 
 async def test_it_writes_and_reads_a_file_over_several_turns(
