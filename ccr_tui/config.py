@@ -125,9 +125,10 @@ class Guards:
 class Patience:
     """How a provider's failures are met before anything of an answer has reached the client. Times are seconds."""
 
-    waits_s: tuple[float, ...] = (0.5, 1.0, 2.0)
-    """The wait before each further try of the same model; empty: it is tried once."""
-    retry_after_s: float = 5.0
+    waits_s: tuple[float, ...] = (0.5, 1.0)
+    """The wait before each further try of the same model; empty: it is tried once. Claude Code itself tries ten times,
+    so this is for what passes in a moment."""
+    retry_after_s: float = 2.0
     """The longest Retry-After that is waited for; a longer one is passed on, or another model is asked."""
     breaker_failures: int = 5
     """Failures of a provider's own making, one after the other, after which it is passed over."""

@@ -87,8 +87,8 @@ TEMPLATE = """\
 # budget_per_session = 1.00
 
 [patience]
-# retries = 3                   # further tries of a busy or broken model, after 0.5, 1, 2 s; then its fallbacks
-# retry_after_s = 5             # the longest Retry-After that is waited for
+# retries = 2                   # further tries of a busy or broken model, after 0.5 and 1 s; then its fallbacks
+# retry_after_s = 2             # the longest Retry-After that is waited for
 # breaker_failures = 5          # a provider that fails so often in a row, within
 # breaker_window_s = 60         # so many seconds, is passed over where there is another, for
 # breaker_rest_s = 30

@@ -6,7 +6,7 @@ again by us, because Claude Code retries for minutes and should see it at once; 
 told of a failure that time may cure before one that it can't.
 
     the key is bad or at its limit     another key of the provider, at once
-    busy, broken, cut before content   the same model after 0.5, 1, 2 s, or after its Retry-After if that is short;
+    busy, broken, cut before content   the same model after 0.5 and 1 s, or after its Retry-After if that is short;
                                        not if the client's first ping would go out meanwhile and hide the status
     too long for the model             a model with a larger window: a fallback, or the long_context agent
     wrong in itself (400, 413, 422)    nobody: the client is told
