@@ -37,7 +37,7 @@ OFFLINE = (
 
 
 class Unavailable(Exception):
-    """It can't be had on this machine: the registry does not answer, or there is no build for its processor."""
+    """It can't be had on this machine: the registry does not answer, nothing can fetch from it, or nothing of it runs."""
 
 
 def cache_dir() -> Path:
@@ -75,6 +75,7 @@ def fetch(command: list[str], env: Mapping[str, str] | None = None) -> None:
     if done.returncode == 0:
         return
     said = (done.stderr + done.stdout).strip()
-    if any(sign in said.lower() for sign in OFFLINE):
-        raise Unavailable(f"{Path(command[0]).name} could not reach its registry: {said.splitlines()[-1]}")
+    unreached = [line for line in said.splitlines() if any(sign in line.lower() for sign in OFFLINE)]
+    if unreached:
+        raise Unavailable(f"{Path(command[0]).name} could not reach its registry: {unreached[0].strip()}")
     raise RuntimeError(f"{' '.join(command[:3])} ended with {done.returncode}:\n{said}")

@@ -50,7 +50,7 @@ def unpack(folder: Path, version: str) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise Unavailable("there is no npm on this machine to fetch it with; Node.js brings it")
-    options = ["--no-audit", "--no-fund", "--loglevel=error"]
+    options = ["--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     fetch([npm, "install", "--prefix", str(folder), *options, f"{PACKAGE}@{version}"])
 
 
