@@ -37,7 +37,7 @@ OFFLINE = (
 
 
 class Unavailable(Exception):
-    """It can't be had on this machine: the registry does not answer, nothing can fetch from it, or nothing of it runs."""
+    """It can't be had on this machine: no registry answers, nothing can fetch from it, or nothing of it runs here."""
 
 
 def cache_dir() -> Path:
