@@ -25,7 +25,7 @@ HOUSE = Path(__file__).parent.parent / "ccr_tui"
 FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("__init__", "records", "errors")),
     (5, ("cli", "app", "environment", "__main__", "commands/")),
-    (4, ("screens/", "host", "reloading")),
+    (4, ("screens/", "host", "reloading", "asking_router")),
     (3, ("store/", "demo", "player", "replay", "wiretest", "offers")),
     (
         3,

@@ -115,7 +115,7 @@ def test_a_route_of_router_mode_says_that_the_router_would_be_asked(alone: Path,
     code, out, err = call("route", "body.json")
     assert (code, out.splitlines()[0]) == (0, "b  (p/b)")
     assert "agent router, router mode, rule router" in out
-    assert "the router was not asked here; it would choose among tool, coder" in err
+    assert "the router is asked only with --ask; it chooses among tool, coder" in err
 
 
 def test_the_users_file_is_run(alone: Path, call: Any) -> None:

@@ -1,8 +1,8 @@
 """`ccr-tui route`: which model would answer a request, and why; nothing is sent.
 
-Owns how one request body is read and how the decision is shown. Must never ask a provider, nor the router model. The
-one surprise: the user's own Python file is really run, and tokens are really counted, because a live request takes the
-same path.
+Owns how one request body is read and how the decision is shown. Must never ask a provider, but for the router model
+where --ask is given. The one surprise: the user's own Python file is really run, and tokens are really counted, because
+a live request takes the same path.
 """
 
 from __future__ import annotations
@@ -27,14 +27,22 @@ if TYPE_CHECKING:
 @click.option("--trace", metavar="ID", help="A recorded request instead of a file.")
 @click.option("--header", "-H", "lines", multiple=True, metavar="NAME:VALUE", help="A header that comes with it.")
 @click.option("--explain", is_flag=True, help="Every rule that was considered, and why it passed.")
+@click.option("--ask", is_flag=True, help="Also ask the router model, where it would be asked: one paid question.")
 @settings
 @as_json
 def route(
-    flags: Mapping[str, str], file: str | None, trace: str | None, lines: tuple[str, ...], explain: bool, as_json: bool
+    flags: Mapping[str, str],
+    file: str | None,
+    trace: str | None,
+    lines: tuple[str, ...],
+    explain: bool,
+    ask: bool,
+    as_json: bool,
 ) -> None:
     """Say which model would answer a request, and why.
 
-    FILE holds the body of one request to /v1/messages; - is standard input. Nothing is sent to anybody.
+    FILE holds the body of one request to /v1/messages; - is standard input. Nothing is sent to anybody but, with --ask,
+    to the router.
     """
     if (file is None) == (trace is None):
         raise click.UsageError("name a FILE (- is standard input) or a --trace, one of them")
@@ -42,6 +50,8 @@ def route(
     body, headers = _stored(flags, trace) if trace else (_read(str(file)), {})
     question = asyncio.run(_question(config, flags, body, {**headers, **own}))
     shown = _shown(question)
+    if ask and shown["rule"] == "router":
+        shown["router"] = _asked(question)
     if as_json:
         print_json(shown)
     else:
@@ -127,13 +137,20 @@ def _shown(question: Question) -> Json:
     }
 
 
+def _asked(question: Question) -> Json:
+    """What the router says, if it is the router's to say."""
+    from ccr_tui.asking_router import ask_router
+
+    return asyncio.run(ask_router(question.config, question.body, question.headers))
+
+
 def _notes(question: Question, decision: RouteDecision) -> list[str]:
     from ccr_tui.proxy.tag import tag_of
 
     notes = list(question.config.notes)
     if decision.rule == "router":
         offered = [name for name in ("tool", "coder", "think") if name in question.config.agents]
-        notes.append(f"the router was not asked here; it would choose among {', '.join(offered) or 'nobody'}")
+        notes.append(f"the router is asked only with --ask; it chooses among {', '.join(offered) or 'nobody'}")
     if tag_of(question.body) is not None:
         notes.append("the <CCR-SUBAGENT-MODEL> tag is removed before the request is sent")
     return notes
@@ -147,5 +164,9 @@ def _print(shown: Json, explain: bool) -> None:
     if explain:
         rows = [("→" if rule == shown["rule"] else "", rule, why) for rule, why in shown["considered"]]
         table(("", "rule", "why"), rows, widest=110)
+    if router := shown.get("router"):
+        cost = "?" if router["cost_usd"] is None else f"${router['cost_usd']}"
+        click.echo(f"the router says {router['agent']} ({router['cause']}), {router['duration_ms']} ms, {cost}")
+        click.echo(f"in its own words: {safe(router['said'])}")
     for note in shown["notes"]:
         narrate(f"note: {safe(note)}")

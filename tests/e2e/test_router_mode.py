@@ -300,3 +300,12 @@ async def test_an_agent_that_a_rule_names_works_aside_and_the_tool_agent_speaks(
     assert trace.decision is not None
     assert (trace.decision.agent, trace.decision.rule) == ("tool", "ruled")
     assert trace.decision.reason == "think → tool (by_rule)"
+
+
+async def test_the_router_can_be_asked_without_a_client(cast: Cast, tmp_path: Path) -> None:
+    from ccr_tui.asking_router import ask_router
+
+    cast.plays(r=[use("think")])
+    found = await ask_router(config_of(cast, tmp_path), turn("Is it true?"), {})
+    assert (found["agent"], found["cause"], found["said"]) == ("think", "llm_classifier", use("think"))
+    assert (found["model"], found["input_tokens"], found["output_tokens"], found["cost_usd"]) == ("r", 50, 5, None)
