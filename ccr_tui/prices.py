@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 from threading import Lock
 from typing import Any, Literal, TypeAlias
@@ -153,10 +154,12 @@ def show(nanos: int | None) -> str:
     return f"{sign}${whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
+@lru_cache(maxsize=256)
 def _host(url: str) -> str:
     return (urlsplit(url).hostname or "").lower()
 
 
+@lru_cache(maxsize=256)
 def _is_local(host: str) -> bool:
     """This machine or its own network."""
     try:

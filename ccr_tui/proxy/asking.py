@@ -102,7 +102,8 @@ async def estimate(asking: Asking, job: Job, model: Model, provider: Provider, c
 
     A first 62 MB of text takes 15 s to count, everything that Claude Code sends some milliseconds.
     """
-    await asyncio.wait({counting}, timeout=COUNT_S)
+    if not counting.done():
+        await asyncio.wait({counting}, timeout=COUNT_S)
     if not counting.done():
         return len(dumps(job.body)) // CHARS_PER_TOKEN
     count = counting.result()

@@ -145,11 +145,14 @@ class Engine:
             "breakers": self._breakers.health(self._context.ticks()),
         }
 
-    async def count(self, body: Json) -> Count:
+    def count(self, body: Json) -> asyncio.Future[Count]:
         """Uncalibrated input tokens of a Messages body, counted in a thread unless little of it is new."""
-        if self._counter.news(body) <= AT_ONCE:
-            return self._counter.request(body)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._counter.request, body)
+        loop = asyncio.get_running_loop()
+        if self._counter.news(body) > AT_ONCE:
+            return loop.run_in_executor(self._threads, self._counter.request, body)
+        counted: asyncio.Future[Count] = loop.create_future()
+        counted.set_result(self._counter.request(body))
+        return counted
 
     async def estimate(self, body: Json) -> int:
         """What count_tokens answers: the count as the model that would be asked is expected to report it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from uuid import uuid4
 
 from aiohttp import web
@@ -168,6 +169,7 @@ def is_ours(request: web.Request, own: str) -> bool:
     return host in ("localhost", own) or is_address(host)
 
 
+@lru_cache(maxsize=256)
 def is_address(host: str) -> bool:
     """Whether the host is an IP address and not a name."""
     try:

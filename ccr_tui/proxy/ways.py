@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import urllib.request
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 
@@ -40,6 +41,7 @@ def proxies_in(env: Mapping[str, str]) -> dict[str, str]:
     return {name[:-6].lower(): value for name, value in ordered if name.lower().endswith("_proxy") and value}
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether the host is this machine."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -43,7 +43,7 @@ class Signal:
     is_last: bool = False
 
 
-Item = Trace | Learned | Signal
+Item = Trace | Signal
 
 
 class Writer:
@@ -62,6 +62,7 @@ class Writer:
         self._seen = 0
         self._is_closed = False
         self._queue: SimpleQueue[Item] = SimpleQueue()
+        self._learned: SimpleQueue[Learned] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ccr-tui store", daemon=True)
 
     def start(self) -> None:
@@ -77,8 +78,8 @@ class Writer:
         self._queue.put(trace)
 
     def put_calibration(self, key: str, ratio: float, n: int, error: float | None) -> None:
-        """Keep what was learned about a model's tokens; the latest for a key counts."""
-        self._queue.put(Learned(key, ratio, n, error, time.time()))
+        """Keep what was learned about a model's tokens, along with the next trace; the latest for a key counts."""
+        self._learned.put(Learned(key, ratio, n, error, time.time()))
 
     def flush(self, timeout: float | None = 10.0) -> bool:
         """Wait, at most `timeout` seconds, until what was put so far is stored or rejected. False if it took longer."""
@@ -100,7 +101,8 @@ class Writer:
         while going:
             batch = list(self._batch())
             signals = [item for item in batch if isinstance(item, Signal)]
-            self._keep([item for item in batch if not isinstance(item, Signal)])
+            learned = [self._learned.get_nowait() for _ in range(self._learned.qsize())]
+            self._keep([*learned, *(item for item in batch if isinstance(item, Trace))])
             going = not any(signal.is_last for signal in signals)
             if not going:
                 self._connection.close()

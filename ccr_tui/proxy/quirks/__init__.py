@@ -116,6 +116,19 @@ def facts_for(provider: Provider, model: Model) -> Facts:
 
     Raises ConfigError, which names the key, for a family or a quirk that does not exist or has the wrong kind of value.
     """
+    made = _made.get(id(model))
+    if made is None or made[:2] != (model, provider):
+        made = _made[id(model)] = (model, provider, _facts(provider, model))
+        while len(_made) > 256:
+            del _made[next(iter(_made))]
+    return made[2]
+
+
+_made: dict[int, tuple[Model, Provider, Facts]] = {}
+"""Facts by the identity of their model: asked for several times in each request."""
+
+
+def _facts(provider: Provider, model: Model) -> Facts:
     facts = _known(_family(provider, model), model.id)
     own = {key: value for key in ("context", "max_output") if (value := getattr(model, key)) is not None}
     return replace(facts, **{**own, **_overrides(model)}) if own or model.quirks else facts
