@@ -8,6 +8,7 @@ while the shell is in sight, whatever ended the app.
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
 import tempfile
@@ -32,6 +33,7 @@ from ccr_tui.errors import CcrError
 from ccr_tui.host import House
 from ccr_tui.screens import show
 from ccr_tui.screens.ask import Answer, Ask
+from ccr_tui.screens.flip import SAYS
 from ccr_tui.screens.help import HelpScreen
 from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
@@ -102,6 +104,8 @@ class CcrApp(App[None]):
     def _configured(self, news: str) -> None:
         """The configuration has changed, by whomever, or could not be taken."""
         wrong = self.house.problem is not None
+        if re.match(r"The configuration changed: mode[.,]", news):
+            news = f"{news} {SAYS[self.house.engine.config.mode]}."
         severity: SeverityLevel = "error" if wrong else "information"
         self.notify(show.harmless(news), severity=severity, timeout=12 if wrong else 5, markup=False)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 
-from ccr_tui.config import Config, Model, keys
+from ccr_tui.config import Config, Model, Provider, keys
 from ccr_tui.errors import ConfigError
 from ccr_tui.presets import hint
 from ccr_tui.prices import Book
@@ -42,6 +42,11 @@ def offers(config: Config, at: float) -> dict[str, Offer]:
     """What every model offers at `at` (seconds since the epoch), by our names. Blocks."""
     book = Book({name: model.price for name, model in config.models.items() if model.price})
     return {name: _offer(config, book, model, at) for name, model in config.models.items()}
+
+
+def preview(config: Config, provider: Provider, id: str, at: float) -> Offer:
+    """What a model that is not configured yet would offer. Blocks."""
+    return _offer(config, Book(), Model(id, provider.name, id), at)
 
 
 def _offer(config: Config, book: Book, model: Model, at: float) -> Offer:

@@ -7,7 +7,9 @@ that waits for the person, so it runs in a worker of the screen.
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ from ccr_tui import editing, presets, values
 from ccr_tui.config import Model, Provider
 from ccr_tui.editing import Edit
 from ccr_tui.errors import ConfigError
+from ccr_tui.offers import Offer, preview
 from ccr_tui.prices import parse_usd_per_million, usd
 from ccr_tui.records import Price
 from ccr_tui.screens import show
@@ -102,7 +105,10 @@ def dollars(value: str) -> float | int | None:
     """US dollars per million tokens, as TOML has it; nothing is None. Raises ValueError."""
     if not value:
         return None
-    number = float(usd(parse_usd_per_million(value)) or 0)
+    try:
+        number = float(usd(parse_usd_per_million(value)) or 0)
+    except ValueError:
+        raise ValueError("must be US dollars per million tokens, such as 0.15") from None
     return int(number) if number.is_integer() else number
 
 
@@ -197,6 +203,7 @@ async def describe_model(desk: Desk, provider: Provider, id: str) -> None:
     """Its name here and its numbers; the first model of all becomes the default agent's."""
     config = desk.house.engine.config
     short = id.rpartition("/")[2] or id
+    offer = await asyncio.to_thread(preview, config, provider, id, time.time())
 
     async def save(given: Values) -> None:
         fields = model_values(given)
@@ -209,7 +216,7 @@ async def describe_model(desk: Desk, provider: Provider, id: str) -> None:
         Field("name", "name", short if short not in config.models else "", "What it is called here.",
               check=new_name(config.models)),
         Field("id", "id", id, f"What {provider.name} calls it.", check=values.text),
-        *number_fields(desk, None),
+        *number_fields(None, offer),
     ]  # fmt: skip
     await desk.fill(f"Add {show.harmless(id)}", fields, save)
 
@@ -228,9 +235,8 @@ def model_values(given: Values) -> dict[str, Any]:
     }
 
 
-def number_fields(desk: Desk, model: Model | None) -> list[Field]:
+def number_fields(model: Model | None, offer: Offer | None) -> list[Field]:
     """Window, longest answer and price; what is known anyway stands there in grey."""
-    offer = desk.seen.offers.get(model.name) if model else None
     price = model.price if model else None
     listed = offer.price if offer and price is None else None
     known = "Empty takes what is known of it."
@@ -291,7 +297,7 @@ async def change_model(desk: Desk, model: Model) -> None:
         return
     fields = [
         Field("id", "id", model.id, f"What {provider.name} calls it.", check=values.text),
-        *number_fields(desk, model),
+        *number_fields(model, desk.seen.offers.get(model.name)),
     ]
 
     async def save(given: Values) -> None:

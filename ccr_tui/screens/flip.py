@@ -26,23 +26,21 @@ async def flip(app: App[Any], house: House, demo: bool) -> None:
         app.notify(missing, title="Router mode is not possible yet", severity="warning", timeout=10, markup=False)
         return
     origin = config.origins.get("mode", "")
-    if demo or (origin and origin != "config.toml"):
-        house.hold(mode=wanted)
-        why = "the demo saves nothing" if demo else "" if origin == "here" else f"{origin} wins over config.toml"
-        kept = f"Until ccr-tui ends{f': {why}' if why else ''}."
-    else:
+    if not demo and origin in ("", "config.toml"):
         try:
-            await house.edit(editing.mode(wanted))
+            await house.edit(editing.mode(wanted))  # the app says what has changed
         except ConfigError as error:
             app.notify(f"The mode stays {config.mode}: {error}", severity="error", timeout=12, markup=False)
-            return
-        kept = "Saved in config.toml."
-    app.notify(f"{SAYS[wanted]} {kept}", title=f"{wanted.capitalize()} mode", timeout=6, markup=False)
+        return
+    house.hold(mode=wanted)
+    why = "the demo saves nothing" if demo else f"{origin} wins over config.toml"
+    kept = f"until ccr-tui ends{'' if origin == 'here' else f': {why}'}"
+    app.notify(f"{SAYS[wanted]}, {kept}.", title=f"{wanted.capitalize()} mode", timeout=6, markup=False)
 
 
 SAYS = {
-    "normal": "The default agent answers, from the next request on.",
-    "router": "The router is asked who works, from the next request on.",
+    "normal": "The default agent answers from the next request on",
+    "router": "The router is asked who works from the next request on",
 }
 
 

@@ -53,7 +53,7 @@ class ModelsScreen(Screen[None]):
             "x,delete", "remove", "Remove", key_display="x", tooltip="Remove the provider or model, free the agent"
         ),
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
-        Binding("tab", "app.focus_next", "Side", tooltip="To the models, the agents, the page"),
+        Binding("tab", "app.focus_next", "Side", show=False, tooltip="To the models, the agents, the page"),
         Binding("shift+tab", "app.focus_previous", "Side before", show=False),
         Binding("r", "again", "Read again", show=False, tooltip="Read prices, keys and tests again"),
     ]
@@ -80,6 +80,7 @@ class ModelsScreen(Screen[None]):
         self.seen: Seen | None = None
         self._of: Config | None = None
         self._side = self.offers
+        self._adding = False
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -95,8 +96,8 @@ class ModelsScreen(Screen[None]):
         """Look for what there is, and whether it changes."""
         self.problem.display = False
         self.problem.border_title = "The configuration has a problem"
-        self.offers.border_subtitle = "a adds · t tests"
-        self.agents.border_subtitle = "⏎ chooses"
+        self.offers.border_subtitle = "a adds · e edits · x removes · t tests"
+        self.agents.border_subtitle = "tab · ⏎ chooses · x frees"
         self.offers.focus()
         self.set_interval(LOOK_S, self._look)
         self._look()
@@ -133,8 +134,11 @@ class ModelsScreen(Screen[None]):
     @on(Read)
     def _show(self, read: Read) -> None:
         seen = self.seen = read.seen
-        first = not self.offers.rows
+        before = {row.key for row in self.offers.rows}
+        first = not before
         self.offers.put(offer_rows(seen))
+        if self._adding and (new := [row.key for row in self.offers.rows if row.key not in before]):
+            self.offers.select(new[-1])
         self.agents.put(agent_rows(seen))
         count, at = len(seen.config.models), len(seen.config.providers)
         self.offers.border_title = f"Models · {count} at {at} provider{'s' * (at != 1)}"
@@ -223,7 +227,7 @@ class ModelsScreen(Screen[None]):
 
     def action_add(self) -> None:
         """A provider or a model."""
-        provider = self._provider()
+        provider, self._adding = self._provider(), True
         self._change(lambda desk: changing.add(desk, provider))
 
     def action_change(self) -> None:
@@ -250,3 +254,7 @@ class ModelsScreen(Screen[None]):
             self.app.notify(said, severity="warning", markup=False)
         elif self.seen is not None:
             await steps(Desk(self.app, self.house, self.seen))
+            self.set_timer(2 * LOOK_S, self._added)
+
+    def _added(self) -> None:
+        self._adding = False

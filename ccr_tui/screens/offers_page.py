@@ -92,8 +92,9 @@ def _price(price: Price | None) -> list[Piece]:
         parts.append(f"{show.money(price.cache_read)} cached")
     if price.cache_write is not None:
         parts.append(f"{show.money(price.cache_write)} into the cache")
-    basis = {"user": "your own", "reported": "as the provider reports", "list": "list"}.get(price.basis, "")
-    told_by = " ".join(part for part in (basis, show.harmless(price.source), price.since) if part)
+    basis = {"user": "your own", "reported": "as the provider reports"}.get(price.basis, "")
+    since = f"since {price.since}" if price.since else ""
+    told_by = ", ".join(part for part in (basis, show.harmless(price.source), since) if part)
     return [(" · ".join(parts), "money"), (" per million tokens", ""), (f" · {told_by}", "muted")]
 
 

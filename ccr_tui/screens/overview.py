@@ -10,9 +10,12 @@ from ccr_tui.records import Attempt, Price, Trace, Usage
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
+from ccr_tui.screens.route import parts_of
 
 NAME = 20
 """Columns of the names at the left."""
+MANY = 3
+"""Attempts above which only the answer's is drawn in its parts."""
 
 
 def overview_document(trace: Trace, width: int) -> Document:
@@ -60,7 +63,10 @@ def _summary(page: Document, trace: Trace) -> None:
     )
     if decision is not None:
         agent = (decision.agent, AGENT_INKS.get(decision.agent, ""))
-        page.put(("route      ", "muted"), f"{decision.mode} · ", agent, f" · {show.harmless(decision.rule)}")
+        why = f" · {show.harmless(decision.reason)}" if parts_of(decision)[1] else ""
+        page.put(
+            ("route      ", "muted"), f"{decision.mode} · ", agent, f" · {show.harmless(decision.rule)}{why}", hang=11
+        )
     where = [trace.kind, *(f"{k} {show.harmless(v)}" for k, v in _places(trace) if v)]
     page.put(("from       ", "muted"), " · ".join(where), hang=11)
 
@@ -94,7 +100,7 @@ SPAN_INKS = {"wait": "warn", "stream": "good", "connect": "link", "parse": "mute
 def bars_of(trace: Trace) -> list[Bar]:
     """The trace's own spans, and where there is more than one attempt, each attempt with its parts."""
     several = len(trace.attempts) > 1
-    taken = {"connect", "wait", "stream"} if several else set()
+    taken = {"connect", "wait", "stream", "translate"} if several else set()
     bars = [(name, a, b, SPAN_INKS.get(name, "")) for name, a, b in trace.spans if name not in taken]
     seen = {name for name, _, _, _ in bars}
     for attempt in trace.attempts:
@@ -102,7 +108,8 @@ def bars_of(trace: Trace) -> list[Bar]:
         if several:
             label = f"{attempt.n} {attempt.purpose} {show.model(attempt.model)}"
             bars.append((label, parts[0][1], parts[-1][2], "bad" if attempt.failure else "strong"))
-            bars += [("  " + name, a, b, ink) for name, a, b, ink in parts]
+            if len(trace.attempts) <= MANY or attempt is trace.answer:
+                bars += [("  " + name, a, b, ink) for name, a, b, ink in parts]
         else:
             bars = sorted([*bars, *(part for part in parts if part[0] not in seen)], key=lambda bar: bar[1:3])
     return bars
@@ -191,12 +198,38 @@ def _cost(page: Document, trace: Trace) -> None:
     known = [a.cost for a in trace.attempts if a.cost is not None]
     total = show.money(sum(known)) if len(known) == len(trace.attempts) else "?"
     _heading(page, "Cost", total)
+    _by_part(page, trace)
     for attempt in trace.attempts:
         if len(trace.attempts) > 1:
             page.put((f"{attempt.n} {attempt.purpose} {show.harmless(attempt.model)}", "strong"))
         _attempt_cost(page, attempt)
 
 
+def _by_part(page: Document, trace: Trace) -> None:
+    """What each part of the work cost, the router's own first: where more than the answer was paid for."""
+    parts = {purpose: [a for a in trace.attempts if a.purpose == purpose] for purpose in PARTS}
+    parts = {purpose: attempts for purpose, attempts in parts.items() if attempts}
+    if len(parts) < 2:
+        return
+    total = sum(attempt.cost or 0 for attempt in trace.attempts)
+    page.put((_cells("part", "calls", "time", "cost", "share"), "muted"))
+    for purpose, attempts in parts.items():
+        costs = [attempt.cost for attempt in attempts]
+        cost = None if None in costs else sum(c for c in costs if c)
+        name, ink = PARTS[purpose]
+        took = show.duration(sum(attempt.duration_ms for attempt in attempts))
+        share = "?" if cost is None else show.percent(cost, total)
+        page.put((f"{name:{NAME}}", ink), _cells("", str(len(attempts)), took, show.money(cost), share)[NAME:])
+    page.put("")
+
+
+PARTS: dict[str, tuple[str, str]] = {
+    "route": ("router", "router"),
+    "think": ("think", "think"),
+    "code": ("coder", "coder"),
+    "answer": ("answer", "strong"),
+}
+"""Purposes of attempts, as they are named, and their inks."""
 BASIS = {
     "reported": "as the provider reported it",
     "list": "by list price",

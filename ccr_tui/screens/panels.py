@@ -142,7 +142,7 @@ class TodayPanel(Panel):
         cached = f" {show.percent(today.cached_share, 1)}" if today.cached_share is not None else " –"
         graph = show.sparkline(list(today.per_hour), min(24, room))
         return [
-            [(" spent     ", "muted"), (show.money(today.spent), "money"), *unpriced(today)],
+            [(" spent     ", "muted"), (show.money(today.spent), "money"), *unpriced(today), *router(today)],
             [
                 (" tokens    ", "muted"),
                 (tokens(today), ""),
@@ -157,9 +157,11 @@ class TodayPanel(Panel):
         line: Pieces = [(" Today ", "title"), (show.money(today.spent), "money"), *unpriced(today)]
         room = self.size.width - sum(len(text) for text, _ in line)
         cached = show.percent(today.cached_share, 1) if today.cached_share is not None else "–"
+        of_router = [(f"router {show.money(today.router_cost)}", "")] if today.router_cost else []
         for part in (
             (f"{today.requests} request{'s' * (today.requests != 1)}", ""),
             (failed(today)[0] + " failed", failed(today)[1]),
+            *of_router,
             (f"{cached} cached", ""),
             (tokens(today), ""),
         ):
@@ -179,6 +181,11 @@ def tokens(today: Today) -> str:
 def unpriced(today: Today) -> Pieces:
     """How many requests have no known price: the sum leaves them out, and must say so."""
     return [(f" + {today.unpriced} × ?", "warn")] if today.unpriced else []
+
+
+def router(today: Today) -> Pieces:
+    """What asking the router cost of it, if anything."""
+    return [(" · router ", "muted"), (show.money(today.router_cost), "money")] if today.router_cost else []
 
 
 def failed(today: Today) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from textual.widgets import Input
 
 from ccr_tui.errors import CcrError, ProxyError
 from ccr_tui.screens import show
-from ccr_tui.screens.panels import Panel
+from ccr_tui.screens.form import Note
 from ccr_tui.screens.roster import Pieces, Roster, Row
 
 
@@ -50,20 +50,20 @@ class Filter(Input):
     ]
 
 
-class Word(Panel):
-    """One line about what goes on."""
+class Word(Note):
+    """A sentence about what goes on, if anything does."""
 
-    said: tuple[str, str] = ("", "")
-
-    def lines(self) -> list[list[tuple[str, str]]]:
-        """The line."""
-        return [[(show.fit(" " + self.said[0], self.size.width), self.said[1])]]
+    least = 1
 
     def say(self, words: str, ink: str = "muted") -> None:
-        """Another line."""
-        self.said = words, ink
+        """Other words; none hides it."""
         self.display = bool(words)
-        self.look()
+        super().say(words, ink)
+
+    def on_resize(self) -> None:
+        """Another width wraps otherwise."""
+        super().on_resize()
+        self.say(self.words, self.ink_name)
 
 
 class Pick(ModalScreen[list[str] | None]):

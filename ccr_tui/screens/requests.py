@@ -24,9 +24,10 @@ AGENTS = {"background": "bg", "long_context": "long", "web_search": "web"}
 
 def layout(width: int) -> Sequence[Column]:
     """The columns for a width."""
+    wide = 10 if width >= 96 else 7
     fixed = [
         Column("time", 8, lambda row: (show.clock(row.started_at, time.time()), "muted")),
-        Column("agent", 7, agent),
+        Column("agent", wide, lambda row: agent(row, wide)),
         Column("in", 6, lambda row: (_tokens(row, _prompt(row)), ""), right=True),
         Column("cached", 6, cached, right=True),
         Column("out", 6, lambda row: (_tokens(row, row.output_tokens if row.usage_basis else None), ""), right=True),
@@ -82,12 +83,23 @@ def names_of(row: TraceRow, width: int) -> Cell:
     return f"{asked} → {answered}", "warn" if row.outcome == "cancelled" else ""
 
 
-def agent(row: TraceRow) -> Cell:
-    """The agent that the router chose; in Normal mode what kind of request it was."""
+def agent(row: TraceRow, width: int = 10) -> Cell:
+    """The agent that the router chose, and who worked before it; in Normal mode what kind of request it was."""
     name = row.agent or ""
     if name in ("", "default"):
         return KINDS.get(row.kind, row.kind), "muted"
-    return show.harmless(AGENTS.get(name, name)), AGENT_INKS.get(name, "")
+    return path(row, width), AGENT_INKS.get(name, "")
+
+
+def path(row: TraceRow, width: int) -> str:
+    """think→tool; shorter where that does not fit: th→tool, and 2→tool for two before it."""
+    last = show.harmless(AGENTS.get(row.agent or "", row.agent or ""))
+    before = ["coder" if hop == "code" else hop for hop in row.hops.split(",") if hop]
+    for names in (before, [name[:2] for name in before], [str(len(before))]):
+        whole_path = "→".join([*names, last])
+        if len(whole_path) <= width:
+            return whole_path
+    return last
 
 
 def _prompt(row: TraceRow) -> int | None:
@@ -164,8 +176,10 @@ class Requests:
     filter: Filter | None = None
 
     def rows(self, before: int | None, limit: int) -> list[TraceRow]:
-        """Newest first, below `before`."""
-        return self.reader.rows(self.filter, before, limit)
+        """Newest first, below `before`; those of Router mode with who worked before."""
+        rows = self.reader.rows(self.filter, before, limit)
+        hops = self.reader.hops([row.n for row in rows if row.attempts > 1 and row.mode == "router"])
+        return [replace(row, hops=hops[row.n]) if row.n in hops else row for row in rows]
 
     def count(self) -> int:
         """How many pass the filter."""

@@ -86,7 +86,7 @@ class TraceScreen(Screen[None]):
             "conversation": Viewer(id="conversation"),
             "received": Viewer(id="received"),
             "sent": Viewer(id="sent", empty="nothing was sent"),
-            "route": Viewer(id="route", still=True),
+            "route": Viewer(id="route"),
             "stream": Viewer(id="stream", still=True),
         }
         self.titles = {"overview": "Overview", "conversation": "Conversation", "route": "Route", "stream": "Stream"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -45,6 +45,8 @@ SELECT t.request_id, t.reply_id, r.data, r.raw FROM trace t JOIN record r ON r.t
 STEPS = """
 SELECT a.sent_id, s.data FROM attempt a LEFT JOIN stream s ON s.attempt = a.id WHERE a.trace = ? ORDER BY a.id
 """
+
+HOPS = "SELECT trace, purpose FROM attempt WHERE trace IN ({marks}) AND purpose IN ('think', 'code') ORDER BY id"
 
 
 class Reader:
@@ -93,6 +95,20 @@ class Reader:
                 with self._reading() as db:
                     trace = self._trace(db, at)
                 yield trace
+
+    def hops(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Of these requests, who worked before the agent that answered, as `TraceRow.hops` has it; others are left out.
+
+        Lists do not ask for it by themselves: it reads the attempts.
+        """
+        marks = ",".join("?" * len(numbers))
+        found: dict[int, str] = {}
+        if not numbers:
+            return found
+        with self._reading() as db:
+            for n, purpose in db.execute(HOPS.format(marks=marks), list(numbers)):
+                found[n] = f"{found[n]},{purpose}" if n in found else purpose
+        return found
 
     def search(self, text: str, limit: int = 50) -> list[TraceRow]:
         """Requests that brought a message with these words, newest first, each with a snippet of it.

@@ -56,13 +56,17 @@ class TraceRow:
     router_cost: int | None
     attempts: int
     kind: str
+    hops: str = ""
+    """Router mode: who worked before the agent that answered, in order, such as "think,code"."""
     snippet: str | None = None
     """What a search found, in its surroundings."""
 
     def as_json(self) -> dict[str, Any]:
         """What `traces ls --json` prints."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        shown = {_JSON_NAMES.get(name, name): value for name, value in given.items() if name not in ("n", "snippet")}
+        shown = {
+            _JSON_NAMES.get(name, name): value for name, value in given.items() if name not in ("n", "hops", "snippet")
+        }
         shown |= {
             "started_at": iso(self.started_at),
             "cost_usd": usd(self.cost),
@@ -71,6 +75,7 @@ class TraceRow:
         return shown if self.snippet is None else shown | {"snippet": self.snippet}
 
 
+_NOT_JSON = ("n", "hops", "snippet")
 _JSON_NAMES = {"cost": "cost_usd", "router_cost": "router_cost_usd"}
 
 

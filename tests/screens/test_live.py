@@ -340,7 +340,8 @@ async def test_both_themes_draw_with_their_own_colours(tmp_path: Path) -> None:
 
 
 async def test_every_key_of_the_footer_does_something(tmp_path: Path) -> None:
-    async with opened(tmp_path, size=(80, 24), traces=day(3)) as (_, pilot):
+    held = replace(ROUTER, origins={"mode": "environment ENABLE_ROUTER"})
+    async with opened(tmp_path, held, (80, 24), day(3)) as (_, pilot):
         footer = shown(pilot).split("\n")[-1]
         assert "⏎ open  / filter  m mode  4 models" in footer
         assert "? help  ^p palette  q quit" in footer

@@ -210,10 +210,104 @@ def test_the_route_has_every_rule_and_every_hop() -> None:
     shown = text(route_document(ROUTED))
     assert "· image      none" in shown
     assert "✓ consulted  it is a plan" in shown
-    assert "✓ 1 route   qwen-3b at dashscope · 200 · 0.30 s · $0.00001" in shown
-    assert "asked    Which ␛ agent?" in shown
-    assert "✗ 2 answer  qwen-max at dashscope · 503" in shown
+    assert "✓ 1 route    qwen-3b at dashscope · 200 · 0.30 s · 10.0k in · 200 out · $0.00001" in shown
+    assert "question  Which ␛ agent?" in shown
+    assert "✗ 2 answer   qwen-max at dashscope · 503" in shown
     assert "Overloaded." in shown
+
+
+QUESTION = {
+    "messages": [
+        {"role": "system", "content": "You dispatch work."},
+        {"role": "user", "content": "The request:\nfix \x1b it\n\n3 messages so far."},
+    ]
+}
+
+
+def dispatched(*steps: tuple[str, str], calls: str) -> Trace:
+    """A turn of Router mode: its steps as the decision has them, and its calls by their purposes."""
+    rules = (("pinned", "no header"), ("router", "a turn begins"))
+    made = [
+        attempt(n, purpose=purpose, model=purpose, sent=QUESTION if purpose == "route" else {}, cost=n * 1_000_000)
+        for n, purpose in enumerate(calls.split(), 1)
+    ]
+    return trace(
+        decision=RouteDecision("router", "tool", "qwen", "router", "how it came", (), (*rules, *steps)),
+        attempts=tuple(made),
+    )
+
+
+CONSULTED = dispatched(
+    ("router", 'think: llm_classifier: {"use": "thinker"}'),
+    ("think", "44 characters"),
+    ("router", "tool: parse_failure_fallback: I would\nrather not."),
+    calls="route think route route answer",
+)
+
+
+def test_each_consultation_has_its_question_its_answer_and_what_it_was_taken_for() -> None:
+    shown = text(route_document(CONSULTED))
+    assert "Router  asked 3 times · 5.4 s · $0.008" in shown
+    order = [
+        "✓ 1 asked    route",
+        "question  fix ␛ it",
+        'answered  {"use": "thinker"}',
+        "means     think · as the router said (llm_classifier)",
+        "✓ 2 think    think",
+        "gave      44 characters for the next",
+        "✓ 3 asked",
+        "✓ 4 asked",
+        "answered  I would",
+        "rather not.",
+        "means     tool · no agent can be read from it, so the tool agent goes on (parse_failure_fallback)",
+        "✓ 5 answer",
+        "· pinned  no header",
+        "✓ router  a turn begins",
+    ]
+    places = [shown.index(words) for words in order]
+    assert places == sorted(places)
+    assert shown.count("a turn begins") == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "calls", "shown"),
+    [
+        ('tool: router_cache: {"use": "tool"}', "answer", "· not asked   tool · it was asked the very same before"),
+        ("tool: router_timeout_fallback", "route answer", "answered  nothing"),
+        ("tool: router_error_fallback: cast said 400", "route answer", "it could not be asked"),
+        ("tool: max_hops_reached", "answer", "it was asked routing.max_hops times"),
+        ("tool: a_new_cause", "answer", "tool · a_new_cause"),
+    ],
+    ids=["remembered", "late", "refused", "enough", "unknown"],
+)
+def test_a_router_without_a_verdict_says_why(told: str, calls: str, shown: str) -> None:
+    assert shown in text(route_document(dispatched(("router", told), calls=calls)))
+
+
+def test_an_agent_that_gave_nothing_is_said() -> None:
+    steps = (("router", "think: llm_classifier: think"), ("think", "think_failed_fallback"))
+    assert "it gave nothing, so the tool agent goes on" in text(
+        route_document(dispatched(*steps, calls="route think answer"))
+    )
+
+
+def test_the_routers_question_is_folded_below_its_first_line() -> None:
+    page = route_document(CONSULTED)
+    heads = [page.lines[at] for at in sorted(page.folded)]
+    assert [head.closed.strip() for head in heads] == ["question  fix ␛ it  ▸"] * 2
+    assert "You dispatch work." not in text(page)
+    assert "You dispatch work." in text(replace(page, folded=frozenset()))
+
+
+def test_the_overview_says_what_each_part_of_the_work_cost() -> None:
+    lines = text(overview_document(CONSULTED, 100)).split("\n")
+    parts = [line.split() for line in lines if line.startswith(("router  ", "think  ", "answer  "))]
+    assert parts == [
+        ["router", "3", "5.4", "s", "$0.008", "53%"],
+        ["think", "1", "1.8", "s", "$0.002", "13%"],
+        ["answer", "1", "1.8", "s", "$0.005", "33%"],
+    ]
+    assert any("route      router · tool · router · how it came" in line for line in lines)
 
 
 def test_a_route_that_was_never_decided_says_why() -> None:
