@@ -58,6 +58,7 @@ class Reloading:
             self.problem = f"The configuration was changed and is wrong, so the old one stays: {wrong}"
         else:
             config, self.problem = adopt(before, found)
+            config = self._with_held(config)
             if config != before:
                 self._engine.swap(config)
                 self._price()

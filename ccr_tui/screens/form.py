@@ -61,8 +61,13 @@ class Note(Panel):
         """Other words."""
         self.words, self.ink_name = words, ink
         rows = len(self.lines()) if self.size.width else 1
-        self.styles.height = max(self.least, min(6, rows))
+        self.styles.height = max(self.least, min(6, rows)) + self.gutter.height
         self.look()
+
+    def on_resize(self) -> None:
+        """Another width wraps otherwise."""
+        super().on_resize()
+        self.say(self.words, self.ink_name)
 
 
 class Form(ModalScreen[bool]):

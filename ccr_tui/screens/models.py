@@ -143,7 +143,8 @@ class ModelsScreen(Screen[None]):
         count, at = len(seen.config.models), len(seen.config.providers)
         self.offers.border_title = f"Models · {count} at {at} provider{'s' * (at != 1)}"
         origin = seen.config.origins.get("mode", "")
-        by = "" if origin in ("", "config.toml") else f" ({'until the end' if origin == 'here' else origin})"
+        short = {"environment": "env", ".env": ".env", "flag": "flag", "here": "held here"}
+        by = f" ({short[word]})" if (word := origin.partition(" ")[0]) in short else ""
         self.agents.border_title = escape(f"Agents · {seen.config.mode.upper()}{by}")
         if first and seen.config.models:
             names = seen.config.agents.get("default", ())

@@ -60,11 +60,6 @@ class Word(Note):
         self.display = bool(words)
         super().say(words, ink)
 
-    def on_resize(self) -> None:
-        """Another width wraps otherwise."""
-        super().on_resize()
-        self.say(self.words, self.ink_name)
-
 
 class Pick(ModalScreen[list[str] | None]):
     """Its result is what was chosen, first things first; None if nothing was."""
