@@ -28,6 +28,8 @@ class Servers:
     think: str
     small: str
     """512 tokens of context, one slot, and a key."""
+    route: str
+    """A router that always names the thinking agent."""
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +41,7 @@ def servers() -> Iterator[Servers]:
                 tools=stack.enter_context(llama.server("tools", context=2048, slots=2)),
                 think=stack.enter_context(llama.server("think", context=1024, slots=1)),
                 small=stack.enter_context(llama.server("tools", context=512, slots=1, key=KEY)),
+                route=stack.enter_context(llama.server("route", context=2048, slots=1)),
             )
         except Unavailable as why:
             pytest.skip(f"llama.cpp's server: {why}")
