@@ -4,26 +4,23 @@ Claude Code sends its whole conversation in each turn, and a turn should cost wh
 system blocks of a body become parts, and whoever works something out about a part (its tokens, its name in the store,
 what it is for another provider) leaves it there and finds it in the next turn.
 
-Owns `Part`, and the memory by which parts are recognised. Must never change a value: a part is a dict like any other,
+Owns `Part`; `memory.py` recognises them. Must never change a value: a part is a dict like any other,
 only known. The one surprise: parts are told apart by their bytes, because Python takes 1, 1.0 and True for equal and
 pays no heed to the order of keys, and JSON does.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import orjson
 
 from ccr_tui.records import Json
-from ccr_tui.wire import dumps, loads
+from ccr_tui.wire import dumps
 
 LISTS = ("tools", "system", "messages")
 """The top-level keys whose elements are parts."""
-MEMORY = 8 * 1024 * 1024
-"""Bytes of JSON that are remembered, some ten long conversations; as objects they take about as much again."""
 
 
 class Part(dict[str, Any]):
@@ -43,45 +40,6 @@ class Part(dict[str, Any]):
 
     # A change would be one in every body that holds the part, and unknown to its JSON.
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _fixed
-
-
-class Memory:
-    """The parts of late, the least recently used forgotten first. For one thread."""
-
-    def __init__(self, limit: int = MEMORY) -> None:
-        self._limit = limit
-        self._size = 0
-        self._parts: OrderedDict[bytes, Part] = OrderedDict()
-
-    def read(self, raw: bytes) -> Json:
-        """The body that the bytes hold, in parts. Raises ValueError for what is no JSON."""
-        body = loads(raw)
-        if isinstance(body, dict):
-            for key in LISTS:
-                if isinstance(body.get(key), list):
-                    body[key] = [self.part(value) for value in body[key]]
-        return body
-
-    def part(self, value: Json) -> Json:
-        """The value as a part, the one of before if there was one; what is no object, or can't be written, as it is."""
-        if type(value) is not dict:
-            return value
-        try:
-            data = dumps(value)
-        except RecursionError:
-            return value
-        known = self._parts.get(data)
-        if known is None:
-            return self._keep(Part(value, data))
-        self._parts.move_to_end(data)
-        return known
-
-    def _keep(self, part: Part) -> Part:
-        self._parts[part.data] = part
-        self._size += len(part.data)
-        while self._size > self._limit:
-            self._size -= len(self._parts.popitem(last=False)[0])
-        return part
 
 
 def written(body: Mapping[str, Any]) -> bytes:

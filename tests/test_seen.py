@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import generated
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ccr_tui import chunks, wire
+from ccr_tui.memory import Memory
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.records import Json
-from ccr_tui.seen import Memory, Part, written
+from ccr_tui.seen import Part, written
 from ccr_tui.tokens import Counter
 
 
@@ -44,6 +47,75 @@ def test_what_a_turn_repeats_is_recognised_and_makes_no_difference(counter: Coun
         assert counter.request(read) == counter.request(body)
         assert chunks.split(read) == chunks.split(body)
         before = read["messages"]
+
+
+def compact(body: Json) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def spaced(body: Json) -> bytes:
+    return json.dumps(body).encode()
+
+
+FORMS = [compact, spaced, lambda body: json.dumps(body, indent=1).encode()]
+
+
+def outcome(read: Callable[[bytes], Json], raw: bytes) -> str:
+    """What comes of reading: the value to its last digit, or that it is refused."""
+    try:
+        return json.dumps(read(raw))
+    except ValueError as error:
+        return f"refused: {error}"
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["compact", "spaced", "indented"])
+@given(
+    bodies=generated.sessions(), at=st.floats(0, 1), odd=st.sampled_from([b"", b",", b"]", b'"', b"\\", b"1", b"\xff"])
+)
+@settings(max_examples=8, deadline=None)
+def test_a_turn_is_read_as_if_nothing_had_come_before(
+    form: Callable[[Json], bytes], bodies: list[Json], at: float, odd: bytes
+) -> None:
+    memory = Memory()
+    for body in (*bodies, *bodies[::-1]):
+        raw = form(body)
+        assert outcome(memory.read, raw) == outcome(wire.loads, raw)
+        place = int(at * len(raw))
+        for broken in (raw[:place], raw[:place] + odd + raw[place + 1 :]):
+            assert outcome(memory.read, broken) == outcome(wire.loads, broken)
+
+
+TALK = [message(n=n) for n in range(6)]
+CUNNING = [
+    pytest.param(compact({"messages": TALK})[:-1] + b',"messages":[1]}', id="messages twice, the last counts"),
+    pytest.param(compact({"messages": TALK})[:-1] + b"," + compact({"messages": TALK})[1:], id="the same twice"),
+    pytest.param(compact({"tools": [{"messages": TALK}], "messages": [1]}), id="in a tool"),
+    pytest.param(compact({"system": json.dumps({"messages": TALK}), "messages": TALK[:2]}), id="in a text"),
+    pytest.param(b"[" + compact({"messages": TALK}) + b"]", id="in a list"),
+    pytest.param(compact({"messages": TALK})[:-2] + b",]}", id="a comma too many"),
+    pytest.param(compact({"messages": TALK})[:-2] + b"}", id="no end"),
+    pytest.param(compact({"messages": TALK}) + b"x", id="something behind"),
+    pytest.param(b"\xef\xbb\xbf" + compact({"messages": TALK}), id="a byte order mark"),
+]
+
+
+@pytest.mark.parametrize("raw", CUNNING)
+def test_a_beginning_is_cut_out_only_where_it_is_one(raw: bytes) -> None:
+    memory = Memory()
+    for before in (TALK, [*TALK, message(n=7)]):
+        memory.read(compact({"messages": before}))
+        assert outcome(memory.read, raw) == outcome(wire.loads, raw)
+
+
+def test_what_is_known_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, parsed = Memory(), list[int]()
+    monkeypatch.setattr("ccr_tui.memory.loads", lambda raw: parsed.append(len(raw)) or wire.loads(raw))
+    long = [message(n=n, text="word " * 500) for n in range(40)]
+    for form in (compact, spaced):
+        for count in (30, 31, 40):
+            memory.read(form({"model": "m", "messages": long[:count], "tools": []}))
+    assert parsed[0] > 70_000
+    assert all(size < 30_000 for size in (*parsed[1:3], *parsed[4:]))
 
 
 PAIRS = [

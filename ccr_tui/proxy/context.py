@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ccr_tui.config import Config
 from ccr_tui.feed import Feed
+from ccr_tui.memory import Memory
 from ccr_tui.prices import Book
 from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.consult import Verdict
@@ -22,7 +23,6 @@ from ccr_tui.proxy.guards import Pace, Spent
 from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.upstream import Upstreams
 from ccr_tui.records import Json
-from ccr_tui.seen import Memory
 from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration
 

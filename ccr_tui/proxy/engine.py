@@ -20,6 +20,7 @@ from ccr_tui import __version__
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
+from ccr_tui.memory import Memory
 from ccr_tui.prices import Book
 from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.context import Context
@@ -29,7 +30,6 @@ from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.server import Server
 from ccr_tui.proxy.upstream import Upstreams
 from ccr_tui.records import Json, Price
-from ccr_tui.seen import Memory
 from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration, Counter
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from ccr_tui import wire
 from ccr_tui.errors import BadRequest
+from ccr_tui.memory import Memory
 from ccr_tui.proxy.asked import about, parse
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.proxy.request import pass_through, translate
-from ccr_tui.seen import Memory, written
+from ccr_tui.seen import written
 
 FACTS = {name: facts(name) for name in ALL}
 

@@ -1,0 +1,160 @@
+"""Bodies read with what came before in mind: known parts are recognised, known beginnings are not even parsed.
+
+Owns the parts and conversations of late. Must never give anything but what the bytes say: a beginning is known only
+where its very bytes are, and where cutting it out leaves JSON whose messages begin at the cut. The one surprise: a turn
+of a long conversation is mostly compared (0.05 ms for 600 KB) and hardly parsed (which would take 1 ms, and another one
+to recognise its messages).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+
+from ccr_tui.records import Json
+from ccr_tui.seen import LISTS, Part
+from ccr_tui.wire import dumps, loads
+
+MEMORY = 8 * 1024 * 1024
+"""Bytes of JSON that are remembered, some ten long conversations; as objects they take about as much again."""
+TALKS = 16
+"""Conversations whose beginning is remembered; subagents have one each."""
+SHORT = 3
+"""Messages below which a conversation is not remembered: side questions come and go."""
+CHANGES = 4
+"""How many messages at the end of a conversation the next turn may have altered: the marks of the cache move there."""
+CUT = token_hex()
+"""Stands in for the known messages while the rest is parsed. By chance, so that no body can hold it."""
+
+
+class Memory:
+    """The parts of late, the least recently used forgotten first, and the conversations of late. For one thread."""
+
+    def __init__(self, limit: int = MEMORY) -> None:
+        self._limit = limit
+        self._size = 0
+        self._parts: OrderedDict[bytes, Part] = OrderedDict()
+        self._talks = Talks(limit)
+
+    def read(self, raw: bytes) -> Json:
+        """The body that the bytes hold, in parts. Raises ValueError for what is no JSON."""
+        known, body = self._talks.cut(raw)
+        if not isinstance(body, dict):
+            return body
+        for key in LISTS:
+            if isinstance(body.get(key), list):
+                body[key] = [self.part(value) for value in body[key]]
+        if known:
+            body["messages"] = [*known, *body["messages"][1:]]
+        self._talks.remember(body.get("messages"), len(known))
+        return body
+
+    def part(self, value: Json) -> Json:
+        """The value as a part, the one of before if there was one; what is no object, or can't be written, as it is."""
+        if type(value) is not dict:
+            return value
+        try:
+            data = dumps(value)
+        except RecursionError:
+            return value
+        known = self._parts.get(data)
+        if known is None:
+            return self._keep(Part(value, data))
+        self._parts.move_to_end(data)
+        return known
+
+    def _keep(self, part: Part) -> Part:
+        self._parts[part.data] = part
+        self._size += len(part.data)
+        while self._size > self._limit:
+            self._size -= len(self._parts.popitem(last=False)[0])
+        return part
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A way to write JSON: how the list of messages opens, what stands between them, and a message itself."""
+
+    opening: bytes
+    comma: bytes
+    text: Callable[[Part], bytes]
+
+
+def _spaced(part: Part) -> bytes:
+    """As Python writes JSON if it is told nothing else."""
+    text: bytes | None = part.found.get(_spaced)
+    if text is None:
+        text = part.found[_spaced] = json.dumps(part).encode()
+    return text
+
+
+FORMS = (
+    Form(b'"messages":[', b",", lambda part: part.data),
+    Form(b'"messages": [', b", ", _spaced),
+)
+"""JavaScript's, and so Claude Code's, and Python's. A body in another form is parsed whole."""
+
+
+class Talks:
+    """The messages of the conversations of late, the latest first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: list[tuple[int, Sequence[Part]]] = []
+
+    def cut(self, raw: bytes) -> tuple[Sequence[Part], Json]:
+        """Messages that the body begins with, and the body, in which CUT stands for all of those.
+
+        Raises ValueError for what is no JSON.
+        """
+        for form in FORMS:
+            start = raw.find(form.opening) + len(form.opening)
+            if start >= len(form.opening):
+                known, end = self._longest(raw, start, form)
+                if known and (body := _without(raw, start, end, form)) is not None:
+                    return known, body
+        return (), loads(raw)
+
+    def _longest(self, raw: bytes, start: int, form: Form) -> tuple[Sequence[Part], int]:
+        """The most messages of one conversation that stand at `start`, and where they end."""
+        found = [(*_common(raw, start, talk, form), n) for n, (_, talk) in enumerate(self._kept)]
+        count, end, n = max(found, key=lambda each: each[0], default=(0, start, 0))
+        if not count:
+            return (), start
+        self._kept.insert(0, self._kept.pop(n))
+        return self._kept[0][1][:count], end
+
+    def remember(self, messages: Json, known: int) -> None:
+        """A conversation whose first messages were known: it takes the place of the one that it goes on from."""
+        if not isinstance(messages, list) or len(messages) < SHORT or not all(isinstance(m, Part) for m in messages):
+            return
+        if known and known >= len(self._kept[0][1]) - CHANGES:
+            del self._kept[0]
+        self._kept.insert(0, (sum([len(message.data) for message in messages]), messages))
+        while len(self._kept) > TALKS or sum(size for size, _ in self._kept) > self._limit:
+            self._kept.pop()
+
+
+def _common(raw: bytes, start: int, talk: Sequence[Part], form: Form) -> tuple[int, int]:
+    """How many of the messages stand at `start`, each with a comma behind it, and where they end."""
+    for n, part in enumerate(talk):
+        text = form.text(part)
+        end = start + len(text)
+        if not (raw.startswith(text, start) and raw.startswith(form.comma, end)):
+            return n, start
+        start = end + len(form.comma)
+    return len(talk), start
+
+
+def _without(raw: bytes, start: int, end: int, form: Form) -> Json:
+    """The body without what stands between; None if that is not the beginning of its messages."""
+    cut = b"".join((raw[:start], dumps(CUT), form.comma, raw[end:]))
+    try:
+        body = loads(cut)
+    except ValueError:
+        return None
+    messages = body.get("messages") if isinstance(body, dict) else None
+    return body if isinstance(messages, list) and messages[:1] == [CUT] else None
