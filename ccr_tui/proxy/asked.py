@@ -189,7 +189,7 @@ def _project(body: Json) -> str | None:
     places = [body.get("system"), *(m.get("content") for m in early if m.get("role") != "assistant")]
     for place in places:
         for text in texts_of(place):
-            if found := _CWD.search(text):
+            if "orking directory" in text and (found := _CWD.search(text)):  # 14 KB: 0.1 ms for the search alone
                 return found[1].strip().strip("`\"'") or None
     return None
 
