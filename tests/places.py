@@ -65,7 +65,10 @@ def closed_port() -> int:
 
 
 def config_for(upstream: ScriptedOpenAI, folder: Path, **more: Any) -> Config:
-    """One model that the upstream answers, and some that nobody can reach. Nothing is tried twice, nobody rests."""
+    """Models that the upstream answers, and some that nobody can reach. Nothing is tried twice, nobody rests.
+
+    What `scripted` reports teaches the estimates of it; a test of an estimate asks `untaught` for no report.
+    """
     price = Price(input=1_000_000_000, output=4_000_000_000, cache_read=100_000_000, source="test", basis="user")
     dead = f"http://127.0.0.1:{closed_port()}/v1"
     tls = f"https://127.0.0.1:{upstream.port}/v1"
@@ -78,6 +81,7 @@ def config_for(upstream: ScriptedOpenAI, folder: Path, **more: Any) -> Config:
     }
     models = {
         "scripted": Model("scripted", "scripted", "scripted-model", price=price),
+        "untaught": Model("untaught", "scripted", "untaught-model", price=price),
         "tagged": Model("tagged", "scripted", "tagged-model", price=price, quirks={"think_tags": True}),
         **{name: Model(name, name, "any-model") for name in ("wrongkey", "dead", "tls", "nokey")},
     }

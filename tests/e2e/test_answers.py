@@ -201,7 +201,7 @@ async def test_what_is_billed(bill: Bill, way: str, place: Place, http: aiohttp.
 async def test_usage_that_was_not_reported_is_estimated_and_says_so(
     report: str, way: str, place: Place, http: aiohttp.ClientSession
 ) -> None:
-    message, headers = await WAYS[way](http, place, ask(f"tokens:{report}"))
+    message, headers = await WAYS[way](http, place, ask(f"tokens:{report}", model="claude-ccr-untaught"))
     assert message["usage"]["input_tokens"] > 20
     assert message["usage"]["output_tokens"] >= 1
     attempt = (await place.trace(headers["x-ccr-trace"])).answer
@@ -211,7 +211,7 @@ async def test_usage_that_was_not_reported_is_estimated_and_says_so(
 
 
 async def test_the_stream_opens_with_a_real_estimate(place: Place, http: aiohttp.ClientSession) -> None:
-    body = ask("text", system="You are helpful. " * 200)
+    body = ask("tokens:none", system="You are helpful. " * 200, model="claude-ccr-untaught")
     async with http.post(f"{place.address}/v1/messages", json={**body, "stream": True}) as response:
         first = parse_sse(await response.read())[0]
     assert first["type"] == "message_start"
