@@ -38,8 +38,8 @@ class Header(Inked):
     def look(self) -> None:
         """Draw again if something has changed that it shows."""
         rejected = self.house.rejected
-        self.trouble = rejected[-1] if rejected else self.house.problem or ""
-        seen = (self.house.engine.address, id(self.house.engine.config), self.trouble)
+        self.trouble = rejected[-1] if rejected else ""
+        seen = (self.house.engine.address, id(self.house.engine.config), self.trouble, self.house.problem)
         if seen != getattr(self, "_seen", None):
             self._seen = seen
             self.refresh()
@@ -58,6 +58,9 @@ class Header(Inked):
             pieces += [("○ ", "warn"), ("starting…", "muted"), ("  ", "")]
         pieces += [((" DEMO " if self.demo else "") + engine.config.mode.upper(), "title"), ("  ", "")]
         used = sum(cell_len(text) for text, _ in pieces)
+        if self.house.problem:
+            words = show.fit(show.harmless(f"✗ {self.house.problem}"), max(0, width - used - 1))
+            return self.strip([*pieces, (words, "bad")], width)
         return self.strip(pieces + self._agents(engine.config, width - used - 1), width)
 
     def _agents(self, config: Config, room: int) -> Pieces:

@@ -196,7 +196,7 @@ def _agent(page: Document, seen: Seen, agent: str) -> None:
                         "holds until it ends.", "muted"))  # fmt: skip
     elif origin == "here":
         _say(page, "set by", ("you, here, until ccr-tui ends; the environment's variable comes back then", "warn"))
-    elif names:
+    elif names and (origin or agent == "default"):
         _say(page, "set in", origin or "nothing: it is the first model that there is")
 
 

@@ -14,6 +14,8 @@ from ccr_tui.screens.route import parts_of
 
 NAME = 20
 """Columns of the names at the left."""
+PAUSE_MS = 100
+"""Between two attempts, longer than any translation: time that was let pass before trying again."""
 MANY = 3
 """Attempts above which only the answer's is drawn in its parts."""
 
@@ -46,16 +48,13 @@ def _summary(page: Document, trace: Trace) -> None:
         told = answer.answered_by
         extra = f" (it says it is {show.harmless(told)})" if told and told != answer.model else ""
         page.put(("asked for  ", "muted"), (asked, "strong"))
-        page.put(("answered   ", "muted"), (by, "strong"), (extra, "muted"))
+        page.put(("sent to    " if answer.failure else "answered   ", "muted"), (by, "strong"), (extra, "muted"))
     else:
         page.put(("asked for  ", "muted"), (asked, "strong"), ("   no model was called", "warn"))
     words, ink = OUTCOME[trace.outcome]
     stop = f" · {show.harmless(answer.stop_reason)}" if answer and answer.stop_reason else ""
-    page.put(
-        ("outcome    ", "muted"),
-        (words, ink),
-        f" · {trace.status}{stop} · {'streamed' if trace.streamed else 'not streamed'}",
-    )
+    how = "" if trace.ttft_ms is None else " · streamed" if trace.streamed else " · not streamed"
+    page.put(("outcome    ", "muted"), (words, ink), f" · {trace.status}{stop}{how}")
     page.put(
         ("when       ", "muted"),
         f"{show.moment(trace.started_at)} · {show.duration(trace.duration_ms)}"
@@ -103,8 +102,12 @@ def bars_of(trace: Trace) -> list[Bar]:
     taken = {"connect", "wait", "stream", "translate"} if several else set()
     bars = [(name, a, b, SPAN_INKS.get(name, "")) for name, a, b in trace.spans if name not in taken]
     seen = {name for name, _, _, _ in bars}
+    free = None
     for attempt in trace.attempts:
         parts = _parts(attempt, round((attempt.started_at - trace.started_at) * 1000))
+        if free is not None and parts[0][1] - free >= PAUSE_MS:
+            bars.append(("pause", free, parts[0][1], "muted"))
+        free = parts[-1][2]
         if several:
             label = f"{attempt.n} {attempt.purpose} {show.model(attempt.model)}"
             bars.append((label, parts[0][1], parts[-1][2], "bad" if attempt.failure else "strong"))
@@ -134,11 +137,17 @@ def _waterfall(page: Document, trace: Trace, width: int) -> None:
     _heading(page, "Time", show.duration(total))
     for name, start, end, ink in bars:
         page.put(
-            show.fit(name, NAME),
+            show.fit(_called(name), NAME),
             (show.fit_right(show.duration(end - start), 9), "muted"),
             " ",
             _bar(start, end, total, room, ink),
         )
+
+
+def _called(name: str) -> str:
+    """Connecting goes on until the answer's headers have come, which some models send with their first token."""
+    plain = name.lstrip()
+    return name.replace(plain, {"connect": "until headers", "wait": "until first token"}.get(plain, plain))
 
 
 def _bar(start: int, end: int, total: int, room: int, ink: str) -> tuple[str, str]:
@@ -246,7 +255,7 @@ def _attempt_cost(page: Document, attempt: Attempt) -> None:
             if count:
                 part = show.money(round(count * rate / 1_000_000))
                 page.put(_cells(name, show.tokens(count), show.money(rate), part))
-    note = BASIS[attempt.cost_basis]
+    note = BASIS[attempt.cost_basis] if usage is not None else "it ended before any token was counted"
     if price is not None and price.source:
         note += f" · {show.harmless(price.source)}"
     total = f"{show.money(attempt.cost):>12}"

@@ -179,8 +179,8 @@ def tokens(today: Today) -> str:
 
 
 def unpriced(today: Today) -> Pieces:
-    """How many requests have no known price: the sum leaves them out, and must say so."""
-    return [(f" + {today.unpriced} × ?", "warn")] if today.unpriced else []
+    """How many calls to models have no known price: the sum leaves them out, and must say so."""
+    return [(f" ({today.unpriced} unpriced)", "warn")] if today.unpriced else []
 
 
 def router(today: Today) -> Pieces:

@@ -49,6 +49,13 @@ class Filter(Input):
         Binding("pagedown", "screen.move(8)", "Down", show=False),
     ]
 
+    marks = False
+    """Whether space marks, and is no letter."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Letters are its own, but for a space that marks."""
+        return not (self.marks and key == "space") and super().check_consume_key(key, character)
+
 
 class Word(Note):
     """A sentence about what goes on, if anything does."""
@@ -88,6 +95,7 @@ class Pick(ModalScreen[list[str] | None]):
         self.marked = list(marked or ())
         self.changed = False
         self.filter = Filter(placeholder="type to narrow the list", id="narrow")
+        self.filter.marks = self.many
         self.word = Word(id="word")
         self.roster = Roster(id="choices")
         self.roster.can_focus = False
@@ -163,11 +171,9 @@ class Pick(ModalScreen[list[str] | None]):
         self.roster.go(self.roster.cursor + by)
 
     def action_mark(self) -> None:
-        """Choose this as well, or no longer. Where only one may be chosen it is a blank."""
+        """Choose this as well, or no longer."""
         chosen = self.roster.chosen
-        if not self.many:
-            self.filter.insert_text_at_cursor(" ")
-        elif chosen is not None:
+        if self.many and chosen is not None:
             self.changed = True
             name = chosen[1]
             self.marked = [one for one in self.marked if one != name] if name in self.marked else [*self.marked, name]

@@ -142,6 +142,8 @@ def _last(path: str | None) -> str:
 
 WORDS = {"ok": "ok", "error": "error", "errors": "error", "failed": "error", "cancelled": "cancelled"}
 FIELDS = ("session", "agent", "model", "outcome", "project")
+MEANT = {"outcome": WORDS, "agent": {shown: name for name, shown in (KINDS | AGENTS).items()}}
+"""What stands for a value, where the list shows another word than is recorded."""
 UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -155,7 +157,7 @@ def parse_filter(words: str, now: float) -> Filter:
         elif colon and name == "since":
             chosen = replace(chosen, since=_since(value, now))
         elif colon and name in FIELDS and value:
-            given: dict[str, Any] = {name: WORDS.get(value, value) if name == "outcome" else value}
+            given: dict[str, Any] = {name: MEANT.get(name, {}).get(value, value)}
             chosen = replace(chosen, **given)
         else:
             free.append(word)

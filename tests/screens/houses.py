@@ -65,6 +65,9 @@ class House:
         self.refuses = refuses
         self.stopped = False
         self.problem: str | None = None
+        self.patient = asyncio.Event()
+        """Until it is set, a test of a model makes one check only."""
+        self.ended = False
         self._configs: list[Callable[[str], Any]] = []
         self._listeners: list[Callable[[int], Any]] = []
         self.writer = Writer(db, lambda last: [listener(last) for listener in self._listeners], self.rejected.append)
@@ -92,8 +95,12 @@ class House:
         raise ConfigError("This configuration stands in no file, so it can't be changed here.")
 
     async def test(self, model: str) -> AsyncGenerator[Badge, None]:
-        for check in ("auth", "models"):
-            yield Badge(check, "ok", f"{model} is fine.", 12, 0, 0.0)
+        try:
+            for check in ("auth", "models"):
+                yield Badge(check, "ok", f"{model} is fine.", 12, 0, 0.0)
+                await self.patient.wait()
+        finally:
+            self.ended = True
 
     async def models_of(self, provider: str) -> list[str]:
         return [model.id for model in self.engine.config.models.values() if model.provider == provider]

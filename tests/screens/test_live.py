@@ -188,6 +188,8 @@ async def test_keys_typed_into_the_filter_are_letters(tmp_path: Path) -> None:
         ("error", Filter(outcome="error")),
         ("outcome:failed", Filter(outcome="error")),
         ("ok agent:tool", Filter(outcome="ok", agent="tool")),
+        ("agent:bg", Filter(agent="background")),
+        ("agent:main", Filter(agent="main")),
         ("since:2h", Filter(since=2_800.0)),
         ("model:qwen-max project:web session:3f2a", Filter(model="qwen-max", project="web", session="3f2a")),
         ("slow down", Filter(text="slow down")),

@@ -140,8 +140,8 @@ from       main · project /home/ada/engine · session 5d1f0a52-0000-4000-8000-0
 Time  1.9 s
 parse                    2 ms ▏
 route                    1 ms ▏
-connect                 80 ms ██
-wait                   0.34 s  ████████▎
+until headers           80 ms ██
+until first token      0.34 s  ████████▎
 stream                  1.4 s          ███████████████████████████████
 
 Tokens
@@ -323,6 +323,22 @@ def test_the_waterfall_of_several_attempts_has_each_with_its_parts() -> None:
         "3 answer deepseek-v4-pro",
     ]
     assert names.count("  wait") == 3
+
+
+def test_what_was_waited_before_another_try_is_a_pause() -> None:
+    first = attempt(1, failure=Failure(429, "rate_limit_error", "Slow."), usage=None, cost=None, cost_basis="unknown")
+    ended = first.started_at + first.duration_ms / 1000
+    again = attempt(2, started_at=ended + 2)
+    record = trace(started_at=first.started_at, attempts=(first, again), duration_ms=9000)
+    assert ("pause", first.duration_ms, first.duration_ms + 2000, "muted") in bars_of(record)
+    assert "it ended before any token was counted" in text(overview_document(record, 120))
+
+
+def test_what_failed_was_sent_to_a_model_that_did_not_answer() -> None:
+    refused = attempt(failure=Failure(400, "invalid_request_error", "No."), usage=None, cost=None, cost_basis="unknown")
+    shown = text(overview_document(failed(attempts=(refused,)), 80))
+    assert "sent to    qwen-max at dashscope" in shown
+    assert "streamed" not in shown
 
 
 def test_what_was_sent_several_times_folds_by_attempt_and_the_answer_is_open() -> None:
