@@ -48,7 +48,7 @@ def filters(command: click.decorators.FC) -> click.decorators.FC:
     for option in (
         click.option("--outcome", type=click.Choice(["ok", "error", "cancelled"])),
         click.option("--model", metavar="MODEL", help="Who answered."),
-        click.option("--agent", metavar="AGENT", help="As whom: default, coder, ..."),
+        click.option("--agent", metavar="AGENT", help="As whom: default, coder, ...; or of a kind: main, title, ..."),
         since,
         click.option("--session", metavar="SESSION", help="Of one session."),
     ):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
+from ccr_tui.records import Kind
 from ccr_tui.store import said
 from ccr_tui.store.codec import utf8
 
@@ -29,6 +30,7 @@ class Filter:
     since: float | None = None
     """Seconds since the epoch."""
     agent: str | None = None
+    """An agent's name, or a kind of request, which stands for the default agent's requests of that kind."""
     model: str | None = None
     """The provider's id of it, or our name."""
     outcome: str | None = None
@@ -61,7 +63,7 @@ class Filter:
             answered, ids = _among("t.model_id", db, "SELECT id FROM model WHERE model = ?", utf8(self.model))
             yield f"{answered} OR t.chosen = ?", [*ids, utf8(self.model)]
         if self.agent is not None:
-            yield "t.agent = ?", [utf8(self.agent)]
+            yield _agent(utf8(self.agent))
         if self.outcome is not None:
             yield _outcome(self.outcome)
         if self.since is not None:
@@ -84,6 +86,12 @@ class Filter:
 def _among(column: str, db: sqlite3.Connection, wanted: str, *values: str) -> tuple[str, list[Any]]:
     ids = [row[0] for row in db.execute(f"{wanted} LIMIT 900", [utf8(value) for value in values])]
     return f"{column} IN ({', '.join('?' * len(ids))})", ids
+
+
+def _agent(agent: str) -> tuple[str, Sequence[Any]]:
+    if agent not in get_args(Kind):
+        return "t.agent = ?", [agent]
+    return "t.agent = ? OR t.kind = ? AND ifnull(t.agent, '') IN ('', 'default')", [agent, agent]
 
 
 def _outcome(outcome: str) -> tuple[str, Sequence[Any]]:
