@@ -217,7 +217,9 @@ def tokens(count: int | None) -> str:
 
 
 def seconds(ms: int | None) -> str:
-    """Milliseconds as 0.4 s or 31 s; nothing for None."""
+    """Milliseconds as 42 ms, 1.4 s or 31 s; nothing for None."""
     if ms is None:
         return ""
+    if ms < 1000:
+        return f"{ms} ms"
     return f"{ms / 1000:.1f} s" if ms < 10_000 else f"{ms / 1000:.0f} s"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe, settings
+from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe_block, settings
 from ccr_tui.commands.probe import ask
 from ccr_tui.config import Config, credentials
 from ccr_tui.errors import CcrError, ConfigError
@@ -41,7 +41,11 @@ def check_config(config: Config, problems: list[str]) -> Finding:
     """Is everything that is set, set right?"""
     where = "the environment alone" if config.path is None or not config.path.exists() else str(config.path)
     said = [*problems, *(f"note: {note}" for note in config.notes)]
-    return Finding("config", not problems, "; ".join(said) or f"{where}: {len(config.models)} models")
+    return Finding("config", not problems, "\n".join(said) or f"{where}: {_counted(len(config.models), 'model')}")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def check_keys(config: Config, problems: list[str]) -> Finding:
@@ -52,7 +56,7 @@ def check_keys(config: Config, problems: list[str]) -> Finding:
             credentials(provider, config)
         except ConfigError as error:
             missing.append(str(error))
-    return Finding("keys", not missing, "; ".join(missing) or "every key that is named is set")
+    return Finding("keys", not missing, "\n".join(missing) or "every key that is named is set")
 
 
 def check_port(config: Config, problems: list[str]) -> Finding:
@@ -90,7 +94,7 @@ def check_database(config: Config, problems: list[str]) -> Finding:
         store.close()
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return Finding("database", False, f"{path} or its directory is not writable for you")
-    return Finding("database", True, f"{path}: {last} traces, {size / 1e6:.1f} MB")
+    return Finding("database", True, f"{path}: {_counted(last, 'trace')}, {size / 1e6:.1f} MB")
 
 
 def check_loop(config: Config, problems: list[str]) -> Finding:
@@ -133,7 +137,8 @@ def doctor(flags: Mapping[str, str], model: str | None, as_json: bool) -> None:
         print_json({"ok": healthy, "checks": [asdict(finding) for finding in found]})
     else:
         for finding in found:
-            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:8}  {safe(finding.message)}")
+            message = safe_block(finding.message).replace("\n", "\n" + " " * 15)
+            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:8}  {message}")
         narrate("all is well" if healthy else "something needs mending")
     if not healthy:
         raise SystemExit(3)

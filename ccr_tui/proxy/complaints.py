@@ -157,7 +157,8 @@ def _too_long(found: Overflow, asked: _Asked) -> str:
     if found.total is not None and output is not None and found.total > output:
         given = found.total - output
     given = given if given is not None else asked.estimate
-    cure = f"Compact the conversation (/compact) or give {asked.model or 'this agent'} a model with a larger window."
+    than = f" than {asked.model}'s" if asked.model else ""
+    cure = f"Compact the conversation (/compact), or choose a model with a larger window{than}."
     if not limit or given is None:
         return f"prompt is too long for {asked.model or asked.provider}. {cure}"
     both = f"input length and `max_tokens` exceed context limit: {given} + {output or 0} > {limit}"
