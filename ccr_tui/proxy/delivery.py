@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Protocol
 
 from ccr_tui.errors import ProxyError
 from ccr_tui.proxy import sse
-from ccr_tui.proxy.anthropic import Fold, error_body
+from ccr_tui.proxy.anthropic import FIELDS, Fold, error_body
 from ccr_tui.records import Flight, Json, TimelineEvent
 from ccr_tui.wire import dumps
 
 STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 JSON_HEADERS = {"content-type": "application/json"}
+TEXTS = frozenset({"text_delta", "thinking_delta", "input_json_delta"})
+"""Pieces that mean the same when they are joined."""
 TAIL = 60
 """Characters of the latest text that the board shows."""
 
@@ -43,6 +46,32 @@ class Client(Protocol):
 
     async def write(self, data: bytes) -> None:
         """Send a piece; waits while the client is slow. Raises ClientGone."""
+
+
+def joined(events: list[Json]) -> list[Json]:
+    """Neighbouring pieces of one text as one piece.
+
+    They go out in one write, so that nobody sees them sooner or later for it, and a burst costs half.
+    """
+    if len(events) < 2:
+        return events
+    out: list[Json] = []
+    for (index, kind), group in groupby(events, key=_voice):
+        run = list(group)
+        if kind is not None and len(run) > 1:
+            text = "".join([event["delta"][FIELDS[kind]] for event in run])
+            run = [{"type": "content_block_delta", "index": index, "delta": {"type": kind, FIELDS[kind]: text}}]
+        out += run
+    return out
+
+
+def _voice(event: Json) -> tuple[int | None, str | None]:
+    """Block and kind of a piece of text; nothing for any other event, or one that says more."""
+    if event["type"] == "content_block_delta" and len(event) == 3:
+        delta = event["delta"]
+        if len(delta) == 2 and delta["type"] in TEXTS:
+            return event["index"], delta["type"]
+    return None, None
 
 
 class Delivery:
@@ -74,7 +103,7 @@ class Delivery:
 
     async def send(self, events: list[Json]) -> None:
         """Pass events on, in one write."""
-        events = self._fresh(events)
+        events = joined(self._fresh(events))
         if not events:
             return
         if self._base:

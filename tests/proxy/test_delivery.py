@@ -1,0 +1,51 @@
+"""What goes out in one write says the same in fewer events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from streams import Answer, answers, merged, play, sse
+
+from ccr_tui.proxy.anthropic import Fold, Grammar
+from ccr_tui.proxy.delivery import joined
+
+
+def delta(text: str, index: int = 0, kind: str = "text_delta", **more: Any) -> dict[str, Any]:
+    field = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}.get(kind, "other")
+    return {"type": "content_block_delta", "index": index, "delta": {"type": kind, field: text}, **more}
+
+
+STOP = {"type": "content_block_stop", "index": 0}
+PING = {"type": "ping"}
+CASES = [
+    pytest.param([delta("a"), delta("b"), delta("c")], [delta("abc")], id="one text"),
+    pytest.param([delta('{"a', kind="input_json_delta"), delta('":1}', kind="input_json_delta")],
+                 [delta('{"a":1}', kind="input_json_delta")], id="one tool's input"),
+    pytest.param([delta("a"), delta("b", 1)], None, id="two blocks"),
+    pytest.param([delta("a", kind="thinking_delta"), delta("b")], None, id="two kinds"),
+    pytest.param([delta("a"), STOP, delta("b")], None, id="something between"),
+    pytest.param([delta("a"), PING, PING, delta("b")], None, id="pings"),
+    pytest.param([delta("a"), delta("b", extra=1)], None, id="more than a text"),
+    pytest.param([delta("a", kind="citations_delta"), delta("b", kind="citations_delta")], None, id="citations"),
+    pytest.param([delta("a", kind="signature_delta"), delta("b", kind="signature_delta")], None, id="signatures"),
+    pytest.param([], None, id="nothing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "out"), CASES)
+def test_neighbouring_pieces_of_one_text_are_joined(events: list[Any], out: list[Any] | None) -> None:
+    assert joined(events) == (events if out is None else out)
+
+
+@given(answers())
+@settings(max_examples=50)
+def test_joining_changes_nothing_but_the_number_of_pieces(answer: Answer) -> None:
+    events = play(sse(*answer.chunks)).events
+    out, fold, grammar = joined(events), Fold(), Grammar()
+    for event in out:
+        grammar.feed(event)
+        fold.feed(event)
+    assert out == merged(events)
+    assert fold.message == play(sse(*answer.chunks)).message
