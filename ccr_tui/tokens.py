@@ -227,6 +227,8 @@ def _tokenizer(encoding: str) -> Any:
     import tiktoken
 
     spec = ranks.ENCODINGS[encoding]
-    return tiktoken.Encoding(
+    made = tiktoken.Encoding(
         encoding, pat_str=spec.pattern, mergeable_ranks=ranks.load(encoding), special_tokens=spec.special
     )
+    made._mergeable_ranks = {}  # its copy of what the core has taken over: 25 MB that nothing here asks for
+    return made
