@@ -100,11 +100,16 @@ class Checks(Panel):
         return [(f" {turn} ", "title"), (words, "strong"), (f" {waited:.0f} s", "muted")]
 
 
+def mark_of(badge: Badge) -> tuple[str, str]:
+    """Its sign, and the ink of it; what Claude Code can do without is no alarm."""
+    if badge.ability == "no" and badge.check not in NEEDED:
+        return "–", "muted"
+    return MARKS[badge.ability]
+
+
 def told(badge: Badge, width: int) -> list[Pieces]:
     """What one check has shown, on as many lines as it needs: mark, name, sentence, time and cost."""
-    mark, ink = MARKS[badge.ability]
-    if badge.ability != "ok" and badge.check not in NEEDED and badge.ability == "no":
-        mark, ink = "–", "muted"
+    mark, ink = mark_of(badge)
     spent = f"{show.duration(badge.ms):>8} {show.money(badge.cost):>9}" if badge.ms else ""
     room = max(16, width - NAME - 5 - 19)
     stretches = wrap(show.harmless(badge.sentence), room)

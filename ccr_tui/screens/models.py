@@ -55,6 +55,7 @@ class ModelsScreen(Screen[None]):
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("tab", "app.focus_next", "Side", show=False, tooltip="To the models, the agents, the page"),
         Binding("shift+tab", "app.focus_previous", "Side before", show=False),
+        Binding("space", "read_on", "Read on", show=False, tooltip="Scroll the page below; from its end to its top"),
         Binding("r", "again", "Read again", show=False, tooltip="Read prices, keys and tests again"),
     ]
 
@@ -182,7 +183,14 @@ class ModelsScreen(Screen[None]):
 
     @on(Viewer.Moved)
     def _scrolled(self) -> None:
-        self.page.border_subtitle = escape(self.page.place)
+        self.page.border_subtitle = "space reads on" if self.page.total > self.page.height else ""
+
+    def action_read_on(self) -> None:
+        """Scroll the page, whatever has the focus."""
+        if self.page.scroll_offset.y >= self.page.max_scroll_y:
+            self.page.show_at(0)
+        else:
+            self.page.action_page(1)
 
     def _model(self) -> str | None:
         """The model that is meant: the chosen one, or that of the chosen agent."""

@@ -12,7 +12,7 @@ from ccr_tui import presets
 from ccr_tui.config import Config
 from ccr_tui.records import Badge, Price
 from ccr_tui.screens import show
-from ccr_tui.screens.checklist import told
+from ccr_tui.screens.checklist import WORDS, mark_of, told
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.offers_list import Seen, key_words, round_tokens
@@ -65,6 +65,8 @@ def _model(page: Document, seen: Seen, name: str, now: float, width: int) -> Non
         _say(page, "", (f"✗ {show.harmless(offer.problem)}", "bad"))
     if provider.name in seen.unset:
         _say(page, "key", (f"✗ {show.harmless(seen.unset[provider.name])}", "bad"))
+    badges = seen.tested(name)
+    _tested(page, badges, now)
     _say(page, "window", *_count(offer.context, offer.context_from), ("  · longest answer ", "muted"),
          *_count(offer.max_output, offer.max_output_from))  # fmt: skip
     _say(page, "price", *_price(offer.price))
@@ -73,7 +75,9 @@ def _model(page: Document, seen: Seen, name: str, now: float, width: int) -> Non
     if model.quirks:
         quirks = ", ".join(f"{key} = {value!r}" for key, value in model.quirks.items())
         _say(page, "quirks", show.harmless(quirks))
-    _tested(page, seen.tested(name), now, width)
+    for badge in badges:
+        for line in told(badge, width):
+            page.put(*line)
 
 
 def _count(count: int | None, known_from: str) -> list[Piece]:
@@ -124,7 +128,8 @@ def _env(origin: str) -> bool:
     return origin.startswith(("environment", ".env"))
 
 
-def _tested(page: Document, badges: Sequence[Badge], now: float, width: int) -> None:
+def _tested(page: Document, badges: Sequence[Badge], now: float) -> None:
+    """What the last test has shown, at a glance; its sentences come at the end of the page."""
     if not badges:
         _say(page, "test", ("not tested yet", "warn"), ("; t asks it some fifteen short questions", "muted"))
         return
@@ -133,9 +138,11 @@ def _tested(page: Document, badges: Sequence[Badge], now: float, width: int) -> 
     words = ("lacks what Claude Code needs", "bad") if lacking else ("serves Claude Code", "good")
     when = max(badge.at for badge in badges)
     _say(page, "test", words, f" · {passed} of {len(badges)}", (f" · {_ago(now - when)}", "muted"))
+    marks: list[Piece] = []
     for badge in badges:
-        for line in told(badge, width):
-            page.put(*line)
+        mark, ink = mark_of(badge)
+        marks += [(f"{mark} ", ink), f"{WORDS.get(badge.check, badge.check)}  "]
+    _say(page, "", *marks)
 
 
 def _ago(seconds: float) -> str:

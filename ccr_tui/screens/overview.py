@@ -94,6 +94,9 @@ Bar = tuple[str, int, int, str]
 """Name, start, end (ms since the request arrived) and ink."""
 
 SPAN_INKS = {"wait": "warn", "stream": "good", "connect": "link", "parse": "muted", "route": "router"}
+SPAN_INKS |= {"failed": "bad", "ended": "warn"}
+CALLED = {"connect": "until headers", "wait": "until first token", "failed": "until it failed", "ended": "until its end"}
+"""What goes on until then. Connecting is not told apart: some models send their headers with their first token."""
 
 
 def bars_of(trace: Trace) -> list[Bar]:
@@ -125,6 +128,8 @@ def _parts(attempt: Attempt, start: int) -> list[Bar]:
     names = ["connect", "wait", "stream"]
     if attempt.connect_ms is None and attempt.ttft_ms is not None:
         names = ["wait", "stream"]
+    if attempt.ttft_ms is None:
+        names[len(marks) - 2] = "failed" if attempt.failure else "ended"
     return [(n, a, max(a, b), SPAN_INKS[n]) for n, a, b in zip(names, marks, marks[1:], strict=False)]
 
 
@@ -145,9 +150,8 @@ def _waterfall(page: Document, trace: Trace, width: int) -> None:
 
 
 def _called(name: str) -> str:
-    """Connecting goes on until the answer's headers have come, which some models send with their first token."""
     plain = name.lstrip()
-    return name.replace(plain, {"connect": "until headers", "wait": "until first token"}.get(plain, plain))
+    return name.replace(plain, CALLED.get(plain, plain))
 
 
 def _bar(start: int, end: int, total: int, room: int, ink: str) -> tuple[str, str]:
@@ -209,8 +213,12 @@ def _cost(page: Document, trace: Trace) -> None:
     _heading(page, "Cost", total)
     _by_part(page, trace)
     for attempt in trace.attempts:
+        name = f"{attempt.n} {attempt.purpose} {show.harmless(attempt.model)}"
+        if attempt.usage is None:
+            page.put((name if len(trace.attempts) > 1 else "", "strong"), ("  ended before any token was counted", "muted"))
+            continue
         if len(trace.attempts) > 1:
-            page.put((f"{attempt.n} {attempt.purpose} {show.harmless(attempt.model)}", "strong"))
+            page.put((name, "strong"))
         _attempt_cost(page, attempt)
 
 
@@ -255,7 +263,7 @@ def _attempt_cost(page: Document, attempt: Attempt) -> None:
             if count:
                 part = show.money(round(count * rate / 1_000_000))
                 page.put(_cells(name, show.tokens(count), show.money(rate), part))
-    note = BASIS[attempt.cost_basis] if usage is not None else "it ended before any token was counted"
+    note = BASIS[attempt.cost_basis]
     if price is not None and price.source:
         note += f" · {show.harmless(price.source)}"
     total = f"{show.money(attempt.cost):>12}"

@@ -499,8 +499,11 @@ async def test_a_test_is_watched_and_stays_as_badges(opened: Open, size: tuple[i
         await pilot.press("t")
         await until(pilot, "Test of flash · 0 ok · lacks key, answers, streaming, tools", "t again · esc closes")
         await pilot.press("enter")
-        await until(pilot, "✗ 0/10", "lacks what Claude Code needs · 0 of 10 · just now")
-        await pilot.press("tab", "tab", "G")
+        glance = "? key ? listed ? answers ? streaming ? tools ? parallel tools"
+        await until(pilot, "✗ 0/10", "lacks what Claude Code needs · 0 of 10 · just now", glance)
+        while "? system midway    Not tried" not in shown(pilot):
+            await until(pilot, "space reads on")
+            await pilot.press("space")
         await until(pilot, "? system midway", "Not tried, because one_token did not pass.")
         badges = house.reader.badges()[("deepseek", "deepseek-flash")]
         assert [badge.ability for badge in badges] == ["failed"] * 10

@@ -331,7 +331,8 @@ def test_what_was_waited_before_another_try_is_a_pause() -> None:
     again = attempt(2, started_at=ended + 2)
     record = trace(started_at=first.started_at, attempts=(first, again), duration_ms=9000)
     assert ("pause", first.duration_ms, first.duration_ms + 2000, "muted") in bars_of(record)
-    assert "it ended before any token was counted" in text(overview_document(record, 120))
+    shown = text(overview_document(record, 120))
+    assert "1 answer qwen-max  ended before any token was counted" in shown
 
 
 def test_what_failed_was_sent_to_a_model_that_did_not_answer() -> None:
