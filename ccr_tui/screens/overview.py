@@ -93,9 +93,21 @@ def _retry(should: bool | None) -> str:
 Bar = tuple[str, int, int, str]
 """Name, start, end (ms since the request arrived) and ink."""
 
-SPAN_INKS = {"wait": "warn", "stream": "good", "connect": "link", "parse": "muted", "route": "router"}
-SPAN_INKS |= {"failed": "bad", "ended": "warn"}
-CALLED = {"connect": "until headers", "wait": "until first token", "failed": "until it failed", "ended": "until its end"}
+SPAN_INKS = {
+    "parse": "muted",
+    "route": "router",
+    "connect": "link",
+    "wait": "warn",
+    "stream": "good",
+    "failed": "bad",
+    "ended": "warn",
+}
+CALLED = {
+    "connect": "until headers",
+    "wait": "until first token",
+    "failed": "until it failed",
+    "ended": "until its end",
+}
 """What goes on until then. Connecting is not told apart: some models send their headers with their first token."""
 
 
@@ -215,7 +227,7 @@ def _cost(page: Document, trace: Trace) -> None:
     for attempt in trace.attempts:
         name = f"{attempt.n} {attempt.purpose} {show.harmless(attempt.model)}"
         if attempt.usage is None:
-            page.put((name if len(trace.attempts) > 1 else "", "strong"), ("  ended before any token was counted", "muted"))
+            page.put((name, "strong"), ("  ended before any token was counted", "muted"))
             continue
         if len(trace.attempts) > 1:
             page.put((name, "strong"))
