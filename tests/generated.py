@@ -371,12 +371,18 @@ def _marked_blocks() -> st.SearchStrategy[Json]:
     block = st.fixed_dictionaries({"type": st.just("text"), "text": texts()}, optional={"cache_control": mark})
     given = {"type": st.just("tool_result"), "content": st.lists(st.one_of(block, json_values(3)), max_size=3)}
     result = st.fixed_dictionaries(given, optional={"cache_control": mark, "is_error": st.booleans()})
-    return st.one_of(block, result, json_values(4)).flatmap(_reordered)
+    return _reordered(st.one_of(block, result, json_values(4)))
 
 
-def _reordered(value: Json) -> st.SearchStrategy[Json]:
-    """The same with the keys in any order."""
-    return st.permutations(list(value.items())).map(dict) if isinstance(value, dict) else st.just(value)
+def _reordered(values: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    """The same with the keys in any order; 0 is the one that they have."""
+
+    def shuffled(value: Json, order: int) -> Json:
+        if not isinstance(value, dict) or not order:
+            return value
+        return dict(random.Random(order).sample(list(value.items()), len(value)))
+
+    return st.builds(shuffled, values, st.integers(0, 999))
 
 
 def bodies() -> st.SearchStrategy[Json]:
@@ -399,7 +405,7 @@ def bodies() -> st.SearchStrategy[Json]:
         },
     )
     answer = st.fixed_dictionaries({"role": st.just("assistant"), "content": blocks}, optional={"id": texts(8)})
-    return st.one_of(request.flatmap(_reordered), answer.flatmap(_reordered), json_values())
+    return st.one_of(_reordered(request), _reordered(answer), json_values())
 
 
 def usages() -> st.SearchStrategy[Usage]:

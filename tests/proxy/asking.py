@@ -161,6 +161,17 @@ class Words:
 
 
 _DRESS = st.sampled_from(["", " ", "\n", "“", "😀", "\u2028", "\ud800", "</system-reminder>", "Error"])
+# Made once: a strategy that is made anew for each draw costs more than the draw.
+_CHANCE = st.integers(0, 9)
+_KINDS = st.lists(st.sampled_from(["text", "call", "call", "thinking", "redacted", "server"]), max_size=5)
+_TURNS = st.sampled_from([1, 1, 1, 2])
+_TAILS = st.sampled_from([[], ["text"], ["system"], ["text", "system"], ["blocks"]])
+_CALL_IDS = st.sampled_from(["a", "b", "call_1", "toolu_x", "functions.Read:0", "x" * 50, "ü"])
+_NAMES = st.sampled_from(["Read", "mcp__" + "n" * 80, "wéird name", "mcp__" + "n" * 81])
+_SHAPES = st.sampled_from(["none", "string", "empty", "list", "list", "document"])
+_BESIDE = st.lists(st.sampled_from(["picture", "document", "odd", "text", "empty"]), max_size=2)
+_SMALL = st.integers(0, 2)
+_COIN = st.booleans()
 Exchange = tuple[list[Any], list[Any]]
 
 
@@ -175,28 +186,28 @@ def conversations(draw: st.DrawFn, exchanges: int = 4) -> tuple[list[Any], list[
 
 def _exchange(draw: st.DrawFn, words: Words, n: int) -> Exchange:
     calls: list[str] = []
-    said = [_said(draw, words, calls) for _ in range(draw(st.sampled_from([1, 1, 1, 2])))]
-    answered = [call_id for call_id in draw(st.permutations(calls)) if draw(st.integers(0, 9))]
-    if draw(st.integers(0, 9)) == 0:
+    said = [_said(draw, words, calls) for _ in range(draw(_TURNS))]
+    answered = [call_id for call_id in draw(st.permutations(calls)) if draw(_CHANCE)]
+    if draw(_CHANCE) == 0:
         answered.append(f"orphan_{n}")
     results = [_answer(draw, words, call_id) for call_id in answered]
     split = draw(st.integers(0, len(results)))
     back = [{"role": "user", "content": part} for part in (results[:split], results[split:]) if part]
-    tail = draw(st.sampled_from([[], ["text"], ["system"], ["text", "system"], ["blocks"]]))
+    tail = draw(_TAILS)
     back += [_system(draw, words) if kind == "system" else _spoken(draw, words) for kind in tail]
     return said, back or [_spoken(draw, words)]
 
 
 def _said(draw: st.DrawFn, words: Words, calls: list[str]) -> Any:
     blocks: list[Any] = []
-    for kind in draw(st.lists(st.sampled_from(["text", "call", "call", "thinking", "redacted", "server"]), max_size=5)):
+    for kind in draw(_KINDS):
         if kind == "call":
-            call_id = draw(st.sampled_from(["a", "b", "call_1", "toolu_x", "functions.Read:0", "x" * 50, "ü"]))
+            call_id = draw(_CALL_IDS)
             calls.append(call_id)
-            name = draw(st.sampled_from(["Read", "mcp__" + "n" * 80, "wéird name", "mcp__" + "n" * 81]))
+            name = draw(_NAMES)
             blocks.append(call(call_id, name, path=words.fresh("input", draw(_DRESS))))
         elif kind == "thinking":
-            blocks.append({"type": "thinking", "thinking": "hm " * draw(st.integers(0, 2)), "signature": "ccr-tui.v1"})
+            blocks.append({"type": "thinking", "thinking": "hm " * draw(_SMALL), "signature": "ccr-tui.v1"})
         elif kind == "redacted":
             blocks.append({"type": "redacted_thinking", "data": "AAAA"})
         elif kind == "server":
@@ -208,15 +219,15 @@ def _said(draw: st.DrawFn, words: Words, calls: list[str]) -> Any:
 
 
 def _answer(draw: st.DrawFn, words: Words, call_id: str) -> Any:
-    shape = draw(st.sampled_from(["none", "string", "empty", "list", "list", "document"]))
+    shape = draw(_SHAPES)
     if shape == "none":
         return result(call_id)
     if shape == "string":
-        return result(call_id, words.fresh("result", draw(_DRESS)), is_error=draw(st.booleans()))
+        return result(call_id, words.fresh("result", draw(_DRESS)), is_error=draw(_COIN))
     if shape == "empty":
         return result(call_id, [])
-    blocks = [text(words.fresh("result", draw(_DRESS))) for _ in range(draw(st.integers(0, 2)))]
-    if draw(st.booleans()):
+    blocks = [text(words.fresh("result", draw(_DRESS))) for _ in range(draw(_SMALL))]
+    if draw(_COIN):
         blocks.append(picture() if shape == "list" else _document(words))
     return result(call_id, blocks)
 
@@ -227,9 +238,9 @@ def _document(words: Words) -> Any:
 
 
 def _spoken(draw: st.DrawFn, words: Words) -> Any:
-    if draw(st.booleans()):
+    if draw(_COIN):
         return {"role": "user", "content": words.fresh("prompt", draw(_DRESS))}
-    beside = draw(st.lists(st.sampled_from(["picture", "document", "odd", "text", "empty"]), max_size=2))
+    beside = draw(_BESIDE)
     return user(words.fresh("prompt", draw(_DRESS)), *(_beside(kind, words) for kind in beside))
 
 
@@ -245,7 +256,7 @@ def _beside(kind: str, words: Words) -> Any:
 
 
 def _system(draw: st.DrawFn, words: Words) -> Any:
-    shape = draw(st.integers(0, 2))
+    shape = draw(_SMALL)
     content: Any = [] if shape == 0 else words.fresh("system", "")
     return {"role": "system", "content": [text(content)] if shape == 2 else content}
 
