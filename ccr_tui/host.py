@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import date
@@ -35,6 +36,8 @@ from ccr_tui.watching import Source
 
 SESSIONS = 1000
 """Sessions whose spending is recalled at the start: the latest ones."""
+SWITCH_S = 0.001
+"""How long another thread of Python may keep the event loop waiting; the interpreter's own 5 ms show in a stream."""
 
 
 class House:
@@ -85,6 +88,7 @@ class House:
         self._reloading.start()
         gc.collect()
         gc.freeze()
+        sys.setswitchinterval(SWITCH_S)
 
     def _recall(self) -> None:
         """What was spent today and by the sessions of late, for the budgets."""
