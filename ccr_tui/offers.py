@@ -56,14 +56,15 @@ def _offer(config: Config, book: Book, model: Model, at: float) -> Offer:
         facts = facts_for(provider, model)
     except ConfigError as error:
         return Offer(model, "?", model.context, FILE, model.max_output, FILE, price, old, str(error))
-    told = f"known of {facts.family}" if facts.family != "generic" else "known of its name"
+    built_in = provider.kind == "demo"
+    told = "built in" if built_in else f"known of {facts.family}" if facts.family != "generic" else "known of its name"
     return Offer(
         model,
         facts.family,
         facts.context,
-        FILE if model.context else told,
+        FILE if model.context and not built_in else told,
         facts.max_output,
-        FILE if model.max_output else told,
+        FILE if model.max_output and not built_in else told,
         price,
         old,
     )

@@ -118,7 +118,8 @@ class Form(ModalScreen[bool]):
         return next((one for one in self.fields if f"f-{one.key}" == id), None)
 
     def _tell(self, one: Field | None) -> None:
-        wrong = _wrong(one, self.inputs[one.key].value.strip()) if one else ""
+        value = self.inputs[one.key].value.strip() if one else ""
+        wrong = _wrong(one, value) if one and value else ""  # what is still empty is no mistake yet
         self.note.say(wrong or (one.hint if one else ""), "warn" if wrong else "muted")
 
     @on(Input.Changed)

@@ -20,6 +20,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
+from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
 from ccr_tui.screens import copies, requests
 from ccr_tui.screens.ask import Answer, Ask
@@ -82,6 +83,7 @@ class LiveScreen(Screen[None]):
         self._read_at = self._today_at = 0.0
         self._welcome_wanted: bool | None = None
         self._any = False
+        self._greeted: Config | None = None
         self._last = ""
         self._typing: Timer | None = None
 
@@ -119,6 +121,8 @@ class LiveScreen(Screen[None]):
         self.header.look()
         self.now.look()
         self.footer.look()
+        if self._open and self.house.engine.config is not self._greeted:
+            self._greet()
         now = time.monotonic()
         if self._stale and self._open and now - self._read_at >= READ_S:
             self._stale, self._read_at = False, now
@@ -146,7 +150,7 @@ class LiveScreen(Screen[None]):
 
     def _greet(self) -> None:
         """Say what to paste while nothing has come or nothing is configured, unless it was hidden."""
-        config = self.house.engine.config
+        config = self._greeted = self.house.engine.config
         unset = is_demo(config) and not self.demo
         wanted = self._welcome_wanted
         self.welcome.display = (self.table.total == 0 or unset) and not self.demo if wanted is None else wanted

@@ -116,7 +116,8 @@ def _users(config: Config, name: str) -> list[Piece]:
 def _where(seen: Seen, table: str, name: str) -> list[Piece]:
     if (table, name) in seen.written:
         return ["config.toml ", (f"[{table}.{show.harmless(name)}]", "muted")]
-    if seen.config.path is None or not seen.config.origins:
+    provider = name if table == "providers" else seen.config.models[name].provider
+    if seen.config.providers[provider].kind == "demo":
         return [("nowhere: it is built in", "muted")]
     named = [agent for agent, origin in seen.config.origins.items() if agent.startswith("agents.") and _env(origin)]
     if named:

@@ -220,8 +220,12 @@ class Welcome(Panel):
             [(" or run ", "muted"), ("ccr-tui code", "link"), (", which sets this and more by itself", "muted")]
         )
         if self.demo:
-            lines.append([(" No model is configured: the built-in demo model answers. For a real one, set", "warn")])
             lines.append(
-                [(" OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL; or: ", "muted"), ("ccr-tui config init", "link")]
+                [
+                    (" No model is configured: the built-in demo model answers. Press ", "warn"),
+                    ("4", "title"),
+                    (" to add", "warn"),
+                ]
             )
+            lines.append([(" a real one; or set OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL.", "muted")])
         return lines

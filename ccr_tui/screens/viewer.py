@@ -124,6 +124,13 @@ class Viewer(Scrolled):
         """Another width wraps the text anew."""
         if self._build is not None and self.scrollable_content_region.width not in (0, self._width):
             self._lay_out(None if self.fluid or not self.ready else self.folded)
+        self.post_message(self.Moved(self))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """What the border says changes with what is seen."""
+        super().watch_scroll_y(old_value, new_value)
+        if self.still:
+            self.post_message(self.Moved(self))
 
     def _lay_out(self, folded: frozenset[int] | None) -> None:
         """Lay out with these folds; None: (re)build the document, with its own."""
@@ -300,10 +307,13 @@ class Viewer(Scrolled):
 
     @property
     def place(self) -> str:
-        """For the border: where the search or the cursor is."""
+        """For the border: where the search or the cursor is; without a cursor, how much of a longer text was seen."""
         if self.words:
             return f"“{self.words}” {self._at + 1}/{len(self.hits)}" if self.hits else f"“{self.words}” not found"
-        return f"{self.cursor + 1}/{len(self._rows)}" if self._rows and not self.still else ""
+        if not self.still:
+            return f"{self.cursor + 1}/{len(self._rows)}" if self._rows else ""
+        seen, total = self.scroll_offset.y + self.height, len(self._rows)
+        return "" if total <= self.height else f"{min(seen, total)}/{total}{' ↓' if seen < total else ''}"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing are not shown."""

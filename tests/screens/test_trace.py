@@ -73,6 +73,21 @@ async def test_every_tab_opens_by_its_number(tmp_path: Path, size: tuple[int, in
             assert "q quit" in screen
 
 
+async def test_a_page_without_a_cursor_tells_that_it_goes_on(tmp_path: Path) -> None:
+    async with opened(tmp_path, talk(1), (80, 24)) as (app, pilot):
+        await pilot.press("1")
+        await settled(pilot)
+        page = viewer(app)
+        assert page.place == f"{page.height}/{page.total} ↓"
+        assert page.place in text(app)
+        await pilot.press("G")
+        await settled(pilot)
+        assert f" {page.total}/{page.total} " in text(app)
+        await pilot.resize_terminal(120, 60)
+        await settled(pilot)
+        assert page.place == ""
+
+
 async def test_bodies_stand_side_by_side_or_one_above_the_other(tmp_path: Path) -> None:
     async with opened(tmp_path, talk(1)) as (app, pilot):
         await pilot.press("3")
