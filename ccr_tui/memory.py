@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -74,28 +74,39 @@ class Memory:
         return part
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """A way to write JSON: how the list of messages opens, what stands between them, and a message itself."""
+    """A way to write JSON: as JavaScript does, and so Claude Code, or with Python's blanks, or its escapes, or both."""
 
-    opening: bytes
-    comma: bytes
-    text: Callable[[Part], bytes]
+    blank: bytes
+    """What stands behind a comma or a colon."""
+    is_ascii: bool
+    """Whether all other characters are escaped."""
+
+    @property
+    def opening(self) -> bytes:
+        """Where the list of messages begins."""
+        return b'"messages":%b[' % self.blank
+
+    @property
+    def comma(self) -> bytes:
+        """What stands between two messages."""
+        return b",%b" % self.blank
+
+    def text(self, part: Part) -> bytes:
+        """A message."""
+        if not self.blank and not (self.is_ascii and not part.data.isascii()):
+            return part.data
+        text: bytes | None = part.found.get(self)
+        if text is None:
+            blank = self.blank.decode()
+            made = json.dumps(part, ensure_ascii=self.is_ascii, separators=(f",{blank}", f":{blank}"))
+            text = part.found[self] = made.encode("utf-8", "surrogatepass")
+        return text
 
 
-def _spaced(part: Part) -> bytes:
-    """As Python writes JSON if it is told nothing else."""
-    text: bytes | None = part.found.get(_spaced)
-    if text is None:
-        text = part.found[_spaced] = json.dumps(part).encode()
-    return text
-
-
-FORMS = (
-    Form(b'"messages":[', b",", lambda part: part.data),
-    Form(b'"messages": [', b", ", _spaced),
-)
-"""JavaScript's, and so Claude Code's, and Python's. A body in another form is parsed whole."""
+FORMS = {is_ascii: (Form(b"", is_ascii), Form(b" ", is_ascii)) for is_ascii in (True, False)}
+"""By whether a body is ASCII. One in another form is parsed whole."""
 
 
 class Talks:
@@ -110,7 +121,7 @@ class Talks:
 
         Raises ValueError for what is no JSON.
         """
-        for form in FORMS:
+        for form in FORMS[raw.isascii()]:
             start = raw.find(form.opening) + len(form.opening)
             if start >= len(form.opening):
                 known, end = self._longest(raw, start, form)
@@ -140,12 +151,13 @@ class Talks:
 
 def _common(raw: bytes, start: int, talk: Sequence[Part], form: Form) -> tuple[int, int]:
     """How many of the messages stand at `start`, each with a comma behind it, and where they end."""
+    comma = form.comma
     for n, part in enumerate(talk):
         text = form.text(part)
         end = start + len(text)
-        if not (raw.startswith(text, start) and raw.startswith(form.comma, end)):
+        if not (raw.startswith(text, start) and raw.startswith(comma, end)):
             return n, start
-        start = end + len(form.comma)
+        start = end + len(comma)
     return len(talk), start
 
 
