@@ -64,31 +64,30 @@ class Shelf:
         if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
             self.forget()
         node = 0
-        for at, (name, data) in enumerate(zip(path.names, path.chunks, strict=True)):
-            chunk, is_new = self._chunk(name, data, trace)
-            if is_new and said and at in path.said:
-                said(chunk, loads(data))
-            node = self._node(node, chunk)
+        for at, name in enumerate(path.names):
+            chunk = self.chunk_ids.get(name)
+            if chunk is None:
+                chunk = self._chunk(path, at, trace, said)
+            node = self.node_ids.get((node, chunk)) or self._node(node, chunk)
         return node
 
-    def _chunk(self, name: bytes, data: bytes, trace: int) -> tuple[int, bool]:
-        known = self.chunk_ids.get(name)
-        if known is not None:
-            return known, False
+    def _chunk(self, path: chunks.Path, at: int, trace: int, said: Callable[[int, Json], None] | None) -> int:
+        """The id of a chunk that is not remembered."""
+        name, data = path.names[at], path.chunks[at]
         row = self.connection.execute("SELECT id FROM chunk WHERE hash = ?", (name,)).fetchone()
         chunk = int(row[0]) if row else self._new_chunk(name, data, trace)
         self.chunk_ids[name] = chunk
-        return chunk, row is None
+        if row is None and said and at in path.said:
+            said(chunk, loads(data))
+        return chunk
 
     def _new_chunk(self, name: bytes, data: bytes, trace: int) -> int:
         row = (name, trace, len(data), squeeze(data))
         return _insert(self.connection, "INSERT INTO chunk (hash, trace, size, data) VALUES (?, ?, ?, ?)", row)
 
     def _node(self, parent: int, chunk: int) -> int:
+        """The id of a node that is not remembered."""
         key = (parent, chunk)
-        known = self.node_ids.get(key)
-        if known is not None:
-            return known
         row = self.connection.execute("SELECT id FROM node WHERE parent = ? AND chunk = ?", key).fetchone()
         node = int(row[0]) if row else _insert(self.connection, "INSERT INTO node (parent, chunk) VALUES (?, ?)", key)
         self.node_ids[key] = node
