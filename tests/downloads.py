@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 OFFLINE = (
@@ -69,9 +69,9 @@ def move(draft: Path, place: Path) -> None:
             raise
 
 
-def fetch(command: list[str], env: Mapping[str, str] | None = None) -> None:
+def fetch(command: list[str]) -> None:
     """Run an installer. Raises Unavailable if it could not reach its registry, RuntimeError for any other trouble."""
-    done = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, env=GIVEN, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode == 0:
         return
     said = (done.stderr + done.stdout).strip()
