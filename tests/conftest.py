@@ -1,24 +1,36 @@
 """What the end-to-end tests stand on: a scripted upstream and a running house, over real sockets.
 
-Owns the fixtures `counter`, `upstream`, `place` (a patient house) and `hasty` (one whose deadlines are short). They
-live for the whole run on the session's event loop, so modules that use them say
-`pytestmark = pytest.mark.asyncio(loop_scope="session")`.
+Owns what of the machine's environment reaches a test, and the fixtures `counter`, `upstream`, `place` (a patient house)
+and `hasty` (one whose deadlines are short). They live for the whole run on the session's event loop, so modules that
+use them say `pytestmark = pytest.mark.asyncio(loop_scope="session")`.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from downloads import GIVEN
 from hypothesis import settings
 from places import KEY, Place, config_for
 from scripted_openai import ScriptedOpenAI
 
 if TYPE_CHECKING:
     from ccr_tui.tokens import Counter
+
+STEERS = re.compile(
+    r"(OPENAI|ANTHROPIC|(ROUTER|TOOL|CODER|THINK)_AGENT|CCR_TUI)_.*|.*_API_KEY|ENABLE_ROUTER|API_TIMEOUT_MS|PROXY_URL"
+    r"|(HTTPS?|ALL|NO)_PROXY|CLAUDE_CODE_USE_.*|NO_COLOR|FORCE_COLOR|COLUMNS|LINES",
+    re.IGNORECASE,
+)
+"""Variables that the program or a client in a test heeds: a test sets those that it is about, whoever runs it."""
+for name in filter(STEERS.fullmatch, GIVEN):
+    del os.environ[name]
 
 # Where others want the processor an example takes longer, which is no failure.
 settings.register_profile("patient", settings(), deadline=None)

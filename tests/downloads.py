@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+GIVEN = dict(os.environ)
+"""The environment as it was, for the installers: `conftest.py` takes away what steers the program."""
 OFFLINE = (
     "name resolution",
     "failed to resolve",
