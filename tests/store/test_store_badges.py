@@ -11,7 +11,7 @@ import pytest
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Badge
-from ccr_tui.store import badges, schema
+from ccr_tui.store import badges, migrations, schema
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 
@@ -51,7 +51,7 @@ def of_version_one(path: Path) -> None:
     """A database as the first version made it, with a row in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path)
-    for statement in schema.FIRST.split(";\n"):
+    for statement in migrations.FIRST.split(";\n"):
         db.execute(statement)
     db.execute(
         "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)"
