@@ -120,6 +120,10 @@ class Attempt:
     """Until the response headers."""
     stream: tuple[tuple[int, bytes], ...] = ()
     """The upstream's bytes as they came: milliseconds since started_at, and the piece."""
+    estimate: int | None = None
+    """The input tokens that were expected of it, as message_start told them; None: not known any more."""
+    family: str = ""
+    """The family of models whose facts were heeded; "": not known any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ class Flight:
     session: str | None = None
     agent: str = ""
     model: str = ""
-    phase: Literal["routing", "connecting", "waiting", "thinking", "text", "tool"] = "routing"
+    phase: Literal["routing", "connecting", "waiting", "retrying", "thinking", "text", "tool"] = "routing"
     estimate: int | None = None
     ttft_ms: int | None = None
     output_chars: int = 0
@@ -213,3 +217,5 @@ class Flight:
     tail: str = ""
     """The last few characters of what it says."""
     extra: dict[str, Any] = field(default_factory=dict)
+    """`retry` while a model is about to be asked again: `status` that it answered with, `at` (seconds since the epoch),
+    `try` (the one that comes) and `of` (how many there may be)."""

@@ -174,6 +174,7 @@ class Calling:
         self.first: int | None = None
         self.reply: Reply | None = None
         self.failure: Failure | None = None
+        self.estimate: int | None = None
         self.notes = list(order.notes)
         self._now, self._keep = now, keep
         self._stream: list[tuple[int, bytes]] = []
@@ -184,7 +185,8 @@ class Calling:
             self._connect(response)
             if response.status_code != 200:
                 raise await self._refusal(response, estimate)
-            self.reply = self.order.reply(await estimate)
+            self.estimate = await estimate
+            self.reply = self.order.reply(self.estimate)
             async with aclosing(self._kept(pieces(response, self.order.call))) as stream:
                 await self._read(stream, self.reply, sink)
 
@@ -219,14 +221,14 @@ class Calling:
     async def _refusal(self, response: Response, estimate: Awaitable[int]) -> ProxyError:
         body = await whole(response, self.order.call)
         self._keep_piece(body)
-        order = self.order
+        order, self.estimate = self.order, await estimate
         return error_of(
             response.status_code,
             response.headers,
             body,
             order.provider.name,
             order.sent,
-            estimate=await estimate,
+            estimate=self.estimate,
             window=order.window,
             secrets=order.secrets,
         )
@@ -281,6 +283,8 @@ class Calling:
             answered_by=self.answered_by,
             connect_ms=None if self.connected is None else self.connected - self.begun,
             stream=masked(self._stream, self.order.secrets),
+            estimate=self.estimate,
+            family=quirks.facts_for(order.provider, order.model).family,
         )
 
 

@@ -21,8 +21,10 @@ from ccr_tui.records import Attempt, Failure, Flight, Json, Origin, Outcome, Rou
 class Draft:
     """Everything that is known of one request so far. Times are milliseconds since it arrived."""
 
-    def __init__(self, client: Client, now: float, ticks: Callable[[], float], origin: Origin) -> None:
-        self.uid = f"{int(now * 1000):011x}{uuid4().hex[:13]}"
+    def __init__(
+        self, client: Client, now: float, ticks: Callable[[], float], origin: Origin, uid: str | None = None
+    ) -> None:
+        self.uid = uid or f"{int(now * 1000):011x}{uuid4().hex[:13]}"
         self.client, self.started_at, self.origin = client, now, origin
         self.body: Json = None
         self.work: Json = None

@@ -35,9 +35,12 @@ log = logging.getLogger(__name__)
 BUG = "ccr-tui made a mistake with this request; ccr-tui.log, beside its database, describes it. Please report it."
 
 
-async def run(raw: bytes, client: Client, context: Context, origin: Origin = "live") -> Trace:
-    """Answer one request, and land its trace. Raises ClientGone or CancelledError when the client left."""
-    draft = Draft(client, context.clock(), context.ticks, origin)
+async def run(raw: bytes, client: Client, context: Context, origin: Origin = "live", uid: str | None = None) -> Trace:
+    """Answer one request, and land its trace. Raises ClientGone or CancelledError when the client left.
+
+    `uid` is the trace's, and all ids that the client sees come from it; None: a new one.
+    """
+    draft = Draft(client, context.clock(), context.ticks, origin, uid)
     delivery = Delivery(client, draft.flight, draft.ms)
     delivery.headers = draft.headers()
     context.feed.take_off(draft.flight)

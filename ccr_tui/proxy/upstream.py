@@ -56,9 +56,14 @@ class Call:
 class Upstreams:
     """The ways out. One client for each, made on first use and kept, because an SSL context costs 46 ms."""
 
-    def __init__(self, garbled: type[Exception] | tuple[()] = ()) -> None:
-        """`garbled` is what the transport raises for bytes that are no HTTP; httpx has no name for it."""
-        self._garbled = garbled
+    def __init__(
+        self, garbled: type[Exception] | tuple[()] = (), transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """`garbled` is what the transport raises for bytes that are no HTTP; httpx has no name for it.
+
+        `transport` stands in for every way out: a recorded or a simulated upstream.
+        """
+        self._garbled, self._given = garbled, transport
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._ssl: ssl.SSLContext | None = None
 
@@ -112,6 +117,8 @@ class Upstreams:
         return self._clients[way]
 
     def _transport(self, way: str) -> httpx.AsyncBaseTransport:
+        if self._given is not None:
+            return self._given
         if way == "demo":
             return DemoTransport()
         self._ssl = self._ssl or httpx.create_ssl_context()
