@@ -1,0 +1,98 @@
+"""Which sessions said what: the first request of each session that brought a text.
+
+Owns the table `again`. A chunk names the request that brought it first; `again` adds, for every other session that said
+the same, the first request there. Must never grow with the length of a conversation: what a session has said is walked
+back only to what is known. The one surprise: requests outside any session count as one session, number 0.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+MEMORY = 50_000
+"""Nodes remembered before all are forgotten: some 5 MB."""
+OWNER = """
+SELECT c.trace, ifnull(t.session_id, 0) FROM chunk c LEFT JOIN trace t ON t.n = c.trace WHERE c.id = ?
+"""
+KEEP = "INSERT OR IGNORE INTO again (chunk, session_id, trace) VALUES (?, ?, ?)"
+
+Step = tuple[int, int]
+"""A node of a body's path, and its chunk."""
+
+PATH = """
+WITH RECURSIVE path(id, parent, chunk, height) AS (
+    SELECT node.id, node.parent, node.chunk, 0 FROM body JOIN node ON node.id = body.node WHERE body.id = ?
+    UNION ALL SELECT node.id, node.parent, node.chunk, height + 1 FROM path JOIN node ON node.id = path.parent)
+SELECT id, chunk FROM path ORDER BY height DESC
+"""
+DANGLING = "SELECT id FROM chunk WHERE trace NOT IN (SELECT n FROM trace)"
+
+
+class Mentions:
+    """Notes what each request says, within the caller's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._known: set[tuple[int, int]] = set()
+
+    def note(self, session: int | None, trace: int, path: Sequence[Step]) -> None:
+        """`path` is that of a body of this request; what the session said before is not noted again."""
+        if len(self._known) > MEMORY:
+            self.forget()
+        for chunk in self._news(session or 0, path):
+            owner = self._db.execute(OWNER, (chunk,)).fetchone()
+            if owner and owner[0] != trace and owner[1] != (session or 0):
+                self._db.execute(KEEP, (chunk, session or 0, trace))
+
+    def forget(self) -> None:
+        """What is remembered; a transaction was rolled back, or another process has removed something."""
+        self._known.clear()
+
+    def _news(self, session: int, path: Sequence[Step]) -> list[int]:
+        """The chunks at the end of the path that this session has not been seen to say: a path is known as a whole."""
+        fresh = []
+        for node, chunk in reversed(path):
+            if (session, node) in self._known:
+                break
+            self._known.add((session, node))
+            fresh.append(chunk)
+        return fresh[::-1]
+
+
+def path_of(db: sqlite3.Connection, body: int | None) -> list[Step]:
+    """The nodes and chunks of a body, from the first to the last."""
+    return [] if body is None else db.execute(PATH, (body,)).fetchall()
+
+
+def fill(db: sqlite3.Connection) -> None:
+    """Note everything that the database holds: for one that was made before there was such a table."""
+    mentions = Mentions(db)
+    traces = "SELECT n, session_id, request_id, reply_id FROM trace ORDER BY n"
+    for n, session, *bodies in db.execute(traces).fetchall():
+        for body in bodies:
+            mentions.note(session, n, path_of(db, body))
+
+
+def repoint(db: sqlite3.Connection) -> None:
+    """After requests were removed: chunks that name one of them name the first of those that are left.
+
+    Where no other session said it, a later request of the same one still does: those are walked, oldest first.
+    """
+    db.execute("DELETE FROM again WHERE trace NOT IN (SELECT n FROM trace)")
+    lost = {chunk for (chunk,) in db.execute(DANGLING)}
+    if not lost:
+        return
+    for n, *bodies in db.execute("SELECT n, request_id, reply_id FROM trace ORDER BY n").fetchall():
+        held = {chunk for body in bodies for _, chunk in path_of(db, body)} & lost
+        _point(db, held, n)
+        lost -= held
+        if not lost:
+            return
+
+
+def _point(db: sqlite3.Connection, chunks: Iterable[int], trace: int) -> None:
+    session = "(SELECT ifnull(session_id, 0) FROM trace WHERE n = ?)"
+    for chunk in chunks:
+        db.execute("UPDATE chunk SET trace = ? WHERE id = ?", (trace, chunk))
+        db.execute(f"DELETE FROM again WHERE chunk = ? AND session_id = {session}", (chunk, trace))
