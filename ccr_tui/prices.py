@@ -108,8 +108,13 @@ def cost(usage: Usage, price: Price) -> int:
     """Nano-dollars of a request: every class of tokens at its own price, rounded once, half to even."""
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
+    longer = write if price.cache_write_1h is None else price.cache_write_1h
     total = (
-        usage.input * price.input + usage.output * price.output + usage.cache_read * read + usage.cache_write * write
+        usage.input * price.input
+        + usage.output * price.output
+        + usage.cache_read * read
+        + (usage.cache_write - usage.cache_write_1h) * write
+        + usage.cache_write_1h * longer
     )
     whole, rest = divmod(total, MILLION)
     return whole + (rest * 2 > MILLION or (rest * 2 == MILLION and whole % 2))
@@ -183,13 +188,14 @@ class _Entry:
     def price(self, at: float, usage: Usage | None) -> Price | None:
         rates = self.model.get_prices(datetime.fromtimestamp(at, UTC))
         prompt = usage.prompt if usage else 0
-        known = {key: _tier(getattr(rates, f"{key}_mtok"), prompt) for key in _CLASSES}
-        if known["input"] is None or known["output"] is None:
+        known = {key: _tier(getattr(rates, f"{key}_mtok", None), prompt) for key in _CLASSES}
+        fresh, output, *cached = known.values()
+        if fresh is None or output is None:
             return None
-        return Price(known["input"], known["output"], known["cache_read"], known["cache_write"], source=self.source)
+        return Price(fresh, output, *cached[:2], source=self.source, cache_write_1h=cached[2])
 
 
-_CLASSES = ("input", "output", "cache_read", "cache_write")
+_CLASSES = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
 
 
 def _ask(base_url: str, model_id: str) -> _Entry | None:

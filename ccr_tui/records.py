@@ -38,6 +38,8 @@ class Usage:
     reasoning: int = 0
     """The part of `output` that was reasoning; already counted in it."""
     basis: Basis = "reported"
+    cache_write_1h: int = 0
+    """The part of `cache_write` that is kept for an hour, which costs more than five minutes; already counted in it."""
 
     @property
     def prompt(self) -> int:
@@ -59,6 +61,8 @@ class Price:
     source: str = ""
     """Where it comes from, for people: "config.toml", "ccr-tui table 2026-11-22", "genai-prices 0.2.3"."""
     basis: CostBasis = "list"
+    cache_write_1h: int | None = None
+    """None: no price of its own is known, so it is billed as `cache_write`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,5 +221,7 @@ class Flight:
     tail: str = ""
     """The last few characters of what it says."""
     extra: dict[str, Any] = field(default_factory=dict)
+    """`retry` while a model is about to be asked again: `status` that it answered with, `at` (seconds since the epoch),
+    `try` (the one that comes) and `of` (how many there may be)."""
     """`retry` while a model is about to be asked again: `status` that it answered with, `at` (seconds since the epoch),
     `try` (the one that comes) and `of` (how many there may be)."""

@@ -135,7 +135,9 @@ class MessagesReply(Incoming):
         names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
         given, said, read, written = (count_of(self._counts.get(name)) or 0 for name in names)
         if any(name in self._counts for name in names):
-            self.usage = Usage(given, said, read, written)
+            kinds = self._counts.get("cache_creation")
+            longer = count_of(kinds.get("ephemeral_1h_input_tokens")) if isinstance(kinds, dict) else None
+            self.usage = Usage(given, said, read, written, cache_write_1h=min(longer or 0, written))
 
 
 _WATCHED = frozenset(name.removeprefix("_on_") for name in vars(MessagesReply) if name.startswith("_on_"))
