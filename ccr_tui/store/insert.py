@@ -12,8 +12,11 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
+from ccr_tui import economy
+from ccr_tui.economy import Economy
 from ccr_tui.records import Attempt, Failure, Json, Price, Trace, Usage
 from ccr_tui.store import codec, said, totals
+from ccr_tui.store.before import before
 from ccr_tui.store.bodies import Shelf
 from ccr_tui.store.schema import SLOT_S
 
@@ -22,19 +25,19 @@ TRACE = (
     "outcome", "status", "error", "asked_model", "mode", "agent", "rule", "chosen", "model_id", "stop_reason",
     "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "usage_basis",
     "estimated_input_tokens", "cost", "cost_basis", "router_cost", "attempts", "run_id", "replay_of", "request_id",
-    "reply_id",
+    "reply_id", "cache_saved", "cache_lost",
 )  # fmt: skip
 ATTEMPT = (
     "trace", "n", "answer", "purpose", "model_id", "started_at", "ttft_ms", "duration_ms", "status", "stop_reason",
     "error", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-    "usage_basis", "cost", "cost_basis", "price_id", "sent_id",
+    "usage_basis", "cost", "cost_basis", "price_id", "sent_id", "cache_saved", "cache_lost", "switched_tokens",
 )  # fmt: skip
 SPEND = (
-    "slot", "model_id", "agent", "session_id", "project_id", "kind", "purpose", "basis",
+    "slot", "model_id", "agent", "session_id", "project_id", "kind", "purpose", "basis", "cost_basis", "price_id",
     "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
-    "reasoning_tokens", "cost", "unpriced",
+    "reasoning_tokens", "cost", "unpriced", "cache_saved", "cache_lost", "switched_tokens", "cache_unknown",
 )  # fmt: skip
-SPEND_KEYS = 8
+SPEND_KEYS = 10
 
 
 def _statement(table: str, columns: Iterable[str]) -> str:
@@ -76,12 +79,13 @@ class Insertion:
         n = self._next()
         session, project = self._whose(trace)
         row = self._row(trace, n, session, project)
+        economies = self._economies(trace, row)
         self._db.execute(INSERT_TRACE, [row[name] for name in TRACE])
-        for attempt in trace.attempts:
-            self._attempt(trace, attempt, n)
+        for attempt, dealings in zip(trace.attempts, economies, strict=True):
+            self._attempt(trace, attempt, n, dealings)
         record = codec.pack(codec.to_json(trace))
         self._db.execute("INSERT INTO record (trace, data, raw) VALUES (?, ?, ?)", (n, record, _raw(trace)))
-        self._db.executemany(ADD_SPEND, self._shares(trace, row))
+        self._db.executemany(ADD_SPEND, self._shares(trace, row, economies))
         return n
 
     def learn(self, key: str, ratio: float, n: int, error: float | None, at: float) -> None:
@@ -136,7 +140,16 @@ class Insertion:
             "reply_id": self._shelf.put(trace.reply, n, self._index),
         }
 
-    def _attempt(self, trace: Trace, attempt: Attempt, n: int) -> None:
+    def _economies(self, trace: Trace, row: dict[str, Any]) -> list[Economy]:
+        """Each attempt's dealings with the prompt cache; their sums go into the trace's row."""
+        last = before(self._db, trace, row["session_id"], row["run_id"], row["request_id"])
+        found = [economy.of(attempt, attempt is trace.answer, last) for attempt in trace.attempts]
+        told = [one for one, attempt in zip(found, trace.attempts, strict=True) if attempt.usage]
+        row["cache_saved"] = economy.total([one.saved for one in told])
+        row["cache_lost"] = economy.total([one.lost for one in told])
+        return found
+
+    def _attempt(self, trace: Trace, attempt: Attempt, n: int, dealings: Economy) -> None:
         row = {
             "trace": n,
             "n": attempt.n,
@@ -152,26 +165,33 @@ class Insertion:
             **_tokens(attempt.usage),
             "cost": attempt.cost,
             "cost_basis": attempt.cost_basis,
-            "price_id": attempt.price and self._price(attempt.price),
+            "price_id": self._price_id(attempt) or None,
             "sent_id": self._shelf.put(attempt.sent, n),
+            "cache_saved": dealings.saved,
+            "cache_lost": dealings.lost,
+            "switched_tokens": dealings.switched,
         }
         made = self._db.execute(INSERT_ATTEMPT, [row[name] for name in ATTEMPT]).lastrowid
         if attempt.stream:
             stream = codec.pack_stream(attempt.stream)
             self._db.execute("INSERT INTO stream (attempt, data) VALUES (?, ?)", (made, stream))
 
-    def _shares(self, trace: Trace, row: dict[str, Any]) -> Iterable[list[Any]]:
+    def _shares(self, trace: Trace, row: dict[str, Any], economies: Iterable[Economy]) -> Iterable[list[Any]]:
         """What each attempt adds to the sums. The request itself is counted with its answer, or alone."""
         slot = int(trace.started_at) // SLOT_S * SLOT_S
         for_all = [row["agent"] or "", row["session_id"] or 0, row["project_id"] or 0, trace.kind]
         request = [1, int(trace.outcome == "error")]
         if trace.answer is None:
-            yield [slot, row["model_id"] or 0, *for_all, "answer", "", *request, *([0] * 7)]
-        for attempt in trace.attempts:
+            yield [slot, row["model_id"] or 0, *for_all, "answer", "", "unknown", 0, *request, *([0] * 11)]
+        for attempt, dealings in zip(trace.attempts, economies, strict=True):
             counted = request if attempt is trace.answer else [0, 0]
             *tokens, basis = _tokens(attempt.usage).values()
+            priced = ["unknown" if attempt.cost is None else attempt.cost_basis, self._price_id(attempt)]
+            key = [slot, self._model(attempt), *for_all, attempt.purpose, basis or "", *priced]
             money = [attempt.cost or 0, int(totals.is_unpriced(attempt))]
-            yield [slot, self._model(attempt), *for_all, attempt.purpose, basis or "", *counted, *tokens, *money]
+            cache = [dealings.saved or 0, dealings.lost or 0, dealings.switched]
+            unknown = attempt.usage is not None and None in (dealings.saved, dealings.lost)
+            yield [*key, *counted, *tokens, *money, *cache, int(unknown)]
 
     def _answered_by(self, trace: Trace) -> int | None:
         """Whoever answered, else whoever was to: then only our own name for it is known."""
@@ -182,10 +202,13 @@ class Insertion:
     def _model(self, attempt: Attempt) -> int:
         return self._id("model", provider=_text(attempt.provider), model=_text(attempt.model))
 
+    def _price_id(self, attempt: Attempt) -> int:
+        return 0 if attempt.price is None else self._price(attempt.price)
+
     def _price(self, price: Price) -> int:
         """Append-only: a trace keeps the price that it was billed at."""
-        columns = ("input", "output", "cache_read", "cache_write", "since", "source", "basis")
-        row = (*(getattr(price, name) for name in columns[:4]), _text(price.since), _text(price.source), price.basis)
+        columns = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "since", "source", "basis")
+        row = (*(getattr(price, name) for name in columns[:5]), _text(price.since), _text(price.source), price.basis)
         known = self._ids.get(("price", *row))
         if known is None:
             same = " AND ".join(f"{name} IS ?" for name in columns)

@@ -101,6 +101,81 @@ CREATE TABLE badge (
     sentence TEXT NOT NULL, ms INTEGER NOT NULL, cost INTEGER, at REAL NOT NULL, UNIQUE (provider, model, "check"))
 """
 
+THIRD = """
+ALTER TABLE trace ADD COLUMN cache_saved INTEGER;
+ALTER TABLE trace ADD COLUMN cache_lost INTEGER;
+ALTER TABLE attempt ADD COLUMN cache_saved INTEGER;
+ALTER TABLE attempt ADD COLUMN cache_lost INTEGER;
+ALTER TABLE attempt ADD COLUMN switched_tokens INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX trace_turn ON trace(session_id, started_at);
+DROP VIEW spending;
+DROP TABLE spend;
+CREATE TABLE spend (
+    slot INTEGER NOT NULL, model_id INTEGER NOT NULL, agent TEXT NOT NULL, session_id INTEGER NOT NULL,
+    project_id INTEGER NOT NULL, kind TEXT NOT NULL, purpose TEXT NOT NULL, basis TEXT NOT NULL,
+    cost_basis TEXT NOT NULL, price_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL, errors INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL, cost INTEGER NOT NULL, unpriced INTEGER NOT NULL,
+    cache_saved INTEGER NOT NULL, cache_lost INTEGER NOT NULL, switched_tokens INTEGER NOT NULL,
+    cache_unknown INTEGER NOT NULL,
+    PRIMARY KEY (slot, model_id, agent, session_id, project_id, kind, purpose, basis, cost_basis, price_id))
+    WITHOUT ROWID;
+CREATE INDEX spend_session ON spend(session_id);
+INSERT INTO spend SELECT CAST(t.started_at AS INTEGER) / 900 * 900, a.model_id, ifnull(t.agent, ''),
+    ifnull(t.session_id, 0), ifnull(t.project_id, 0), t.kind, a.purpose, ifnull(a.usage_basis, ''),
+    CASE WHEN a.cost IS NULL THEN 'unknown' ELSE a.cost_basis END, ifnull(a.price_id, 0),
+    sum(a.answer), sum(a.answer AND t.outcome = 'error'), sum(a.input_tokens), sum(a.cache_read_tokens),
+    sum(a.cache_write_tokens), sum(a.output_tokens), sum(a.reasoning_tokens), sum(ifnull(a.cost, 0)),
+    sum(a.cost IS NULL AND a.usage_basis IS NOT NULL), 0, 0, 0, sum(a.usage_basis IS NOT NULL)
+    FROM attempt a JOIN trace t ON t.n = a.trace GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+INSERT INTO spend SELECT CAST(t.started_at AS INTEGER) / 900 * 900, ifnull(t.model_id, 0), ifnull(t.agent, ''),
+    ifnull(t.session_id, 0), ifnull(t.project_id, 0), t.kind, 'answer', '', 'unknown', 0,
+    count(*), sum(t.outcome = 'error'), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+    FROM trace t WHERE NOT EXISTS (SELECT 1 FROM attempt a WHERE a.trace = t.n AND a.answer)
+    GROUP BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors;
+CREATE VIEW spending AS SELECT strftime('%Y-%m-%dT%H:%MZ', w.slot, 'unixepoch') AS quarter, m.provider, m.model,
+    w.agent, s.uid AS session, p.path AS project, w.kind, w.purpose, w.basis, w.requests, w.errors, w.input_tokens,
+    w.cache_read_tokens, w.cache_write_tokens, w.output_tokens, w.reasoning_tokens, w.cost / 1e9 AS cost_usd,
+    w.cost_basis, c.source AS price_from, w.unpriced, w.cache_saved / 1e9 AS cache_saved_usd,
+    w.cache_lost / 1e9 AS cache_lost_usd, w.switched_tokens, w.cache_unknown
+    FROM spend w LEFT JOIN session s ON s.id = w.session_id LEFT JOIN project p ON p.id = w.project_id
+    LEFT JOIN model m ON m.id = w.model_id LEFT JOIN price c ON c.id = w.price_id
+"""
+
+LISTS = """
+CREATE TABLE mark (trace INTEGER PRIMARY KEY REFERENCES trace(n), marked INTEGER NOT NULL, note TEXT, at REAL NOT NULL);
+CREATE TABLE phrase (text TEXT PRIMARY KEY, name TEXT UNIQUE, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE again (
+    chunk INTEGER NOT NULL REFERENCES chunk(id), session_id INTEGER NOT NULL, trace INTEGER NOT NULL REFERENCES trace(n),
+    PRIMARY KEY (chunk, session_id)) WITHOUT ROWID;
+CREATE INDEX again_trace ON again(trace);
+CREATE INDEX chunk_trace ON chunk(trace);
+ALTER TABLE session ADD COLUMN prompt TEXT;
+ALTER TABLE session ADD COLUMN title TEXT;
+CREATE INDEX session_project ON session(project_id, last_at);
+CREATE INDEX trace_ended ON trace(started_at + duration_ms / 1000.0);
+CREATE INDEX trace_cost ON trace(ifnull(cost, -1));
+CREATE INDEX trace_duration ON trace(duration_ms);
+CREATE INDEX trace_tokens ON trace(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens);
+CREATE INDEX trace_cached ON trace(
+    ifnull(cache_read_tokens * 1.0 / nullif(input_tokens + cache_read_tokens + cache_write_tokens, 0), -1))
+"""
+
+
+TRANSFER = """
+ALTER TABLE price ADD COLUMN cache_write_1h INTEGER;
+DROP INDEX price_all;
+CREATE UNIQUE INDEX price_all ON price(
+    input, output, ifnull(cache_read, -1), ifnull(cache_write, -1), ifnull(cache_write_1h, -1), since, source, basis);
+CREATE TABLE transcript (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, read_to INTEGER NOT NULL, at REAL NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE taken (message TEXT NOT NULL, request TEXT NOT NULL, side INTEGER NOT NULL, PRIMARY KEY (message, request))
+    WITHOUT ROWID
+"""
+
 
 def first(db: Database) -> None:
     """The tables of 0.1."""
@@ -113,4 +188,26 @@ def second(db: Database) -> None:
     db.execute(SECOND)
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (first, second)
+def third(db: Database) -> None:
+    """What the cache saved and what switching models lost; the sums tell prices apart. Sums are made anew."""
+    for statement in THIRD.split(";\n"):
+        db.execute(statement)
+
+
+def lists(db: Database) -> None:
+    """Bookmarks, notes, kept filters, titles of sessions, who else said what, and the orders of the lists."""
+    from ccr_tui.store import mentions, titles
+
+    for statement in LISTS.split(";\n"):
+        db.execute(statement)
+    mentions.fill(db.conn)
+    titles.fill(db.conn)
+
+
+def transfer(db: Database) -> None:
+    """How far transcripts were read, which answers were taken from elsewhere, and a price of caching for an hour."""
+    for statement in TRANSFER.split(";\n"):
+        db.execute(statement)
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (first, second, third, lists, transfer)

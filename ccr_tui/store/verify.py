@@ -51,16 +51,19 @@ SELECT id FROM node WHERE id NOT IN (SELECT id FROM used)
 """
 KEY = f"""
 CAST(t.started_at AS INTEGER) / {schema.SLOT_S} * {schema.SLOT_S}, {{model}}, ifnull(t.agent, ''),
-ifnull(t.session_id, 0), ifnull(t.project_id, 0), t.kind, {{purpose}}, {{basis}}
+ifnull(t.session_id, 0), ifnull(t.project_id, 0), t.kind, {{purpose}}, {{basis}}, {{priced}}
 """
+PRICED = "CASE WHEN a.cost IS NULL THEN 'unknown' ELSE a.cost_basis END, ifnull(a.price_id, 0)"
 SHARES = f"""
-SELECT {KEY.format(model="a.model_id", purpose="a.purpose", basis="ifnull(a.usage_basis, '')")},
+SELECT {KEY.format(model="a.model_id", purpose="a.purpose", basis="ifnull(a.usage_basis, '')", priced=PRICED)},
     a.answer, a.answer AND t.outcome = 'error', a.input_tokens, a.cache_read_tokens, a.cache_write_tokens,
-    a.output_tokens, a.reasoning_tokens, ifnull(a.cost, 0), a.cost IS NULL AND a.usage_basis IS NOT NULL
+    a.output_tokens, a.reasoning_tokens, ifnull(a.cost, 0), a.cost IS NULL AND a.usage_basis IS NOT NULL,
+    ifnull(a.cache_saved, 0), ifnull(a.cache_lost, 0), a.switched_tokens,
+    a.usage_basis IS NOT NULL AND (a.cache_saved IS NULL OR a.cache_lost IS NULL)
 FROM attempt a JOIN trace t ON t.n = a.trace
 UNION ALL
-SELECT {KEY.format(model="ifnull(t.model_id, 0)", purpose="'answer'", basis="''")},
-    1, t.outcome = 'error', 0, 0, 0, 0, 0, 0, 0
+SELECT {KEY.format(model="ifnull(t.model_id, 0)", purpose="'answer'", basis="''", priced="'unknown', 0")},
+    1, t.outcome = 'error', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 FROM trace t WHERE NOT EXISTS (SELECT 1 FROM attempt a WHERE a.trace = t.n AND a.answer)
 """
 KEYS = ", ".join(SPEND[:SPEND_KEYS])

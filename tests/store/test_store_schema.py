@@ -15,6 +15,7 @@ import pytest
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Trace
 from ccr_tui.store import schema
+from ccr_tui.store.migrations import STEPS
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 
@@ -50,7 +51,7 @@ def file_above(path: Path) -> None:
 
 
 REFUSED = [
-    (newer, r"made by a newer ccr-tui \(schema 3; this one knows 2\)"),
+    (newer, rf"made by a newer ccr-tui \(schema {schema.VERSION + 1}; this one knows {schema.VERSION}\)"),
     (foreign, "another program's database"),
     (garbage, "is damaged or is no database"),
     (directory, "--db"),
@@ -89,7 +90,7 @@ def test_people_can_read_it_with_any_tool(keep: Keep, path: Path) -> None:
 def test_the_migrations_are_noted_as_sqlite_utils_does(path: Path) -> None:
     db = schema.writable(path)
     noted = db.execute("SELECT migration_set, name FROM _sqlite_migrations").fetchall()
-    assert noted == [("ccr-tui", "001_first"), ("ccr-tui", "002_second")]
+    assert noted == [("ccr-tui", f"{number:03d}_{step.__name__}") for number, step in enumerate(STEPS, 1)]
     assert len(schema.STEPS) == schema.VERSION
     db.close()
 
