@@ -176,6 +176,20 @@ CREATE TABLE taken (message TEXT NOT NULL, request TEXT NOT NULL, side INTEGER N
     WITHOUT ROWID
 """
 
+REPLAYS = """
+ALTER TABLE run ADD COLUMN kind TEXT;
+ALTER TABLE run ADD COLUMN session TEXT;
+ALTER TABLE run ADD COLUMN title TEXT;
+ALTER TABLE run ADD COLUMN source TEXT;
+ALTER TABLE run ADD COLUMN finished INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN asked BLOB;
+ALTER TABLE run ADD COLUMN found BLOB;
+CREATE TABLE run_step (
+    run_id INTEGER NOT NULL REFERENCES run(id), variant TEXT NOT NULL, step TEXT NOT NULL, n INTEGER NOT NULL,
+    state TEXT NOT NULL, cost INTEGER, at REAL NOT NULL, data BLOB, PRIMARY KEY (run_id, variant, step)) WITHOUT ROWID
+"""
+
 
 def first(db: Database) -> None:
     """The tables of 0.1."""
@@ -210,4 +224,10 @@ def transfer(db: Database) -> None:
         db.execute(statement)
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (first, second, third, lists, transfer)
+def replays(db: Database) -> None:
+    """What was replayed, how far it came, and what came of each step in each variant."""
+    for statement in REPLAYS.split(";\n"):
+        db.execute(statement)
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (first, second, third, lists, transfer, replays)
