@@ -56,6 +56,10 @@ class TraceRow:
     router_cost: int | None
     attempts: int
     kind: str
+    cache_saved: int | None = None
+    """What the prompt cache made cheaper (see economy.py); None: a price or the tokens are not known."""
+    cache_lost: int | None = None
+    """What it cost that another model answered than the request before, or an agent was sent everything anew."""
     hops: str = ""
     """Router mode: who worked before the agent that answered, in order, such as "think,code"."""
     snippet: str | None = None
@@ -71,12 +75,14 @@ class TraceRow:
             "started_at": iso(self.started_at),
             "cost_usd": usd(self.cost),
             "router_cost_usd": usd(self.router_cost),
+            "cache_saved_usd": usd(self.cache_saved),
+            "cache_lost_usd": usd(self.cache_lost),
         }
         return shown if self.snippet is None else shown | {"snippet": self.snippet}
 
 
 _NOT_JSON = ("n", "hops", "snippet")
-_JSON_NAMES = {"cost": "cost_usd", "router_cost": "router_cost_usd"}
+_JSON_NAMES = {name: f"{name}_usd" for name in ("cost", "router_cost", "cache_saved", "cache_lost")}
 
 
 @dataclass(frozen=True, slots=True)
