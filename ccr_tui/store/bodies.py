@@ -33,6 +33,14 @@ WITH RECURSIVE path(id, parent, chunk, height) AS (
 SELECT chunk FROM path ORDER BY height DESC
 """
 
+PATH = """
+WITH RECURSIVE path(id, parent, chunk, height) AS (
+    SELECT node.id, node.parent, node.chunk, 0 FROM body JOIN node ON node.id = body.node WHERE body.id = ?
+    UNION ALL SELECT node.id, node.parent, node.chunk, height + 1 FROM path JOIN node ON node.id = path.parent)
+SELECT id, chunk FROM path ORDER BY height DESC
+"""
+"""Nodes and chunks of a body, from the first to the last."""
+
 
 @dataclass(slots=True)
 class Shelf:
@@ -41,6 +49,8 @@ class Shelf:
     connection: sqlite3.Connection
     chunk_ids: dict[bytes, int] = field(default_factory=dict)
     node_ids: dict[tuple[int, int], int] = field(default_factory=dict)
+    said: list[tuple[int, int]] = field(default_factory=list)
+    """Node and chunk of each message of the body that was put last."""
 
     def put(self, body: Json, trace: int, said: Callable[[int, Json], None] | None = None) -> int | None:
         """The body's id; None for None. `said` gets the id and value of each message that was never stored before."""
@@ -50,6 +60,7 @@ class Shelf:
         name = path.name
         known = self.connection.execute("SELECT id FROM body WHERE hash = ?", (name,)).fetchone()
         if known:
+            self.said = self._path(int(known[0]))[path.said.start : path.said.stop] if said else []
             return int(known[0])
         node = self._walk(path, trace, said)
         row = (name, node, path.size, path.manifest)
@@ -64,12 +75,18 @@ class Shelf:
         if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
             self.forget()
         node = 0
+        steps: list[tuple[int, int]] = []
         for at, name in enumerate(path.names):
             chunk = self.chunk_ids.get(name)
             if chunk is None:
                 chunk = self._chunk(path, at, trace, said)
             node = self.node_ids.get((node, chunk)) or self._node(node, chunk)
+            steps.append((node, chunk))
+        self.said = steps[path.said.start : path.said.stop]
         return node
+
+    def _path(self, body: int) -> list[tuple[int, int]]:
+        return self.connection.execute(PATH, (body,)).fetchall()
 
     def _chunk(self, path: chunks.Path, at: int, trace: int, said: Callable[[int, Json], None] | None) -> int:
         """The id of a chunk that is not remembered."""

@@ -7,10 +7,11 @@ Owns `Filter` and its conditions. Must never put a value into SQL text. The one 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from ccr_tui.filtering import Term
 from ccr_tui.records import Kind
 from ccr_tui.store import said
 from ccr_tui.store.codec import utf8
@@ -18,7 +19,48 @@ from ccr_tui.store.codec import utf8
 BEYOND = "\U0010ffff"
 """Comes after every character of a name that begins with something."""
 LOOSE = "asked_model LIKE ? OR t.agent LIKE ? OR t.error LIKE ? OR t.chosen LIKE ?"
-SAID = "SELECT c.trace FROM said JOIN chunk c ON c.id = said.rowid WHERE said MATCH ?"
+SAID = """
+t.n IN (SELECT c.trace FROM chunk c WHERE c.id IN (SELECT rowid FROM said WHERE said MATCH ?)
+    UNION ALL SELECT a.trace FROM again a WHERE a.chunk IN (SELECT rowid FROM said WHERE said MATCH ?))
+"""
+INLINE = 900
+"""Ids that are put into a condition one by one; where there are more, SQLite looks them up."""
+
+SENT = "(t.input_tokens + t.cache_read_tokens + t.cache_write_tokens)"
+NUMBERS = {
+    "cost": "t.cost",
+    "router": "t.router_cost",
+    "tokens": "(t.input_tokens + t.cache_read_tokens + t.cache_write_tokens + t.output_tokens)",
+    "in": SENT,
+    "out": "t.output_tokens",
+    "reasoning": "t.reasoning_tokens",
+    "cached": f"(t.cache_read_tokens * 100.0 / nullif({SENT}, 0))",
+    "ttft": "t.ttft_ms",
+    "dur": "t.duration_ms",
+    "tries": "t.attempts",
+    "status": "t.status",
+}
+COLUMNS = {
+    "asked": "t.asked_model",
+    "subagent": "t.agent_id",
+    "kind": "t.kind",
+    "rule": "t.rule",
+    "mode": "t.mode",
+    "stop": "t.stop_reason",
+    "origin": "t.origin",
+    "id": "t.uid",
+}
+FLAGS = {
+    "ok": "t.outcome = 'ok'",
+    "error": "t.outcome <> 'ok' AND t.outcome = 'error'",
+    "cancelled": "t.outcome <> 'ok' AND t.outcome = 'cancelled'",
+    "marked": "t.n IN (SELECT trace FROM mark WHERE marked)",
+    "noted": "t.n IN (SELECT trace FROM mark WHERE note IS NOT NULL)",
+    "unpriced": "t.cost IS NULL AND t.usage_basis IS NOT NULL",
+}
+"""What failed is also said as "not ok", because its index only serves a condition that says so in words."""
+
+Condition = tuple[str, Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +81,8 @@ class Filter:
     text: str | None = None
     """Words of what was said first in that request, or a part of the model's name, the agent's, the project's or the
     error."""
+    terms: tuple[Term, ...] = ()
+    """What was typed as a filter (see `filtering.parse`)."""
 
     def where(self, db: sqlite3.Connection) -> tuple[str, list[Any]]:
         """A condition on `trace t`, and its values."""
@@ -49,60 +93,141 @@ class Filter:
             values.extend(given)
         return " AND ".join(conditions) or "1", values
 
-    def _conditions(self, db: sqlite3.Connection) -> Iterator[tuple[str, Sequence[Any]]]:
-        if self.session is not None:
-            found = "uid >= ? AND uid < ?"
-            yield _among(
-                "t.session_id", db, f"SELECT id FROM session WHERE {found}", self.session, self.session + BEYOND
-            )
-        if self.project is not None:
-            path = "path = ? OR path LIKE ? ESCAPE '!'"
-            end = f"%/{_literally(self.project)}"
-            yield _among("t.project_id", db, f"SELECT id FROM project WHERE {path}", self.project, end)
-        if self.model is not None:
-            answered, ids = _among("t.model_id", db, "SELECT id FROM model WHERE model = ?", utf8(self.model))
-            yield f"{answered} OR t.chosen = ?", [*ids, utf8(self.model)]
+    def _conditions(self, db: sqlite3.Connection) -> Iterator[Condition]:
+        for given, condition in ((self.session, _session), (self.project, _project), (self.model, _model)):
+            if given is not None:
+                yield condition(db, given)
         if self.agent is not None:
-            yield _agent(utf8(self.agent))
+            yield _agent(db, self.agent)
         if self.outcome is not None:
             yield _outcome(self.outcome)
         if self.since is not None:
             yield _since(db, self.since)
         if self.text:
-            yield self._text(db, self.text)
-
-    def _text(self, db: sqlite3.Connection, text: str) -> tuple[str, Sequence[Any]]:
-        part, words = f"%{_literally(text)}%", said.query(text)
-        model, models = _among("t.model_id", db, "SELECT id FROM model WHERE model LIKE ? ESCAPE '!'", part)
-        project, projects = _among("t.project_id", db, "SELECT id FROM project WHERE path LIKE ? ESCAPE '!'", part)
-        loose = LOOSE.replace("?", "? ESCAPE '!'")
-        conditions, values = [loose, model, project], [part, part, part, part, *models, *projects]
-        if words:
-            conditions.append(f"t.n IN ({SAID})")
-            values.append(words)
-        return " OR ".join(conditions), values
+            yield _words(db, self.text)
+        for term in self.terms:
+            yield of_term(db, term)
 
 
-def _among(column: str, db: sqlite3.Connection, wanted: str, *values: str) -> tuple[str, list[Any]]:
-    ids = [row[0] for row in db.execute(f"{wanted} LIMIT 900", [utf8(value) for value in values])]
-    return f"{column} IN ({', '.join('?' * len(ids))})", ids
+def of_term(db: sqlite3.Connection, term: Term) -> Condition:
+    """One term as a condition; inverted it holds wherever it does not, so also where nothing is known."""
+    if term.key in FLAGS:
+        made: Condition = FLAGS[term.key], ()
+    elif term.op != ":":
+        made = _either([(f"{NUMBERS[term.key]} {term.op} ?", [value]) for value in term.values])
+    else:
+        one = SPECIAL.get(term.key) or (lambda _, value: _like(COLUMNS[term.key], value))
+        made = _either([one(db, value) for value in term.values])
+    return (f"({made[0]}) IS NOT TRUE", made[1]) if term.inverted else made
 
 
-def _agent(agent: str) -> tuple[str, Sequence[Any]]:
+def _either(conditions: Sequence[Condition]) -> Condition:
+    return " OR ".join(f"({sql})" for sql, _ in conditions) or "0", [
+        value for _, values in conditions for value in values
+    ]
+
+
+def _session(db: sqlite3.Connection, name: str) -> Condition:
+    if "*" in name:
+        return _among("t.session_id", db, "SELECT id FROM session WHERE uid LIKE ? ESCAPE '!'", _glob(name))
+    return _among("t.session_id", db, "SELECT id FROM session WHERE uid >= ? AND uid < ?", name, name + BEYOND)
+
+
+def _project(db: sqlite3.Connection, name: str) -> Condition:
+    whole, end = _glob(name), f"%/{_glob(name)}"
+    path = "path LIKE ? ESCAPE '!' OR path LIKE ? ESCAPE '!'"
+    return _among("t.project_id", db, f"SELECT id FROM project WHERE {path}", whole, end)
+
+
+def _model(db: sqlite3.Connection, name: str) -> Condition:
+    whole, end = _glob(name), f"%/{_glob(name)}"
+    like = "model LIKE ? ESCAPE '!' OR model LIKE ? ESCAPE '!'"
+    answered, ids = _among("t.model_id", db, f"SELECT id FROM model WHERE {like}", whole, end)
+    return f"{answered} OR t.chosen LIKE ? ESCAPE '!'", [*ids, whole]
+
+
+def _provider(db: sqlite3.Connection, name: str) -> Condition:
+    return _among("t.model_id", db, "SELECT id FROM model WHERE provider LIKE ? ESCAPE '!'", _glob(name))
+
+
+def _agent(_: sqlite3.Connection, agent: str) -> Condition:
     if agent not in get_args(Kind):
-        return "t.agent = ?", [agent]
+        return _like("t.agent", agent)
     return "t.agent = ? OR t.kind = ? AND ifnull(t.agent, '') IN ('', 'default')", [agent, agent]
 
 
-def _outcome(outcome: str) -> tuple[str, Sequence[Any]]:
-    """Literal where it can be: the index of what failed only serves a condition that says so in words."""
-    return ("t.outcome <> 'ok' AND t.outcome = ?" if outcome != "ok" else "t.outcome = ?"), [utf8(outcome)]
+def _id(_: sqlite3.Connection, id: str) -> Condition:
+    return _like("t.uid", id) if "*" in id else ("t.uid >= ? AND t.uid < ?", [utf8(id), utf8(id) + BEYOND])
 
 
-def _since(db: sqlite3.Connection, since: float) -> tuple[str, Sequence[Any]]:
-    """By number too, so that a scan from the newest ends where older ones begin."""
-    first = db.execute("SELECT min(n) FROM trace WHERE started_at >= ?", (since,)).fetchone()[0]
-    return "t.n >= ? AND t.started_at >= ?", [0 if first is None else first, since]
+def _status(_: sqlite3.Connection, status: str) -> Condition:
+    return "CAST(t.status AS TEXT) LIKE ?", [status.lower().replace("*", "%").replace("x", "_")]
+
+
+def _note(_: sqlite3.Connection, words: str) -> Condition:
+    return "t.n IN (SELECT trace FROM mark WHERE note LIKE ? ESCAPE '!')", [f"%{_glob(words)}%"]
+
+
+def _outcome(outcome: str) -> Condition:
+    return (FLAGS[outcome], ()) if outcome in ("ok", "error", "cancelled") else ("t.outcome = ?", [utf8(outcome)])
+
+
+def _since(db: sqlite3.Connection, since: float) -> Condition:
+    """By the moment of its end too: an index has that, and who began since then ended since then."""
+    return "t.started_at >= ? AND t.started_at + t.duration_ms / 1000.0 >= ?", [since, since]
+
+
+def _until(_: sqlite3.Connection, until: float) -> Condition:
+    return "t.started_at < ?", [until]
+
+
+def _text(_: sqlite3.Connection, text: str) -> Condition:
+    words = said.query(text)
+    return (SAID, [words, words]) if words else ("0", ())
+
+
+def _words(db: sqlite3.Connection, text: str) -> Condition:
+    """Said in it, or a part of a name or of the error."""
+    part, loose = f"%{_literally(text.replace(chr(34), ''))}%", LOOSE.replace("?", "? ESCAPE '!'")
+    model = _among("t.model_id", db, "SELECT id FROM model WHERE model LIKE ? ESCAPE '!'", part)
+    project = _among("t.project_id", db, "SELECT id FROM project WHERE path LIKE ? ESCAPE '!'", part)
+    return _either([(loose, [part] * 4), model, project, _text(db, text)])
+
+
+SPECIAL: dict[str, Callable[[sqlite3.Connection, Any], Condition]] = {
+    "session": _session,
+    "project": _project,
+    "model": _model,
+    "provider": _provider,
+    "agent": _agent,
+    "id": _id,
+    "status": _status,
+    "outcome": lambda _, outcome: _outcome(outcome),
+    "note": _note,
+    "text": _text,
+    "words": _words,
+    "since": _since,
+    "until": _until,
+}
+"""Keys that are more than one column."""
+
+
+def _like(column: str, name: str) -> Condition:
+    """Literal where it can be, so that an index serves it."""
+    return (f"{column} LIKE ? ESCAPE '!'", [_glob(name)]) if "*" in name else (f"{column} = ?", [utf8(name)])
+
+
+def _among(column: str, db: sqlite3.Connection, wanted: str, *values: str) -> Condition:
+    given = [utf8(value) for value in values]
+    ids = [row[0] for row in db.execute(f"{wanted} LIMIT {INLINE + 1}", given)]
+    if len(ids) > INLINE:
+        return f"{column} IN ({wanted})", given
+    return f"{column} IN ({', '.join('?' * len(ids))})", ids
+
+
+def _glob(text: str) -> str:
+    """`*` stands for anything; everything else for itself."""
+    return _literally(text).replace("*", "%")
 
 
 def _literally(text: str) -> str:

@@ -18,7 +18,9 @@ from ccr_tui.records import Attempt, Failure, Json, Price, Trace, Usage
 from ccr_tui.store import codec, said, totals
 from ccr_tui.store.before import before
 from ccr_tui.store.bodies import Shelf
+from ccr_tui.store.mentions import Mentions
 from ccr_tui.store.schema import SLOT_S
+from ccr_tui.store.titles import Titles
 
 TRACE = (
     "n", "uid", "session_id", "project_id", "agent_id", "origin", "kind", "started_at", "duration_ms", "ttft_ms",
@@ -67,11 +69,14 @@ class Insertion:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         self._shelf = Shelf(connection)
+        self._mentions, self._titles = Mentions(connection), Titles(connection)
         self._ids: dict[tuple[object, ...], int] = {}
 
     def forget(self) -> None:
         """Drop every remembered id: the transaction was rolled back."""
         self._shelf.forget()
+        self._mentions.forget()
+        self._titles.forget()
         self._ids.clear()
 
     def add(self, trace: Trace) -> int:
@@ -103,7 +108,16 @@ class Insertion:
             return None, project
         end = trace.started_at + trace.duration_ms / 1000
         self._db.execute(SEE_SESSION, (_text(trace.session), project, trace.started_at, end))
-        return self._id("session", uid=_text(trace.session)), project
+        session = self._id("session", uid=_text(trace.session))
+        self._titles.note(session, trace)
+        return session, project
+
+    def _said(self, body: Json, n: int, session: int | None) -> int | None:
+        """Keep a body, and that this session said what is in it."""
+        made = self._shelf.put(body, n, self._index)
+        if made is not None:
+            self._mentions.note(session, n, self._shelf.said)
+        return made
 
     def _row(self, trace: Trace, n: int, session: int | None, project: int | None) -> dict[str, Any]:
         answer, decision = trace.answer, trace.decision
@@ -136,8 +150,8 @@ class Insertion:
             "attempts": len(trace.attempts),
             "run_id": None if trace.run is None else self._run(trace),
             "replay_of": _text(trace.replay_of),
-            "request_id": self._shelf.put(trace.body, n, self._index),
-            "reply_id": self._shelf.put(trace.reply, n, self._index),
+            "request_id": self._said(trace.body, n, session),
+            "reply_id": self._said(trace.reply, n, session),
         }
 
     def _economies(self, trace: Trace, row: dict[str, Any]) -> list[Economy]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from ccr_tui.store.bodies import PATH
+
 MEMORY = 50_000
 """Nodes remembered before all are forgotten: some 5 MB."""
 OWNER = """
@@ -20,12 +22,6 @@ KEEP = "INSERT OR IGNORE INTO again (chunk, session_id, trace) VALUES (?, ?, ?)"
 Step = tuple[int, int]
 """A node of a body's path, and its chunk."""
 
-PATH = """
-WITH RECURSIVE path(id, parent, chunk, height) AS (
-    SELECT node.id, node.parent, node.chunk, 0 FROM body JOIN node ON node.id = body.node WHERE body.id = ?
-    UNION ALL SELECT node.id, node.parent, node.chunk, height + 1 FROM path JOIN node ON node.id = path.parent)
-SELECT id, chunk FROM path ORDER BY height DESC
-"""
 DANGLING = "SELECT id FROM chunk WHERE trace NOT IN (SELECT n FROM trace)"
 
 

@@ -148,8 +148,8 @@ LISTS = """
 CREATE TABLE mark (trace INTEGER PRIMARY KEY REFERENCES trace(n), marked INTEGER NOT NULL, note TEXT, at REAL NOT NULL);
 CREATE TABLE phrase (text TEXT PRIMARY KEY, name TEXT UNIQUE, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE again (
-    chunk INTEGER NOT NULL REFERENCES chunk(id), session_id INTEGER NOT NULL, trace INTEGER NOT NULL REFERENCES trace(n),
-    PRIMARY KEY (chunk, session_id)) WITHOUT ROWID;
+    chunk INTEGER NOT NULL REFERENCES chunk(id), session_id INTEGER NOT NULL,
+    trace INTEGER NOT NULL REFERENCES trace(n), PRIMARY KEY (chunk, session_id)) WITHOUT ROWID;
 CREATE INDEX again_trace ON again(trace);
 CREATE INDEX chunk_trace ON chunk(trace);
 ALTER TABLE session ADD COLUMN prompt TEXT;

@@ -1,8 +1,8 @@
 """What a session is called.
 
 Owns the columns `prompt` and `title` of a session: what was typed first in it, and the title that the client had made.
-Must never read a body to make a list. The one surprise: requests land when they end, so the first that lands need not be
-the first that began; one that began earlier names the session anew.
+Must never read a body to make a list. The one surprise: requests land when they end, so the first that lands need not
+be the first that began; one that began earlier names the session anew.
 """
 
 from __future__ import annotations
