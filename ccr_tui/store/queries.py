@@ -19,7 +19,7 @@ from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace
-from ccr_tui.store import badges, codec, said, schema, sums
+from ccr_tui.store import badges, codec, paths, said, schema, sums
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.filters import BEYOND, Filter
 from ccr_tui.store.rows import SessionRow, SpendRow, Sums, Today, TraceRow, trace_json
@@ -110,6 +110,11 @@ class Reader:
                 found[n] = f"{found[n]},{purpose}" if n in found else purpose
         return found
 
+    def paths(self, numbers: Sequence[int]) -> paths.Paths:
+        """What these requests sent as paths of chunks; a request whose body is no JSON is left out."""
+        with self._reading() as db:
+            return paths.load(db, numbers, self._chunks)
+
     def search(self, text: str, limit: int = 50) -> list[TraceRow]:
         """Requests that brought a message with these words, newest first, each with a snippet of it.
 
@@ -198,6 +203,10 @@ class Reader:
             self._own.connection, self._own.desk = made, Desk(made)
             self._opened.append(made)
         return made
+
+    def _chunks(self, numbers: list[int]) -> list[tuple[int, bytes]]:
+        with self._reading() as db:
+            return paths.data(db, numbers)
 
     def _number(self, db: sqlite3.Connection, id: str) -> int:
         return _only(db, "trace", id, self.path)[0]

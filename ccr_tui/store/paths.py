@@ -1,0 +1,163 @@
+"""The requests of many traces as paths of chunks, each node and chunk read once.
+
+Owns the reading of a whole session without putting one of its bodies together. Must never parse a chunk that nobody
+asks for. The one surprise: 2,000 requests of 400 KB are 800 MB of bodies and some ten thousand nodes, so everything
+that is worked out of a session should be worked out along the nodes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ccr_tui import chunks
+from ccr_tui.errors import StoreError
+from ccr_tui.records import Json, Usage
+from ccr_tui.store.codec import BROKEN, spread
+from ccr_tui.wire import dumps, loads
+
+BODIES = """
+SELECT t.n, q.node, q.manifest, a.node FROM trace t JOIN body q ON q.id = t.request_id
+LEFT JOIN body a ON a.id = t.reply_id WHERE t.n IN (SELECT value FROM json_each(?)) ORDER BY t.n
+"""
+NODES = """
+WITH RECURSIVE used(id) AS (
+    SELECT value FROM json_each(?)
+    UNION SELECT node.parent FROM used JOIN node ON node.id = used.id WHERE node.parent <> 0)
+SELECT node.id, node.parent, node.chunk FROM used JOIN node ON node.id = used.id
+"""
+ASIDE = """
+SELECT a.trace, a.purpose, m.provider, m.model, a.input_tokens, a.output_tokens, a.cache_read_tokens,
+    a.cache_write_tokens, a.reasoning_tokens, a.usage_basis, a.cost, a.answer
+FROM attempt a JOIN model m ON m.id = a.model_id WHERE a.trace IN (SELECT value FROM json_each(?)) ORDER BY a.id
+"""
+DATA = "SELECT id, data FROM chunk WHERE id IN (SELECT value FROM json_each(?))"
+AT_ONCE = 500
+"""Chunks that are read at once."""
+CURE = "`ccr-tui traces verify` tells what is damaged."
+KEPT = 64 * 1024 * 1024
+"""Bytes of JSON whose parsed chunks are kept at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request's body as a path."""
+
+    n: int
+    """The trace's number."""
+    node: int
+    """Its last node: that of the frame."""
+    manifest: bytes
+    reply: int | None
+    """The chunk of its answer, as a message; None without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to a provider that a recorded request made."""
+
+    purpose: str
+    provider: str
+    model: str
+    usage: Usage | None
+    cost: int | None
+    answers: bool
+    """Whether its reply is the request's."""
+
+
+@dataclass(slots=True)
+class Paths:
+    """What was sent, by the trace's number; `nodes` is parent and chunk of each node that any of them passes."""
+
+    sent: Mapping[int, Sent]
+    nodes: Mapping[int, tuple[int, int]]
+    calls: Mapping[int, tuple[Call, ...]]
+    chunks: Chunks
+
+    def body(self, n: int) -> Json:
+        """The whole body; its parts are shared with other bodies, so change none. Raises StoreError."""
+        sent = self.sent[n]
+        path, node = [], sent.node
+        while node:
+            node, chunk = self.nodes[node]
+            path.append(chunk)
+        return chunks.assemble([self.chunks.get(chunk) for chunk in reversed(path)], sent.manifest)
+
+
+@dataclass(slots=True)
+class Chunks:
+    """Parsed chunks, by their numbers; those of late are kept."""
+
+    read: Callable[[list[int]], list[tuple[int, bytes]]]
+    """Number and stored bytes of each of these chunks."""
+    held: int = 0
+    parsed: dict[int, Json] = field(default_factory=dict)
+
+    def get(self, chunk: int) -> Json:
+        """One chunk. Raises StoreError where it is missing or damaged."""
+        known = self.parsed.get(chunk)
+        return next(iter(self.each([chunk])))[1] if known is None else known
+
+    def each(self, wanted: Iterable[int]) -> Iterator[tuple[int, Json]]:
+        """Each of these chunks once, in no order. Raises StoreError where one is missing or damaged."""
+        numbers = list(dict.fromkeys(wanted))
+        for start in range(0, len(numbers), AT_ONCE):
+            some = numbers[start : start + AT_ONCE]
+            rows = self.read(some)
+            if len(rows) < len(some):
+                raise StoreError(f"{len(some) - len(rows)} chunks are missing; {CURE}")
+            for chunk, data in rows:
+                yield chunk, self._keep(chunk, data)
+
+    def _keep(self, chunk: int, data: bytes) -> Json:
+        if chunk not in self.parsed:
+            if self.held > KEPT:
+                self.parsed, self.held = {}, 0
+            try:
+                plain = spread(data)
+                self.parsed[chunk] = loads(plain)
+            except BROKEN as error:
+                raise StoreError(f"chunk {chunk} can't be read ({error}); {CURE}") from error
+            self.held += len(plain)
+        return self.parsed[chunk]
+
+
+def load(
+    connection: sqlite3.Connection, numbers: Iterable[int], read: Callable[[list[int]], list[tuple[int, bytes]]]
+) -> Paths:
+    """The paths of these traces; one whose body is no JSON is left out. `read` gives chunks (see `Chunks.read`)."""
+    wanted = list(numbers)
+    rows = connection.execute(BODIES, (_json(wanted),)).fetchall()
+    starts = [node for row in rows for node in (row[1], row[3]) if node is not None]
+    nodes = {id: (parent, chunk) for id, parent, chunk in connection.execute(NODES, (_json(starts),))}
+    sent = {n: Sent(n, node, manifest, _first(nodes, answer)) for n, node, manifest, answer in rows}
+    return Paths(sent, nodes, _calls(connection, wanted), Chunks(read))
+
+
+def _first(nodes: Mapping[int, tuple[int, int]], node: int | None) -> int | None:
+    """The first chunk of a path of two or more: the message of an answer; its frame stands last."""
+    if node is None or not nodes[node][0]:
+        return None
+    while nodes[node][0]:
+        node = nodes[node][0]
+    return nodes[node][1]
+
+
+def _calls(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, tuple[Call, ...]]:
+    found: dict[int, list[Call]] = {}
+    for n, purpose, provider, model, fresh, output, read, write, reasoning, basis, cost, answer in connection.execute(
+        ASIDE, (_json(numbers),)
+    ):
+        usage = Usage(fresh, output, read, write, reasoning, basis) if basis else None
+        found.setdefault(n, []).append(Call(purpose, provider, model, usage, cost, bool(answer)))
+    return {n: tuple(calls) for n, calls in found.items()}
+
+
+def data(connection: sqlite3.Connection, numbers: list[int]) -> list[tuple[int, bytes]]:
+    """Number and stored bytes of each of these chunks."""
+    return connection.execute(DATA, (_json(numbers),)).fetchall()
+
+
+def _json(numbers: list[int]) -> str:
+    return dumps(numbers).decode()
