@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ccr_tui.config import Config
 from ccr_tui.feed import Feed
@@ -38,19 +38,19 @@ async def ask_router(config: Config, body: Json, headers: Mapping[str, str]) -> 
         await counting
     finally:
         await engine.stop(0)
-    last = draft.attempts[-1] if draft.attempts else None
-    return {"agent": found.agent, "cause": found.cause, "said": found.said, **costs(last)}
+    return {"agent": found.agent, "cause": found.cause, "said": found.said, **costs(draft.attempts)}
 
 
-def costs(attempt: Attempt | None) -> dict[str, Json]:
-    """What the question took; nothing where nobody had to be asked."""
-    if attempt is None:
+def costs(tries: Sequence[Attempt]) -> dict[str, Json]:
+    """What the question took, all tries together; nothing where nobody had to be asked."""
+    if not tries:
         return {"model": None, "duration_ms": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": "0"}
-    usage = attempt.usage
+    used = [attempt.usage for attempt in tries if attempt.usage]
+    costs = [attempt.cost for attempt in tries if attempt.usage]
     return {
-        "model": attempt.model,
-        "duration_ms": attempt.duration_ms,
-        "input_tokens": usage.prompt if usage else None,
-        "output_tokens": usage.output if usage else None,
-        "cost_usd": usd(attempt.cost),
+        "model": tries[-1].model,
+        "duration_ms": sum(attempt.duration_ms for attempt in tries),
+        "input_tokens": sum(usage.prompt for usage in used) if used else None,
+        "output_tokens": sum(usage.output for usage in used) if used else None,
+        "cost_usd": usd(None if None in costs or not costs else sum(cost or 0 for cost in costs)),
     }

@@ -1,8 +1,8 @@
 """One model is asked one thing: how a call is made, priced, counted and recorded.
 
-Owns what every call has in common, whether it answers the client, consults the router or lets another agent work. Must
-never decide who is asked. The one surprise: whatever happens, also when the client leaves in the middle, the call
-becomes an attempt of the trace.
+Owns what every call has in common, whether it answers the client, consults the router or lets another agent work, the
+patience with its provider included. Must never decide who is asked. The one surprise: whatever happens, also when the
+client leaves in the middle, the call becomes an attempt of the trace.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ccr_tui.config import Model, Provider, credentials, keys
 from ccr_tui.errors import ConfigError, ProxyError
@@ -21,6 +22,7 @@ from ccr_tui.proxy.draft import Draft
 from ccr_tui.proxy.guards import BYTES_A_TOKEN, check_window
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.routing import resolve, usual
+from ccr_tui.proxy.trying import Ask, Trial
 from ccr_tui.records import Attempt, Json, Price, Purpose, Usage
 from ccr_tui.tally import Count
 from ccr_tui.tokens import CHARS_PER_TOKEN
@@ -62,7 +64,9 @@ async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, wh
     draft, context = asking.draft, asking.context
     provider = context.config.providers[model.provider]
     draft.flight.model, draft.flight.phase = model.name, "waiting"
-    asking.delivery.headers = draft.headers()
+    draft.flight.extra.pop("retry", None)
+    if job.purpose == "answer":
+        asking.delivery.headers = draft.headers()
     with draft.span("translate"):
         order = make_order(asking, job, model, provider, key)
     counting = asking.counting if job.purpose == "answer" else asyncio.ensure_future(context.count(job.body))
@@ -83,6 +87,31 @@ async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, wh
         draft.attempts.append(calling.record(lambda usage: settled(price, usage, calling, context)))
         learn(draft.attempts[-1], counting, context, facts_for(provider, model).token_ratio)
     return draft.attempts[-1]
+
+
+def trial_of(asking: Asking, once: Ask, has_content: Callable[[], bool], **more: Any) -> Trial:
+    """The tries of one job: `once` asks a model; `more` are fields of `Trial`."""
+    context = asking.context
+
+    def pausing(error: ProxyError, wait: float, number: int, of: int) -> None:
+        flight = asking.draft.flight
+        flight.phase = "retrying"
+        flight.extra["retry"] = {"status": error.status, "at": context.clock() + wait, "try": number, "of": of}
+
+    return Trial(
+        config=context.config,
+        breakers=context.breakers,
+        keyring=context.keyring,
+        ask=once,
+        has_content=has_content,
+        remark=asking.draft.remark,
+        session=asking.asked.session,
+        clock=context.clock,
+        ticks=context.ticks,
+        sleep=context.sleep,
+        pausing=pausing,
+        **more,
+    )
 
 
 async def check_size(asking: Asking, order: Order, counting: asyncio.Future[Count]) -> None:

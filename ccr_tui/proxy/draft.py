@@ -77,8 +77,8 @@ class Draft:
 
     def remark(self, name: str, why: str) -> None:
         """What was considered after the rules had chosen, such as a provider that was passed over."""
-        assert self.decision is not None
-        self.decision = replace(self.decision, considered=(*self.decision.considered, (name, why)))
+        if self.decision is not None:
+            self.decision = replace(self.decision, considered=(*self.decision.considered, (name, why)))
 
     def headers(self) -> dict[str, str]:
         """What every answer carries."""

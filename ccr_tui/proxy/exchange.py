@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from ccr_tui.config import Model
 from ccr_tui.errors import BadRequest, ProxyError
 from ccr_tui.proxy.asked import Asked, about, parse
-from ccr_tui.proxy.asking import Asking, Job, ask, usual_estimate
+from ccr_tui.proxy.asking import Asking, Job, ask, trial_of, usual_estimate
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.custom import informed
 from ccr_tui.proxy.delivery import Client, ClientGone, Delivery
@@ -28,10 +29,11 @@ from ccr_tui.proxy.guards import check_budgets, check_calls, check_pace
 from ccr_tui.proxy.router import dispatch, is_dispatched
 from ccr_tui.proxy.routing import Question, decide
 from ccr_tui.proxy.tag import without_tag
-from ccr_tui.proxy.trying import Trial
 from ccr_tui.records import Origin, RouteDecision, Trace
 
 log = logging.getLogger(__name__)
+MARGIN_S = 0.5
+"""What a further try takes at least: it must be over before the client's first ping."""
 BUG = "ccr-tui made a mistake with this request; ccr-tui.log, beside its database, describes it. Please report it."
 
 
@@ -91,9 +93,8 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
         with draft.span("route"):
             decision = await route(asking)
         guard(draft, asked, context)
-        if is_dispatched(decision):
-            await dispatch(asking)
-        await ask_each(asking)
+        lacking = await dispatch(asking) if is_dispatched(decision) else ""
+        await ask_each(asking, lacking)
     finally:
         for task in (counting, alive):
             dismiss(task)
@@ -117,28 +118,27 @@ async def route(asking: Asking) -> RouteDecision:
     return decision
 
 
-async def ask_each(asking: Asking) -> None:
-    """The chosen model and its fallbacks, with patience, until one answers. Raises ProxyError."""
-    draft, context = asking.draft, asking.context
+async def ask_each(asking: Asking, lacking: str) -> None:
+    """The chosen model and its fallbacks, with patience, until one answers; `lacking` is noted. Raises ProxyError."""
+    draft = asking.draft
     assert draft.decision is not None
     job = Job("answer", draft.work, asking.asked.stream, asking.delivery.send)
 
     async def once(model: Model, key: str | None, why: str) -> None:
         await ask(asking, model, job, key, why)
 
-    trial = Trial(
-        config=context.config,
-        breakers=context.breakers,
-        keyring=context.keyring,
-        ask=once,
-        has_content=lambda: asking.delivery.answering,
-        remark=draft.remark,
-        session=asking.asked.session,
-        clock=context.clock,
-        ticks=context.ticks,
-        sleep=context.sleep,
-    )
+    trial = trial_of(asking, once, lambda: asking.delivery.answering, fits=keeps_status(asking), why=lacking)
     await trial.run((draft.decision.model, *draft.decision.fallbacks))
+
+
+def keeps_status(asking: Asking) -> Callable[[float], bool]:
+    """Whether the client, who could be told status and Retry-After now, can be told so after a wait too.
+
+    Its first ping begins a 200. Where that has gone out, nothing is lost by waiting.
+    """
+    ticks = asking.context.ticks
+    ping_at = ticks() - asking.draft.ms() / 1000 + asking.context.config.ping_s - MARGIN_S
+    return lambda wait: asking.delivery.status != 0 or not ticks() < ping_at < ticks() + wait
 
 
 def guard(draft: Draft, asked: Asked, context: Context) -> None:

@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from ccr_tui.errors import ProxyError, UpstreamTimeout
+from ccr_tui.config import Model
+from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout
 from ccr_tui.proxy.anthropic import Fold
 from ccr_tui.proxy.asked import texts_of
-from ccr_tui.proxy.asking import Asking, Job, ask
+from ccr_tui.proxy.asking import Asking, Job, ask, trial_of
 from ccr_tui.proxy.consult import USES, Done, Verdict, question, verdict
+from ccr_tui.proxy.draft import plain
 from ccr_tui.proxy.hop import Aside, task
-from ccr_tui.proxy.routing import resolve
-from ccr_tui.records import Json, Purpose, RouteDecision
+from ccr_tui.proxy.trying import goes_on
+from ccr_tui.records import Attempt, Json, Purpose, RouteDecision
 from ccr_tui.wire import dumps
 
 REMEMBERED = 256
@@ -27,28 +29,34 @@ REMEMBERED = 256
 PURPOSES: dict[str, Purpose] = {"think": "think", "coder": "code"}
 
 
-async def dispatch(asking: Asking) -> None:
+async def dispatch(asking: Asking) -> str:
     """Ask the router and let agents work until the tool agent's turn; the draft then holds its decision and work.
 
-    An agent that a rule has named works first, without a question; then the tool agent speaks.
+    An agent that a rule has named works first, without a question; then the tool agent speaks. Returns what the tool
+    agent must do without, as a sentence; "" where nobody failed.
     """
-    given = asking.draft.decision.agent if asking.draft.decision else ""
+    draft, config = asking.draft, asking.context.config
+    given = draft.decision.agent if draft.decision else ""
+    asking.delivery.headers |= {"x-ccr-agent": "tool", "x-ccr-model": plain(config.agents["tool"][0])}
     done: list[Done] = []
-    steps: list[tuple[str, str]] = []
+    lacking = ""
     while True:
         chosen = Verdict(given, "by_rule") if given in PURPOSES else await next_agent(asking, done)
-        steps.append(("router", told(chosen)))
-        if chosen.agent == "tool":
+        draft.remark("router", told(chosen))
+        if (agent := chosen.agent) == "tool":
             break
-        result = await work(asking, chosen.agent)
-        steps.append((chosen.agent, f"{len(result)} characters" if result else f"{chosen.agent}_failed_fallback"))
-        if not result:
-            chosen = Verdict("tool", f"{chosen.agent}_failed_fallback")
+        try:
+            done.append(Done(agent, await work(asking, agent)))
+        except ProxyError as error:
+            chosen = Verdict("tool", f"{agent}_failed_fallback", error.message)
+            draft.remark(agent, f"{chosen.cause}: {chosen.said}")
+            lacking = f"The {agent} agent failed, so the tool agent works without it."
             break
-        done.append(Done(chosen.agent, result))
+        draft.remark(agent, f"{len(done[-1].text)} characters")
         if given in PURPOSES:
             break
-    asking.draft.is_decided(decided(asking, chosen, done, steps))
+    draft.is_decided(decided(asking, chosen, done))
+    return lacking
 
 
 def is_dispatched(decision: RouteDecision) -> bool:
@@ -75,18 +83,26 @@ async def consult(asking: Asking, offered: Sequence[str], done: Sequence[Done]) 
     key = blake2b(dumps([names, asked]), digest_size=16).digest()
     if known := context.verdicts.get(key):
         return replace(known, cause="router_cache")
+    deadline, before = context.config.routing.deadline_s, len(asking.draft.attempts)
+    asking.draft.flight.agent = "router"
     try:
-        async with asyncio.timeout(context.config.routing.deadline_s):
-            found = verdict(await heard(asking, names, asked), offered)
+        async with asyncio.timeout(deadline):
+            found = verdict(await heard(asking, names, asked, context.ticks() + deadline), offered)
     except TimeoutError:
-        late = UpstreamTimeout(f"The router gave no answer within {context.config.routing.deadline_s:g} s.")
-        asking.draft.attempts[-1] = replace(asking.draft.attempts[-1], failure=late.failure)
+        is_late(asking.draft.attempts, before, deadline)
         return Verdict("tool", "router_timeout_fallback")
     except ProxyError as error:
         return Verdict("tool", "router_error_fallback", error.message)
     if found.cause == "llm_classifier":
         remember(context.verdicts, key, found)
     return found
+
+
+def is_late(attempts: list[Attempt], before: int, deadline: float) -> None:
+    """Say of the call that the deadline ended, if one was under way, that it did."""
+    if len(attempts) > before and attempts[-1].failure is None:
+        late = UpstreamTimeout(f"The router gave no answer within {deadline:g} s.")
+        attempts[-1] = replace(attempts[-1], failure=late.failure)
 
 
 def remember(verdicts: dict[bytes, Verdict], key: bytes, found: Verdict) -> None:
@@ -96,50 +112,57 @@ def remember(verdicts: dict[bytes, Verdict], key: bytes, found: Verdict) -> None
         del verdicts[next(iter(verdicts))]
 
 
-async def heard(asking: Asking, names: Sequence[str], asked: Json) -> str:
-    """What the router says, or its fallbacks if it fails. Raises the last one's ProxyError."""
-    for name in names:
-        fold = Fold()
+async def heard(asking: Asking, names: Sequence[str], asked: Json, until: float) -> str:
+    """What the router says, or one of its fallbacks; no wait goes beyond `until` (ticks). Raises ProxyError."""
+    ticks, folds = asking.context.ticks, list[Fold]()
 
-        async def sink(events: list[Json], fold: Fold = fold) -> None:
+    async def once(model: Model, key: str | None, why: str) -> None:
+        folds.append(fold := Fold())
+
+        async def sink(events: list[Json]) -> None:
             for event in events:
                 fold.feed(event)
 
-        try:
-            await ask(asking, resolve(asking.context.config, name), Job("route", asked, False, sink))
-        except ProxyError:
-            if name == names[-1]:
-                raise
-        else:
-            return "".join(texts_of((fold.message or {}).get("content")))
-    return ""
+        await ask(asking, model, Job("route", asked, False, sink), key, why)
+
+    def fits(wait: float) -> bool:
+        return ticks() + wait < until
+
+    await trial_of(asking, once, lambda: False, fits=fits, ends=goes_on, spared=True).run(names)
+    return "".join(texts_of((folds[-1].message or {}).get("content")))
 
 
 async def work(asking: Asking, agent: str) -> str:
-    """Let an agent without tools work; the client watches. Its result, or nothing if it failed."""
+    """Let an agent without tools work; the client watches. Its result. Raises ProxyError if there is none."""
     draft, delivery = asking.draft, asking.delivery
-    aside = Aside(agent)
+    asides = [Aside(agent)]
+    given = task(draft.work, agent)
 
-    async def sink(events: list[Json]) -> None:
-        await delivery.send(aside.feed(events))
+    async def once(model: Model, key: str | None, why: str) -> None:
+        asides.append(aside := Aside(agent))
+
+        async def sink(events: list[Json]) -> None:
+            await delivery.send(aside.feed(events))
+
+        await ask(asking, model, Job(PURPOSES[agent], given, asking.asked.stream, sink), key, why)
 
     draft.flight.agent = agent
-    name = asking.context.config.agents[agent][0]
-    job = Job(PURPOSES[agent], task(draft.work, agent), asking.asked.stream, sink)
     try:
-        await ask(asking, resolve(asking.context.config, name), job)
-        result = aside.text
+        trial = trial_of(asking, once, lambda: delivery.answering, ends=goes_on, spared=True)
+        await trial.run(asking.context.config.agents[agent])
     except ProxyError:
-        result = ""
-        await delivery.send(aside.close())
-    delivery.next_speaker()
-    if result:
-        work = {"role": "assistant", "content": aside.blocks}
-        draft.work = {**draft.work, "messages": [*draft.work["messages"], work]}
-    return result
+        await delivery.send(asides[-1].close())
+        raise
+    finally:
+        delivery.next_speaker()
+    if not asides[-1].text:
+        raise UpstreamBroken(f"The {agent} agent gave no result.")
+    worked = {"role": "assistant", "content": asides[-1].blocks}
+    draft.work = {**draft.work, "messages": [*draft.work["messages"], worked]}
+    return asides[-1].text
 
 
-def decided(asking: Asking, chosen: Verdict, done: Sequence[Done], steps: Sequence[tuple[str, str]]) -> RouteDecision:
+def decided(asking: Asking, chosen: Verdict, done: Sequence[Done]) -> RouteDecision:
     """The decision that the trace keeps: the tool agent speaks, and how it came to that."""
     before, models = asking.draft.decision, asking.context.config.agents["tool"]
     assert before is not None
@@ -151,7 +174,7 @@ def decided(asking: Asking, chosen: Verdict, done: Sequence[Done], steps: Sequen
         rule=before.rule,
         reason=f"{path} ({chosen.cause})",
         fallbacks=models[1:],
-        considered=(*before.considered, *steps),
+        considered=before.considered,
     )
 
 

@@ -37,8 +37,6 @@ from ccr_tui.proxy.routing import resolve, window
 
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 520, 521, 522, 523, 524, 529})
 """Statuses that a moment may cure. Not 504: it has cost its minutes already."""
-MARGIN_S = 0.5
-"""What a further try takes at least: it must be over before the client's first ping."""
 WRONG = frozenset({400, 405, 413, 422})
 """Statuses by which the request itself is wrong, whoever is asked."""
 
@@ -84,6 +82,11 @@ def too_long(error: ProxyError) -> bool:
     return error.status == 400 and overflow(error.message) is not None
 
 
+def goes_on(error: ProxyError) -> bool:
+    """`is_final` for work that is not the client's own request: what one model can't do, another may."""
+    return False
+
+
 def is_final(error: ProxyError) -> bool:
     """Whether no other model would do better."""
     return isinstance(error, BadRequest) or error.status in WRONG
@@ -116,19 +119,26 @@ class Trial:
     ticks: Callable[[], float]
     """Seconds of a clock that does not go back."""
     sleep: Callable[[float], Awaitable[object]]
+    fits: Callable[[float], bool] = lambda _: True
+    """Whether so many seconds may be waited now."""
+    pausing: Callable[[ProxyError, float, int, int], None] = lambda *_: None
+    """Told before each wait: what was met, the seconds, the number of the try that comes, and of how many."""
+    ends: Callable[[ProxyError], bool] = is_final
+    """Whether this failure ends the tries."""
+    spared: bool = False
+    """Whether the work goes on without an answer: then a provider that is down is passed over even if it is alone."""
+    why: str = ""
+    """Why the first model is asked, where that needs a word."""
     _asked: list[str] = field(default_factory=list)
-    _ping_at: float = 0.0
-    """About when the client is sent its first ping (`ticks`): from then on no status can be told."""
 
     async def run(self, names: Sequence[str]) -> None:
         """The models in order, until one answers. Raises the ProxyError that the client should be told."""
         todo, errors = list(names), list[ProxyError]()
-        self._ping_at = self.ticks() + self.config.ping_s - MARGIN_S
         while todo:
             model = resolve(self.config, todo.pop(0))
             if self._passes_over(model, todo):
                 continue
-            why = f"Asked because {self._asked[-1]} failed." if self._asked else ""
+            why = f"Asked because {self._asked[-1]} failed." if self._asked else self.why
             self._asked.append(model.name)
             try:
                 return await self._patiently(model, why)
@@ -137,13 +147,13 @@ class Trial:
                     raise
                 errors.append(error)
                 todo = self._left(model, error, todo)
-        raise worthiest(errors)
+        raise worthiest(errors or [UpstreamUnreachable("Every provider that could be asked is passed over.")])
 
     def _passes_over(self, model: Model, todo: Sequence[str]) -> bool:
-        """Whether the model's provider is down, and another one can be asked instead."""
+        """Whether the model's provider is down, and another one can be asked instead, or nobody need be."""
         now = self.ticks()
         others = (resolve(self.config, name).provider for name in todo)
-        if not any(not self.breakers.of(other).is_open(now) for other in others):
+        if not self.spared and not any(not self.breakers.of(other).is_open(now) for other in others):
             return False
         if self.breakers.of(model.provider).admit(now, self.config.patience):
             return False
@@ -154,7 +164,7 @@ class Trial:
         """Who may be asked after this failure."""
         if too_long(error):
             return self._wider(model, error, todo)
-        return [] if is_final(error) else todo
+        return [] if self.ends(error) else todo
 
     def _wider(self, model: Model, error: ProxyError, todo: list[str]) -> list[str]:
         """Those with a larger window than the model that the request was too long for."""
@@ -187,16 +197,13 @@ class Trial:
                     continue
                 tries += 1
                 wait = again_s(error, tries, self.config.patience, self.clock())
-                if wait is None or breaker.is_open(self.ticks()) or self._hides_status(wait):
+                if wait is None or breaker.is_open(self.ticks()) or not self.fits(wait):
                     raise
                 why = f"Try {tries + 1}, after {wait:g} s."
+                self.pausing(error, wait, tries + 1, len(self.config.patience.waits_s) + 1)
                 await self.sleep(wait)
             else:
                 return breaker.answered()
-
-    def _hides_status(self, wait: float) -> bool:
-        """Whether the client could be told status and Retry-After now, but no more after so long a wait."""
-        return self.ticks() < self._ping_at < self.ticks() + wait
 
     def _judge(self, model: Model, error: ProxyError) -> None:
         """What the failure says about the provider."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from ccr_tui.screens import show
@@ -94,7 +95,7 @@ def agent(row: TraceRow, width: int = 10) -> Cell:
 def path(row: TraceRow, width: int) -> str:
     """think→tool; shorter where that does not fit: th→tool, and 2→tool for two before it."""
     last = show.harmless(AGENTS.get(row.agent or "", row.agent or ""))
-    before = ["coder" if hop == "code" else hop for hop in row.hops.split(",") if hop]
+    before = ["coder" if hop == "code" else hop for hop, _ in groupby(row.hops.split(",")) if hop]
     for names in (before, [name[:2] for name in before], [str(len(before))]):
         whole_path = "→".join([*names, last])
         if len(whole_path) <= width:

@@ -82,6 +82,8 @@ def steps_of(trace: Trace) -> tuple[list[Step], Sequence[Attempt]]:
     """The steps with their calls, and the calls that are left: those that were to answer."""
     left, steps = list(trace.attempts), list[Step]()
     for who, told in parts_of(trace.decision)[1] if trace.decision else ():
+        if who not in PURPOSE.values():
+            continue
         calls = list(takewhile(lambda call, who=who: PURPOSE.get(call.purpose) == who, left))  # type: ignore[misc]
         del left[: len(calls)]
         steps.append(Step(who, told, calls))
@@ -129,8 +131,10 @@ def _worked(page: Document, step: Step) -> int:
     """One agent's work aside."""
     for call in step.calls:
         _call(page, call, step.who)
-    failed = step.told.endswith("_failed_fallback")
-    words = "it gave nothing, so the tool agent goes on" if failed else f"{show.harmless(step.told)} for the next"
+    failed = "_failed_fallback" in step.told
+    why = "" if step.calls else step.told.partition("_failed_fallback")[2]
+    gave = f"it gave nothing, so the tool agent goes on{show.harmless(why)}"
+    words = gave if failed else f"{show.harmless(step.told)} for the next"
     page.put(("    gave      ", "muted"), (words, "warn" if failed else ""), hang=14)
     return -1
 
@@ -216,7 +220,8 @@ def _call(page: Document, call: Attempt, what: str) -> None:
 
 
 def _rules(page: Document, decision: RouteDecision) -> None:
-    rules, _ = parts_of(decision)
+    rules, after = parts_of(decision)
+    rules = [*rules, *(remark for remark in after if remark[0] not in PURPOSE.values())]
     page.put("")
     page.put(("Rules considered", "title"), ("  in order", "muted"))
     wide = max((len(rule) for rule, _ in rules), default=0) + 4

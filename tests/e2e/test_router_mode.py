@@ -14,87 +14,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
-from aiohttp import web
-from clients import BASH, blocks_of, folded, parse_sse
+from cast import SILENCE, TOOL_CALL, Cast, config_of, play, turn, use
+from clients import BASH, blocks_of
 
 from ccr_tui import host
-from ccr_tui.config import Config, Model, Provider, Routing, UserRule, When
-from ccr_tui.proxy.anthropic import Grammar
-from ccr_tui.records import Trace
+from ccr_tui.config import UserRule, When
 from ccr_tui.tokens import Counter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-TOOL_CALL = {"name": "Bash", "arguments": '{"command": "ls"}'}
-SILENCE = object()
-
-
-class Cast:
-    """An upstream whose models answer from their parts."""
-
-    def __init__(self) -> None:
-        self.parts: dict[str, list[Any]] = {}
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        self._over = asyncio.Event()
-
-    async def __aenter__(self) -> Cast:
-        app = web.Application(client_max_size=1 << 28)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._over.set()
-        await self._runner.cleanup()
-
-    def plays(self, **parts: list[Any]) -> None:
-        self.parts, self.asked = dict(parts), []
-
-    def order(self) -> list[str]:
-        return [model for model, _ in self.asked]
-
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        self.asked.append((body["model"], body))
-        line = self.parts[body["model"]].pop(0)
-        if line is SILENCE:
-            await self._over.wait()
-        if isinstance(line, int):
-            return web.json_response({"error": {"message": f"scripted {line}"}}, status=line)
-        message = self._message(line)
-        if not body.get("stream"):
-            reason = "tool_calls" if "tool_calls" in message else "stop"
-            usage = {"prompt_tokens": 50, "completion_tokens": 5}
-            choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
-            return web.json_response({"choices": [choice], "model": body["model"], "usage": usage})
-        return await self._stream(request, message, body["model"])
-
-    def _message(self, line: Any) -> dict[str, Any]:
-        if isinstance(line, str):
-            return {"content": line}
-        if "name" in line:
-            return {"content": None, "tool_calls": [{"index": 0, "id": "call_x", "type": "function", "function": line}]}
-        return dict(line)
-
-    async def _stream(self, request: web.Request, message: dict[str, Any], model: str) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-        await response.prepare(request)
-        reason = "tool_calls" if "tool_calls" in message else "stop"
-        deltas = [{key: value} for key, value in message.items() if value]
-        for chunk in (
-            *({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas),
-            {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]},
-            {"choices": [], "usage": {"prompt_tokens": 50, "completion_tokens": 5}},
-        ):
-            await response.write(b"data: " + json.dumps({**chunk, "model": model}).encode() + b"\n\n")
-        await response.write(b"data: [DONE]\n\n")
-        return response
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -103,52 +32,10 @@ async def cast() -> AsyncIterator[Cast]:
         yield playing
 
 
-def config_of(cast: Cast, folder: Path) -> Config:
-    """The original's four agents."""
-    names = {"router": "r", "tool": "t", "coder": "c", "think": "k"}
-    return Config(
-        mode="router",
-        port=0,
-        providers={"cast": Provider("cast", "openai", cast.base_url, api_key="sk-cast-1234567890")},
-        models={name: Model(name, "cast", name) for name in names.values()},
-        agents={agent: (name,) for agent, name in names.items()},
-        routing=Routing(deadline_s=0.5),
-        db=folder / "ccr.db",
-    )
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def routed(cast: Cast, counter: Counter, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[host.House]:
     async with host.open(config_of(cast, tmp_path_factory.mktemp("routed")), counter) as house:
         yield house
-
-
-def turn(text: str, *messages: Any, **more: Any) -> dict[str, Any]:
-    said = [{"role": "user", "content": text}, *messages]
-    return {"model": "claude-opus", "max_tokens": 500, "messages": said, "tools": [BASH], "stream": True, **more}
-
-
-async def play(house: host.House, body: dict[str, Any]) -> tuple[dict[str, Any], Trace]:
-    """The message that the client made of the answer, and its trace."""
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{house.engine.address}/v1/messages", json=body) as response,
-    ):
-        data = await response.read()
-        assert response.status == 200, data
-        if body["stream"]:
-            events = parse_sse(data)
-            grammar = Grammar()
-            for event in events:
-                grammar.feed(event)
-            grammar.close()
-        message = folded(events) if body["stream"] else json.loads(data)
-    assert await house.flush()
-    return message, await asyncio.to_thread(house.reader.trace, response.headers["x-ccr-trace"])
-
-
-def use(agent: str) -> str:
-    return json.dumps({"use": agent})
 
 
 TURNS: list[tuple[str, dict[str, list[Any]], list[str], str]] = [

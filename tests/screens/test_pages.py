@@ -285,10 +285,26 @@ def test_a_router_without_a_verdict_says_why(told: str, calls: str, shown: str) 
 
 
 def test_an_agent_that_gave_nothing_is_said() -> None:
-    steps = (("router", "think: llm_classifier: think"), ("think", "think_failed_fallback"))
+    steps = (("router", "think: llm_classifier: think"), ("think", "think_failed_fallback: K is not set."))
+    assert "it gave nothing, so the tool agent goes on: K is not set." in text(
+        route_document(dispatched(*steps, calls="route answer"))
+    )
     assert "it gave nothing, so the tool agent goes on" in text(
         route_document(dispatched(*steps, calls="route think answer"))
     )
+
+
+def test_why_an_agent_failed_stands_with_its_calls_and_who_was_passed_over_with_the_rules() -> None:
+    steps = (
+        ("router", "think: llm_classifier: think"),
+        ("breaker_open", "r1 was passed over: deepseek failed 5 times in a row"),
+        ("think", "think_failed_fallback: deepseek answered 503"),
+    )
+    shown = text(route_document(dispatched(*steps, calls="route think think answer")))
+    assert "✓ 3 think" in shown
+    assert "gave      it gave nothing" in shown
+    assert shown.index("a turn begins") < shown.index("breaker_open") < shown.index("passed over")
+    assert "asked 1 time " in shown
 
 
 def test_the_routers_question_is_folded_below_its_first_line() -> None:
