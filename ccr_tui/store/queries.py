@@ -12,33 +12,29 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace
-from ccr_tui.store import badges, codec, paths, said, schema, sums
+from ccr_tui.store import badges, codec, paths, schema, sums
+from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.bodies import Desk
+from ccr_tui.store.browsing import Browsing, Stop
 from ccr_tui.store.filters import BEYOND, Filter
-from ccr_tui.store.rows import SessionRow, SpendRow, Sums, Today, TraceRow, trace_json
+from ccr_tui.store.listing import ROW, Key, List, Order
+from ccr_tui.store.phrases import Phrase
+from ccr_tui.store.rows import SessionRow, TraceRow, trace_json
 from ccr_tui.store.sums import By
 
-__all__ = ["By", "Filter", "Reader", "SessionRow", "SpendRow", "Sums", "Today", "TraceRow", "trace_json"]
+__all__ = [
+    "Billed", "By", "Filter", "Key", "List", "Order", "Phrase", "Reader", "SessionRow", "SpendRow", "Sums", "Today",
+    "TraceRow", "trace_json",
+]  # fmt: skip
 
-ROW = """
-SELECT t.n, t.uid, s.uid, p.path, t.agent_id, t.origin, t.started_at, t.duration_ms, t.ttft_ms, t.outcome, t.status,
-    t.error, t.asked_model, t.mode, t.agent, t.rule, m.model, nullif(m.provider, ''), t.stop_reason, t.input_tokens,
-    t.cache_read_tokens, t.cache_write_tokens, t.output_tokens, t.reasoning_tokens, t.usage_basis,
-    t.estimated_input_tokens, t.cost, t.cost_basis, t.router_cost, t.attempts, t.kind, t.cache_saved, t.cache_lost
-FROM trace t LEFT JOIN session s ON s.id = t.session_id LEFT JOIN project p ON p.id = t.project_id
-    LEFT JOIN model m ON m.id = t.model_id
-"""
-FOUND = """
-SELECT c.trace, max(c.id) FROM said JOIN chunk c ON c.id = said.rowid WHERE said MATCH ?
-GROUP BY c.trace ORDER BY c.trace DESC LIMIT ?
-"""
+STEPS_A_LOOK = 50_000
+"""Steps of SQLite's machine, some milliseconds, between two looks whether a query is still wanted."""
 HEAVY = """
 SELECT t.request_id, t.reply_id, r.data, r.raw FROM trace t JOIN record r ON r.trace = t.n WHERE t.n = ?
 """
@@ -49,7 +45,7 @@ SELECT a.sent_id, s.data FROM attempt a LEFT JOIN stream s ON s.attempt = a.id W
 HOPS = "SELECT trace, purpose FROM attempt WHERE trace IN ({marks}) AND purpose IN ('think', 'code') ORDER BY id"
 
 
-class Reader:
+class Reader(Browsing):
     """Reads the database at `path` from any thread. Every method may raise StoreError."""
 
     def __init__(self, path: Path) -> None:
@@ -115,16 +111,6 @@ class Reader:
         with self._reading() as db:
             return paths.load(db, numbers, self._chunks)
 
-    def search(self, text: str, limit: int = 50) -> list[TraceRow]:
-        """Requests that brought a message with these words, newest first, each with a snippet of it.
-
-        All words must occur in one message; "quoted ones" side by side; the last one may be unfinished.
-        """
-        wanted = said.query(text)
-        with self._reading() as db:
-            hits = db.execute(FOUND, (wanted, limit)).fetchall() if wanted else []
-            return [self._hit(db, n, chunk, text) for n, chunk in hits]
-
     def sessions(self, limit: int = 200, since: float | None = None, before: float | None = None) -> list[SessionRow]:
         """The sessions that were last active, `since` and `before` being times of their last activity."""
         with self._reading() as db:
@@ -139,12 +125,30 @@ class Reader:
     def spend(
         self, by: By = "day", since: float | None = None, until: float | None = None, baseline: Price | None = None
     ) -> list[SpendRow]:
-        """Sums by hour, day (local), model, agent, session, project or provider; times count by quarter hours.
+        """Sums by hour, local day or week, model, agent, session, project or provider; times count by quarter hours.
 
-        Hours and days come in order of time, the rest dearest first. Raises ValueError for another `by`.
+        Hours, days and weeks come in order of time, the rest dearest first. Raises ValueError for another `by`.
         """
         with self._reading() as db:
             return sums.spend(db, by, since, until, baseline)
+
+    def total(self, since: float | None = None, until: float | None = None) -> Sums:
+        """All that was spent in a time, in one."""
+        with self._reading() as db:
+            return sums.total(db, since, until)
+
+    def billed(
+        self, since: float | None = None, until: float | None = None, only: tuple[By, str | None] | None = None
+    ) -> list[Billed]:
+        """Where the money is known from, the largest part first; `only` of one key of a way to sum, such as
+        ("model", "qwen-max")."""
+        with self._reading() as db:
+            return sums.billed(db, since, until, only)
+
+    def course(self, by: By, edges: Sequence[float]) -> list[dict[str | None, int]]:
+        """What was spent between each two of the times, by key; known costs only. By hour, day or week: by one key."""
+        with self._reading() as db:
+            return sums.course(db, by, edges)
 
     def today(self, baseline: Price | None = None, now: float | None = None) -> Today:
         """Everything since local midnight."""
@@ -180,14 +184,16 @@ class Reader:
             connection.close()
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection, within one snapshot."""
+    def _reading(self, stop: Stop | None = None) -> Iterator[sqlite3.Connection]:
+        """This thread's connection, within one snapshot; what runs in it ends with an error once `stop` says so."""
         try:
             db = self._connection()
+            db.set_progress_handler(stop, STEPS_A_LOOK)
             db.execute("BEGIN")
             try:
                 yield db
             finally:
+                db.set_progress_handler(None, 0)
                 db.execute("ROLLBACK")
                 if db not in self._opened:
                     db.close()
@@ -236,11 +242,6 @@ class Reader:
         ]
         bodies = {"body": desk.get(request), "reply": desk.get(reply), "raw": raw and zlib.decompress(raw)}
         return codec.from_json(codec.unpack(record), steps, **bodies)
-
-    def _hit(self, db: sqlite3.Connection, n: int, chunk: int, text: str) -> TraceRow:
-        row = TraceRow(*db.execute(f"{ROW} WHERE t.n = ?", (n,)).fetchone())
-        data = db.execute("SELECT data FROM chunk WHERE id = ?", (chunk,)).fetchone()[0]
-        return replace(row, snippet=said.snippet(codec.unpack(data), text))
 
 
 def _only(db: sqlite3.Connection, table: str, given: str, path: Path) -> tuple[int, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ccr_tui.prices import usd
 from ccr_tui.records import Attempt, Json, RouteDecision, Trace, Usage
+from ccr_tui.store.amounts import Sums
 from ccr_tui.wire import loads
 
 
@@ -64,6 +65,10 @@ class TraceRow:
     """Router mode: who worked before the agent that answered, in order, such as "think,code"."""
     snippet: str | None = None
     """What a search found, in its surroundings."""
+    marked: int = 0
+    """1: a person has put a bookmark on it."""
+    note: str | None = None
+    """What a person has written about it."""
 
     def as_json(self) -> dict[str, Any]:
         """What `traces ls --json` prints."""
@@ -77,58 +82,13 @@ class TraceRow:
             "router_cost_usd": usd(self.router_cost),
             "cache_saved_usd": usd(self.cache_saved),
             "cache_lost_usd": usd(self.cache_lost),
+            "marked": bool(self.marked),
         }
         return shown if self.snippet is None else shown | {"snippet": self.snippet}
 
 
 _NOT_JSON = ("n", "hops", "snippet")
 _JSON_NAMES = {name: f"{name}_usd" for name in ("cost", "router_cost", "cache_saved", "cache_lost")}
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Tokens and money of many requests; `cost` is the sum of what is known, `unpriced` counts what is not."""
-
-    requests: int = 0
-    failed: int = 0
-    input_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    cost: int = 0
-    router_cost: int = 0
-    unpriced: int = 0
-    """Calls that used tokens at a price nobody knows."""
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Everything that was sent, cached or not."""
-        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
-
-    @property
-    def cached_share(self) -> float | None:
-        """The part of what was sent that a cache served, 0 to 1; None if nothing was sent."""
-        return self.cache_read_tokens / self.prompt_tokens if self.prompt_tokens else None
-
-    @property
-    def spent(self) -> int | None:
-        """The cost in nano-USD; None if nothing of it is known."""
-        return None if self.unpriced and not self.cost else self.cost
-
-    def sums_json(self) -> dict[str, Any]:
-        return {
-            "requests": self.requests,
-            "failed": self.failed,
-            "input_tokens": self.input_tokens,
-            "cache_read_tokens": self.cache_read_tokens,
-            "cache_write_tokens": self.cache_write_tokens,
-            "output_tokens": self.output_tokens,
-            "reasoning_tokens": self.reasoning_tokens,
-            "cost_usd": usd(self.spent),
-            "router_cost_usd": usd(self.router_cost),
-            "unpriced": self.unpriced,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,33 +113,6 @@ class SessionRow(Sums):
         }
         span = round((self.ended_at - self.started_at) * 1000)
         return head | {"span_ms": span, "subagents": self.subagents, "models": list(self.models)} | self.sums_json()
-
-
-@dataclass(frozen=True, slots=True)
-class SpendRow(Sums):
-    """What one hour, day, model, agent, session, project or provider cost."""
-
-    by: str = ""
-    key: str | None = None
-    """An hour is ISO 8601 in UTC, a day a local date. None: it has none (a request outside any session)."""
-    baseline: int | None = None
-    """What the same answers would have cost at the baseline's price, in nano-USD; None if none was asked for."""
-
-    def as_json(self) -> dict[str, Any]:
-        """What `spend --json` prints."""
-        return {self.by: self.key} | self.sums_json() | {"baseline_usd": usd(self.baseline)}
-
-
-@dataclass(frozen=True, slots=True)
-class Today(Sums):
-    """Since local midnight."""
-
-    per_hour: tuple[int, ...] = ()
-    """Requests in each of the local day's hours."""
-    estimated_tokens: int = 0
-    """How many of all tokens rest on an estimate, because the provider reported none."""
-    baseline: int | None = None
-    """The same answers at the baseline's price, in nano-USD; None if none was asked for."""
 
 
 def trace_json(trace: Trace, row: TraceRow) -> dict[str, Any]:

@@ -7,33 +7,38 @@ are only those of the answer, while the sums hold every call, the router's inclu
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from ccr_tui import prices
-from ccr_tui.records import Price, Usage
-from ccr_tui.store.rows import SessionRow, SpendRow, Sums, Today
+from ccr_tui.records import Price
+from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
+from ccr_tui.store.rows import SessionRow
 from ccr_tui.store.schema import SLOT_S
 
-By = Literal["hour", "day", "model", "agent", "session", "project", "provider"]
+By = Literal["hour", "day", "week", "model", "agent", "session", "project", "provider"]
 
-TOTALS = """
-ifnull(sum(w.requests), 0), ifnull(sum(w.errors), 0), ifnull(sum(w.input_tokens), 0),
-ifnull(sum(w.cache_read_tokens), 0), ifnull(sum(w.cache_write_tokens), 0), ifnull(sum(w.output_tokens), 0),
-ifnull(sum(w.reasoning_tokens), 0), ifnull(sum(w.cost), 0),
-ifnull(sum(CASE w.purpose WHEN 'route' THEN w.cost ELSE 0 END), 0), ifnull(sum(w.unpriced), 0)
-"""
-ANSWERS = """,
-sum(CASE w.purpose WHEN 'answer' THEN w.input_tokens ELSE 0 END),
-sum(CASE w.purpose WHEN 'answer' THEN w.output_tokens ELSE 0 END),
-sum(CASE w.purpose WHEN 'answer' THEN w.cache_read_tokens ELSE 0 END),
-sum(CASE w.purpose WHEN 'answer' THEN w.cache_write_tokens ELSE 0 END)
-"""
+ALL = "w.input_tokens + w.cache_read_tokens + w.cache_write_tokens + w.output_tokens"
+SUMMED = (
+    *("w.requests", "w.errors", "w.input_tokens", "w.cache_read_tokens", "w.cache_write_tokens", "w.output_tokens"),
+    *("w.reasoning_tokens", "w.cost", "(w.purpose = 'route') * w.cost", "w.unpriced"),
+    *("(w.purpose IN ('think', 'code')) * w.cost", "(w.cost_basis = 'reported') * w.cost"),
+    *(
+        "(w.cost_basis = 'user') * w.cost",
+        "(w.basis IN ('estimated', 'mixed') AND w.cost_basis <> 'reported') * w.cost",
+    ),
+    *(f"(w.basis IN ('estimated', 'mixed')) * ({ALL})", "w.cache_saved", "w.cache_lost", "w.cache_unknown"),
+    "w.switched_tokens",
+    *(f"(w.purpose = 'answer') * w.{name}_tokens" for name in ("input", "output", "cache_read", "cache_write")),
+)
+"""In the order of the fields of `Sums`."""
+TOTALS = ", ".join(f"ifnull(sum({each}), 0)" for each in SUMMED)
 KEYS: dict[str, tuple[str, str]] = {
     "hour": ("w.slot", ""),
     "day": ("w.slot", ""),
+    "week": ("w.slot", ""),
     "model": ("m.model", "LEFT JOIN model m ON m.id = w.model_id"),
     "provider": ("nullif(m.provider, '')", "LEFT JOIN model m ON m.id = w.model_id"),
     "agent": ("nullif(w.agent, '')", ""),
@@ -59,12 +64,46 @@ def spend(
     if by not in get_args(By):
         raise ValueError(f"cannot sum by {by!r}; choose one of {', '.join(get_args(By))}")
     key, join = KEYS[by]
-    totals = f"SELECT {key}, {TOTALS} {ANSWERS} FROM spend w {join} WHERE w.slot >= ? AND w.slot < ? GROUP BY 1"
-    found = db.execute(totals, (_slot(since), BEYOND if until is None else until)).fetchall()
-    if by in ("hour", "day"):
-        found = _regroup(found, _hour if by == "hour" else _day)
-    rows = [_spend_row(by, *row, baseline=baseline) for row in found]
-    return rows if by in ("hour", "day") else sorted(rows, key=lambda row: (-row.cost, -row.requests, row.key or ""))
+    totals = f"SELECT {key}, {TOTALS} FROM spend w {join} WHERE w.slot >= ? AND w.slot < ? GROUP BY 1"
+    found = db.execute(totals, _span(since, until)).fetchall()
+    if by in TIMES:
+        found = _regroup(found, TIMES[by])
+    rows = [_spend_row(by, key, _sums(numbers), baseline) for key, *numbers in found]
+    return rows if by in TIMES else sorted(rows, key=lambda row: (-row.cost, -row.requests, row.key or ""))
+
+
+def total(db: sqlite3.Connection, since: float | None, until: float | None) -> Sums:
+    """All of it in one."""
+    found = f"SELECT {TOTALS} FROM spend w WHERE w.slot >= ? AND w.slot < ?"
+    return Sums(**_sums(db.execute(found, _span(since, until)).fetchone()))
+
+
+def billed(
+    db: sqlite3.Connection, since: float | None, until: float | None, only: tuple[str, str | None] | None
+) -> list[Billed]:
+    """Where the money is known from, the largest part first. `only` is a way to sum that is no time, and a key."""
+    key, join = KEYS[only[0]] if only else ("0", "")
+    where = f"w.slot >= ? AND w.slot < ? AND {key} IS ? AND (w.cost <> 0 OR {ALL} > 0)"
+    query = f"""SELECT w.cost_basis, ifnull(p_.source, ''), ifnull(p_.since, ''), sum({ALL}), sum(w.cost),
+            sum(w.unpriced)
+        FROM spend w LEFT JOIN price p_ ON p_.id = w.price_id AND w.cost_basis IN ('list', 'user') {join}
+        WHERE {where} GROUP BY 1, 2, 3 ORDER BY 5 DESC, 4 DESC"""
+    return [Billed(*row) for row in db.execute(query, (*_span(since, until), only[1] if only else 0))]
+
+
+def course(db: sqlite3.Connection, by: str, edges: Sequence[float]) -> list[dict[str | None, int]]:
+    """Known cost by key between each two `edges` (times, rising, which count by quarter hours); where `by` is a time,
+    None is the only key."""
+    key, join = ("NULL", "") if by in TIMES else KEYS[by]
+    spans = ", ".join(f"({at}, {_slot(start)}, {_slot(end)})" for at, (start, end) in enumerate(pairwise(edges)))
+    if not spans:
+        return []
+    query = f"""WITH bucket(at, start, stop) AS (VALUES {spans}) SELECT at, {key}, sum(w.cost)
+        FROM bucket CROSS JOIN spend w ON w.slot >= bucket.start AND w.slot < bucket.stop {join} GROUP BY 1, 2"""
+    found: list[dict[str | None, int]] = [{} for _ in pairwise(edges)]
+    for at, name, cost in db.execute(query):
+        found[at][name] = cost
+    return found
 
 
 def today(db: sqlite3.Connection, now: datetime, baseline: Price | None) -> Today:
@@ -72,15 +111,12 @@ def today(db: sqlite3.Connection, now: datetime, baseline: Price | None) -> Toda
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
     span = (int(start), int(end))
-    found = db.execute(f"SELECT {TOTALS} {ANSWERS} FROM spend w WHERE w.slot >= ? AND w.slot < ?", span).fetchone()
-    guessed = """SELECT ifnull(sum(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens), 0)
-        FROM spend WHERE slot >= ? AND slot < ? AND basis IN ('estimated', 'mixed')"""
+    sums = Sums(**_sums(db.execute(f"SELECT {TOTALS} FROM spend w WHERE w.slot >= ? AND w.slot < ?", span).fetchone()))
     by_slot = "SELECT slot, sum(requests) FROM spend WHERE slot >= ? AND slot < ? GROUP BY slot"
     return Today(
-        **_sums(found),
+        **_given(sums),
         per_hour=_per_hour(db.execute(by_slot, span), span),
-        estimated_tokens=db.execute(guessed, span).fetchone()[0],
-        baseline=_baseline(found[-4:], baseline),
+        baseline=None if baseline is None else sums.at(baseline),
     )
 
 
@@ -108,18 +144,17 @@ def _session_row(db: sqlite3.Connection, row: tuple[Any, ...]) -> SessionRow:
     )
 
 
-def _spend_row(by: str, key: Any, *found: int, baseline: Price | None) -> SpendRow:
-    return SpendRow(**_sums(found), by=by, key=key, baseline=_baseline(found[-4:], baseline))
+def _spend_row(by: str, key: Any, sums: dict[str, int], baseline: Price | None) -> SpendRow:
+    row = SpendRow(**sums, by=by, key=key)
+    return row if baseline is None else replace(row, baseline=row.at(baseline))
 
 
 def _sums(found: Iterable[int]) -> dict[str, int]:
-    return dict(zip(COLUMNS, found, strict=False))
+    return dict(zip(COLUMNS, found, strict=True))
 
 
-def _baseline(answers: Iterable[int | None], price: Price | None) -> int | None:
-    """The answers' tokens at another price; the calls to a router would not have been made."""
-    fresh, output, read, written = (count or 0 for count in answers)
-    return None if price is None else prices.cost(Usage(fresh, output, read, written), price)
+def _given(sums: Sums) -> dict[str, int]:
+    return {name: getattr(sums, name) for name in COLUMNS}
 
 
 def _regroup(rows: Iterable[tuple[Any, ...]], key: Callable[[int], str]) -> list[tuple[Any, ...]]:
@@ -139,6 +174,11 @@ def _day(slot: int) -> str:
     return datetime.fromtimestamp(slot).strftime("%Y-%m-%d")
 
 
+def _week(slot: int) -> str:
+    year, week, _ = datetime.fromtimestamp(slot).isocalendar()
+    return f"{year}-W{week:02d}"
+
+
 def _per_hour(rows: Iterable[tuple[int, int]], span: tuple[int, int]) -> tuple[int, ...]:
     """A day has 23 or 25 hours where clocks are changed."""
     start, end = span
@@ -146,6 +186,13 @@ def _per_hour(rows: Iterable[tuple[int, int]], span: tuple[int, int]) -> tuple[i
     for slot, requests in rows:
         hours[min((slot - start) // 3600, len(hours) - 1)] += requests
     return tuple(hours)
+
+
+TIMES: dict[str, Callable[[int], str]] = {"hour": _hour, "day": _day, "week": _week}
+
+
+def _span(since: float | None, until: float | None) -> tuple[int, float]:
+    return _slot(since), BEYOND if until is None else until
 
 
 def _slot(since: float | None) -> int:

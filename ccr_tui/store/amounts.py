@@ -1,0 +1,174 @@
+"""What many requests come to: tokens and money, with where each part of the money is known from.
+
+Owns the shapes of sums and their JSON. Must never read the database, nor show an unknown price as 0. The one surprise:
+the tokens are those of every call, the router's and the hops' included, while what one model for all would have cost
+is worked out from the answers alone: with one model, nobody asks a router.
+
+*One model for all* is the answers' tokens as they were recorded, at that model's price. What was cached counts as
+cached, and so does what a switch of models lost (see economy.py), since one model would not have switched. No cache
+writes are added, which some providers charge for, and tokens are counted as the model that answered counts them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ccr_tui import economy
+from ccr_tui.prices import cost, usd
+from ccr_tui.records import Price, Usage
+
+ABOUT = 100
+"""A sum is marked as estimated where more than a hundredth of it is: below that its digits are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Tokens and money of many requests; `cost` is the sum of what is known, `unpriced` counts what is not."""
+
+    requests: int = 0
+    failed: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: int = 0
+    router_cost: int = 0
+    unpriced: int = 0
+    """Calls that used tokens at a price nobody knows."""
+    hop_cost: int = 0
+    """What the agents cost that worked before the one that answered."""
+    reported_cost: int = 0
+    """The part of `cost` that providers reported themselves."""
+    user_cost: int = 0
+    """The part at prices of the user's own; the rest is at list prices."""
+    estimated_cost: int = 0
+    """The part that rests on tokens which nobody reported."""
+    estimated_tokens: int = 0
+    """How many of all tokens rest on an estimate, because the provider reported none."""
+    cache_saved: int = 0
+    cache_lost: int = 0
+    cache_unknown: int = 0
+    """Calls of which it is not known what the cache saved or a switch lost; both sums leave them out."""
+    switched_tokens: int = 0
+    """Tokens of the answers that one model for all would have had cached."""
+    answer_input: int = 0
+    answer_output: int = 0
+    answer_read: int = 0
+    answer_written: int = 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Everything that was sent, cached or not."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    @property
+    def cached_share(self) -> float | None:
+        """The part of what was sent that a cache served, 0 to 1; None if nothing was sent."""
+        return self.cache_read_tokens / self.prompt_tokens if self.prompt_tokens else None
+
+    @property
+    def spent(self) -> int | None:
+        """The cost in nano-USD; None if nothing of it is known."""
+        return None if self.unpriced and not self.cost else self.cost
+
+    @property
+    def list_cost(self) -> int:
+        """The part of `cost` at list prices."""
+        return self.cost - self.reported_cost - self.user_cost
+
+    @property
+    def is_about(self) -> bool:
+        """Whether the cost rests on estimated tokens to a degree that its digits show."""
+        return self.estimated_cost * ABOUT > self.cost
+
+    @property
+    def has_guesses(self) -> bool:
+        """The same of the tokens."""
+        return self.estimated_tokens * ABOUT > self.prompt_tokens + self.output_tokens
+
+    @property
+    def mix(self) -> Usage:
+        """The answers' tokens as one model for all would have been sent them."""
+        recorded = Usage(self.answer_input, self.answer_output, self.answer_read, self.answer_written)
+        return economy.cached(recorded, self.switched_tokens)
+
+    def at(self, price: Price) -> int:
+        """What one model for all would have cost, in nano-USD."""
+        return cost(self.mix, price)
+
+    def sums_json(self) -> dict[str, Any]:
+        """What scripts get of it."""
+        return {
+            "requests": self.requests,
+            "failed": self.failed,
+            "input_tokens": self.input_tokens,
+            "cache_read_tokens": self.cache_read_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
+            "output_tokens": self.output_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+            "estimated_tokens": self.estimated_tokens,
+            "cost_usd": usd(self.spent),
+            "cost_by_basis": {
+                "reported": usd(self.reported_cost),
+                "list": usd(self.list_cost),
+                "user": usd(self.user_cost),
+            },
+            "estimated_cost_usd": usd(self.estimated_cost),
+            "unpriced": self.unpriced,
+            "router_cost_usd": usd(self.router_cost),
+            "hop_cost_usd": usd(self.hop_cost),
+            "cache_saved_usd": usd(self.cache_saved),
+            "cache_lost_usd": usd(self.cache_lost),
+            "cache_unknown": self.cache_unknown,
+            "switched_tokens": self.switched_tokens,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow(Sums):
+    """What one hour, day, week, model, agent, session, project or provider cost."""
+
+    by: str = ""
+    key: str | None = None
+    """An hour is ISO 8601 in UTC, a day a local date, a week ISO's (2026-W47, local). None: it has none (a request
+    outside any session)."""
+    baseline: int | None = None
+    """What one model for all would have cost at the baseline's price, in nano-USD; None if none was asked for."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `spend --json` prints."""
+        return {self.by: self.key} | self.sums_json() | {"baseline_usd": usd(self.baseline)}
+
+
+@dataclass(frozen=True, slots=True)
+class Today(Sums):
+    """Since local midnight."""
+
+    per_hour: tuple[int, ...] = ()
+    """Requests in each of the local day's hours."""
+    baseline: int | None = None
+    """What one model for all would have cost at the baseline's price; None if none was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A part of the money, and where it is known from."""
+
+    basis: str
+    """reported, list, user or unknown."""
+    source: str
+    """The price's, for people; empty where the provider reported the cost, or where nobody knows a price."""
+    since: str
+    """The date of the price."""
+    tokens: int
+    cost: int
+    unpriced: int = 0
+    """Calls whose price nobody knows."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `spend --summary --json` prints of it."""
+        known = None if self.basis == "unknown" else usd(self.cost)
+        told = {"basis": self.basis, "source": self.source, "since": self.since}
+        return told | {"cost_usd": known, "tokens": self.tokens, "unpriced": self.unpriced}
