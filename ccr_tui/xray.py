@@ -1,0 +1,279 @@
+"""Where the tokens of one request are: by kind, by tool, by block, with what each part cost and by how much it grew.
+
+Owns the sums. Must never hide what it does not know: what was counted stands beside what the provider reported, and a
+cost without a price is None. The one surprise: parts are not all billed alike, since the beginning of a prompt may have
+come from the provider's cache; so the tokens are laid out in the cache's order, and each part is billed for where it
+lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ccr_tui import anatomy, prices
+from ccr_tui.anatomy import KINDS, Block, Kind
+from ccr_tui.records import Json, Price, Trace, Usage
+from ccr_tui.tally import PER_MESSAGE, PER_REPLY, Scale
+
+HEAVIEST = 10
+"""Blocks that are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heavy:
+    """One block and its part of the prompt."""
+
+    block: Block
+    tokens: int
+    """As the provider would have reported it, where it reported anything; else as counted."""
+    cost: int | None
+    fresh: bool
+    """Whether the request before it did not have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All blocks of one kind, or those of one tool among them."""
+
+    kind: Kind
+    name: str
+    blocks: int
+    tokens: int
+    cost: int | None
+    grown: int | None
+    """Tokens more than in the request before it; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class XRay:
+    """A request's tokens. `tokens` of all parts add up to `tokens` of the whole, and so do their costs."""
+
+    counted: int
+    """Of the client's body, in our tokenizer's terms."""
+    counted_sent: int | None
+    """Of the body that was sent on, in the same terms."""
+    reported: int | None
+    """What the provider reported of its prompt."""
+    tokens: int
+    """`reported` where there is one, else `counted`: what the shares are of."""
+    guessed: int
+    """The part of `counted` that no rule was found for."""
+    cost: int | None
+    """Of the prompt alone."""
+    grown: int | None
+    parts: tuple[Part, ...] = ()
+    """Kinds in their order."""
+    tools: tuple[Part, ...] = ()
+    """By tool: its schema (`tools`), its calls and its results, the heaviest first."""
+    heaviest: tuple[Heavy, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts: counted and reported apart, money as decimal strings."""
+        return {
+            "counted_tokens": self.counted,
+            "counted_sent_tokens": self.counted_sent,
+            "reported_tokens": self.reported,
+            "tokens": self.tokens,
+            "tokens_basis": "counted" if self.reported is None else "reported",
+            "guessed_tokens": self.guessed,
+            "cost_usd": prices.usd(self.cost),
+            "grown_tokens": self.grown,
+            "parts": [_part_json(part, self.tokens) for part in self.parts],
+            "tools": [_part_json(part, self.tokens) for part in self.tools],
+            "heaviest": [_heavy_json(heavy, self.tokens) for heavy in self.heaviest],
+        }
+
+
+def _part_json(part: Part, whole: int) -> dict[str, Any]:
+    return {
+        "kind": part.kind,
+        **({"name": part.name} if part.name else {}),
+        "blocks": part.blocks,
+        "tokens": part.tokens,
+        "share": round(part.tokens / whole, 4) if whole else 0.0,
+        "cost_usd": prices.usd(part.cost),
+        "grown_tokens": part.grown,
+    }
+
+
+def _heavy_json(heavy: Heavy, whole: int) -> dict[str, Any]:
+    block = heavy.block
+    return {
+        "kind": block.kind,
+        "name": block.name,
+        "where": list(block.where),
+        "tokens": heavy.tokens,
+        "share": round(heavy.tokens / whole, 4) if whole else 0.0,
+        "cost_usd": prices.usd(heavy.cost),
+        "new": heavy.fresh,
+    }
+
+
+def of_trace(trace: Trace, before: Trace | None, scale: Scale) -> XRay:
+    """The x-ray of a recorded request, `before` being the one before it in its conversation."""
+    answer = trace.answer
+    usage = answer.usage if answer is not None else None
+    price = answer.price if answer is not None else None
+    sent = answer.sent if answer is not None else None
+    return xray(trace.body, scale, usage, price, None if before is None else before.body, sent)
+
+
+def xray(
+    body: Json,
+    scale: Scale,
+    usage: Usage | None = None,
+    price: Price | None = None,
+    before: Json = None,
+    sent: Json = None,
+) -> XRay:
+    """Weigh every block. An estimated usage is no report; `sent` is what the usage is of."""
+    pieces = list(_pieces(body, scale))
+    counted = sum(piece.raw for piece in pieces)
+    reported = usage.prompt if usage is not None and usage.basis == "reported" and usage.prompt else None
+    whole = counted if reported is None else reported
+    bill = _Bill(usage, price)
+    _lay_out(pieces, whole, counted, bill)
+    earlier = list(_pieces(before, scale)) if before is not None else None
+    ratio = whole / counted if counted else 0.0
+    was = _sums(earlier) if earlier is not None else None
+    known = {anatomy.plain(piece.block) for piece in earlier if piece.block} if earlier is not None else None
+    parts, tools = _parts(pieces, was, ratio)
+    return XRay(
+        counted=counted,
+        counted_sent=None if sent is None else _total(sent, scale),
+        reported=reported,
+        tokens=whole,
+        guessed=sum(piece.guessed for piece in pieces),
+        cost=bill.until(whole),
+        grown=None if was is None else round((counted - sum(was.values())) * ratio),
+        parts=parts,
+        tools=tools,
+        heaviest=_heaviest(pieces, known),
+    )
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A stretch of the prompt: a block's tokens of one kind, or what surrounds a message."""
+
+    kind: Kind
+    name: str
+    raw: int
+    block: Block | None = None
+    guessed: int = 0
+    tokens: int = 0
+    cost: int | None = None
+
+
+def _pieces(body: Json, scale: Scale) -> Iterable[_Piece]:
+    """In the cache's order; their raw tokens add up to the count of the body."""
+    for block in anatomy.blocks(body):
+        if block.leads:
+            yield _Piece("framing", "", PER_MESSAGE)
+        weight = anatomy.weigh(block, scale)
+        for at, (kind, tokens) in enumerate(weight.kinds.items()):
+            yield _Piece(kind, block.name, tokens, block, 0 if at else weight.guessed)
+    left = anatomy.framing(body) - PER_REPLY - PER_MESSAGE * sum(block.leads for block in anatomy.blocks(body))
+    yield _Piece("framing", "", left + PER_REPLY)
+
+
+def _total(body: Json, scale: Scale) -> int:
+    return sum(piece.raw for piece in _pieces(body, scale))
+
+
+class _Bill:
+    """What a prompt's beginning cost: first what was read from the cache, then what was written to it, then the rest.
+
+    That is how providers cache, and the report says only how much.
+    """
+
+    def __init__(self, usage: Usage | None, price: Price | None) -> None:
+        self._usage, self._price = usage, price
+
+    def until(self, tokens: int) -> int | None:
+        """Nano-USD of the first so many tokens."""
+        usage, price = self._usage, self._price
+        if usage is None or price is None:
+            return None
+        read = min(tokens, usage.cache_read)
+        written = min(tokens - read, usage.cache_write)
+        long = min(written, usage.cache_write_1h)  # marks for an hour stand before those for five minutes
+        return prices.cost(Usage(tokens - read - written, 0, read, written, cache_write_1h=long), price)
+
+
+def _lay_out(pieces: Sequence[_Piece], whole: int, counted: int, bill: _Bill) -> None:
+    """Give each piece its tokens and cost, by where it begins and ends: so rounding never adds up."""
+    at = raw = 0
+    paid = bill.until(0)
+    for piece in pieces:
+        raw += piece.raw
+        end = round(raw * whole / counted) if counted else 0
+        owed = bill.until(end)
+        piece.tokens, at = end - at, end
+        piece.cost = None if owed is None or paid is None else owed - paid
+        paid = owed
+
+
+def _sums(pieces: Sequence[_Piece]) -> dict[tuple[Kind, str], int]:
+    """Raw tokens by kind and tool."""
+    raw: dict[tuple[Kind, str], int] = {}
+    for piece in pieces:
+        raw[piece.kind, piece.name] = raw.get((piece.kind, piece.name), 0) + piece.raw
+    return raw
+
+
+def _parts(
+    pieces: Sequence[_Piece], was: Mapping[tuple[Kind, str], int] | None, ratio: float
+) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    groups: dict[tuple[Kind, str], list[_Piece]] = {}
+    for piece in pieces:
+        groups.setdefault((piece.kind, piece.name), []).append(piece)
+    earlier = was or {}
+    keys = [*groups, *(key for key in earlier if key not in groups)]
+    each = [_part(*key, groups.get(key, []), earlier.get(key, 0) if was is not None else None, ratio) for key in keys]
+    kinds = tuple(_sum(kind, [part for part in each if part.kind == kind]) for kind in KINDS)
+    named = [part for part in each if part.name and part.kind in ("tools", "calls", "results")]
+    return (
+        tuple(part for part in kinds if part.blocks or part.tokens or part.grown),
+        tuple(sorted(named, key=lambda part: (-part.tokens, part.kind, part.name))),
+    )
+
+
+def _part(kind: Kind, name: str, pieces: Sequence[_Piece], was: int | None, ratio: float) -> Part:
+    """`was`: its raw tokens in the request before."""
+    tokens, raw = sum(piece.tokens for piece in pieces), sum(piece.raw for piece in pieces)
+    costs = [piece.cost for piece in pieces]
+    cost = None if None in costs else sum(cost for cost in costs if cost)
+    blocks = len({piece.block.where for piece in pieces if piece.block})
+    return Part(kind, name, blocks, tokens, cost, None if was is None else round((raw - was) * ratio))
+
+
+def _sum(kind: Kind, parts: Sequence[Part]) -> Part:
+    costs, grown = [part.cost for part in parts], [part.grown for part in parts]
+    return Part(
+        kind,
+        "",
+        sum(part.blocks for part in parts),
+        sum(part.tokens for part in parts),
+        None if None in costs else sum(cost for cost in costs if cost),
+        None if None in grown or not grown else sum(g for g in grown if g),
+    )
+
+
+def _heaviest(pieces: Sequence[_Piece], known: set[bytes] | None) -> tuple[Heavy, ...]:
+    found: dict[int, tuple[Block, list[_Piece]]] = {}
+    for piece in pieces:
+        if piece.block is not None:
+            found.setdefault(id(piece.block), (piece.block, []))[1].append(piece)
+    heavy = sorted(found.values(), key=lambda entry: -sum(piece.tokens for piece in entry[1]))[:HEAVIEST]
+    return tuple(
+        Heavy(
+            block,
+            sum(piece.tokens for piece in own),
+            None if any(piece.cost is None for piece in own) else sum(piece.cost or 0 for piece in own),
+            known is not None and anatomy.plain(block) not in known,
+        )
+        for block, own in heavy
+    )

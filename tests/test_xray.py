@@ -1,0 +1,110 @@
+"""Where the tokens of a request are: parts that add up, whatever the body."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from generated import attempt, bodies, chat_body, image, recorded, session, sessions, trace
+from hypothesis import given, settings
+from test_verdict import Letters
+
+from ccr_tui import anatomy, prices, xray
+from ccr_tui.records import Json, Price, Usage
+from ccr_tui.tally import tally
+
+SCALE = Letters()
+PRICE = Price(1_000_000_000, 4_000_000_000, 100_000_000, 1_250_000_000)
+
+
+def weight(body: Json) -> int:
+    return sum(anatomy.weigh(block, SCALE).total for block in anatomy.blocks(body)) + anatomy.framing(body)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sessions())
+def test_blocks_add_up_to_the_count_of_the_whole(given_bodies: list[dict[str, Any]]) -> None:
+    for body in given_bodies:
+        assert weight(body) == tally(body, SCALE).total
+        assert weight(chat_body(body)) == tally(chat_body(body), SCALE).total
+
+
+@settings(max_examples=60, deadline=None)
+@given(bodies())
+def test_so_do_those_of_odd_bodies(body: Json) -> None:
+    assert weight(body) == tally(body, SCALE).total
+
+
+@settings(max_examples=30, deadline=None)
+@given(sessions())
+def test_parts_add_up_to_what_was_reported_in_tokens_and_money(given_bodies: list[dict[str, Any]]) -> None:
+    chance = random.Random(len(given_bodies))
+    for before, body in zip([None, *given_bodies], given_bodies, strict=False):
+        usage = Usage(chance.randrange(1, 9999), 5, chance.randrange(9999), chance.randrange(99), cache_write_1h=7)
+        found = xray.xray(body, SCALE, usage, PRICE, before)
+        assert found.tokens == found.reported == usage.prompt
+        assert sum(part.tokens for part in found.parts) == usage.prompt
+        assert found.cost == prices.cost(replace(usage, output=0), PRICE)
+        assert sum(part.cost or 0 for part in found.parts) == found.cost
+        assert all((part.grown is None) == (before is None) for part in found.parts)
+
+
+def test_a_part_is_billed_for_where_it_lies() -> None:
+    """What comes first is what was read from the cache."""
+    body = list(session(1, 6))[-1]
+    counted = tally(body, SCALE).total
+    tools = sum(anatomy.weigh(block, SCALE).total for block in anatomy.blocks(body) if block.kind == "tools")
+    found = xray.xray(body, SCALE, Usage(counted - tools, 5, tools), PRICE)
+    by = {part.kind: part for part in found.parts}
+    assert by["tools"].cost == tools * 100
+    assert by["results"].cost == by["results"].tokens * 1000
+
+
+def test_nothing_is_scaled_to_an_estimate_and_nothing_costs_without_a_price() -> None:
+    body = list(session(1, 3))[-1]
+    found = xray.xray(body, SCALE, Usage(7, 1, basis="estimated"), None)
+    assert (found.reported, found.tokens, found.cost) == (None, found.counted, None)
+    assert {part.cost for part in found.parts} == {None}
+    assert found.as_json()["tokens_basis"] == "counted"
+
+
+def test_the_heaviest_blocks_come_first_and_the_new_ones_are_told() -> None:
+    one, two = list(recorded(4, 9))[-2:]
+    found = xray.of_trace(two, one, SCALE)
+    assert len(found.heaviest) == xray.HEAVIEST
+    sizes = [heavy.tokens for heavy in found.heaviest]
+    assert sizes == sorted(sizes, reverse=True)
+    new = range(len(one.body["messages"]), len(two.body["messages"]))
+    assert all(heavy.fresh == (heavy.block.message in new) for heavy in found.heaviest)
+
+
+def test_each_tools_schema_calls_and_results_stand_under_its_name() -> None:
+    body = list(session(1, 12))[-1]
+    found = xray.xray(body, SCALE)
+    asked = {part.name: part.blocks for part in found.tools if part.kind == "calls"}
+    answered = {part.name: part.blocks for part in found.tools if part.kind == "results"}
+    assert asked == answered
+    assert {part.name for part in found.tools if part.kind == "tools"} == {t["name"] for t in body["tools"]}
+
+
+def test_a_picture_in_a_result_is_a_picture() -> None:
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "a",
+        "content": [{"type": "text", "text": "x" * 80}, image(1, 300, 300)],
+    }
+    call = {"type": "tool_use", "id": "a", "name": "Shot", "input": {}}
+    body = {"messages": [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]}
+    by = {part.kind: part for part in xray.xray(body, SCALE).parts}
+    assert (by["images"].tokens, by["results"].tokens) == (120, 30)
+    assert by["images"].blocks == by["results"].blocks == 1
+
+
+@pytest.mark.parametrize("body", [None, 3, [], {}, {"messages": 3}, {"tools": [None]}], ids=str)
+def test_what_is_no_request_has_an_xray_too(body: Json) -> None:
+    record = trace(attempts=(attempt(usage=None, price=None, sent=body),))
+    found = xray.of_trace(replace(record, body=body), None, SCALE)
+    assert found.counted == tally(body, SCALE).total
+    assert found.as_json()["cost_usd"] is None
