@@ -17,6 +17,7 @@ class Tree:
         self.parent = [0]
         self.tokens = [0]
         """Raw tokens of the whole prompt up to and with the node."""
+        self.depth = [0]
         self.parts = [0]
         """Content blocks of the node's own block, as Anthropic counts them."""
         self._children: list[int] = [0]
@@ -34,6 +35,7 @@ class Tree:
         node = self._only[parent, block] = len(self.parent)
         self.parent.append(parent)
         self.tokens.append(self.tokens[parent] + tokens)
+        self.depth.append(self.depth[parent] + 1)
         self.parts.append(parts)
         self._children.append(0)
         self._children[parent] += 1
@@ -51,6 +53,17 @@ class Tree:
             found.append(node)
             node = self.parent[node]
         return found
+
+    def above(self, node: int, steps: int) -> int:
+        """The node so many blocks before this one; the empty prompt where there are not so many."""
+        segments, wanted = self.segments, self.depth[node] - steps
+        segment, place = segments.of[node], segments.place[node]
+        while segment and self.depth[segments.nodes[segment][0]] > wanted:
+            segment, place = segments.above[segment]
+        return segments.nodes[segment][place - 1 - (self._at(segment, place) - wanted)] if segment else 0
+
+    def _at(self, segment: int, place: int) -> int:
+        return self.depth[self.segments.nodes[segment][place - 1]]
 
     @property
     def segments(self) -> Segments:

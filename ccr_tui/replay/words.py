@@ -15,6 +15,7 @@ from typing import Literal
 
 from ccr_tui.config import Config
 from ccr_tui.records import CostBasis, Json, Mode, Price, Trace, Usage
+from ccr_tui.store.paths import Paths
 from ccr_tui.store.rows import TraceRow
 
 Kind = Literal["reprice", "rerun", "rehearse"]
@@ -55,10 +56,12 @@ class Recording:
     steps: tuple[Step, ...]
     load: Callable[[str], Trace] = field(repr=False, compare=False)
     """The whole trace of a step by its uid. Raises StoreError. Any thread may call it."""
+    paths: Callable[[], Paths] = field(repr=False, compare=False)
+    """What all steps sent, as paths of chunks. Raises StoreError."""
     notes: tuple[str, ...] = ()
     """What should be known before a number is believed: imported transcripts, requests without a body."""
     skipped: int = 0
-    """Requests of the session that can't be replayed (no body)."""
+    """Requests of the session that are left out: no body, or never answered."""
 
     @property
     def started_at(self) -> float:
@@ -81,6 +84,8 @@ class Variant:
     """None: each step keeps the mode it was recorded in."""
     ask_router: bool = False
     """Whether the router is asked again; otherwise its recorded verdicts hold."""
+    priced_only: tuple[str, ...] = ()
+    """Models that are known by a price alone: they can be repriced, and not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
