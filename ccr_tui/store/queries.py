@@ -22,6 +22,7 @@ from ccr_tui.store import badges, codec, paths, schema, sums
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.browsing import Browsing, Stop
+from ccr_tui.store.conversing import Conversing
 from ccr_tui.store.filters import BEYOND, Filter
 from ccr_tui.store.listing import ROW, Key, List, Order
 from ccr_tui.store.phrases import Phrase
@@ -45,7 +46,7 @@ SELECT a.sent_id, s.data FROM attempt a LEFT JOIN stream s ON s.attempt = a.id W
 HOPS = "SELECT trace, purpose FROM attempt WHERE trace IN ({marks}) AND purpose IN ('think', 'code') ORDER BY id"
 
 
-class Reader(Browsing):
+class Reader(Browsing, Conversing):
     """Reads the database at `path` from any thread. Every method may raise StoreError."""
 
     def __init__(self, path: Path) -> None:
