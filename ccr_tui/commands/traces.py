@@ -27,8 +27,8 @@ from ccr_tui.commands.common import (
     table,
     tokens,
 )
+from ccr_tui.commands.taking_in import import_
 from ccr_tui.errors import CcrError
-from ccr_tui.records import Trace
 
 if TYPE_CHECKING:
     from ccr_tui.store.queries import Filter, Reader
@@ -61,6 +61,9 @@ def chosen(wanted: Mapping[str, Any]) -> Filter:
     from ccr_tui.store.queries import Filter
 
     return Filter(**{name: value for name, value in wanted.items() if value is not None})
+
+
+traces.add_command(import_)
 
 
 @traces.command()
@@ -185,28 +188,6 @@ def _copy(lines: Iterable[bytes], file: BinaryIO) -> int:
         written += 1
     file.flush()
     return written
-
-
-@traces.command("import")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@settings
-def import_(flags: Mapping[str, str], files: tuple[str, ...]) -> None:
-    """Take in what `export` wrote. Traces that are there already are left alone. - is standard input."""
-    from ccr_tui.store import archive
-
-    for name in files:
-        new, known = archive.take_in(database(flags), _traces(name))
-        narrate(f"{name}: {new} new, {known} known already")
-
-
-def _traces(name: str) -> Iterator[Trace]:
-    from ccr_tui.store import archive
-
-    try:
-        with sys.stdin.buffer if name == "-" else open(name, "rb") as file:  # noqa: PTH123 - "-" is no path
-            yield from archive.read(file, name)
-    except OSError as error:
-        raise CcrError(f"{name}: {error.strerror}") from error
 
 
 @traces.command()

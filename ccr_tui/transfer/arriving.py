@@ -1,0 +1,163 @@
+"""Files that somebody wants taken in: what each of them is, and how it is read.
+
+Owns the recognition, which looks at what a file holds and not at its name. Must never load more than one trace at once,
+but for a HAR, which is one JSON object. The one surprise: everything that is not an archive of ours is asked for by the
+ids of its answers, so that the same answer from a transcript, a HAR and the proxy is counted once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from ccr_tui import __version__
+from ccr_tui.errors import BadRequest, CcrError
+from ccr_tui.records import Json
+from ccr_tui.store import archive
+from ccr_tui.store.intake import Intake
+from ccr_tui.transfer import pairs
+from ccr_tui.transfer.progress import Report, silent
+from ccr_tui.transfer.recorded import Recorded, answer_of, recorded_here, trace_of
+from ccr_tui.transfer.retelling import Quote
+from ccr_tui.wire import loads
+
+Format = Literal["archive", "har", "claude-trace", "transcript"]
+LINES = frozenset({"user", "assistant", "system", "summary", "attachment", "queue-operation", "file-history-snapshot"})
+"""Types of a transcript's first line, which may have no session yet."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came of one file."""
+
+    name: str
+    format: Format
+    new: int = 0
+    known: int = 0
+    proxied: int = 0
+    """Answers whose traces are here because they went through the proxy, or came with a transcript."""
+    left: Counter[str] = field(default_factory=Counter)
+    """What was not taken, by reason."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        told = {"file": self.name, "format": self.format, "new": self.new, "known": self.known}
+        return told | {"proxied": self.proxied, "left": dict(self.left)}
+
+
+def opened(name: str) -> AbstractContextManager[BinaryIO]:
+    """The file, or standard input for "-". Raises CcrError."""
+    try:
+        return nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb")
+    except OSError as error:
+        raise CcrError(f"{name}: {error.strerror}") from error
+
+
+def recognise(first: bytes, name: str) -> Format | None:
+    """What a file is, by its first line; None where that is not enough: then it may be a HAR on many lines."""
+    try:
+        given = loads(first)
+    except ValueError:
+        return None
+    if not isinstance(given, dict):
+        raise CcrError(f"{name}: its first line is no JSON object; {KNOWN}")
+    if "format" in given:
+        return "archive"
+    if isinstance(given.get("log"), dict):
+        return "har"
+    if isinstance(given.get("request"), dict) and "response" in given:
+        return "claude-trace"
+    if "sessionId" in given or given.get("type") in LINES:
+        return "transcript"
+    raise CcrError(f"{name}: this is nothing that can be taken in; {KNOWN}")
+
+
+KNOWN = "known are archives of `traces export`, HAR files, claude-trace's JSON lines and Claude Code's transcripts."
+
+
+def format_of(name: str) -> Format:
+    """What a file on the disk is. Raises CcrError."""
+    with opened(name) as file:
+        return recognise(next(iter(file), b""), name) or "har"
+
+
+def take_in(database: Path, name: str, quote: Quote, report: Report = silent) -> Summary:
+    """Import one file that is no transcript; "-" is standard input. `report` gets bytes. Raises CcrError.
+
+    What was taken before a fault stays.
+    """
+    with opened(name) as file:
+        first = next(iter(file), b"")
+        format = recognise(first, name)
+        lines = _told(chain([first], file), 0 if name == "-" else Path(name).stat().st_size, report)
+        if format == "archive":
+            new, known = archive.take_in(database, archive.read(lines, name))
+            return Summary(name, format, new, known)
+        if format == "transcript":
+            raise CcrError(f"{name}: a transcript cannot come through a pipe; give its file or folder.")
+        summary = Summary(name, format or "har")
+        found = _claude_trace(lines) if format == "claude-trace" else _har(lines, name)
+        with Intake(database) as intake:
+            for each in found:
+                _take(each, intake, quote, summary)
+                intake.breathe()
+        return summary
+
+
+def _take(given: Recorded | str, intake: Intake, quote: Quote, summary: Summary) -> None:
+    if isinstance(given, str):
+        summary.left[given] += 1
+        return
+    here = recorded_here(given)
+    try:
+        trace = trace_of(given, quote, __version__)
+    except BadRequest as error:
+        summary.left[f"no request for a message ({error})"] += 1
+        return
+    answer = answer_of(trace, given)
+    if intake.has(trace.uid):
+        summary.known += 1
+    elif (here and intake.has(here)) or (answer and (intake.is_taken(answer) or intake.is_ours(answer))):
+        summary.proxied += 1
+    else:
+        intake.add(trace, answer)
+        summary.new += 1
+
+
+def _har(lines: Iterable[bytes], name: str) -> Iterator[Recorded | str]:
+    try:
+        given = loads(b"".join(lines))
+    except ValueError as error:
+        raise CcrError(f"{name}: this is nothing that can be taken in ({error}); {KNOWN}") from error
+    if not isinstance(given, dict) or "log" not in given:
+        raise CcrError(f"{name}: this is nothing that can be taken in; {KNOWN}")
+    yield from pairs.of_har(given)
+
+
+def _claude_trace(lines: Iterable[bytes]) -> Iterator[Recorded | str]:
+    for line in lines:
+        if line.strip():
+            given = _object(line)
+            yield "a line that is no JSON" if given is None else pairs.of_claude_trace(given)
+
+
+def _object(line: bytes) -> dict[str, Json] | None:
+    try:
+        given = loads(line)
+    except ValueError:
+        return None
+    return given if isinstance(given, dict) else None
+
+
+def _told(lines: Iterable[bytes], size: int, report: Report) -> Iterator[bytes]:
+    done = 0
+    for line in lines:
+        yield line
+        done += len(line)
+        report(done, size)
