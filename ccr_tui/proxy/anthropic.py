@@ -16,10 +16,6 @@ from ccr_tui.proxy import sse
 from ccr_tui.records import Failure, Json, Usage
 from ccr_tui.wire import dumps, loads
 
-SIGNATURE = "ccr-tui.v1"
-"""Closes every thinking block of ours. Anthropic refuses signatures that it did not make (400), so what starts with
-"ccr-tui." is taken out again before a conversation is passed on to an Anthropic upstream."""
-
 UNPARSED = "__unparsedToolInput"
 """The key under which Claude Code keeps tool input that is no JSON (measured, 2.1.330); no tool's schema allows it, so
 that nothing runs on half an argument."""

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Literal
 
-from ccr_tui.proxy.anthropic import GRAMMAR, SIGNATURE, State
+from ccr_tui.proxy.anthropic import GRAMMAR, State
 from ccr_tui.proxy.repair import Arguments
 from ccr_tui.records import Json
+from ccr_tui.signed import SIGNATURE
 
 _LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ccr_tui.proxy.anthropic import SIGNATURE, Fold
+from ccr_tui.proxy.anthropic import Fold
 from ccr_tui.proxy.asked import BILLING, system_texts, texts_of
 from ccr_tui.proxy.content import compact
 from ccr_tui.records import Json
+from ccr_tui.signed import ASIDE, RESULT, speaker
 
-RESULT = f"{SIGNATURE}.result."
-"""Begins the signature of a block that holds an agent's result; the agent's name follows."""
-ASIDE = f"{SIGNATURE}.aside"
-"""The signature of a block that only shows an agent at work; it is never sent to anybody."""
 TASKS = {
     "coder": "You are the coder agent. Write the code that the request above needs, complete and ready to be put in "
     "place. Another agent with tools will apply it; you have no tools, so call none and say nothing about files that "
@@ -79,15 +76,14 @@ def alternating(said: Sequence[tuple[str, str]]) -> list[Json]:
 
 def agent_of(block: Json) -> str | None:
     """The agent whose result a thinking block holds; None for any other block."""
-    signature = block.get("signature")
-    if block.get("type") != "thinking" or not isinstance(signature, str) or not signature.startswith(RESULT):
-        return None
-    return signature.removeprefix(RESULT)
+    said = speaker(block)
+    return said.agent if said and said.part == "result" else None
 
 
 def is_aside(block: Json) -> bool:
-    """Whether a thinking block only showed an agent at work."""
-    return bool(block.get("type") == "thinking" and block.get("signature") == ASIDE)
+    """Whether a thinking block only showed an agent at work; it is never sent to anybody."""
+    said = speaker(block)
+    return said is not None and said.part == "aside"
 
 
 def context(block: Json) -> str:
@@ -136,7 +132,7 @@ class Aside:
         index, self._open = self._open, None
         events = [{"type": "content_block_stop", "index": index}]
         if not self._signed:
-            events.insert(0, signed(index, ASIDE))
+            events.insert(0, signed(index, f"{ASIDE}.{self._agent}"))
         for event in events:
             self._fold.feed(event)
         return events
@@ -172,7 +168,7 @@ class Aside:
             yield {**event, "delta": {"type": "thinking_delta", "thinking": delta["text"]}}
         elif delta["type"] == "signature_delta":
             self._signed = True
-            yield signed(index, ASIDE)
+            yield signed(index, f"{ASIDE}.{self._agent}")
         elif delta["type"] == "thinking_delta":
             yield event
 

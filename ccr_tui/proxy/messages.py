@@ -135,9 +135,9 @@ class Conversation:
                 calls.append((call, compact(block["input"])))
             elif hop.agent_of(block):
                 self._user(hop.context(block))
-            elif kind in ("thinking", "redacted_thinking"):
+            elif kind in ("thinking", "redacted_thinking") and not hop.is_aside(block):
                 thoughts.append(self._thought(block))
-            else:
+            elif kind != "thinking":
                 texts.extend(self._spoken(block))
         self._say("\n\n".join(texts), "\n\n".join(filter(None, thoughts)), calls)
         return [call for call, _ in calls]

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ccr_tui.proxy import hop
-from ccr_tui.proxy.anthropic import SIGNATURE
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.records import Json
+from ccr_tui.signed import SIGNATURE
 
 _OURS = SIGNATURE.partition(".")[0] + "."
 """What every version of our mark begins with."""

@@ -77,7 +77,8 @@ def test_the_result_is_what_was_said_and_not_what_was_thought(thought: str, said
 def test_a_result_stays_where_it_was(asked: str, result: str, answer: str, facts: Facts) -> None:
     user = {"role": "user", "content": f"Q {asked}"}
     aside = hop.Aside("think")
-    aside.feed(events_of(message([{"type": "text", "text": result}])))
+    thinking = {"type": "thinking", "thinking": "only the thinker's own", "signature": "x"}
+    aside.feed(events_of(message([thinking, {"type": "text", "text": result}])))
     first = body(user, {"role": "assistant", "content": aside.blocks})
     call = {"type": "tool_use", "id": "call_1", "name": "Bash", "input": {}}
     told = {"role": "assistant", "content": [*aside.blocks, {"type": "text", "text": answer}, call]}
@@ -87,6 +88,7 @@ def test_a_result_stays_where_it_was(asked: str, result: str, answer: str, facts
     assert dumps(later[: len(now)]) == dumps(now)
     assert result in now[-1]["content"]
     assert now[-1]["role"] == "user"
+    assert "only the thinker's own" not in str(later)
 
 
 def test_an_anthropic_tool_agent_reads_the_result_as_the_users_word() -> None:

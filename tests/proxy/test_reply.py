@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from streams import DONE, USAGE, call, calls, chunk, play, sse, usage
 
-from ccr_tui.proxy.anthropic import SIGNATURE
 from ccr_tui.proxy.reply import ChatReply
 from ccr_tui.records import Usage
+from ccr_tui.signed import SIGNATURE
 
 STOP = chunk("stop")
 TOOLS = chunk("tool_calls")
