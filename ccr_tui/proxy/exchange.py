@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import date
 from functools import partial
 from typing import Any
@@ -29,11 +28,10 @@ from ccr_tui.proxy.guards import check_budgets, check_calls, check_pace
 from ccr_tui.proxy.router import dispatch, is_dispatched
 from ccr_tui.proxy.routing import Question, decide
 from ccr_tui.proxy.tag import without_tag
+from ccr_tui.proxy.trying import keeps_status
 from ccr_tui.records import Origin, RouteDecision, Trace
 
 log = logging.getLogger(__name__)
-MARGIN_S = 0.5
-"""What a further try takes at least: it must be over before the client's first ping."""
 BUG = "ccr-tui made a mistake with this request; ccr-tui.log, beside its database, describes it. Please report it."
 
 
@@ -120,25 +118,19 @@ async def route(asking: Asking) -> RouteDecision:
 
 async def ask_each(asking: Asking, lacking: str) -> None:
     """The chosen model and its fallbacks, with patience, until one answers; `lacking` is noted. Raises ProxyError."""
-    draft = asking.draft
+    draft, delivery, context = asking.draft, asking.delivery, asking.context
     assert draft.decision is not None
-    job = Job("answer", draft.work, asking.asked.stream, asking.delivery.send)
+    job = Job("answer", draft.work, asking.asked.stream, delivery.send)
+    in_time = keeps_status(context.ticks, context.ticks() - draft.ms() / 1000 + context.config.ping_s)
 
     async def once(model: Model, key: str | None, why: str) -> None:
         await ask(asking, model, job, key, why)
 
-    trial = trial_of(asking, once, lambda: asking.delivery.answering, fits=keeps_status(asking), why=lacking)
+    def fits(wait: float) -> bool:
+        return delivery.status != 0 or in_time(wait)
+
+    trial = trial_of(asking, once, lambda: delivery.answering, fits=fits, why=lacking)
     await trial.run((draft.decision.model, *draft.decision.fallbacks))
-
-
-def keeps_status(asking: Asking) -> Callable[[float], bool]:
-    """Whether the client, who could be told status and Retry-After now, can be told so after a wait too.
-
-    Its first ping begins a 200. Where that has gone out, nothing is lost by waiting.
-    """
-    ticks = asking.context.ticks
-    ping_at = ticks() - asking.draft.ms() / 1000 + asking.context.config.ping_s - MARGIN_S
-    return lambda wait: asking.delivery.status != 0 or not ticks() < ping_at < ticks() + wait
 
 
 def guard(draft: Draft, asked: Asked, context: Context) -> None:

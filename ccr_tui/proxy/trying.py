@@ -37,6 +37,8 @@ from ccr_tui.proxy.routing import resolve, window
 
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 520, 521, 522, 523, 524, 529})
 """Statuses that a moment may cure. Not 504: it has cost its minutes already."""
+MARGIN_S = 0.5
+"""What a further try takes at least: it must be over before the client's first ping."""
 WRONG = frozenset({400, 405, 413, 422})
 """Statuses by which the request itself is wrong, whoever is asked."""
 
@@ -68,6 +70,15 @@ def seconds(retry_after: str | None, now: float) -> float | None:
         except ValueError:
             return None
     return max(0.0, wait) if wait < float("inf") else None
+
+
+def keeps_status(ticks: Callable[[], float], ping_at: float) -> Callable[[float], bool]:
+    """Whether a client who could be told status and Retry-After now can be told them after a wait too.
+
+    Its first ping, at `ping_at`, begins a 200; from then on nothing is lost by waiting.
+    """
+    last = ping_at - MARGIN_S
+    return lambda wait: not ticks() < last < ticks() + wait
 
 
 def is_providers_fault(error: ProxyError) -> bool:

@@ -10,7 +10,7 @@ from ccr_tui.config import Config, Model, Provider
 from ccr_tui.errors import ProxyError, UpstreamRefused
 from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.keys import Keyring
-from ccr_tui.proxy.trying import Trial
+from ccr_tui.proxy.trying import Trial, keeps_status
 
 CONFIG = Config(
     providers={"p": Provider("p", "openai", "http://127.0.0.1:1/v1")}, models={"m": Model("m", "p", "m-id")}
@@ -53,7 +53,8 @@ def test_the_client_is_told_the_status_while_it_can_be(
         clock.now += takes
         raise UpstreamRefused("busy", status=status, retry_after=retry_after)
 
-    trial = Trial(CONFIG, Breakers(), Keyring(), ask, lambda: False, lambda *_: None, None, clock, clock, clock.sleep)
+    fits = keeps_status(clock, clock.now + CONFIG.ping_s)
+    trial = Trial(CONFIG, Breakers(), Keyring(), ask, bool, print, None, clock, clock, clock.sleep, fits)
     with pytest.raises(ProxyError) as caught:
         asyncio.run(trial.run(["m"]))
     assert (caught.value.status, caught.value.retry_after) == (status, retry_after)
