@@ -11,12 +11,12 @@ A part that was cut before is not cut again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 from ccr_tui.records import Json
-from ccr_tui.seen import LISTS, Part
+from ccr_tui.seen import LISTS, History, Part
 from ccr_tui.wire import dumps, loads
 
 REPLY = "reply"
@@ -65,13 +65,50 @@ class Path:
 def split(body: Json) -> Path:
     """Cut a body up. Any JSON value will do; what isn't a request or a reply is a frame alone."""
     parts: list[list[Any]] = []
-    elements: list[Json] = []
-    frame = _take_apart(body, parts, elements)
-    cuts = [*map(_cut, elements), _named(dumps(frame))]
-    marks = [[at, *mark] for at, (_, _, found) in enumerate(cuts) for mark in found]
-    manifest = [parts, marks] if marks else [parts] if parts else []
-    said = range(len(elements) - _size(parts[-1]), len(elements)) if _is_said(parts) else range(0)
-    return Path(tuple([cut[0] for cut in cuts]), dumps(manifest), said, tuple([cut[1] for cut in cuts]))
+    cuts = _Cuts()
+    frame = _take_apart(body, parts, cuts)
+    last = len(cuts.data)
+    cuts.add([], [_named(dumps(frame))])
+    manifest = [parts, cuts.marks] if cuts.marks else [parts] if parts else []
+    said = range(last - _size(parts[-1]), last) if _is_said(parts) else range(0)
+    return Path(tuple(cuts.data), dumps(manifest), said, tuple(cuts.names))
+
+
+@dataclass(slots=True)
+class _Cuts:
+    """The chunks so far, in columns."""
+
+    data: list[bytes] = field(default_factory=list)
+    names: list[bytes] = field(default_factory=list)
+    marks: list[list[Any]] = field(default_factory=list)
+
+    def add(self, elements: Sequence[Json], cut: Sequence[_Cut] = ()) -> None:
+        """Elements, or what they were cut to already."""
+        if isinstance(elements, History):
+            return self._add_history(elements)
+        cut = cut or [_cut(element) for element in elements]
+        self.marks += [[at, *mark] for at, (_, _, found) in enumerate(cut, len(self.data)) for mark in found]
+        self.data += [data for data, _, _ in cut]
+        self.names += [name for _, name, _ in cut]
+        return None
+
+    def _add_history(self, history: History) -> None:
+        """In columns, so that what an earlier turn has cut is copied and not looked at."""
+        start = len(self.data)
+        for _, found in history.along("marks", _NO_MARKS, _and_marks)[-1:]:
+            self.marks += [[start + at, *mark] for at, mark in found]
+        self.data += history.along("data", b"", lambda _, message: _cut(message)[0])
+        self.names += history.along("names", b"", lambda _, message: _cut(message)[1])
+
+
+_Marked = tuple[int, tuple[tuple[int, Mark], ...]]
+"""How many messages there were, and the marks in them, each with the place of its message."""
+_NO_MARKS: _Marked = (0, ())
+
+
+def _and_marks(before: _Marked, message: Json) -> _Marked:
+    at, marks = before
+    return at + 1, (*marks, *((at, mark) for mark in _cut(message)[2]))
 
 
 def join(chunks: Iterable[bytes], manifest: bytes) -> Json:
@@ -88,20 +125,20 @@ def assemble(values: Sequence[Json], manifest: bytes) -> Json:
     return _put_together(values[-1], parts, elements)
 
 
-def _take_apart(body: Json, parts: list[list[Any]], elements: list[Json]) -> Json:
-    """The frame, with null where a part was taken out; `parts` and `elements` are filled."""
+def _take_apart(body: Json, parts: list[list[Any]], cuts: _Cuts) -> Json:
+    """The frame, with null where a part was taken out; `parts` and `cuts` are filled."""
     if not isinstance(body, dict):
         return body
     frame = dict(body)
     if body.get("role") == "assistant" and isinstance(body.get("content"), list):
-        elements.append({"role": body["role"], "content": body["content"]})
+        cuts.add([{"role": body["role"], "content": body["content"]}])
         parts.append([REPLY, None])
         return frame | {"role": None, "content": None}
     for key in LISTS:
         value = body.get(key)
         if not value or not isinstance(value, list | str):
             continue
-        elements.extend(value if isinstance(value, list) else [value])
+        cuts.add(value if isinstance(value, list) else [value])
         parts.append([key, len(value) if isinstance(value, list) else None])
         frame[key] = None
     return frame

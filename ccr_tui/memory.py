@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from secrets import token_hex
 
 from ccr_tui.records import Json
-from ccr_tui.seen import LISTS, Part
+from ccr_tui.seen import LISTS, History, Part
 from ccr_tui.wire import dumps, loads
 
 MEMORY = 8 * 1024 * 1024
@@ -49,6 +49,8 @@ class Memory:
                 body[key] = [self.part(value) for value in body[key]]
         if known:
             body["messages"] = [*known, *body["messages"][1:]]
+        if isinstance(body.get("messages"), list):
+            body["messages"] = History(body["messages"])
         self._talks.remember(body.get("messages"), len(known))
         return body
 

@@ -4,15 +4,15 @@ Claude Code sends its whole conversation in each turn, and a turn should cost wh
 system blocks of a body become parts, and whoever works something out about a part (its tokens, its name in the store,
 what it is for another provider) leaves it there and finds it in the next turn.
 
-Owns `Part`; `memory.py` recognises them. Must never change a value: a part is a dict like any other,
-only known. The one surprise: parts are told apart by their bytes, because Python takes 1, 1.0 and True for equal and
-pays no heed to the order of keys, and JSON does.
+Owns `Part` and `History`, the messages of one request; `memory.py` recognises them. Must never change a value: a part
+is a dict like any other, only known. The one surprise: parts are told apart by their bytes, because Python takes 1,
+1.0 and True for equal and pays no heed to the order of keys, and JSON does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, TypeVar
 
 import orjson
 
@@ -21,6 +21,11 @@ from ccr_tui.wire import dumps
 
 LISTS = ("tools", "system", "messages")
 """The top-level keys whose elements are parts."""
+ENDS = 4
+"""Parts at the end of a history by which the next turn finds it: the marks of the cache change the last ones."""
+REACH = 16
+"""How far from the end of a turn its predecessor's end is looked for: what one turn adds, and to spare."""
+Result = TypeVar("Result")
 
 
 class Part(dict[str, Any]):
@@ -40,6 +45,64 @@ class Part(dict[str, Any]):
 
     # A change would be one in every body that holds the part, and unknown to its JSON.
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _fixed
+
+
+class History(list[Any]):
+    """The messages of one request. It finds the request before, whose beginning it shares, by their common parts.
+
+    What is worked out along the messages is then only worked out along the new ones: see `along`. It reads like any
+    list, and must not be changed.
+    """
+
+    __slots__ = ("_found", "_inherited", "_known")
+
+    def __init__(self, messages: Iterable[Any]) -> None:
+        super().__init__(messages)
+        self._found: dict[Any, list[Any]] = {}
+        self._inherited: dict[Any, list[Any]] = {}
+        self._known = 0
+        before = self._before()
+        if before is not None:
+            self._inherited = before._found
+            before._retire()
+        for part in self[-ENDS:]:
+            if isinstance(part, Part):
+                part.found[History] = self
+
+    def _before(self) -> History | None:
+        """The latest history that begins with the same parts, which are then `_known`."""
+        for end in range(len(self), max(0, len(self) - REACH), -1):
+            part = self[end - 1]
+            before = part.found.get(History) if isinstance(part, Part) else None
+            if before is not None and before[:end] == self[:end]:  # the same objects: they are not looked into
+                self._known = end
+                return before  # type: ignore[no-any-return]
+        return None
+
+    def _retire(self) -> None:
+        """Not to be found any more, or a conversation would keep every one of its turns."""
+        for part in self[-ENDS:]:
+            if isinstance(part, Part) and part.found.get(History) is self:
+                part.found.pop(History, None)
+
+    def along(self, key: object, start: Result, add: Callable[[Result, Any], Result]) -> list[Result]:
+        """What `add` makes of `start` and the first message, of that and the second one, and so on: all of it.
+
+        `add` is called once for each message, also over the turns. Any thread may call.
+        """
+        known = self._found.get(key)
+        if known is None:
+            known = self._inherited.get(key, [])[: self._known]
+            for message in self[len(known) :]:
+                known.append(add(known[-1] if known else start, message))
+            self._found[key] = known
+        return known
+
+    def news(self, key: object) -> list[Any]:
+        """The messages that `along` has not yet gone along with this key."""
+        if key in self._found:
+            return []
+        return self[min(len(self._inherited.get(key, ())), self._known) :]
 
 
 def written(body: Mapping[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ccr_tui import media, wire
 from ccr_tui.records import Json
-from ccr_tui.seen import LISTS, Part
+from ccr_tui.seen import LISTS, History, Part
 
 PER_MESSAGE = 4
 """Role and separators. OpenAI's cookbook says 3 and the role; Qwen's template has <|im_start|>, role, newline,
@@ -75,8 +75,12 @@ def uncounted(body: Json, scale: Scale) -> float:
     """Bytes of the body that were not weighed on this scale before; endless where that can't be told."""
     if not isinstance(body, dict):
         return 0
-    values = [(value, (scale, True, key)) for key in LISTS for value in _elements(body.get(key))]
+    values = [(value, (scale, True, key)) for key in LISTS for value in _new(body.get(key), (scale, True))]
     return sum(_bytes(value) for value, name in values if not (isinstance(value, Part) and name in value.found))
+
+
+def _new(value: Json, key: object) -> list[Any]:
+    return value.news(key) if isinstance(value, History) else _elements(value)
 
 
 def _elements(value: Json) -> list[Any]:
@@ -85,6 +89,10 @@ def _elements(value: Json) -> list[Any]:
 
 def _bytes(value: Json) -> float:
     return len(value.data) if isinstance(value, Part) else len(value) if isinstance(value, str) else inf
+
+
+NOTHING: tuple[int, ...] = (0,) * 6
+"""Five parts and the guess, before anything is counted."""
 
 
 class _Walk:
@@ -102,8 +110,24 @@ class _Walk:
             self.once("system", block, self.system)
         for tool in _list(body.get("tools")):
             self.once("tools", tool, self.tool)
-        for message in _list(body.get("messages")):
-            self.once("messages", message, self.message)
+        messages = body.get("messages")
+        if isinstance(messages, History):
+            self.add(messages.along((self._scale, self._thinking), NOTHING, self.sum)[-1:])
+        else:
+            for message in _list(messages):
+                self.once("messages", message, self.message)
+
+    def sum(self, before: tuple[int, ...], message: Any) -> tuple[int, ...]:
+        """What the messages so far count for: the parts and the guess."""
+        walk = _Walk(self._scale, self._thinking)
+        walk.add([before])
+        walk.once("messages", message, walk.message)
+        return (*walk.parts.values(), walk.guessed)
+
+    def add(self, sums: list[tuple[int, ...]]) -> None:
+        for *parts, guessed in sums:
+            self.parts = {part: n + more for (part, n), more in zip(self.parts.items(), parts, strict=True)}
+            self.guessed += guessed
 
     def once(self, key: str, value: Any, count: Callable[[Any], None]) -> None:
         """What a part counts for stays with it."""

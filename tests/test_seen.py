@@ -15,7 +15,7 @@ from ccr_tui import chunks, wire
 from ccr_tui.memory import Memory
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.records import Json
-from ccr_tui.seen import Part, written
+from ccr_tui.seen import ENDS, History, Part, written
 from ccr_tui.tokens import Counter
 
 
@@ -184,3 +184,47 @@ def test_odd_values_stay_as_they_are(value: Json) -> None:
     assert part == value
     assert isinstance(part, Part) == isinstance(value, dict)
     assert wire.loads(written({"messages": [part]})) == {"messages": [value]}
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> list[tuple[list[int], bool]]:
+    """Turns of a few conversations side by side: each goes on, is rewound, or has an earlier message altered."""
+    said: dict[int, list[int]] = {0: [], 1: []}
+    turns = []
+    for n in range(draw(st.integers(1, 25))):
+        who = draw(st.sampled_from([0, 1]))
+        talk = said[who][: draw(st.integers(0, len(said[who])))] if draw(st.booleans()) else said[who]
+        said[who] = [*talk, *range(100 * n, 100 * n + draw(st.integers(0, 5)))]
+        turns.append((said[who], draw(st.booleans())))
+    return turns
+
+
+def letters(before: str, message: Json) -> str:
+    return f"{before}.{message['n']}"
+
+
+@given(talks())
+@settings(max_examples=200, deadline=None)
+def test_what_is_worked_out_along_the_turns_is_what_a_fresh_look_gives(
+    turns: list[tuple[list[int], bool]],
+) -> None:
+    parts: dict[int, Part] = {}
+    for numbers, is_asked in turns:
+        for n in numbers:
+            parts.setdefault(n, Part({"n": n}, b"%d" % n))
+        history = History(parts[n] for n in numbers)
+        if is_asked:
+            fresh = [".".join(["", *map(str, numbers[: end + 1])]) for end in range(len(numbers))]
+            unseen = history.news("letters")
+            assert history.along("letters", "", letters) == fresh
+            assert unseen == list(history)[len(history) - len(unseen) :]
+            assert history.news("letters") == []
+
+
+def test_a_turn_costs_what_it_added() -> None:
+    parts = [Part({"n": n}, b"%d" % n) for n in range(1000)]
+    looked_at = []
+    for end in range(2, 1000, 2):
+        History(parts[:end]).along("n", 0, lambda _, message: looked_at.append(message["n"]) or message["n"])
+    assert looked_at == list(range(998))
+    assert sum(History in part.found for part in parts) <= 2 * ENDS

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from ccr_tui.errors import BadRequest
 from ccr_tui.records import Json
-from ccr_tui.seen import Part
+from ccr_tui.seen import History, Part
 
 ROLES = frozenset({"user", "assistant", "system"})
 """`role: "system"` is a good message and its content may be an empty list: Claude Code sends both."""
@@ -242,8 +242,12 @@ def _need(holder: Json, key: str, kind: type, *, nonempty: bool = False) -> None
         _is(value, kind)
 
 
+KNOWN: dict[type, type] = {dict: Part, list: History}
+"""What a value is that came before."""
+
+
 def _is(value: Json, kind: type) -> None:
-    if type(value) is kind or (kind is float and type(value) is int) or (kind is dict and type(value) is Part):
+    if type(value) is kind or (kind is float and type(value) is int) or type(value) is KNOWN.get(kind):
         return
     raise _Wrong(f"Input should be {_WORDS[kind]}")
 

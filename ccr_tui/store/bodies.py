@@ -22,6 +22,10 @@ from ccr_tui.wire import loads
 
 MEMORY = 50_000
 """Ids remembered before all are forgotten: some 10 MB."""
+WALKS = 32
+"""Paths remembered as a whole, so that a turn of a long conversation walks what it added. Each body of it has one."""
+ENDS = 6
+"""How much of a path's end the next one may have changed."""
 PARSED = 4 * 1024 * 1024
 """Bytes of JSON whose parsed chunks are kept for the next body, which shares most of them. As objects they take some
 four times as much, and every thread that reads has its own."""
@@ -49,6 +53,8 @@ class Shelf:
     connection: sqlite3.Connection
     chunk_ids: dict[bytes, int] = field(default_factory=dict)
     node_ids: dict[tuple[int, int], int] = field(default_factory=dict)
+    walks: list[tuple[tuple[bytes, ...], list[tuple[int, int]]]] = field(default_factory=list)
+    """The paths of late, the latest first: names, and node and chunk of each."""
     said: list[tuple[int, int]] = field(default_factory=list)
     """Node and chunk of each message of the body that was put last."""
 
@@ -70,20 +76,33 @@ class Shelf:
         """What was remembered; the transaction that it came from is gone."""
         self.chunk_ids.clear()
         self.node_ids.clear()
+        self.walks.clear()
 
     def _walk(self, path: chunks.Path, trace: int, said: Callable[[int, Json], None] | None) -> int:
         if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
             self.forget()
-        node = 0
-        steps: list[tuple[int, int]] = []
-        for at, name in enumerate(path.names):
+        steps = self._beginning(path.names)
+        node = steps[-1][0] if steps else 0
+        for at in range(len(steps), len(path.names)):
+            name = path.names[at]
             chunk = self.chunk_ids.get(name)
             if chunk is None:
                 chunk = self._chunk(path, at, trace, said)
             node = self.node_ids.get((node, chunk)) or self._node(node, chunk)
             steps.append((node, chunk))
+        self.walks = [(path.names, steps), *self.walks][:WALKS]
         self.said = steps[path.said.start : path.said.stop]
         return node
+
+    def _beginning(self, names: tuple[bytes, ...]) -> list[tuple[int, int]]:
+        """The nodes and chunks that a path of late went along too: all but its frame, and the last messages perhaps."""
+        for n, (walked, steps) in enumerate(self.walks):
+            for short in range(1, ENDS):
+                end = len(walked) - short
+                if end > 0 and names[:end] == walked[:end]:
+                    del self.walks[n]
+                    return steps[:end]
+        return []
 
     def _path(self, body: int) -> list[tuple[int, int]]:
         return self.connection.execute(PATH, (body,)).fetchall()
