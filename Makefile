@@ -27,7 +27,7 @@ check: $(VENV)/.installed-test
 	@$(BIN)/mypy --strict
 
 pytest: $(VENV)/.installed-test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 test-real: $(VENV)/.installed-test
 	@$(PY) -m pytest tests/real -m real -rs $(ARGS)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -58,8 +59,16 @@ Open = Callable[..., AbstractAsyncContextManager[tuple[House, Pilot[None]]]]
 
 
 @pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counter: Counter) -> Open:
-    """Opens the app with this file and environment, on its Models screen."""
+def opened(monkeypatch: pytest.MonkeyPatch, counter: Counter) -> Iterator[Open]:
+    """Opens the app with this file and environment, on its Models screen.
+
+    The file's path is short, as people's are: sentences that name it must fit the narrowest screen.
+    """
+    with TemporaryDirectory(prefix="ccr") as folder:
+        yield _opened(Path(folder), monkeypatch, counter)
+
+
+def _opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counter: Counter) -> Open:
 
     @asynccontextmanager
     async def open(
@@ -443,6 +452,8 @@ async def test_a_file_that_went_wrong_is_told_with_its_line_and_the_old_one_stay
         config = house.engine.config
         assert config.path is not None
         config.path.write_text(FILE + 'mode = "router\n')
+        await heard(pilot, "is not valid TOML")
+        pilot.app.clear_notifications()
         await until(pilot, "The configuration has a problem", "is not valid TOML", "line 26")
         assert house.engine.config is config
         await pilot.press("e")
