@@ -114,6 +114,8 @@ class Footer(Inked):
     """Keys, by what has the focus, and the loop's stall."""
 
     LAST = ("help", "command_palette", "quit")
+    LATER = ("follow", "sort", "turn", "mark", "note", "copy")
+    """What is done with a list, where there is room behind what leads elsewhere."""
 
     def __init__(self, house: House) -> None:
         super().__init__(id="footer")
@@ -151,10 +153,13 @@ class Footer(Inked):
     def _shown(self, room: int) -> list[Binding]:
         """What fits: the screen's own keys from the left, help, palette and quit always."""
         if isinstance(self.screen.focused, Input):
-            return [Binding("enter", "", "Done", key_display="⏎"), Binding("escape", "", "Clear", key_display="esc")]
+            keys = [Binding("enter", "", "Done", key_display="⏎"), Binding("escape", "", "Clear", key_display="esc")]
+            active = [a.binding for a in self.screen.active_bindings.values() if isinstance(a.node, Input)]
+            return keys + [binding for binding in active if binding.show]
         active = [a.binding for a in self.screen.active_bindings.values() if a.enabled and a.binding.show]
         once = list({binding.action: binding for binding in reversed(active)}.values())[::-1]
         own = [b for b in once if b.action not in self.LAST]
+        own.sort(key=lambda binding: binding.action.partition("(")[0] in self.LATER)
         last = [b for action in self.LAST for b in once if b.action == action]
         room -= sum(self._room(binding) for binding in last)
         fitting: list[Binding] = []

@@ -9,6 +9,9 @@ from textual.binding import Binding, BindingType
 from textual.keys import format_key
 from textual.screen import ModalScreen
 
+from ccr_tui import filtering
+from ccr_tui.screens.box import Lists
+from ccr_tui.screens.filterbar import FilterLine
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
@@ -16,12 +19,6 @@ from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.viewer import Viewer
-
-FILTER = """\
-words                 found in what was said
-error ok cancelled    by outcome
-agent:tool            by agent; also model: project: session:
-since:30m             by age; m, h, d or w"""
 
 SIGNS = """\
 ~1.2k                 tokens that were estimated, not reported
@@ -55,7 +52,8 @@ class HelpScreen(ModalScreen[None]):
             ("Everywhere", self.everywhere),
             ("Lists and texts", Scrolled.BINDINGS),
             ("Live", LiveScreen.BINDINGS),
-            ("Requests", Table.BINDINGS),
+            ("Requests", [*Lists.BINDINGS, *Table.BINDINGS]),
+            ("Typing a filter", FilterLine.BINDINGS),
             ("Models", ModelsScreen.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
             ("Its bodies", Viewer.BINDINGS),
@@ -65,12 +63,20 @@ class HelpScreen(ModalScreen[None]):
             for keys, words in told(bindings):
                 page.put("  ", (f"{keys:20}", "strong"), words, hang=22)
             page.put("")
-        for title, text in (("Filter", FILTER), ("Signs", SIGNS)):
+        for title, told_ in (("Filter", of_filters()), ("Signs", [(s[:22], s[22:]) for s in SIGNS.split("\n")])):
             page.put((title, "title"))
-            for line in text.split("\n"):
-                page.put("  ", (line[:20], "strong"), line[20:].strip(), hang=22)
+            for sign, words in told_:
+                page.put("  ", (f"{sign:20}", "strong"), words.strip(), hang=22)
             page.put("")
         return page
+
+
+def of_filters() -> Iterable[tuple[str, str]]:
+    """What may be typed as a filter."""
+    yield "words", "found in what was said, in a name, in an error"
+    yield '!  a,b  *  "a b"', "not · or · anything · as it stands"
+    yield from ((flag, words) for flag, words in filtering.FLAGS.items())
+    yield from ((f"{key}:", words) for key, words in (filtering.NAMES | filtering.NUMBERS | filtering.TIMES).items())
 
 
 def told(bindings: Iterable[BindingType]) -> Iterable[tuple[str, str]]:

@@ -1,74 +1,120 @@
 """Pages of the store's requests, found by key.
 
-Owns which pages were read and where the others begin. Must never count rows off from the start (OFFSET). The one
-surprise: where numbers have no gaps, the key of any page is known at once, so that the oldest of a million requests is
-one query away; where they have some, one walks there from the nearest page that is known.
+Owns which pages were read, and how to get to one that was not. Must never read all of a list. The one surprise: a page
+is read from whichever key is nearest: after the one before it, before the one after it, from the end for the last; only
+for a jump into the dark does the store count rows off.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ccr_tui.store.queries import TraceRow
+from ccr_tui.store.queries import Key, Order, TraceRow
 
 PAGE = 200
 KEPT = 24
 """Pages that are held; further ones are read again."""
+Stop = Callable[[], bool]
+"""Whether nobody waits any more."""
+
+
+class Opened(Protocol):
+    """Rows as they were at one moment; called in threads."""
+
+    @property
+    def most(self) -> int:
+        """The number of the newest request that is in it."""
+
+    def rows(self, after: Key | None, limit: int, forward: bool, stop: Stop) -> list[TraceRow]:
+        """The rows after a key, or those just before it."""
+
+    def key_after(self, after: Key | None, count: int, stop: Stop) -> Key | None:
+        """The key of the row `count` rows further."""
+
+    def count(self, stop: Stop) -> int:
+        """How many there are."""
 
 
 class Source(Protocol):
-    """Where the rows come from, newest first; called in threads."""
+    """Where rows come from."""
 
-    def rows(self, before: int | None, limit: int) -> list[TraceRow]:
-        """Rows whose number is below `before`."""
+    @property
+    def order(self) -> Order:
+        """What they are sorted by."""
 
-    def count(self) -> int:
-        """How many there are."""
+    def open(self) -> Opened:
+        """The rows as they are now; called in a thread."""
+
+    def newer(self, than: int, limit: int) -> list[TraceRow]:
+        """Rows whose number is above `than`, the newest first; called in a thread."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to read a page: rows to skip after a key, then how many to read, and in which direction."""
+
+    page: int
+    after: Key | None
+    skip: int = 0
+    forward: bool = True
+    limit: int = PAGE
+
+    def read(self, rows: Opened, stop: Stop) -> list[TraceRow]:
+        """Go there, in a thread."""
+        after = rows.key_after(self.after, self.skip, stop) if self.skip else self.after
+        return [] if self.skip and after is None else rows.rows(after, self.limit, self.forward, stop)
 
 
 @dataclass
 class Pages:
-    """What was read: `keys[p]` is the number that page p starts below."""
+    """What was read. `starts[p]` is the key after which page p begins, `firsts[p]` that of its first row."""
 
-    head: int | None = None
-    """Number of the newest row when the table was read."""
+    opened: Opened | None = None
+    order: Order = field(default_factory=Order)
     total: int = 0
-    dense: bool = False
-    """Whether numbers have no gaps, so that the key of any page is known at once."""
+    counted: bool = False
+    """Whether `total` is known; before, it is what was read."""
     rows: dict[int, list[TraceRow]] = field(default_factory=dict)
-    keys: dict[int, int] = field(default_factory=dict)
+    starts: dict[int, Key | None] = field(default_factory=lambda: {0: None})
+    firsts: dict[int, Key] = field(default_factory=dict)
 
-    def key(self, page: int) -> tuple[int, int]:
-        """The nearest page at or before `page` whose key is known, and its key."""
-        if self.dense and self.head is not None:
-            return page, self.head + 1 - page * PAGE
-        known = max(p for p in self.keys if p <= page)
-        return known, self.keys[known]
+    @property
+    def top(self) -> Key | None:
+        """The key of the first row of all."""
+        return self.firsts.get(0)
+
+    def way(self, page: int) -> Way:
+        """How to get to a page that was not read."""
+        if page in self.starts:
+            return Way(page, self.starts[page])
+        if self.counted and page == (self.total - 1) // PAGE:
+            return Way(page, None, forward=False, limit=self.total - page * PAGE)
+        if page + 1 in self.firsts:
+            return Way(page, self.firsts[page + 1], forward=False)
+        near = max(p for p in self.starts if p < page)
+        return Way(page, self.starts[near], skip=(page - near) * PAGE)
 
     def put(self, page: int, rows: list[TraceRow]) -> None:
         """Keep a page; the oldest of those kept goes."""
         self.rows[page] = rows
         if rows:
-            self.keys[page + 1] = rows[-1].n
+            self.firsts[page] = self.order.key(rows[0])
+        if len(rows) == PAGE:
+            self.starts[page + 1] = self.order.key(rows[-1])
         while len(self.rows) > KEPT:
             del self.rows[next(iter(self.rows))]
 
+    def count(self, total: int) -> None:
+        """It is known how many there are."""
+        self.total, self.counted = max(total, len(self.rows.get(0, ()))), True
 
-def first_pages(source: Source) -> Pages:
-    """The newest page, and what is known about those below."""
-    rows, total = source.rows(None, PAGE), source.count()
-    pages = Pages(rows[0].n if rows else None, max(total, len(rows)))
-    pages.keys[0] = rows[0].n + 1 if rows else 1
+
+def first_pages(source: Source, stop: Stop) -> Pages:
+    """The first page; how many there are is known where there is no second one."""
+    opened = source.open()
+    rows = opened.rows(None, PAGE, True, stop)
+    pages = Pages(opened, source.order, len(rows), len(rows) < PAGE)
     pages.put(0, rows)
-    pages.dense = total > PAGE and _dense(source, rows[0].n, total)
     return pages
-
-
-def _dense(source: Source, head: int, total: int) -> bool:
-    """Whether numbers have no gaps: nothing below the last one, and the page in the middle where it should be."""
-    if source.rows(head + 1 - total, 1):
-        return False
-    key = head + 1 - (total // PAGE // 2) * PAGE
-    rows = source.rows(key, 1)
-    return bool(rows) and rows[0].n == key - 1

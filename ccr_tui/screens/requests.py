@@ -1,7 +1,8 @@
-"""The columns of the requests, and the words of their filter.
+"""The columns of the requests, and where their rows come from.
 
-Owns what one request looks like on one line. Pure. The one surprise: columns come and go with the width, in the order
-of how much they are asked for; at 80 columns the project goes first.
+Owns what one request looks like on one line. The one surprise: columns come and go with the width, in the order of how
+much they are asked for; at 80 columns the project goes first. A request is told by when it ended, because that is when
+it came into the list.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
 
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import AGENT_INKS
+from ccr_tui.screens.pages import Stop
 from ccr_tui.screens.table import Column
-from ccr_tui.store.queries import Filter, Reader, TraceRow
+from ccr_tui.store.queries import Filter, Key, List, Order, Reader, TraceRow
 
 Cell = tuple[str, str]
 
@@ -26,14 +27,15 @@ AGENTS = {"background": "bg", "long_context": "long", "web_search": "web"}
 def layout(width: int) -> Sequence[Column]:
     """The columns for a width."""
     wide = 10 if width >= 96 else 7
+    dated = 12 if width >= 108 else 9
     fixed = [
-        Column("time", 8, lambda row: (show.clock(row.started_at, time.time()), "muted")),
+        Column("ended", dated, lambda row: (show.when(ended(row), time.time(), dated), "muted"), order="time"),
         Column("agent", wide, lambda row: agent(row, wide)),
-        Column("in", 6, lambda row: (_tokens(row, _prompt(row)), ""), right=True),
-        Column("cached", 6, cached, right=True),
+        Column("in", 6, lambda row: (_tokens(row, _prompt(row)), ""), right=True, order="tokens"),
+        Column("cached", 6, cached, right=True, order="cached"),
         Column("out", 6, lambda row: (_tokens(row, row.output_tokens if row.usage_basis else None), ""), right=True),
-        Column("cost", 9, cost, right=True),
-        Column("s", 5, lambda row: (show.seconds(row.duration_ms), ""), right=True),
+        Column("cost", 9, cost, right=True, order="cost"),
+        Column("s", 5, lambda row: (show.seconds(row.duration_ms), ""), right=True, order="duration"),
     ]
     room = width - sum(column.width + 1 for column in fixed)
     for column, needed in (
@@ -60,9 +62,14 @@ WIDER = {"project": 12, "provider": 8, "rule": 8, "stop": 4}
 
 
 ORDER = (
-    *("time", "session", "project", "asked → answered", "provider", "agent", "rule"),
+    *("ended", "session", "project", "asked → answered", "provider", "agent", "rule"),
     *("in", "cached", "out", "cost", "first s", "tok/s", "s", "stop"),
 )
+
+
+def ended(row: TraceRow) -> float:
+    """When it was over."""
+    return row.started_at + row.duration_ms / 1000
 
 
 def whole(row: TraceRow) -> tuple[str, str, str] | None:
@@ -71,17 +78,25 @@ def whole(row: TraceRow) -> tuple[str, str, str] | None:
         return None
     why = row.error or "failed"
     words = why if str(row.status) in why[:16] else f"{row.status} {why}"
-    return "asked → answered", f"{show.model(row.asked_model)} → ✗ {show.harmless(words)}", "bad"
+    return "asked → answered", f"{marks(row)}{show.model(row.asked_model)} → ✗ {show.harmless(words)}", "bad"
 
 
 def names_of(row: TraceRow, width: int) -> Cell:
-    """Which model was asked for, and which one answered."""
+    """Which model was asked for, and which one answered; where there is room, the note on it."""
     mark = "⊘ " if row.outcome == "cancelled" else ""
-    asked, answered = show.model(row.asked_model), mark + (show.model(row.model) if row.model else "–")
-    over = len(asked) + 3 + len(answered) - width
+    mine, asked, answered = marks(row), show.model(row.asked_model), show.model(row.model) if row.model else "–"
+    over = len(mine) + len(asked) + 3 + len(mark) + len(answered) - width
     if over > 0:
         asked = show.fit(asked, max(5, len(asked) - over)).rstrip()
-    return f"{asked} → {answered}", "warn" if row.outcome == "cancelled" else ""
+    names = f"{mine}{asked} → {mark}{answered}"
+    note = f"  {show.harmless(row.note)}" if row.note and len(names) + 12 < width else ""
+    return names + note, "warn" if row.outcome == "cancelled" else "link" if row.marked else ""
+
+
+def marks(row: TraceRow) -> str:
+    """A star where a person has put a bookmark, a pencil where he has written a note."""
+    signs = ("★" if row.marked else "") + ("✎" if row.note else "")
+    return f"{signs} " if signs else ""
 
 
 def agent(row: TraceRow, width: int = 10) -> Cell:
@@ -139,36 +154,7 @@ def _last(path: str | None) -> str:
     return (path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
 
 
-# -- the filter
-
-WORDS = {"ok": "ok", "error": "error", "errors": "error", "failed": "error", "cancelled": "cancelled"}
-FIELDS = ("session", "agent", "model", "outcome", "project")
-MEANT = {"outcome": WORDS, "agent": {shown: name for name, shown in (KINDS | AGENTS).items()}}
-"""What stands for a value, where the list shows another word than is recorded."""
-UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-def parse_filter(words: str, now: float) -> Filter:
-    """`error agent:tool model:qwen project:web session:3f2a since:2h` and free text, as a filter; raises ValueError."""
-    chosen, free = Filter(), []
-    for word in words.split():
-        name, colon, value = word.partition(":")
-        if word in WORDS:
-            chosen = replace(chosen, outcome=WORDS[word])
-        elif colon and name == "since":
-            chosen = replace(chosen, since=_since(value, now))
-        elif colon and name in FIELDS and value:
-            given: dict[str, Any] = {name: MEANT.get(name, {}).get(value, value)}
-            chosen = replace(chosen, **given)
-        else:
-            free.append(word)
-    return replace(chosen, text=" ".join(free)) if free else chosen
-
-
-def _since(value: str, now: float) -> float:
-    if value[-1:] in UNITS and value[:-1].isdigit():
-        return now - int(value[:-1]) * UNITS[value[-1]]
-    raise ValueError(f"since:{value} is not understood; write since:30m, since:2h or since:7d")
+NEWEST = Order()
 
 
 @dataclass(frozen=True)
@@ -177,13 +163,43 @@ class Requests:
 
     reader: Reader
     filter: Filter | None = None
+    order: Order = NEWEST
 
-    def rows(self, before: int | None, limit: int) -> list[TraceRow]:
-        """Newest first, below `before`; those of Router mode with who worked before."""
-        rows = self.reader.rows(self.filter, before, limit)
-        hops = self.reader.hops([row.n for row in rows if row.attempts > 1 and row.mode == "router"])
-        return [replace(row, hops=hops[row.n]) if row.n in hops else row for row in rows]
+    def open(self) -> Listed:
+        """The rows as they are now."""
+        return Listed(self.reader, self.reader.listed(self.filter, self.order))
 
-    def count(self) -> int:
+    def newer(self, than: int, limit: int) -> list[TraceRow]:
+        """What has come since."""
+        return with_hops(self.reader, self.reader.newer(self.filter, than, limit))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """They at one moment."""
+
+    reader: Reader
+    given: List
+
+    @property
+    def most(self) -> int:
+        """The number of the newest request there was."""
+        return self.given.most
+
+    def rows(self, after: Key | None, limit: int, forward: bool, stop: Stop) -> list[TraceRow]:
+        """A page; requests of Router mode with who worked before."""
+        return with_hops(self.reader, self.reader.page(self.given, after, limit, forward, stop))
+
+    def key_after(self, after: Key | None, count: int, stop: Stop) -> Key | None:
+        """A key further down."""
+        return self.reader.key_after(self.given, after, count, stop)
+
+    def count(self, stop: Stop) -> int:
         """How many pass the filter."""
-        return self.reader.count(self.filter)
+        return self.reader.counted(self.given, stop)
+
+
+def with_hops(reader: Reader, rows: list[TraceRow]) -> list[TraceRow]:
+    """The rows, those of Router mode with who worked before."""
+    hops = reader.hops([row.n for row in rows if row.attempts > 1 and row.mode == "router"])
+    return [replace(row, hops=hops[row.n]) if row.n in hops else row for row in rows]

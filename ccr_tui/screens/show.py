@@ -114,6 +114,19 @@ def clock(at: float, now: float) -> str:
     return then.strftime("%d %H:%M" if (today - then).days < 28 else "%b %Y")
 
 
+def when(at: float, now: float, width: int) -> str:
+    """A local time in 9 columns (12:03:02, Sun 12:03, 21 Nov, Nov 2025) or 12 (Sun 12:03:02, 21 Nov 12:03)."""
+    then, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
+    days = (today.date() - then.date()).days
+    if days == 0:
+        return then.strftime("%H:%M:%S")
+    if 0 < days < 7:
+        return then.strftime("%a %H:%M:%S" if width >= 12 else "%a %H:%M")
+    if abs(days) < 300:
+        return then.strftime("%d %b %H:%M" if width >= 12 else "%d %b")
+    return then.strftime("%d %b %Y" if width >= 12 else "%b %Y")
+
+
 def moment(at: float) -> str:
     """A local time in full: 2026-11-22 12:03:02."""
     return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")

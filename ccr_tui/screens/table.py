@@ -2,7 +2,8 @@
 
 Owns the pages that were read, the cursor and whether it follows. Must never read on the event loop, ask for all rows,
 or move what a person looks at because data came. The one surprise: rows that came since the table was read are held
-apart (`_fresh`), so that the pages below keep their numbers.
+apart (`_fresh`), so that the pages below keep their numbers; how many rows there are is counted after the first page is
+shown, and given up where nobody waits for it any more.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from textual.worker import get_current_worker
 
 from ccr_tui.errors import StoreError
 from ccr_tui.screens import show
-from ccr_tui.screens.pages import KEPT, PAGE, Pages, Source, first_pages
+from ccr_tui.screens.pages import KEPT, PAGE, Pages, Source, Way, first_pages
 from ccr_tui.screens.scrolled import Scrolled
-from ccr_tui.store.queries import TraceRow
+from ccr_tui.store.queries import Order, TraceRow
 
 Pieces = Sequence[tuple[str, str]]
 """Text and ink, left to right."""
@@ -36,10 +37,12 @@ class Column:
     cell: Callable[[TraceRow], tuple[str, str]]
     """Text and ink."""
     right: bool = False
+    order: str = ""
+    """The name of the order in which this column is the one that counts."""
 
 
 class Table(Scrolled):
-    """Rows of the store, newest first."""
+    """Rows of the store in some order, newest first unless told otherwise."""
 
     BINDINGS = [
         Binding("enter", "open", "Open", key_display="⏎"),
@@ -68,7 +71,15 @@ class Table(Scrolled):
     class PageRead(Message):
         """A thread has read pages."""
 
-        read: dict[int, list[TraceRow]]
+        page: int
+        rows: list[TraceRow]
+        ticket: int
+
+    @dataclass
+    class Counted(Message):
+        """A thread has counted the rows."""
+
+        total: int
         ticket: int
 
     @dataclass
@@ -98,13 +109,13 @@ class Table(Scrolled):
         self.source: Source | None = None
         self.follow = True
         self.unseen = 0
-        """Rows that came while it did not follow."""
+        """Rows that came while it did not follow, or that are not in their place yet."""
         self.empty = ""
         self._columns: Sequence[Column] = ()
         self._fresh: list[TraceRow] = []
         self._pages = Pages()
         self._wanted: int | None = None
-        self._ticket = 0
+        self._ticket = self._newest = 0
         self._loaded = False
         self._drawn: dict[tuple[int, str], Strip] = {}
 
@@ -112,8 +123,18 @@ class Table(Scrolled):
 
     @property
     def total(self) -> int:
-        """How many rows there are."""
+        """How many rows there are, as far as they were counted."""
         return len(self._fresh) + self._pages.total
+
+    @property
+    def counted(self) -> bool:
+        """Whether `total` is all of them."""
+        return self._pages.counted
+
+    @property
+    def order(self) -> Order:
+        """What the rows are sorted by."""
+        return self._pages.order
 
     def read(self, source: Source) -> None:
         """Show another source, or the same one anew, from the top."""
@@ -123,13 +144,15 @@ class Table(Scrolled):
 
     @work(thread=True, exclusive=True, group="read")
     def _read(self, source: Source, ticket: int) -> None:
+        worker = get_current_worker()
         try:
-            pages = first_pages(source)
-        except StoreError as error:
-            self.post_message(self.Trouble(str(error)))
-            return
-        if not get_current_worker().is_cancelled:
+            pages = first_pages(source, lambda: worker.is_cancelled)
             self.post_message(self.Read(pages, ticket))
+            if not pages.counted and pages.opened is not None:
+                self.post_message(self.Counted(pages.opened.count(lambda: worker.is_cancelled), ticket))
+        except StoreError as error:
+            if not worker.is_cancelled:
+                self.post_message(self.Trouble(str(error)))
 
     @on(Read)
     def _put(self, read: Read) -> None:
@@ -137,20 +160,27 @@ class Table(Scrolled):
         if read.ticket != self._ticket:
             return
         self._pages, self._fresh, self._wanted, self._loaded = read.pages, [], None, True
+        self._newest = read.pages.opened.most if read.pages.opened else 0
         self.cursor = self.unseen = 0
         self._grown()
         self.show_at(0)
 
+    @on(Counted)
+    def _count(self, counted: Counted) -> None:
+        counted.stop()
+        if counted.ticket == self._ticket:
+            self._pages.count(counted.total)
+            self._grown()
+
     def newer(self) -> None:
         """The store has more: read what is newer than all that is known."""
         if self.source is not None and self._loaded:
-            newest = self._fresh[0].n if self._fresh else self._pages.head
-            self._read_newer(self.source, newest or 0, self._ticket)
+            self._read_newer(self.source, self._newest, self._ticket)
 
     @work(thread=True, exclusive=True, group="newer")
     def _read_newer(self, source: Source, newest: int, ticket: int) -> None:
         try:
-            rows = [row for row in source.rows(None, PAGE) if row.n > newest]
+            rows = source.newer(newest, PAGE)
         except StoreError as error:
             self.post_message(self.Trouble(str(error)))
             return
@@ -160,14 +190,17 @@ class Table(Scrolled):
     @on(Fresh)
     def _prepend(self, fresh: Fresh) -> None:
         fresh.stop()
-        newest = self._fresh[0].n if self._fresh else self._pages.head or 0
-        rows = [row for row in fresh.rows if row.n > newest]
+        rows = [row for row in fresh.rows if row.n > self._newest]
         if fresh.ticket != self._ticket or not rows:
             return
-        if (len(rows) == PAGE or len(self._fresh) > 20 * PAGE) and self.follow and self.source is not None:
-            self.read(self.source)
+        self._newest = rows[0].n
+        if not self._go_above(rows, len(fresh.rows)):
+            if self.follow and self.order == Order() and self.source is not None:
+                self.read(self.source)
+            self.unseen += len(rows)
+            self.post_message(self.Changed())
             return
-        self._fresh[:0] = rows
+        self._fresh[:0] = sorted(rows, key=self.order.key, reverse=True)
         top = self.scroll_offset.y
         self._grown()
         if self.follow:
@@ -177,6 +210,19 @@ class Table(Scrolled):
             self.unseen += len(rows)
             self.show_at(top + len(rows))
         self.post_message(self.Changed())
+
+    def _go_above(self, rows: list[TraceRow], read: int) -> bool:
+        """Whether these can stand above all others: they are the newest by time, and no more came than were read."""
+        first = self.order.key(self._fresh[0]) if self._fresh else self._pages.top
+        fits = read < PAGE and len(self._fresh) <= 20 * PAGE
+        return fits and self.order == Order() and (first is None or all(self.order.key(row) > first for row in rows))
+
+    def put(self, row: TraceRow) -> None:
+        """Show a row as it has become: it was marked."""
+        for rows in (self._fresh, *self._pages.rows.values()):
+            rows[:] = [row if known.n == row.n else known for known in rows]
+        self._drawn.clear()
+        self.refresh()
 
     def _grown(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, self.total + self.HEADINGS)
@@ -197,34 +243,30 @@ class Table(Scrolled):
         return rows[place] if place < len(rows) else None
 
     def _want(self, page: int) -> None:
-        if self.source is None or self._wanted == page:
+        if self._pages.opened is None or self._wanted == page:
             return
         self._wanted = page
-        self._read_page(self.source, page, *self._pages.key(page), self._ticket)
+        self._read_page(self._pages, self._pages.way(page), self._ticket)
 
     @work(thread=True, exclusive=True, group="page")
-    def _read_page(self, source: Source, page: int, known: int, key: int, ticket: int) -> None:
-        """Read a page; where its key isn't known, walk to it from the nearest one whose key is."""
-        worker, read = get_current_worker(), dict[int, list[TraceRow]]()
+    def _read_page(self, pages: Pages, way: Way, ticket: int) -> None:
+        worker = get_current_worker()
+        assert pages.opened is not None
         try:
-            while known <= page and not worker.is_cancelled:
-                rows = source.rows(key, PAGE)
-                read[known] = rows
-                if not rows:
-                    break
-                known, key = known + 1, rows[-1].n
+            rows = way.read(pages.opened, lambda: worker.is_cancelled)
         except StoreError as error:
-            self.post_message(self.Trouble(str(error)))
+            if not worker.is_cancelled:
+                self.post_message(self.Trouble(str(error)))
+            return
         if not worker.is_cancelled:
-            self.post_message(self.PageRead(read, ticket))
+            self.post_message(self.PageRead(way.page, rows, ticket))
 
     @on(PageRead)
     def _keep(self, read: PageRead) -> None:
         read.stop()
         if read.ticket == self._ticket:
             self._wanted = None
-            for page, rows in read.read.items():
-                self._pages.put(page, rows)
+            self._pages.put(read.page, read.rows)
             self.refresh()
 
     # -- drawing
@@ -244,7 +286,7 @@ class Table(Scrolled):
         """The headings, or one row."""
         width = self.size.width
         if y == 0:
-            return self.strip(spaced((self._fit(c.title, c), "muted") for c in self._columns), width)
+            return self.strip(spaced(self._heading(column) for column in self._columns), width)
         index = self.scroll_offset.y + y - self.HEADINGS
         if index >= self.total:
             return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width)
@@ -257,6 +299,13 @@ class Table(Scrolled):
         if strip is None or strip.cell_length != width:
             strip = self._drawn[row.n, cursor] = self.strip(spaced(self._cells(row)), width, cursor)
         return strip
+
+    def _heading(self, column: Column) -> tuple[str, str]:
+        """The one that the rows are sorted by has an arrow."""
+        if column.order != self.order.name:
+            return self._fit(column.title, column), "muted"
+        arrow = "▲" if self.order.turned else "▼"
+        return self._fit(column.title[: column.width - 1] + arrow, column), "title"
 
     def _fit(self, text: str, column: Column) -> str:
         return show.fit_right(text, column.width) if column.right else show.fit(text, column.width)
@@ -307,8 +356,11 @@ class Table(Scrolled):
         """Stay with the newest row, or stop doing so."""
         self.follow = not self.follow
         if self.follow:
-            self.cursor = self.unseen = 0
+            self.cursor = 0
             self.show_at(0)
+            if self.unseen > len(self._fresh) and self.source is not None:
+                self.read(self.source)
+            self.unseen = 0
         self.refresh()
         self.post_message(self.Changed())
 

@@ -16,8 +16,6 @@ from textual.pilot import Pilot
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config
 from ccr_tui.records import Trace
-from ccr_tui.screens.requests import parse_filter
-from ccr_tui.store.queries import Filter
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -182,48 +180,26 @@ async def test_keys_typed_into_the_filter_are_letters(tmp_path: Path) -> None:
         assert "⏎ done  esc clear" in shown(pilot)
 
 
-@pytest.mark.parametrize(
-    ("words", "meant"),
-    [
-        ("error", Filter(outcome="error")),
-        ("outcome:failed", Filter(outcome="error")),
-        ("ok agent:tool", Filter(outcome="ok", agent="tool")),
-        ("agent:bg", Filter(agent="background")),
-        ("agent:main", Filter(agent="main")),
-        ("since:2h", Filter(since=2_800.0)),
-        ("model:qwen-max project:web session:3f2a", Filter(model="qwen-max", project="web", session="3f2a")),
-        ("slow down", Filter(text="slow down")),
-        ("http://x model:", Filter(text="http://x model:")),
-    ],
-)
-def test_words_of_a_filter_are_understood(words: str, meant: Filter) -> None:
-    assert parse_filter(words, 10_000.0) == meant
-
-
-def test_an_age_that_is_none_is_refused_with_an_example() -> None:
-    with pytest.raises(ValueError, match="since:30m"):
-        parse_filter("since:yesterday", 0.0)
-
-
-async def test_the_oldest_page_is_found_by_its_key_alone(tmp_path: Path) -> None:
+async def test_the_oldest_page_is_read_from_its_end_and_the_middle_by_a_jump(tmp_path: Path) -> None:
     async with opened(tmp_path, size=(80, 24), traces=day(1100)) as (house, pilot):
         table, asked = app_of(pilot).live.table, list[int]()
-        rows = house.reader.rows
+        page = house.reader.page
 
         def counted(*given: object) -> list[object]:
-            found = rows(*given)  # type: ignore[arg-type]
+            found = page(*given)  # type: ignore[arg-type]
             asked.append(len(found))
             return found  # type: ignore[return-value]
 
-        house.reader.rows = counted  # type: ignore[assignment,method-assign]
+        house.reader.page = counted  # type: ignore[assignment,method-assign]
         await pilot.press("G")
         await settled(pilot)
         assert table.cursor == 1099
         assert table.row_at(1099).id == "u00000"  # type: ignore[union-attr]
-        assert sum(asked) <= 400, "it went straight to the last page"
-        await pilot.press("k", "pageup")
+        assert sum(asked) == 100, "it went straight to the last page"
+        table.go(450)
         await settled(pilot)
-        assert "opus-5-5 → qwen-max" in shown(pilot)
+        assert table.row_at(450).id == "u00649"  # type: ignore[union-attr]
+        assert sum(asked) == 300, "it jumped"
         await pilot.press("g")
         await settled(pilot)
         assert table.row_at(0).id == "u01099"  # type: ignore[union-attr]
@@ -300,7 +276,7 @@ async def test_what_could_not_be_written_is_said(tmp_path: Path) -> None:
 
 
 async def test_help_has_every_key_that_the_app_binds(tmp_path: Path) -> None:
-    async with opened(tmp_path, size=(100, 120)) as (_, pilot):
+    async with opened(tmp_path, size=(100, 200)) as (_, pilot):
         await pilot.press("question_mark")
         await settled(pilot)
         screen = shown(pilot)

@@ -1,0 +1,246 @@
+"""A box of requests: the filter, the table, and all that is done with a list of them.
+
+Owns what every list of requests can do: filter, sort, follow, mark, note, copy, open. Must never read or write the
+store on the event loop. The one surprise: `Lists`, the screens with such a box, has the keys, so that help and palette
+name them wherever there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.markup import escape
+from textual.message import Message
+from textual.screen import Screen
+
+from ccr_tui.errors import StoreError
+from ccr_tui.filtering import Term
+from ccr_tui.screens import copies, requests
+from ccr_tui.screens.ask import Answer, Ask
+from ccr_tui.screens.filterbar import FilterBar
+from ccr_tui.screens.form import Field, Form, Values
+from ccr_tui.screens.house import House
+from ccr_tui.screens.table import Table
+from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.store import marks
+from ccr_tui.store.queries import Filter, Order, TraceRow
+
+ORDERS = ("time", "cost", "tokens", "duration", "cached")
+WORDS = {"cost": "cost", "tokens": "tokens in + out", "duration": "duration", "cached": "share cached"}
+
+
+class RequestsBox(Vertical):
+    """The filter above the table, in a frame that says what is shown."""
+
+    @dataclass
+    class Marked(Message):
+        """A thread has read a row anew."""
+
+        row: TraceRow
+
+    def __init__(self, house: House, base: Filter | None = None, what: str = "Requests") -> None:
+        """`base` holds whatever is typed; `what` is what the list is called."""
+        super().__init__(id="requests")
+        self.house, self.base, self.what = house, base, what
+        self.table = Table(requests.layout, requests.whole, id="table")
+        self.bar = FilterBar(lambda: self.house.reader)
+        self.terms: tuple[Term, ...] = ()
+        self.order = Order()
+        self.open = False
+        """Whether the store may be read."""
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield self.bar
+        yield self.table
+
+    def on_mount(self) -> None:
+        """Say what there is while nothing is."""
+        self.table.empty = "  no request yet"
+
+    def read(self) -> None:
+        """Show the list anew, from the top."""
+        self.open = True
+        base = self.base or Filter()
+        chosen = replace(base, terms=(*base.terms, *self.terms))
+        self.table.empty = "  nothing matches" if self.terms else "  no request yet"
+        self.table.read(requests.Requests(self.house.reader, None if chosen == Filter() else chosen, self.order))
+
+    @on(FilterBar.Changed)
+    def _filter(self, changed: FilterBar.Changed) -> None:
+        changed.stop()
+        self.terms = changed.terms
+        if self.open:
+            self.read()
+        self.caption()
+
+    @on(FilterBar.Closed)
+    def _typed(self, closed: FilterBar.Closed) -> None:
+        closed.stop()
+        self.table.focus()
+
+    @on(Table.Changed)
+    def caption(self) -> None:
+        """The frame says how many there are, in which order, and whether the list follows."""
+        table = self.table
+        count = f"{table.total:,}" + ("" if table.counted else "+ …")
+        title = f"{self.what} · {count}{' found' if self.terms else ''} · {self._state()}"
+        subtitle = escape(f"/ {self.bar.text}") if self.bar.text else "/ filter · s sort"
+        if (title, subtitle) != (self.border_title, self.border_subtitle):
+            self.border_title, self.border_subtitle = title, subtitle
+
+    def _state(self) -> str:
+        new = f"{self.table.unseen} new" if self.table.unseen else ""
+        if self.order != Order():
+            first = "first" if self.order.name == "time" else "lowest first" if self.order.turned else "highest first"
+            by = "oldest first" if self.order.name == "time" else f"by {WORDS[self.order.name]}, {first}"
+            return by + (f" · {new}, f shows them" if new else "")
+        return "following" if self.table.follow else f"{new} above" if new else "not following"
+
+    def sort(self, by: int, turn: bool = False) -> None:
+        """By the next column, or turned around."""
+        name = ORDERS[(ORDERS.index(self.order.name) + by) % len(ORDERS)]
+        self.order = Order(name, self.order.turned is not turn if turn else False)
+        self.read()
+
+    def follow(self) -> None:
+        """Stay with the newest request, or stop doing so; from another order, back to the newest."""
+        if self.order != Order():
+            self.order = Order()
+            self.table.follow = True
+            self.read()
+        else:
+            self.table.toggle_follow()
+
+    @property
+    def row(self) -> TraceRow | None:
+        """The chosen request."""
+        return self.table.row_at(self.table.cursor) if self.table.total else None
+
+    # -- bookmarks and notes
+
+    def mark(self) -> None:
+        """Put a bookmark on the chosen request, or take it off."""
+        if row := self.row:
+            self._write(row, lambda: marks.mark(self.house.reader.path, row.n, not row.marked))
+
+    def note(self) -> None:
+        """Write a note on the chosen request."""
+        if row := self.row:
+            ask_note(self, row, lambda words: self._write(row, words))
+
+    @work(thread=True, group="mark")
+    def _write(self, row: TraceRow, write: Callable[[], None]) -> None:
+        try:
+            write()
+            fresh = self.house.reader.row(row.id)
+            self.post_message(self.Marked(replace(fresh, hops=row.hops)))
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+
+    @on(Marked)
+    def _marked(self, marked: Marked) -> None:
+        marked.stop()
+        self.table.put(marked.row)
+
+
+def ask_note(box: RequestsBox | Screen[None], row: TraceRow, write: Callable[[Callable[[], None]], object]) -> None:
+    """Ask for the words of a note; `write` gets what keeps them, to be run in a thread."""
+    house: House = box.house  # type: ignore[union-attr]
+
+    async def save(values: Values) -> None:
+        write(lambda: marks.note(house.reader.path, row.n, values["note"]))
+
+    field = Field("note", "note", row.note or "", hint="Shown in lists and in the trace; an empty one takes it off.")
+    box.app.push_screen(Form(f"Note on {row.id[:12]}", [field], save))
+
+
+class Lists(Screen[None]):
+    """A screen with a box of requests."""
+
+    BINDINGS = [
+        Binding("slash", "filter", "Filter", key_display="/", tooltip="Filter the requests"),
+        Binding("f", "follow", "Follow", tooltip="Stay with the newest request, or stop"),
+        Binding("s", "sort(1)", "Sort", tooltip="Sort by cost, tokens, duration, share cached, time"),
+        Binding("S", "turn", "Turn", show=False, tooltip="Turn the order around"),
+        Binding("b", "mark", "Mark", tooltip="Put a bookmark on the request, or take it off"),
+        Binding("N", "note", "Note", show=False, tooltip="Write a note on the request"),
+        Binding("y", "copy", "Copy", tooltip="Copy the request: curl, JSON or text"),
+    ]
+    COPIES: tuple[Answer, ...] = ()
+    """What else may be copied here."""
+
+    @dataclass
+    class Copied(Message):
+        """A thread has made the text for the clipboard."""
+
+        text: str
+        what: str
+
+    house: House
+    box: RequestsBox
+
+    def action_filter(self) -> None:
+        """Type a filter; it acts while you type."""
+        self.box.bar.open()
+
+    def action_follow(self) -> None:
+        """Stay with the newest request."""
+        self.box.follow()
+
+    def action_sort(self, by: int) -> None:
+        """Another order."""
+        self.box.sort(by)
+
+    def action_turn(self) -> None:
+        """The same order from its other end."""
+        self.box.sort(0, turn=True)
+
+    def action_mark(self) -> None:
+        """A bookmark on the chosen request."""
+        self.box.mark()
+
+    def action_note(self) -> None:
+        """A note on the chosen request."""
+        self.box.note()
+
+    @on(Table.Trouble)
+    def _say_trouble(self, trouble: Table.Trouble) -> None:
+        self.app.notify(trouble.why, severity="error", markup=False)
+
+    @on(Table.Opened)
+    def _open_trace(self, opened: Table.Opened) -> None:
+        self.app.push_screen(TraceScreen(self.house, opened.row, self.box.table.step))
+
+    # -- copying
+
+    def action_copy(self) -> None:
+        """Copy the chosen request."""
+        if row := self.box.row:
+            self.app.push_screen(Ask("Copy", (*copies.CHOICES, *self.COPIES)), lambda kind: self.copied(kind, row))
+
+    def copied(self, kind: str | None, row: TraceRow) -> None:
+        """One of the ways to copy was chosen."""
+        if kind:
+            self._make_copy(kind, row)
+
+    @work(thread=True, exclusive=True, group="copy")
+    def _make_copy(self, kind: str, row: TraceRow) -> None:
+        try:
+            trace = self.house.reader.trace(row.id)
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+            return
+        engine = self.house.engine
+        text = copies.copied(kind, trace, row, engine.address, engine.config.api_key is not None)
+        what = next(choice.words for choice in copies.CHOICES if choice.key == kind)
+        self.post_message(self.Copied(text, what))
+
+    @on(Copied)
+    def _copy(self, copied: Copied) -> None:
+        copies.to_clipboard(self.app, copied.text, copied.what)
