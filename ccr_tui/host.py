@@ -12,7 +12,7 @@ import gc
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from datetime import date
 from pathlib import Path
 
@@ -55,12 +55,18 @@ class House:
         self._reloading = Reloading(self.engine, source)
         self._reader: Reader | None = None
         self._ending = ExitStack()
+        self._settling: asyncio.Task[None] | None = None
 
     @property
     def reader(self) -> Reader:
         """Queries of the store; there once the house has started."""
         assert self._reader is not None
         return self._reader
+
+    @property
+    def counter(self) -> Counter:
+        """What counts tokens, from any thread."""
+        return self._counter
 
     def on_commit(self, listener: Callable[[int], None]) -> None:
         """`listener` gets the last row number after each commit, on the writer's thread."""
@@ -71,13 +77,12 @@ class House:
             listener(last)
 
     async def start(self) -> None:
-        """Open the store, load the tokenizer, listen. Raises CcrError."""
+        """Open the store, listen, and get ready for the first request, which waits for that. Raises CcrError."""
         await asyncio.to_thread(self.writer.start)
         self._ending.enter_context(journal(self.db))
         self._reader = await asyncio.to_thread(Reader, self.db)
         self.engine.calibration.load(await asyncio.to_thread(self._reader.calibrations))
         await asyncio.to_thread(self._recall)
-        await asyncio.to_thread(self._counter.load)
         self.feed.subscribe(self.writer.put)
         try:
             await self.engine.start()
@@ -86,6 +91,14 @@ class House:
             self._ending.close()
             raise
         self._reloading.start()
+        self._settling = asyncio.create_task(self._settle())
+
+    async def _settle(self) -> None:
+        """What takes half a second of CPU and nobody needs to see the first screen."""
+        try:
+            await asyncio.to_thread(self._counter.load)
+        finally:
+            self.engine.ready.set()
         gc.collect()
         gc.freeze()
         sys.setswitchinterval(SWITCH_S)
@@ -138,6 +151,9 @@ class House:
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Let streams end, then write everything down."""
+        if self._settling is not None:
+            with suppress(CcrError):  # each request was told
+                await self._settling
         await self._reloading.stop()
         await self.engine.stop(grace_s)
         await asyncio.to_thread(self.writer.close)

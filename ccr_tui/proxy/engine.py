@@ -65,6 +65,8 @@ class Engine:
         self._runner: web.AppRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
         self.address = ""
+        self.ready = asyncio.Event()
+        """Set once the tokenizer is there: requests that come earlier wait for it."""
         self.swap(config)
 
     def swap(self, config: Config) -> None:
@@ -100,7 +102,7 @@ class Engine:
     async def start(self) -> None:
         """Listen. Raises CcrError if the port is taken or the address can't be bound."""
         self._upstreams.warm()
-        app = Server(lambda: self._context, self.health, self.estimate).app()
+        app = Server(lambda: self._context, self.ready.wait, self.health, self.estimate).app()
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.config.host, self.config.port)

@@ -69,10 +69,11 @@ class Server:
     def __init__(
         self,
         context: Callable[[], Context],
+        ready: Callable[[], Awaitable[object]],
         health: Callable[[], Json],
         count: Callable[[Json], Awaitable[int]],
     ) -> None:
-        self._context, self._health, self._count = context, health, count
+        self._context, self._ready, self._health, self._count = context, ready, health, count
 
     def app(self) -> web.Application:
         """The aiohttp application."""
@@ -108,6 +109,7 @@ class Server:
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         client = LiveClient(request)
+        await self._ready()
         try:
             await exchange.run(await request.read(), client, self._context())
         except ClientGone:
@@ -121,6 +123,7 @@ class Server:
         except ValueError as error:
             raise BadRequest(f"The body is not JSON: {error}") from error
         parse(body, counting=True)
+        await self._ready()
         return answer({"input_tokens": await self._count(body)})
 
     async def _models(self, request: web.Request) -> web.Response:
