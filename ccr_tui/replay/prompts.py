@@ -53,11 +53,17 @@ class View:
     """The store's node to the tree's."""
     answers: dict[int, int]
     """A node of the tree to that of the answer that follows it."""
+    instructed: set[int]
+    """Nodes of the tree at or after a system block."""
 
     def add(self, place: Place, weight: Weight, tokens: int, block: Any) -> None:
-        """A node of the store, after its parent."""
+        """A node of the store, after its parent. What surrounds the system prompt is counted with its first block."""
         before = self.node[place.parent]
-        made = self.node[place.id] = self.tree.add(before, block, tokens, weight.parts)
+        system = before in self.instructed or (place.key == "system" and tokens > 0)
+        first = PER_MESSAGE if system and before not in self.instructed else 0
+        made = self.node[place.id] = self.tree.add(before, block, tokens + first, weight.parts)
+        if system:
+            self.instructed.add(made)
         if weight.assistant:
             self.answers.setdefault(before, made)
 
@@ -73,11 +79,11 @@ class Prompts:
         self._paths = paths
         self._counter = counter
         self._depth = {0: 0}
-        self._tools, self._system = {0: 0}, {0: False}
-        """For each node of the store: tokens of tools before it, and whether there is a system prompt."""
+        self._tools = {0: 0}
+        """For each node of the store: tokens of tools up to it."""
         self._marked: dict[int, tuple[tuple[int, float], ...]] = {}
         self._read: dict[bytes, tuple[list[Any], list[Any]]] = {}
-        self.whole, self.chat = View(Tree(), {0: 0}, {}), View(Tree(), {0: 0}, {})
+        self.whole, self.chat = View(Tree(), {0: 0}, {}, set()), View(Tree(), {0: 0}, {}, set())
         places = [place for sent in paths.sent.values() for place in self._new(sent)]
         weights = self._weigh(places)
         for place in places:
@@ -86,7 +92,7 @@ class Prompts:
     def raw(self, n: int) -> int:
         """Tokens of a whole request as `tally` counts them."""
         last = self._last(self._paths.sent[n])
-        return self.whole.tree.tokens[self.whole.node[last]] + PER_REPLY + PER_MESSAGE * self._system[last]
+        return self.whole.tree.tokens[self.whole.node[last]] + PER_REPLY
 
     def tools(self, n: int) -> int:
         """The part of `raw` that describes tools."""
@@ -169,7 +175,6 @@ class Prompts:
 
     def _add(self, place: Place, weight: Weight) -> None:
         self._tools[place.id] = self._tools[place.parent] + (weight.tokens if place.key == "tools" else 0)
-        self._system[place.id] = self._system[place.parent] or (place.key == "system" and weight.tokens > 0)
         self.whole.add(place, weight, weight.tokens, place.chunk)
         if weight.chat is None:
             self.chat.add(place, weight, weight.tokens, place.chunk)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ccr_tui import chunks
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Json, Usage
-from ccr_tui.store.codec import BROKEN, spread
+from ccr_tui.store.codec import BROKEN, spread, unpack
 from ccr_tui.wire import dumps, loads
 
 BODIES = """
@@ -74,6 +74,8 @@ class Paths:
     nodes: Mapping[int, tuple[int, int]]
     calls: Mapping[int, tuple[Call, ...]]
     chunks: Chunks
+    headers: Callable[[int], Mapping[str, str]]
+    """The recorded headers of a request, by the trace's number. Raises StoreError."""
 
     def body(self, n: int) -> Json:
         """The whole body; its parts are shared with other bodies, so change none. Raises StoreError."""
@@ -124,15 +126,18 @@ class Chunks:
 
 
 def load(
-    connection: sqlite3.Connection, numbers: Iterable[int], read: Callable[[list[int]], list[tuple[int, bytes]]]
+    connection: sqlite3.Connection,
+    numbers: Iterable[int],
+    read: Callable[[list[int]], list[tuple[int, bytes]]],
+    headers: Callable[[int], Mapping[str, str]],
 ) -> Paths:
-    """The paths of these traces; one whose body is no JSON is left out. `read` gives chunks (see `Chunks.read`)."""
+    """The paths of these traces; one whose body is no JSON is left out. The two callables read what is asked for."""
     wanted = list(numbers)
     rows = connection.execute(BODIES, (_json(wanted),)).fetchall()
     starts = [node for row in rows for node in (row[1], row[3]) if node is not None]
     nodes = {id: (parent, chunk) for id, parent, chunk in connection.execute(NODES, (_json(starts),))}
     sent = {n: Sent(n, node, manifest, _first(nodes, answer)) for n, node, manifest, answer in rows}
-    return Paths(sent, nodes, _calls(connection, wanted), Chunks(read))
+    return Paths(sent, nodes, _calls(connection, wanted), Chunks(read), headers)
 
 
 def _first(nodes: Mapping[int, tuple[int, int]], node: int | None) -> int | None:
@@ -157,6 +162,15 @@ def _calls(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, tupl
 def data(connection: sqlite3.Connection, numbers: list[int]) -> list[tuple[int, bytes]]:
     """Number and stored bytes of each of these chunks."""
     return connection.execute(DATA, (_json(numbers),)).fetchall()
+
+
+def headers(connection: sqlite3.Connection, n: int) -> Mapping[str, str]:
+    """What a trace kept of its request's headers."""
+    row = connection.execute("SELECT data FROM record WHERE trace = ?", (n,)).fetchone()
+    try:
+        return dict(unpack(row[0])["headers"])
+    except BROKEN as error:
+        raise StoreError(f"the record of request {n} can't be read ({error}); {CURE}") from error
 
 
 def _json(numbers: list[int]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace
-from ccr_tui.store import badges, codec, paths, schema, sums
+from ccr_tui.store import badges, codec, paths, runs, schema, sums
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.browsing import Browsing, Stop
@@ -110,7 +110,7 @@ class Reader(Browsing, Conversing):
     def paths(self, numbers: Sequence[int]) -> paths.Paths:
         """What these requests sent as paths of chunks; a request whose body is no JSON is left out."""
         with self._reading() as db:
-            return paths.load(db, numbers, self._chunks)
+            return paths.load(db, numbers, self._chunks, self._headers)
 
     def sessions(self, limit: int = 200, since: float | None = None, before: float | None = None) -> list[SessionRow]:
         """The sessions that were last active, `since` and `before` being times of their last activity."""
@@ -168,6 +168,21 @@ class Reader(Browsing, Conversing):
         with self._reading() as db:
             return badges.load(db)
 
+    def runs(self, limit: int = 200) -> list[runs.RunRow]:
+        """Replays, the newest first."""
+        with self._reading() as db:
+            return runs.rows(db, limit)
+
+    def run(self, id: str) -> runs.RunRow:
+        """The replay with this id, or whose id alone begins so; `last` is the newest. Raises StoreError for none."""
+        with self._reading() as db:
+            return runs.row(db, codec.utf8(id), self.path)
+
+    def run_steps(self, id: str) -> list[runs.KeptStep]:
+        """What came of each step of a replay, by its whole id."""
+        with self._reading() as db:
+            return runs.steps(db, id)
+
     def size_bytes(self) -> int:
         """What the database takes on disk, its write-ahead log included."""
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
@@ -214,6 +229,10 @@ class Reader(Browsing, Conversing):
     def _chunks(self, numbers: list[int]) -> list[tuple[int, bytes]]:
         with self._reading() as db:
             return paths.data(db, numbers)
+
+    def _headers(self, n: int) -> Mapping[str, str]:
+        with self._reading() as db:
+            return paths.headers(db, n)
 
     def _number(self, db: sqlite3.Connection, id: str) -> int:
         return _only(db, "trace", id, self.path)[0]

@@ -1,0 +1,79 @@
+"""Where a repriced variant's figures come from, in sentences.
+
+Owns those sentences and the `Target` that they are about. Must never leave an assumption out. The one surprise: a price
+is told as it was on the first and the last answer, because it may change with the hour and the length of a prompt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ccr_tui.caching import Rules, Simulator
+from ccr_tui.config import Model, Provider
+from ccr_tui.proxy.quirks import Facts
+from ccr_tui.replay.tokenizing import ENOUGH, Ratio
+from ccr_tui.replay.words import StepResult
+
+
+@dataclass(slots=True)
+class Target:
+    """A model that answers in a variant, and all that is needed to price it."""
+
+    provider: Provider
+    model: Model
+    facts: Facts
+    ratio: Ratio
+    rules: Rules
+    cache: Simulator
+
+
+def told(targets: Sequence[Target], results: Sequence[StepResult]) -> Iterator[str]:
+    """Each model's tokens, price and cache; then the routing, then what the steps themselves say."""
+    for target in targets:
+        mine = [r for r in results if (r.provider, r.model) == (target.provider.name, target.model.id)]
+        yield _tokens(target)
+        yield _price(target, mine)
+        yield _cache(target)
+        if (target.facts.thinking != "none" or target.facts.always_thinks) and not any(
+            r.usage and r.usage.reasoning for r in mine
+        ):
+            yield f"{target.model.id} can reason; the recorded answers had no reasoning, so none is counted for it"
+    yield "answers are taken to be as long as the recorded ones"
+    yield from _routing(results)
+    counted = Counter(note for result in results for note in result.notes)
+    yield from (f"{note} ({count} steps)" for note, count in counted.items())
+
+
+def _tokens(target: Target) -> str:
+    ratio, name = target.ratio, f"{target.provider.name}/{target.model.id}"
+    if ratio.n < ENOUGH:
+        return f"tokens of {name}: {ratio.value:.3f} of ours, not learned yet, taken to be up to {ratio.error:.0%} off"
+    learned = f"learned from {ratio.n} requests, {ratio.error:.1%} off on average"
+    return f"tokens of {name}: {ratio.value:.3f} of ours, {learned}"
+
+
+def _price(target: Target, results: Sequence[StepResult]) -> str:
+    sources = list(dict.fromkeys(result.price.source for result in results if result.price))
+    if not sources:
+        return f"price of {target.model.id}: nobody here knows it; set models.NAME.price in config.toml"
+    more = f", and {len(sources) - 2} more by hour and length" if len(sources) > 2 else ""
+    return f"price of {target.model.id}: {'; '.join(sources[:2])}{more}"
+
+
+def _cache(target: Target) -> str:
+    rules = target.rules
+    if rules.match == "none":
+        return f"cache of {target.model.id}: {rules.source}"
+    promise = "exact" if rules.sure else "best effort: the upper bound counts a fifth of the hits as misses"
+    assumed = f"; assumed: {rules.assumed}" if rules.assumed else ""
+    return f"cache of {target.model.id}: simulated by {rules.source} ({promise}{assumed})"
+
+
+def _routing(results: Sequence[StepResult]) -> Iterator[str]:
+    sources = Counter(result.route_from for result in results if result.calls > 1 or result.route_from != "recomputed")
+    if sources["recorded"]:
+        yield f"the router's recorded verdicts hold in {sources['recorded']} steps"
+    if sources["assumed"]:
+        yield f"the router was never asked in {sources['assumed']} steps: the tool agent is assumed, a question counted"

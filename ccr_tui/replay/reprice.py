@@ -1,0 +1,225 @@
+"""What a recording would have cost with other models or another routing. Nobody is asked anything.
+
+Owns the conversion of a recorded request into another model's tokens, cache and money. Must never hide an assumption:
+what is not recorded stands in the notes. The one surprise: the answers are taken to be as long as the recorded ones,
+because nobody knows what another model would have said; a rerun finds out.
+
+Given the tokens, a cost is exact: `prices.cost` at the price of the moment when the request was recorded. `low` and
+`high` are what the tokenizer's error, and a cache that does not promise its hits, may make of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import cast
+
+from ccr_tui.caching import Rules, Simulator, rules_for
+from ccr_tui.config import Config, Model, Provider
+from ccr_tui.prices import Book, cost
+from ccr_tui.proxy.question import resolve
+from ccr_tui.proxy.quirks import facts_for
+from ccr_tui.records import CostBasis, Outcome, Price, Usage
+from ccr_tui.replay.aside import Aside
+from ccr_tui.replay.prompts import Prompts
+from ccr_tui.replay.provenance import Target, told
+from ccr_tui.replay.routes import Routes
+from ccr_tui.replay.tokenizing import Ratio, Ratios
+from ccr_tui.replay.words import RECORDED, Progress, Recording, Routed, Step, StepResult, Tell, Variant
+from ccr_tui.store.paths import Call, Paths
+from ccr_tui.tokens import Counter
+
+MISSES = 0.2
+"""The share of simulated hits that the upper bound takes away from a cache that promises none."""
+OFTEN = 64
+"""Steps between two words on how far it is."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """One variant on its way through the recording: its caches are as warm as it has made them."""
+
+    variant: Variant
+    targets: dict[str, Target] = field(default_factory=dict)
+    results: list[StepResult] = field(default_factory=list)
+
+
+class Repricer:
+    """Prices a recording anew. Blocks for seconds where it is large: run it in a thread."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        counter: Counter,
+        learned: dict[str, tuple[float, int, float | None]],
+        book: Book,
+        paths: Paths | None = None,
+    ) -> None:
+        """Reads the recording and counts it. Raises StoreError."""
+        self.recording, self._book = recording, book
+        self.paths = recording.paths() if paths is None else paths
+        self.prompts = Prompts(self.paths, counter)
+        self.raws = {step.row.n: self.prompts.raw(step.row.n) for step in recording.steps}
+        self.ratios = Ratios(learned)
+        self.ratios.learn(recording.steps, self.raws)
+        self._aside = Aside(self.paths, self.prompts, counter, self.ratios)
+        self._answers = {n: next((c for c in calls if c.answers), None) for n, calls in self.paths.calls.items()}
+
+    def run(
+        self, variants: Sequence[Variant], tell: Tell | None = None, cancelled: Callable[[], bool] = lambda: False
+    ) -> dict[str, list[StepResult]]:
+        """Every step in every variant, by the variant's name; what was done so far if it was cancelled.
+
+        Raises StoreError for a damaged database, ConfigError for a wrong quirk.
+        """
+        lanes = {variant.name: Lane(variant) for variant in variants}
+        routes = Routes(self.paths, self.raws, self.ratios.calibration)
+        steps, began = self.recording.steps, monotonic()
+        for step, routed in routes.all(steps, variants):
+            for name, found in routed.items():
+                lanes[name].results.append(self._step(lanes[name], step, found))
+            if step.n % OFTEN == 0:
+                if cancelled():
+                    break
+                if tell:
+                    tell(Progress(step.n, len(steps), eta_s=(monotonic() - began) / step.n * (len(steps) - step.n)))
+        return {name: lane.results for name, lane in lanes.items()}
+
+    def recorded(self) -> list[StepResult]:
+        """The recording itself, as the variant that all others are compared with."""
+        return [self._as_it_was(step) for step in self.recording.steps]
+
+    def notes(self, variant: Variant, results: Sequence[StepResult]) -> tuple[str, ...]:
+        """Where a variant's figures come from: each model's tokens, cache and price, and what was assumed."""
+        return tuple(told(self._answering(variant, results), results))
+
+    def _as_it_was(self, step: Step) -> StepResult:
+        row, call = step.row, self._answers.get(step.row.n)
+        calls = self.paths.calls.get(row.n, ())
+        return StepResult(
+            step.uid, step.n, RECORDED, "reprice", row.provider or "", row.model or "", row.agent or "", row.rule or "",
+            usage=call.usage if call else None, cost=row.cost, cost_from="recorded", low=row.cost, high=row.cost,
+            cost_basis=cast(CostBasis, row.cost_basis), router_cost=row.router_cost or 0,
+            hop_cost=sum(c.cost or 0 for c in calls if c.purpose in ("think", "code")),
+            calls=sum(c.usage is not None for c in calls), ttft_ms=row.ttft_ms, duration_ms=row.duration_ms,
+            stop_reason=row.stop_reason, outcome=cast(Outcome, row.outcome), error=row.error,
+        )  # fmt: skip
+
+    def _answering(self, variant: Variant, results: Sequence[StepResult]) -> list[Target]:
+        """The models that answered, in the order of their first answer."""
+        names = dict.fromkeys((result.provider, result.model) for result in results)
+        models = {(model.provider, model.id): model for model in variant.config.models.values()}
+        return [self._target_of(variant.config, models[name]) for name in names if name in models]
+
+    def _step(self, lane: Lane, step: Step, routed: Routed) -> StepResult:
+        config = lane.variant.config
+        base = StepResult(
+            step.uid, step.n, lane.variant.name, "reprice", agent=routed.agent, rule=routed.rule,
+            route_from=routed.source,
+        )  # fmt: skip
+        if routed.rule == "not found":
+            sentence = f"{step.row.asked_model!r} is no model of this configuration"
+            return replace(base, model=routed.model, outcome="error", error=sentence, cost=0, low=0, high=0)
+        target = self._target(lane, routed.model)
+        aside = self._aside.of(step, routed, config, self._quote)
+        usage, error = self._usage(target, step, aside.carried)
+        price = self._quote(target.model, target.provider, step.row.started_at, usage)
+        found = None if price is None else cost(usage, price)
+        misfit = _misfit(usage, target)
+        low, high = (None, None) if price is None else _band(usage, price, error, target.rules)
+        return replace(
+            base,
+            provider=target.provider.name,
+            model=target.model.id,
+            usage=usage,
+            price=price,
+            cost=_sum(found, aside.cost),
+            low=_sum(low, aside.cost),
+            high=_sum(high, aside.high),
+            cost_basis=price.basis if price else "unknown",
+            router_cost=aside.router or 0,
+            hop_cost=aside.hops or 0,
+            calls=1 + aside.calls,
+            stop_reason=step.row.stop_reason,
+            notes=aside.notes,
+            outcome="error" if misfit else "ok",
+            error=misfit,
+        )
+
+    def _usage(self, target: Target, step: Step, carried: int) -> tuple[Usage, float]:
+        """The answer's tokens in another model's terms, and the share by which they may be wrong."""
+        row, call = step.row, self._answers.get(step.row.n)
+        same = call is not None and (call.provider, call.model) == (target.provider.name, target.model.id)
+        reported = call.usage if call and call.usage and call.usage.basis != "estimated" else None
+        raw = self.raws[row.n]
+        theirs = self.ratios.by_name(row.provider or "", row.model or "")
+        if same and reported and not carried:
+            total, error = reported.prompt, 0.0
+        else:
+            if reported and row.origin == "imported":  # its body may lack the system prompt and the tools
+                raw = max(raw, round(reported.prompt / theirs.value))
+            total, error = round((raw + carried) * target.ratio.value), target.ratio.error
+        whole = target.rules.match == "marks"
+        view = self.prompts.whole if whole else self.prompts.chat
+        prompt = self.prompts.prompt(row, whole=whole)
+        scale = total / max(1, view.tree.tokens[prompt.leaf] + 3)
+        cached = target.cache.take(prompt, scale, total)
+        output, reasoning = self._output(call, target, same, theirs)
+        written = cached.write + cached.write_long
+        return Usage(
+            input=total - cached.read - written,
+            output=output,
+            cache_read=cached.read,
+            cache_write=written,
+            reasoning=reasoning,
+            basis="mixed" if error == 0.0 else "estimated",
+            cache_write_1h=cached.write_long,
+        ), error
+
+    def _output(self, call: Call | None, target: Target, same: bool, theirs: Ratio) -> tuple[int, int]:
+        """As long as it was recorded: text in the target's tokens, reasoning only if the target reasons."""
+        usage = call.usage if call else None
+        if usage is None:
+            return 0, 0
+        if same:
+            return usage.output, usage.reasoning
+        factor = target.ratio.value / theirs.value
+        thinks = target.facts.thinking != "none" or target.facts.always_thinks
+        reasoning = round(usage.reasoning * factor) if thinks else 0
+        return round((usage.output - usage.reasoning) * factor) + reasoning, reasoning
+
+    def _target(self, lane: Lane, name: str) -> Target:
+        known = lane.targets.get(name)
+        if known is None:
+            known = lane.targets[name] = self._target_of(lane.variant.config, resolve(lane.variant.config, name))
+        return known
+
+    def _target_of(self, config: Config, model: Model) -> Target:
+        provider = config.providers[model.provider]
+        facts = facts_for(provider, model)
+        rules = rules_for(facts.family, model.id, provider.kind)
+        tree = (self.prompts.whole if rules.match == "marks" else self.prompts.chat).tree
+        return Target(provider, model, facts, self.ratios.of(provider, model), rules, Simulator(tree, rules))
+
+    def _quote(self, model: Model, provider: Provider, at: float, usage: Usage) -> Price | None:
+        known = self._book.known(model, provider, at, usage)
+        return known if isinstance(known, Price) or known is None else self._book.quote(model, provider, at, usage)
+
+
+def _band(usage: Usage, price: Price, error: float, rules: Rules) -> tuple[int, int]:
+    """The cost with every estimate at its lower and at its upper end."""
+    missed = 0 if rules.sure else round(usage.cache_read * MISSES)
+    worse = replace(usage, cache_read=usage.cache_read - missed, input=usage.input + missed)
+    return round(cost(usage, price) * (1 - error)), round(cost(worse, price) * (1 + error))
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
+def _misfit(usage: Usage, target: Target) -> str | None:
+    window = target.facts.context
+    if window is None or usage.prompt <= window:
+        return None
+    return f"{usage.prompt} tokens do not fit into its window of {window}"

@@ -1,0 +1,181 @@
+"""What the results of all steps amount to, beside the recording.
+
+Owns the sums of a variant and the comparison. Must never add what is not known as 0 without counting it: `unpriced`
+says how many steps lack a cost. The one surprise: what was saved is counted over the steps that both sides know.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from statistics import mean, median
+
+from ccr_tui.replay.words import RECORDED, Comparison, CostFrom, Kind, Recording, StepResult, Variant, VariantSums
+
+Results = Mapping[str, Sequence[StepResult]]
+
+
+def compare(
+    run: str,
+    kind: Kind,
+    recording: Recording,
+    at: float,
+    recorded: Sequence[StepResult],
+    variants: Sequence[Variant],
+    results: Results,
+    notes: Mapping[str, tuple[str, ...]],
+    baseline: tuple[str, Sequence[StepResult]] | None = None,
+) -> Comparison:
+    """Every variant beside the recording. `at` is when it was done; `baseline` a model and what it would have cost."""
+    known = {result.step: result for result in recorded}
+    based = {result.step: result for result in baseline[1]} if baseline else None
+    first = sums(RECORDED, recorded, known, based, len(recording.steps), cost_from="recorded")
+    lines = [first] + [
+        replace(
+            sums(v.name, results.get(v.name, ()), known, based, len(recording.steps)),
+            written=v.written, notes=notes.get(v.name, ()),
+        )
+        for v in variants
+    ]  # fmt: skip
+    done = all(len(results.get(variant.name, ())) >= len(recording.steps) for variant in variants)
+    return Comparison(
+        run=run,
+        kind=kind,
+        session=recording.session,
+        title=recording.title,
+        source=recording.source,
+        started_at=at,
+        variants=tuple(flagged(lines)),
+        baseline=baseline[0] if baseline else None,
+        baseline_cost=total(baseline[1]) if baseline else None,
+        finished=done,
+        spent=0 if kind == "reprice" else sum(r.cost or 0 for each in results.values() for r in each),
+        notes=left_out(recording),
+    )
+
+
+def left_out(recording: Recording) -> tuple[str, ...]:
+    """What should be known of the recording."""
+    if not recording.skipped:
+        return recording.notes
+    return (*recording.notes, f"{recording.skipped} requests are left out: they have no body, or were never answered")
+
+
+def sums(
+    name: str,
+    results: Sequence[StepResult],
+    recorded: Mapping[str, StepResult],
+    baseline: Mapping[str, StepResult] | None,
+    steps: int,
+    cost_from: CostFrom | None = None,
+) -> VariantSums:
+    """One variant's line; not yet compared with the others."""
+    used = [result.usage for result in results if result.usage]
+    matched = [result.tool_agreement for result in results if result.tool_agreement is not None]
+    stopped = [result.stop_agrees for result in results if result.stop_agrees is not None]
+    judged = [result.judged for result in results if result.judged is not None]
+    waits = [result.ttft_ms for result in results if result.ttft_ms is not None]
+    took = [result.duration_ms for result in results if result.duration_ms is not None]
+    models = Counter(result.model for result in results if result.model)
+    own = name == RECORDED
+    return VariantSums(
+        name=name,
+        cost_from=cost_from or (results[0].cost_from if results else "repriced"),
+        models=tuple(model for model, _ in models.most_common()),
+        requests=len(results),
+        failed=sum(result.outcome == "error" for result in results),
+        unpriced=sum(result.cost is None for result in results),
+        input_tokens=sum(usage.input for usage in used),
+        cache_read_tokens=sum(usage.cache_read for usage in used),
+        cache_write_tokens=sum(usage.cache_write for usage in used),
+        output_tokens=sum(usage.output for usage in used),
+        reasoning_tokens=sum(usage.reasoning for usage in used),
+        cost=total(results),
+        low=_total([result.low for result in results]),
+        high=_total([result.high for result in results]),
+        router_cost=sum(result.router_cost for result in results),
+        hop_cost=sum(result.hop_cost for result in results),
+        saved=0 if own else _less(recorded, results),
+        saved_baseline=_less(baseline, results) if baseline is not None else None,
+        ttft_ms=round(median(waits)) if waits else None,
+        duration_ms=sum(took) if took else None,
+        tool_agreement=1.0 if own else mean(matched) if matched else None,
+        stop_agreement=1.0 if own else mean(stopped) if stopped else None,
+        length_ratio=1.0 if own else _length(results, recorded),
+        judged=mean(judged) if judged else None,
+        parts_at=None if own else parts_at(results, recorded),
+        series=series(results, steps),
+    )
+
+
+def total(results: Sequence[StepResult]) -> int | None:
+    """The sum of the known costs; None if none is known."""
+    return _total([result.cost for result in results])
+
+
+def series(results: Sequence[StepResult], steps: int) -> tuple[int | None, ...]:
+    """The cost so far after each step of the recording; a step without a cost adds nothing."""
+    if total(results) is None:
+        return (None,) * steps
+    costs = [0] * steps
+    for result in results:
+        costs[result.n - 1] = result.cost or 0
+    return tuple(accumulate(costs))
+
+
+def parts_at(results: Sequence[StepResult], recorded: Mapping[str, StepResult]) -> int | None:
+    """The first step that is not as it was recorded: another model, other tool calls, another end."""
+    for result in results:
+        then = recorded.get(result.step)
+        if then is None or _differs(result, then):
+            return result.n
+    return None
+
+
+def flagged(lines: Sequence[VariantSums]) -> list[VariantSums]:
+    """The lines, with those marked that no other beats in both cost and agreement."""
+    return [replace(line, pareto=line.cost is not None and not _beaten(line, lines)) for line in lines]
+
+
+def agreement(line: VariantSums) -> float | None:
+    """How much a variant's answers are worth beside the recorded ones: what a judge says, else its tool calls."""
+    return line.judged if line.judged is not None else line.tool_agreement
+
+
+def _beaten(line: VariantSums, lines: Sequence[VariantSums]) -> bool:
+    mine = (line.cost or 0, -(agreement(line) or 0.0))
+    others = [(each.cost, -(agreement(each) or 0.0)) for each in lines if each is not line and each.cost is not None]
+    return any(cost <= mine[0] and rest <= mine[1] and (cost, rest) != mine for cost, rest in others)
+
+
+def _differs(result: StepResult, then: StepResult) -> bool:
+    if (result.provider, result.model) != (then.provider, then.model) or result.outcome != then.outcome:
+        return True
+    return result.stop_agrees is False or (result.tool_agreement is not None and result.tool_agreement < 1)
+
+
+def _total(costs: Sequence[int | None]) -> int | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
+
+
+def _less(others: Mapping[str, StepResult], results: Sequence[StepResult]) -> int | None:
+    """How much less these cost than the others, over the steps whose cost both know."""
+    pairs = [
+        (other.cost, result.cost)
+        for result in results
+        if (other := others.get(result.step)) and other.cost is not None and result.cost is not None
+    ]
+    return sum((theirs or 0) - (mine or 0) for theirs, mine in pairs) if pairs else None
+
+
+def _length(results: Sequence[StepResult], recorded: Mapping[str, StepResult]) -> float | None:
+    pairs = [
+        (result.chars, then.chars)
+        for result in results
+        if (then := recorded.get(result.step)) and result.chars is not None and then.chars is not None
+    ]
+    whole = sum(theirs or 0 for _, theirs in pairs)
+    return sum(mine or 0 for mine, _ in pairs) / whole if whole else None
