@@ -8,16 +8,21 @@ are looked up by id first, and what no call asked for is shown where it stands.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import groupby
 
-from ccr_tui.records import Json, Trace
-from ccr_tui.screens import show
+from ccr_tui.records import Attempt, Json, Trace
+from ccr_tui.screens import failing, show
+from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document, Line
+from ccr_tui.signed import Speaker, speaker
 
 PEEK = 3
 """Lines of a tool's result that are seen while it is folded."""
 LONGEST = 100_000
 """Characters of one text that are shown."""
+AGENTS = {"think": "think", "code": "coder"}
+"""The agents that work aside, by the purposes of their calls."""
 
 
 def conversation_document(trace: Trace) -> Document:
@@ -100,6 +105,8 @@ class _Page:
         self.folded: set[int] = set()
         self.results: dict[str, Json] = {}
         self.asked: set[str] = set()
+        self.models: list[tuple[str, str]] = []
+        """Who worked aside for the reply, and is not heard to the end: agents with their models, in order."""
         self.at = 0
 
     @property
@@ -151,11 +158,27 @@ class _Page:
             text = "\n".join(text_of(block) for block in blocks)
             self.gap()
             self.section(f"system · {_first_line(text) or 'empty'} · {show.size(len(text))} characters", text)
-        for block in blocks if role != "system" else ():
-            if role == "user":
-                self.person(block)
+        self.blocks(blocks if role != "system" else (), self.person if role == "user" else self.model)
+
+    def blocks(self, blocks: Iterable[Json], put: Callable[[Json], None]) -> None:
+        """One after the other; work that was done aside is told with its agent."""
+        for block in blocks:
+            said = speaker(block)
+            if said is None:
+                put(block)
             else:
-                self.model(block)
+                self.aside(block, said)
+
+    def aside(self, block: Json, said: Speaker) -> None:
+        """What another agent thought or found before the one that speaks."""
+        if self.models and said.agent and said.agent != self.models[0][0]:
+            self.models = self.models[1:]
+        model = next((model for agent, model in self.models[:1] if agent == said.agent), "")
+        who = f"{show.harmless(said.agent)} agent".strip() + (f" · {show.model(model)}" if model else "")
+        text, what = text_of(block), "its result" if said.part == "result" else "its thinking"
+        title = f"✻ {who} · {what} · {_first_line(text)} · {show.size(len(text))} characters"
+        self.gap()
+        self.section(title, text, AGENT_INKS.get(said.agent, "thinking"))
 
     def person(self, block: Json) -> None:
         if isinstance(block, dict) and str(block.get("type", "")).endswith("tool_result"):
@@ -216,15 +239,25 @@ class _Page:
     def ending(self, trace: Trace, reply: Json) -> None:
         self.gap()
         self.document.put(("── the reply to this request " + "─" * 30, "faint"))
-        for block in blocks_of(reply.get("content")) if reply else ():
-            self.model(block)
+        self.models = _workers(trace.attempts)
+        self.blocks(blocks_of(reply.get("content")) if reply else (), self.model)
         self.gap()
         if trace.failure is not None:
-            self.say(f"{trace.failure.status} {trace.failure.message}", "  ", "bad", "✗ ", "bad")
+            words = failing.sentence(trace.failure.status, trace.failure.message)
+            self.say(words, "  ", "bad", "✗ ", "bad")
         elif trace.outcome == "cancelled":
             self.document.put(("⊘ the client hung up", "warn"))
         elif reply:
             self.document.put((f"  stop: {show.harmless(str(reply.get('stop_reason')))}", "faint"))
+
+
+def _workers(attempts: Iterable[Attempt]) -> list[tuple[str, str]]:
+    """The agents that worked aside, in order, each with the model that was asked last."""
+    found: list[tuple[str, str]] = []
+    for asked, calls in groupby(attempts, key=lambda attempt: attempt.purpose):
+        if asked in AGENTS:
+            found.append((AGENTS[asked], list(calls)[-1].model))
+    return found
 
 
 def _first_line(text: Json) -> str:

@@ -6,14 +6,18 @@ of its attempts are drawn on one time axis, since asking the router or trying ag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ccr_tui.records import Attempt, Price, Trace, Usage
-from ccr_tui.screens import show
+from ccr_tui.screens import costs, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.route import parts_of
 
 NAME = 20
 """Columns of the names at the left."""
+PART = 9
+"""Columns of the names of parts."""
 PAUSE_MS = 100
 """Between two attempts, longer than any translation: time that was let pass before trying again."""
 MANY = 3
@@ -186,7 +190,8 @@ def _tokens(page: Document, trace: Trace) -> None:
     reported = (
         {"reported": "reported", "estimated": "estimated", "mixed": "partly so"}[usage.basis] if usage else "reported"
     )
-    _heading(page, "Tokens")
+    aside = any(attempt.purpose != "answer" for attempt in trace.attempts)
+    _heading(page, "Tokens of the answer" if aside else "Tokens", "those of the others stand at Cost" if aside else "")
     page.put((_cells("", "estimate", reported), "muted"))
     prompt = usage.prompt if usage else None
     _row(page, "input", trace.estimate, prompt, _error(trace.estimate, prompt))
@@ -220,9 +225,7 @@ def _rate(answer: Attempt | None, usage: Usage) -> str:
 def _cost(page: Document, trace: Trace) -> None:
     if not trace.attempts:
         return
-    known = [a.cost for a in trace.attempts if a.cost is not None]
-    total = show.money(sum(known)) if len(known) == len(trace.attempts) else "?"
-    _heading(page, "Cost", total)
+    _heading(page, "Cost", costs.of_calls(trace.attempts))
     _by_part(page, trace)
     for attempt in trace.attempts:
         name = f"{attempt.n} {attempt.purpose} {show.harmless(attempt.model)}"
@@ -235,21 +238,35 @@ def _cost(page: Document, trace: Trace) -> None:
 
 
 def _by_part(page: Document, trace: Trace) -> None:
-    """What each part of the work cost, the router's own first: where more than the answer was paid for."""
+    """What each part of the work used and cost, the router's own first: where more than the answer was paid for."""
     parts = {purpose: [a for a in trace.attempts if a.purpose == purpose] for purpose in PARTS}
     parts = {purpose: attempts for purpose, attempts in parts.items() if attempts}
     if len(parts) < 2:
         return
     total = sum(attempt.cost or 0 for attempt in trace.attempts)
-    page.put((_cells("part", "calls", "time", "cost", "share"), "muted"))
+    page.put((_columns("part", "calls", "in", "cached", "out", "time", "cost", "share"), "muted"))
     for purpose, attempts in parts.items():
-        costs = [attempt.cost for attempt in attempts]
-        cost = None if None in costs else sum(c for c in costs if c)
         name, ink = PARTS[purpose]
-        took = show.duration(sum(attempt.duration_ms for attempt in attempts))
-        share = "?" if cost is None else show.percent(cost, total)
-        page.put((f"{name:{NAME}}", ink), _cells("", str(len(attempts)), took, show.money(cost), share)[NAME:])
+        cost = costs.of_calls(attempts)
+        share = show.percent(sum(attempt.cost or 0 for attempt in attempts), total) if cost[:1] == "$" else cost
+        page.put((f"{name:{PART}}", ink), _columns("", *_part_cells(attempts), cost, share)[PART:])
+    page.put((_columns("all", *_part_cells(trace.attempts), costs.of_calls(trace.attempts), ""), "muted"))
     page.put("")
+
+
+def _part_cells(attempts: Sequence[Attempt]) -> list[str]:
+    """Calls, tokens and time of a part."""
+    took = show.duration(sum(attempt.duration_ms for attempt in attempts))
+    if (usage := costs.tokens_of(attempts)) is None:
+        return [str(len(attempts)), "–", "–", "–", took]
+    about = "" if usage.basis == "reported" else "~"
+    counts = (usage.prompt, usage.cache_read, usage.output)
+    return [str(len(attempts)), *(about + show.tokens(count) for count in counts), took]
+
+
+def _columns(name: str, *values: str) -> str:
+    """The table of the parts: 80 columns hold it."""
+    return f"{name:{PART}}{values[0]:>6}" + "".join(f"{value:>9}" for value in values[1:])
 
 
 PARTS: dict[str, tuple[str, str]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from ccr_tui.records import Attempt, Json, RouteDecision, Trace
-from ccr_tui.screens import show
+from ccr_tui.screens import costs, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
 
@@ -95,8 +95,7 @@ def _steps(page: Document, steps: Sequence[Step]) -> list[int]:
     if not steps:
         return []
     asked = [call for step in steps if step.who == "router" for call in step.calls]
-    took, costs = sum(call.duration_ms for call in asked), [call.cost for call in asked]
-    cost = show.money(sum(c for c in costs if c)) if None not in costs else "?"
+    took, cost = sum(call.duration_ms for call in asked), costs.of_calls(asked)
     times = f"asked {len(asked)} time{'s' * (len(asked) != 1)}"
     page.put("")
     page.put(("Router", "title"), (f"  {times} · {show.duration(took)} · {cost}", "muted"))
@@ -212,7 +211,7 @@ def _call(page: Document, call: Attempt, what: str) -> None:
         (" · ", "muted"),
         show.duration(call.duration_ms),
         (f" · {counted} · ", "muted"),
-        (show.money(call.cost), "money"),
+        (costs.of_calls([call]), "money"),
         hang=4,
     )
     if call.failure is not None:

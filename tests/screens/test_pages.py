@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from generated import attempt, failed, recorded, reply, trace
 
 from ccr_tui.records import Failure, RouteDecision, TimelineEvent, Trace
+from ccr_tui.screens import failing
 from ccr_tui.screens.bodies import received_document, sent_document
 from ccr_tui.screens.conversation import conversation_document
 from ccr_tui.screens.lines import Document
@@ -106,6 +108,37 @@ def test_a_conversation_reads_as_claude_code_shows_it() -> None:
 def test_a_conversation_opens_at_the_last_thing_that_a_person_said() -> None:
     document = conversation_document(trace(body=TALK, reply=reply(TALK)))
     assert document.lines[document.at].text.startswith('❯ {"type": "hologram"')
+
+
+def asides(*said: tuple[str, str]) -> list[Any]:
+    return [{"type": "thinking", "thinking": text, "signature": f"ccr-tui.v1.{mark}"} for mark, text in said]
+
+
+def test_work_done_aside_is_told_with_its_agent_and_its_model() -> None:
+    old = asides(("aside", "hm"), ("result.coder", "def f(): ..."))
+    new = asides(
+        ("aside.think", "Let me see."), ("result.think", "A heap."), ("result.coder", "code"), ("result.think", "Yes.")
+    )
+    record = trace(
+        body={"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": old}]},
+        reply={"content": [*new, {"type": "text", "text": "done"}], "stop_reason": "end_turn"},
+        attempts=tuple(
+            attempt(n, purpose=purpose, model=model)
+            for n, (purpose, model) in enumerate(
+                [("route", "r"), ("think", "r1"), ("think", "r2"), ("route", "r"), ("code", "q3"), ("think", "r3"),
+                 ("answer", "t")], 1
+            )
+        ),
+    )  # fmt: skip
+    shown = text(conversation_document(record)).split("\n")
+    assert [line for line in shown if "✻" in line] == [
+        "▸ ✻ agent · its thinking · hm · 2 characters",
+        "▸ ✻ coder agent · its result · def f(): ... · 12 characters",
+        "▸ ✻ think agent · r2 · its thinking · Let me see. · 11 characters",
+        "▸ ✻ think agent · r2 · its result · A heap. · 7 characters",
+        "▸ ✻ coder agent · q3 · its result · code · 4 characters",
+        "▸ ✻ think agent · r3 · its result · Yes. · 4 characters",
+    ]
 
 
 def test_nothing_of_a_conversation_is_lost_when_all_is_unfolded() -> None:
@@ -216,6 +249,46 @@ def test_the_route_has_every_rule_and_every_hop() -> None:
     assert "Overloaded." in shown
 
 
+BY_PART = """\
+Tokens of the answer  those of the others stand at Cost
+                      estimate    reported
+input                    10.1k       10.0k   the estimate was 1.0 % too high
+  from cache                          9.0k   90%
+output                                 200   145 tok/s
+  reasoning                             50   25%
+
+Cost  $0.0043
+part      calls       in   cached      out     time     cost    share
+router        1    10.0k     9.0k      200   0.30 s $0.00001       0%
+answer        2    10.0k     9.0k      200    3.6 s  $0.0043      99%
+all           3    20.0k    18.0k      400    3.9 s  $0.0043         """
+
+
+def test_each_part_of_a_routed_turn_has_its_tokens_and_its_cost() -> None:
+    shown = text(overview_document(ROUTED, 80))
+    for line in BY_PART.split("\n"):
+        assert line.rstrip() in [found.rstrip() for found in shown.split("\n")], line
+
+
+def test_what_nobody_is_known_to_bill_is_a_dash() -> None:
+    shown = text(overview_document(failed(), 80))
+    assert "Cost  –" in shown
+    assert "?" not in shown.partition("Cost")[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "tries", "words"),
+    [
+        (429, "qwen answered 429: slow down", 1, "qwen answered 429: slow down"),
+        (429, "slow down", 1, "429 slow down"),
+        (429, "qwen answered 4291: slow down", 3, "3 tries: 429 qwen answered 4291: slow down"),
+        (0, "gone", 1, "gone"),
+    ],
+)
+def test_a_failure_says_its_status_once(status: int, why: str, tries: int, words: str) -> None:
+    assert failing.sentence(status, why, tries) == words
+
+
 QUESTION = {
     "messages": [
         {"role": "system", "content": "You dispatch work."},
@@ -319,9 +392,9 @@ def test_the_overview_says_what_each_part_of_the_work_cost() -> None:
     lines = text(overview_document(CONSULTED, 100)).split("\n")
     parts = [line.split() for line in lines if line.startswith(("router  ", "think  ", "answer  "))]
     assert parts == [
-        ["router", "3", "5.4", "s", "$0.008", "53%"],
-        ["think", "1", "1.8", "s", "$0.002", "13%"],
-        ["answer", "1", "1.8", "s", "$0.005", "33%"],
+        ["router", "3", "30.0k", "27.0k", "600", "5.4", "s", "$0.008", "53%"],
+        ["think", "1", "10.0k", "9.0k", "200", "1.8", "s", "$0.002", "13%"],
+        ["answer", "1", "10.0k", "9.0k", "200", "1.8", "s", "$0.005", "33%"],
     ]
     assert any("route      router · tool · router · how it came" in line for line in lines)
 

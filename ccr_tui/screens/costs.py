@@ -1,0 +1,51 @@
+"""What several calls cost together, in words that are true.
+
+Owns when a sum is told, when it is "?" and when "–". Pure. The one surprise: a call that ended before any token was
+counted is not unknown money, it is none that anybody is known to bill; so it makes no sum unknown, and where there is
+nothing else the sum is a dash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ccr_tui.records import Attempt, Usage
+from ccr_tui.screens import show
+from ccr_tui.store.queries import TraceRow
+
+NOTHING = "–"
+"""Nobody is known to bill anything."""
+
+
+def of_calls(calls: Iterable[Attempt]) -> str:
+    """The calls' cost: "?" if one used tokens at an unknown price, "–" if none was counted."""
+    made = list(calls)
+    if any(call.cost is None and call.usage is not None for call in made):
+        return show.money(None)
+    known = [call.cost for call in made if call.cost is not None]
+    return show.money(sum(known)) if known else NOTHING
+
+
+def of_row(row: TraceRow) -> tuple[str, str]:
+    """A request's cost and its ink. Where the router was asked and no sum is known, some price is not."""
+    if row.cost is not None:
+        return show.money(row.cost), "money"
+    if row.usage_basis is None and not (row.mode == "router" and row.attempts > 1):
+        return NOTHING, "faint"
+    return show.money(None), "warn"
+
+
+def tokens_of(calls: Iterable[Attempt]) -> Usage | None:
+    """The tokens of the calls together; None if none were counted."""
+    used = [call.usage for call in calls if call.usage is not None]
+    if not used:
+        return None
+    bases = {usage.basis for usage in used}
+    return Usage(
+        input=sum(usage.input for usage in used),
+        output=sum(usage.output for usage in used),
+        cache_read=sum(usage.cache_read for usage in used),
+        cache_write=sum(usage.cache_write for usage in used),
+        reasoning=sum(usage.reasoning for usage in used),
+        basis=bases.pop() if len(bases) == 1 else "mixed",
+    )
