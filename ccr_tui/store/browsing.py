@@ -11,11 +11,15 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from ccr_tui.store import found, listing, phrases
+from ccr_tui.store import found, listing, outline, phrases, turns
 from ccr_tui.store.filters import Filter
 from ccr_tui.store.listing import Key, List, Order
+from ccr_tui.store.outline import Project
 from ccr_tui.store.phrases import Phrase
-from ccr_tui.store.rows import TraceRow
+from ccr_tui.store.rows import SessionRow, TraceRow
+from ccr_tui.store.turns import Branch, Turn
+
+__all__ = ["Branch", "Browsing", "Project", "Stop", "Turn"]
 
 Stop = Callable[[], bool]
 """Whether nobody waits for the answer any more."""
@@ -64,6 +68,34 @@ class Browsing:
         """The filters that were typed of late, and those that were saved under a name."""
         with self._reading() as db:
             return phrases.load(db)
+
+    def outline(self, words: str = "") -> list[Project]:
+        """Projects and the numbers of their sessions, the latest first; those whose title, project or id holds the
+        words."""
+        with self._reading() as db:
+            return outline.outline(db, words)
+
+    def session_rows(self, numbers: Sequence[int]) -> dict[int, SessionRow]:
+        """The sessions with these numbers."""
+        with self._reading() as db:
+            return outline.sessions(db, numbers)
+
+    def sessions_after(self, n: int) -> tuple[set[int], int]:
+        """The numbers of the sessions that requests after number `n` belong to, and the newest request's number."""
+        with self._reading() as db:
+            newest = db.execute("SELECT ifnull(max(n), 0) FROM trace").fetchone()[0]
+            return outline.changed(db, n), int(newest)
+
+    def turns(self, session: int) -> list[Turn]:
+        """A session by its number, told by what a person typed."""
+        with self._reading() as db:
+            return turns.turns(db, session)
+
+    def turns_of(self, id: str) -> list[Turn]:
+        """The same by exactly this id."""
+        with self._reading() as db:
+            found = db.execute("SELECT id FROM session WHERE uid = ?", (id,)).fetchone()
+            return turns.turns(db, found[0]) if found else []
 
     def search(self, text: str, limit: int = 50) -> list[TraceRow]:
         """Of each session that said these words the request that brought them first; newest first, with a snippet.

@@ -70,6 +70,16 @@ class TraceRow:
     note: str | None = None
     """What a person has written about it."""
 
+    @property
+    def is_about(self) -> bool:
+        """Whether the cost rests on tokens that nobody reported."""
+        return self.has_guesses and self.cost_basis != "reported"
+
+    @property
+    def has_guesses(self) -> bool:
+        """Whether tokens are estimated, at least in part."""
+        return self.usage_basis in ("estimated", "mixed")
+
     def as_json(self) -> dict[str, Any]:
         """What `traces ls --json` prints."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -102,11 +112,14 @@ class SessionRow(Sums):
     subagents: int = 0
     models: tuple[str, ...] = ()
     """Who answered, the busiest first."""
+    title: str | None = None
+    """What the client called it, or what was typed first in it."""
 
     def as_json(self) -> dict[str, Any]:
         """What `sessions --json` prints."""
         head = {
             "id": self.id,
+            "title": self.title,
             "project": self.project,
             "started_at": iso(self.started_at),
             "ended_at": iso(self.ended_at),

@@ -47,7 +47,8 @@ KEYS: dict[str, tuple[str, str]] = {
 }
 SESSION = """
 SELECT s.id, s.uid, p.path, s.first_at, s.last_at,
-    (SELECT count(DISTINCT t.agent_id) FROM trace t WHERE t.session_id = s.id AND t.agent_id IS NOT NULL)
+    (SELECT count(DISTINCT t.agent_id) FROM trace t WHERE t.session_id = s.id AND t.agent_id IS NOT NULL),
+    ifnull(s.title, s.prompt)
 FROM session s LEFT JOIN project p ON p.id = s.project_id
 """
 MODELS = """
@@ -106,6 +107,12 @@ def course(db: sqlite3.Connection, by: str, edges: Sequence[float]) -> list[dict
     return found
 
 
+def began(db: sqlite3.Connection) -> float | None:
+    """When anything was spent or asked first, to a quarter of an hour."""
+    first: float | None = db.execute("SELECT min(slot) FROM spend").fetchone()[0]
+    return first
+
+
 def today(db: sqlite3.Connection, now: datetime, baseline: Price | None) -> Today:
     """Since the local midnight before `now` (a naive local time)."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -124,24 +131,24 @@ def sessions(db: sqlite3.Connection, limit: int, since: float | None, before: fl
     """Last active first."""
     page = f"{SESSION} WHERE s.last_at >= ? AND s.last_at < ? ORDER BY s.last_at DESC LIMIT ?"
     values = (since or 0.0, BEYOND if before is None else before, limit)
-    return [_session_row(db, row) for row in db.execute(page, values).fetchall()]
+    return [session_row(db, row) for row in db.execute(page, values).fetchall()]
 
 
 def session(db: sqlite3.Connection, uid: str) -> SessionRow:
     """The one with exactly this uid, which exists."""
-    return _session_row(db, db.execute(f"{SESSION} WHERE s.uid = ?", (uid,)).fetchone())
+    return session_row(db, db.execute(f"{SESSION} WHERE s.uid = ?", (uid,)).fetchone())
 
 
 BEYOND = 2**62
 
 
-def _session_row(db: sqlite3.Connection, row: tuple[Any, ...]) -> SessionRow:
-    id, uid, project, first, last, subagents = row
+def session_row(db: sqlite3.Connection, row: tuple[Any, ...]) -> SessionRow:
+    """A row of `SESSION`, with its sums."""
+    id, uid, project, first, last, subagents, title = row
     totals = db.execute(f"SELECT {TOTALS} FROM spend w WHERE w.session_id = ?", (id,)).fetchone()
     models = tuple(model for (model,) in db.execute(MODELS, (id,)))
-    return SessionRow(
-        **_sums(totals), id=uid, project=project, started_at=first, ended_at=last, subagents=subagents, models=models
-    )
+    span = {"started_at": first, "ended_at": last}
+    return SessionRow(**_sums(totals), id=uid, project=project, subagents=subagents, models=models, title=title, **span)
 
 
 def _spend_row(by: str, key: Any, sums: dict[str, int], baseline: Price | None) -> SpendRow:
