@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccr_tui.records import Attempt, Trace
 from ccr_tui.screens import show
-from ccr_tui.screens.json_lines import add_json, folded_at_first, json_document
+from ccr_tui.screens.json_lines import Place, Places, add_json, folded_at_first, json_document
 from ccr_tui.screens.lines import Document, Line
 
 
@@ -51,7 +51,8 @@ def _below(lines: list[Line], page: Document) -> Document:
     by = len(lines)
     for line in page.lines:
         line.until += by if line.until else 0
-    return Document([*lines, *page.lines], frozenset(index + by for index in page.folded))
+    places = {place: line + by for place, line in page.places.items()}
+    return Document([*lines, *page.lines], frozenset(index + by for index in page.folded), places=places)
 
 
 def _one_of_several(page: Document, attempt: Attempt, opened: bool) -> set[int]:
@@ -60,9 +61,12 @@ def _one_of_several(page: Document, attempt: Attempt, opened: bool) -> set[int]:
     for note in attempt.notes:
         page.put(("  · ", "muted"), show.harmless(note), hang=4)
     body: list[Line] = []
-    add_json(body, attempt.sent)
+    places: Places = {}
+    add_json(body, attempt.sent, place=Place((), places))
     folds = folded_at_first(body)
     by = len(page.lines)
+    if opened:
+        page.places = {place: line + by for place, line in places.items()}
     page.lines += _below([Line("")] * by, Document(body)).lines[by:]
     line = page.lines[head]
     line.until, line.closed = len(page.lines), f"▸ {title}"

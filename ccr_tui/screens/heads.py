@@ -19,7 +19,12 @@ TABS = (
     ("bodies", "Received/Sent"),
     ("route", "Route"),
     ("stream", "Stream"),
+    ("tokens", "Tokens"),
+    ("cache", "Cache"),
+    ("diff", "Diff"),
 )
+SHORT = {"conversation": "Talk", "bodies": "Bodies"}
+"""Titles where there is little room."""
 
 
 class Tabs(Inked):
@@ -37,20 +42,25 @@ class Tabs(Inked):
 
     def render_line(self, y: int) -> Strip:
         """The one line."""
-        pieces = [(" ", "")]
-        for number, (_, title) in enumerate(TABS, 1):
-            ink = "chip" if number == self.chosen else "muted"
-            pieces += [(f" {number} {title} ", ink), (" ", "")]
+        pieces = []
+        for number, words in enumerate(self._words(), 1):
+            pieces += [(" ", ""), (words, "chip" if number == self.chosen else "muted")]
         return self.strip(pieces, self.size.width)
+
+    def _words(self) -> list[str]:
+        """Numbers and titles, in the form that fits."""
+        wide = [f" {number} {title} " for number, (_, title) in enumerate(TABS, 1)]
+        if sum(map(len, wide)) + len(wide) <= self.size.width:
+            return wide
+        return [f" {number} {SHORT.get(name, title)}" for number, (name, title) in enumerate(TABS, 1)]
 
     def on_click(self, event: events.Click) -> None:
         """Open the tab."""
         start = 1
-        for number, (_, title) in enumerate(TABS, 1):
-            end = start + len(title) + 4
-            if start <= event.x < end:
+        for number, words in enumerate(self._words(), 1):
+            if start <= event.x < start + len(words):
                 self.post_message(self.Chosen(number))
-            start = end + 1
+            start += len(words) + 1
 
 
 class Headline(Inked):

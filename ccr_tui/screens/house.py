@@ -10,6 +10,7 @@ from ccr_tui.editing import Edit
 from ccr_tui.feed import Feed
 from ccr_tui.records import Badge, Mode
 from ccr_tui.store.queries import Reader
+from ccr_tui.tokens import Counter
 
 
 class Engine(Protocol):
@@ -38,6 +39,10 @@ class House(Protocol):
     @property
     def reader(self) -> Reader:
         """The store, for reading from any thread; there once the house has started."""
+
+    @property
+    def counter(self) -> Counter:
+        """What counts tokens, from any thread."""
 
     def on_commit(self, listener: Callable[[int], Any], /) -> None:
         """`listener` gets the number of the last trace, in the writer's thread, after each commit."""

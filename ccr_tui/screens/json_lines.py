@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from ccr_tui.records import Json
 from ccr_tui.screens import show
@@ -23,30 +24,60 @@ DEEPEST = 60
 def json_document(value: Json) -> Document:
     """A document of `value`; what is below the third level, tools and system begin folded, the last message open."""
     lines: list[Line] = []
-    add_json(lines, value)
-    return Document(lines, folded_at_first(lines))
+    places: Places = {}
+    add_json(lines, value, place=Place((), places))
+    return Document(lines, folded_at_first(lines), places=places)
 
 
-def add_json(lines: list[Line], value: Json, depth: int = 0, key: str = "", comma: str = "") -> None:
+Places = dict[tuple[str | int, ...], int]
+PLACED = 4
+"""Levels whose lines can be found by their place: messages, an index, content, an index."""
+
+
+class Place(NamedTuple):
+    """Where in the body a value stands, and where its line is noted."""
+
+    path: tuple[str | int, ...]
+    places: Places
+
+    def within(self, step: str | int) -> Place | None:
+        """The place of what is inside; None where that is too deep to be noted."""
+        return Place((*self.path, step), self.places) if len(self.path) < PLACED else None
+
+
+def add_json(
+    lines: list[Line], value: Json, depth: int = 0, key: str = "", comma: str = "", place: Place | None = None
+) -> None:
     """Append the lines of `value` to `lines`."""
+    if place is not None:
+        place.places[place.path] = len(lines)
     if isinstance(value, dict) and value and depth < DEEPEST:
-        _container(lines, value, depth, key, comma, "{}", ((_quoted(k) + ": ", v) for k, v in value.items()))
+        named = ((_quoted(k) + ": ", k, v) for k, v in value.items())
+        _container(lines, value, depth, key, comma, "{}", named, place)
     elif isinstance(value, list) and value and depth < DEEPEST:
-        _container(lines, value, depth, key, comma, "[]", (("", item) for item in value))
+        _container(lines, value, depth, key, comma, "[]", (("", n, item) for n, item in enumerate(value)), place)
     else:
         _scalar(lines, value, depth, key, comma)
 
 
 def _container(
-    lines: list[Line], value: Json, depth: int, key: str, comma: str, brackets: str, items: Iterable[tuple[str, Json]]
+    lines: list[Line],
+    value: Json,
+    depth: int,
+    key: str,
+    comma: str,
+    brackets: str,
+    items: Iterable[tuple[str, str | int, Json]],
+    place: Place | None,
 ) -> None:
     indent = "  " * depth
     head = indent + key
     line = Line(head + brackets[0], _key_span(indent, key), len(indent) + 2)
     lines.append(line)
     last = len(value) - 1
-    for number, (name, item) in enumerate(items):
-        add_json(lines, item, depth + 1, name, "," if number < last else "")
+    for number, (name, step, item) in enumerate(items):
+        inner = None if place is None else place.within(step)
+        add_json(lines, item, depth + 1, name, "," if number < last else "", inner)
     lines.append(Line(indent + brackets[1] + comma))
     line.until = len(lines)
     summary = f" {gist(value)} "

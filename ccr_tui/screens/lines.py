@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -20,6 +21,10 @@ Span = tuple[int, int, str]
 
 Row = tuple[int, int, int]
 """What one row of the screen shows: index of the line, start and end in its text."""
+
+
+Link = tuple[str, Any]
+"""What a line leads to: ("received" or "sent", place in that body), or ("trace", its id)."""
 
 
 @dataclass(slots=True)
@@ -37,6 +42,8 @@ class Line:
     closed_spans: tuple[Span, ...] = ()
     breaks: bool = False
     """JSON: a row ends after an escaped newline, so that long strings can be read."""
+    link: Link | None = None
+    """What enter opens on it."""
 
     def shown(self, folded: bool) -> tuple[str, tuple[Span, ...]]:
         """Text and spans, open or folded."""
@@ -54,6 +61,8 @@ class Document:
     """Lines that are folded when it opens."""
     at: int = 0
     """The line that the cursor starts on."""
+    places: dict[tuple[str | int, ...], int] = field(default_factory=dict)
+    """JSON: the line of each place in the body, down to the blocks of its messages."""
 
     def say(self, text: str, ink: str = "", hang: int = 0) -> int:
         """Append recorded or own text, made harmless, in one ink; gives the index of its first line."""

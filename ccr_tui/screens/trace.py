@@ -21,21 +21,39 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input
 
 from ccr_tui.errors import StoreError
+from ccr_tui.inspection import Inspection
 from ccr_tui.records import Trace
-from ccr_tui.screens import bodies, copies
+from ccr_tui.screens import bodies, copies, show
 from ccr_tui.screens.ask import Ask
 from ccr_tui.screens.bars import Footer
+from ccr_tui.screens.cached import cache_document
 from ccr_tui.screens.conversation import conversation_document
 from ccr_tui.screens.heads import TABS, Headline, Tabs
 from ccr_tui.screens.house import House
+from ccr_tui.screens.lines import Document
 from ccr_tui.screens.overview import overview_document
 from ccr_tui.screens.route import route_document
 from ccr_tui.screens.stream import stream_document
-from ccr_tui.screens.viewer import Viewer
+from ccr_tui.screens.viewer import Build, Viewer
+from ccr_tui.screens.weights import tokens_document
 from ccr_tui.store.queries import TraceRow
 
 Step = Callable[[int], TraceRow | None]
 """Moves to a neighbour in the list that the trace was opened from."""
+
+
+def told(build: Build) -> Build:
+    """The same, but what the store says that it can't read is a page too."""
+
+    def built(width: int) -> Document:
+        try:
+            return build(width)
+        except StoreError as error:
+            page = Document()
+            page.put(("✗ ", "bad"), show.harmless(str(error)), hang=2)
+            return page
+
+    return built
 
 
 class TraceScreen(Screen[None]):
@@ -70,6 +88,12 @@ class TraceScreen(Screen[None]):
         why: str
 
     @dataclass
+    class Other(Message):
+        """A thread has found another request that is to be opened."""
+
+        row: TraceRow
+
+    @dataclass
     class Copied(Message):
         """A thread has made the text for the clipboard."""
 
@@ -88,8 +112,11 @@ class TraceScreen(Screen[None]):
             "sent": Viewer(id="sent", empty="nothing was sent"),
             "route": Viewer(id="route"),
             "stream": Viewer(id="stream", still=True),
+            "tokens": Viewer(id="tokens", fluid=True),
+            "cache": Viewer(id="cache", fluid=True),
+            "diff": Viewer(id="diff"),
         }
-        self.titles = {"overview": "Overview", "conversation": "Conversation", "route": "Route", "stream": "Stream"}
+        self.titles = {name: title for name, title in TABS if name != "bodies"}
         self.search = Input(id="search", placeholder="search; ⏎ finds, n and N go on, esc ends it")
 
     def compose(self) -> ComposeResult:
@@ -102,8 +129,8 @@ class TraceScreen(Screen[None]):
             with Container(id="bodies"):
                 yield self.viewers["received"]
                 yield self.viewers["sent"]
-            yield self.viewers["route"]
-            yield self.viewers["stream"]
+            for name in ("route", "stream", "tokens", "cache", "diff"):
+                yield self.viewers[name]
         yield self.search
         yield self.footer
 
@@ -141,6 +168,9 @@ class TraceScreen(Screen[None]):
         show_["sent"].load(lambda _: bodies.sent_document(trace))
         show_["route"].load(lambda _: route_document(trace))
         show_["stream"].load(lambda _: stream_document(trace))
+        found = Inspection(trace, self.house.reader, self.house.counter, self.house.engine.config.providers)
+        show_["tokens"].load(told(lambda width: tokens_document(trace, found.xray, width)))
+        show_["cache"].load(told(lambda width: cache_document(found.verdict, width)))
         for viewer in show_.values():
             self._caption(viewer)
 
@@ -152,6 +182,28 @@ class TraceScreen(Screen[None]):
         captions = escape(self.titles.get(viewer.id or "", "")), escape(viewer.place)
         if captions != (viewer.border_title, viewer.border_subtitle):
             viewer.border_title, viewer.border_subtitle = captions
+
+    @on(Viewer.Followed)
+    def _follow(self, followed: Viewer.Followed) -> None:
+        """To what a line leads to: a place in a body, or another request."""
+        kind, where = followed.link
+        if kind == "trace":
+            self._open_other(where)
+        else:
+            self.action_tab(next(n for n, (name, _) in enumerate(TABS, 1) if name == "bodies"))
+            self.viewers[kind].focus()
+            self.viewers[kind].reveal(where)
+
+    @work(thread=True, exclusive=True, group="other")
+    def _open_other(self, id: str) -> None:
+        try:
+            self.post_message(self.Other(self.house.reader.row(id)))
+        except StoreError as error:
+            self.post_message(self.Missing(str(error)))
+
+    @on(Other)
+    def _push_other(self, other: Other) -> None:
+        self.app.push_screen(TraceScreen(self.house, other.row, lambda by: None))
 
     # -- tabs
 

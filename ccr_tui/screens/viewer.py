@@ -21,7 +21,7 @@ from textual.strip import Strip
 from textual.worker import get_current_worker
 
 from ccr_tui.screens import show
-from ccr_tui.screens.lines import Document, Row, Span, rows_of
+from ccr_tui.screens.lines import Document, Link, Row, Span, rows_of
 from ccr_tui.screens.scrolled import Scrolled
 
 Build = Callable[[int], Document]
@@ -37,6 +37,7 @@ class Viewer(Scrolled):
     """Shows one document."""
 
     BINDINGS = [
+        Binding("enter", "follow", "Open", key_display="⏎", tooltip="Open what the line leads to"),
         Binding("space,enter", "toggle_fold", "Fold", key_display="space", tooltip="Fold or unfold"),
         Binding("l,right", "fold(False)", "Unfold", show=False),
         Binding("h,left", "fold(True)", "Fold, or go to what encloses", show=False),
@@ -60,6 +61,12 @@ class Viewer(Scrolled):
 
         words: str
         hits: list[Hit]
+
+    @dataclass
+    class Followed(Message):
+        """Enter was pressed on a line that leads somewhere."""
+
+        link: Link
 
     @dataclass
     class Moved(Message):
@@ -94,6 +101,10 @@ class Viewer(Scrolled):
         self._ticket = 0
         self._place = (0, 0)
         self._pattern: re.Pattern[str] | None = None
+        self._leads = self._folds = False
+        """Whether any line leads somewhere, and whether any folds."""
+        self._wanted: tuple[str | int, ...] | None = None
+        """The place in the body that is to be shown once the document is there."""
 
     # -- what it shows
 
@@ -157,6 +168,10 @@ class Viewer(Scrolled):
         if laid.ticket != self._ticket:
             return
         fresh = laid.document is not self._built
+        if fresh:
+            self._leads = any(line.link for line in laid.document.lines)
+            self._folds = any(line.until for line in laid.document.lines)
+            self.screen.refresh_bindings()
         before = self.cursor - self.scroll_offset.y
         self._built = self.document = laid.document
         self.folded, self._rows = laid.folded, laid.rows
@@ -169,6 +184,8 @@ class Viewer(Scrolled):
         self.show_at(max(0, self.cursor - before))
         self.refresh()
         self.post_message(self.Moved(self))
+        if self._wanted is not None:
+            self.reveal(self._wanted)
 
     # -- drawing
 
@@ -256,6 +273,34 @@ class Viewer(Scrolled):
         self._place = (self._place[0] if not folded else 0, 0)
         self._lay_out(every if folded else frozenset())
 
+    # -- following
+
+    def action_follow(self) -> None:
+        """Open what the line leads to; one that leads nowhere folds."""
+        link = self.document.lines[self._place[0]].link if self._rows else None
+        if link is None:
+            self.action_toggle_fold()
+        else:
+            self.post_message(self.Followed(link))
+
+    def reveal(self, where: tuple[str | int, ...]) -> None:
+        """Show the line of a place in the body, its folds open; as soon as the document is there."""
+        self._wanted = where
+        if not self.ready or not self.document.places:
+            return
+        self._wanted, places = None, self.document.places
+        known = next(where[:end] for end in range(len(where), -1, -1) if where[:end] in places)
+        self._show_line(places[known], 0)
+
+    def _show_line(self, line: int, start: int) -> None:
+        """Go to a place in the text, and open the folds that hide it, and its own."""
+        self._place = line, start
+        hiding = frozenset(i for i in self.folded if i <= line < self.document.lines[i].until)
+        if hiding:
+            self._lay_out(self.folded - hiding)
+        else:
+            self.go(self._row_of(line, start), centre=True)
+
     # -- searching
 
     def search(self, words: str) -> None:
@@ -298,12 +343,7 @@ class Viewer(Scrolled):
             after = bisect_right(self.hits, (self._place[0], self._place[1] - (not by)))
             at = after - 1 if by < 0 else after
         self._at = at % len(self.hits)
-        line, start = self._place = self.hits[self._at]
-        hiding = frozenset(i for i in self.folded if i <= line < self.document.lines[i].until)
-        if hiding:
-            self._lay_out(self.folded - hiding)
-        else:
-            self.go(self._row_of(line, start), centre=True)
+        self._show_line(*self.hits[self._at])
 
     @property
     def place(self) -> str:
@@ -317,4 +357,6 @@ class Viewer(Scrolled):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing are not shown."""
-        return not self.still or "fold" not in action
+        if action == "follow":
+            return self._leads
+        return "fold" not in action or (self._folds and not self.still)

@@ -18,6 +18,7 @@ from ccr_tui.feed import Feed
 from ccr_tui.records import Badge, Flight, Mode, Trace
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
+from ccr_tui.tokens import Counter
 
 QWEN = Config(
     providers={"dashscope": Provider("dashscope", "openai", "https://dashscope.aliyuncs.com/compatible-mode/v1")},
@@ -45,6 +46,10 @@ DEMO = Config(
 )
 
 
+COUNTER = Counter()
+"""Loads itself when it is first asked."""
+
+
 @dataclass
 class Engine:
     """What the screens see of an engine."""
@@ -60,6 +65,7 @@ class House:
 
     def __init__(self, db: Path, config: Config = QWEN, refuses: str = "") -> None:
         self.feed = Feed()
+        self.counter = COUNTER
         self.engine = Engine(config, self.feed)
         self.rejected: list[str] = []
         self.refuses = refuses

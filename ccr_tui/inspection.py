@@ -1,0 +1,94 @@
+"""One recorded request, looked into: its tokens, its cache, and what came before it.
+
+Owns what is read from the store for that, each thing once and only when it is asked for. Must never be asked on the
+event loop: everything here reads the database or counts. The one surprise: which cache a request met is told by its
+provider's name, address and family as they are configured now, since a trace keeps only names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from ccr_tui import caching, verdict, xray
+from ccr_tui.caching import Rules
+from ccr_tui.config import Provider
+from ccr_tui.records import Trace
+from ccr_tui.store.conversing import Turn
+from ccr_tui.store.queries import Reader
+from ccr_tui.tally import Scale
+from ccr_tui.verdict import Call, Verdict
+from ccr_tui.xray import XRay
+
+FAMILIES = (
+    ("deepseek", r"deepseek"),
+    ("qwen", r"dashscope|aliyuncs|qwen"),
+    ("moonshot", r"moonshot|kimi"),
+    ("zhipu", r"bigmodel|zhipu|\bz\.ai\b|glm"),
+    ("gemini", r"googleapis|gemini"),
+    ("groq", r"groq"),
+    ("xai", r"\bx\.ai\b|\bxai\b|grok"),
+    ("minimax", r"minimax"),
+    ("llama_cpp", r"llama[._ -]?cpp|llama-server"),
+    ("vllm", r"vllm"),
+    ("ollama", r"ollama|:11434"),
+    ("lmstudio", r"lm[._ -]?studio|:1234\b"),
+    ("openai", r"openai"),
+    ("anthropic", r"anthropic"),
+)
+"""By provider's name and address, the first that matches."""
+
+
+class Inspection:
+    """What can be told of one trace beyond itself. For threads; every property may raise StoreError."""
+
+    def __init__(self, trace: Trace, reader: Reader, scale: Scale, providers: Mapping[str, Provider]) -> None:
+        self.trace, self.reader, self.scale, self.providers = trace, reader, scale, providers
+
+    @cached_property
+    def turn(self) -> Turn:
+        """The rows of what came before."""
+        return self.reader.turn(self.trace.uid)
+
+    @cached_property
+    def before(self) -> Trace | None:
+        """The request before it in its conversation."""
+        return None if self.turn.before is None else self.reader.trace(self.turn.before.id)
+
+    @cached_property
+    def warm(self) -> Trace | None:
+        """The last one before it that the same model of the same provider answered."""
+        row = self.turn.warm
+        if row is None or (self.turn.before is not None and self.turn.before.id == row.id):
+            return None if row is None else self.before
+        return self.reader.trace(row.id)
+
+    @cached_property
+    def xray(self) -> XRay:
+        """Where its tokens are."""
+        return xray.of_trace(self.trace, self.before, self.scale)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What came of the prompt cache."""
+        now, before, warm = (None if t is None else verdict.call_of(t) for t in (self.trace, self.before, self.warm))
+        rules = caching.NONE if now is None else rules_of(now, self.providers)
+        return verdict.judge(now, before, warm, self.scale, rules)
+
+
+def rules_of(call: Call, providers: Mapping[str, Provider]) -> Rules:
+    """The rules of the cache that a call met, as far as they are known."""
+    provider = providers.get(call.provider)
+    is_messages = isinstance(call.sent, dict) and "system" in call.sent
+    kind = provider.kind if provider is not None else "anthropic" if is_messages else "openai"
+    return caching.rules_for(_family(call.provider, provider), call.model, kind)
+
+
+def _family(name: str, provider: Provider | None) -> str:
+    if provider is not None and provider.family:
+        return provider.family
+    address = urlsplit(provider.base_url).netloc if provider is not None else ""
+    known = f"{name} {address}".lower()
+    return next((family for family, pattern in FAMILIES if re.search(pattern, known)), name)

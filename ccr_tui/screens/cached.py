@@ -1,0 +1,113 @@
+"""The Cache tab: what the provider could have read from its cache, what it did, and why no more.
+
+Owns the page. Pure; runs in a thread. The one surprise: the comparison is of what was *sent*, since that is what the
+provider's cache sees; what the client changed between two turns the translation may have mended, or the reverse.
+"""
+
+from __future__ import annotations
+
+from ccr_tui.prefix import Difference
+from ccr_tui.screens import show
+from ccr_tui.screens.lines import Document
+from ccr_tui.verdict import Verdict
+
+SERVED = {
+    "all": ("✓ read from the cache", "good"),
+    "part": ("◐ partly read from the cache", "warn"),
+    "nothing": ("✗ nothing read from the cache", "bad"),
+    "unknown": ("? not known", "muted"),
+}
+NAME = 16
+
+
+def cache_document(found: Verdict, width: int) -> Document:
+    """The page, for this width."""
+    page = Document()
+    words, ink = SERVED[found.served]
+    if found.cause == "first" and found.served == "nothing":
+        words, ink = "· nothing to be read yet", "muted"
+    page.put((words, ink), (f"  {found.cause.replace('_', ' ')}", "muted"))
+    page.put((show.harmless(found.sentence), "strong"), hang=0)
+    for sentence in found.further:
+        page.put(("· ", "muted"), (show.harmless(sentence), "muted"), hang=2)
+    if found.prompt is not None:
+        _numbers(page, found, width)
+    if found.prefix is not None and found.prefix.difference is not None:
+        _difference(page, found, found.prefix.difference, width)
+    _rules(page, found)
+    return page
+
+
+def _numbers(page: Document, found: Verdict, width: int) -> None:
+    page.put("")
+    page.put(
+        ("Tokens", "title"),
+        ("  counted" if found.is_counted else "  as reported; what is in common is scaled to it", "muted"),
+    )
+    whole = found.prompt or 0
+    _row(page, "prompt", whole, whole, "strong", "", width)
+    if found.against is not None:
+        then = (
+            ""
+            if found.idle_s is None
+            else f"with {found.against[:13]}, {show.duration(round(found.idle_s * 1000))} before"
+        )
+        line = _row(page, "in common", found.could, whole, "link", then, width)
+        page.lines[line].link = ("trace", found.against)
+    _row(page, "from the cache", found.cached, whole, "good", "not reported" if found.cached is None else "", width)
+    if found.missed is not None and found.missed:
+        cost = f"cost {show.money(found.lost)} more than from the cache"
+        _row(page, "read again", found.missed, whole, "bad", cost, width)
+    elif found.missed == 0:
+        page.put((f"{'read again':{NAME}}", "muted"), f"{0:>9}", ("        nothing that was sent before", "muted"))
+
+
+def _row(page: Document, name: str, tokens: int | None, whole: int, ink: str, note: str, width: int) -> int:
+    room = max(0, min(40, width - NAME - 18 - 34))
+    full, rest = show.bar(tokens / whole if tokens and whole else 0, room)
+    count = "?" if tokens is None else f"{tokens:,}"
+    share = "" if tokens is None else show.percent(tokens, whole)
+    return page.put(
+        (f"{name:{NAME}}", "muted"),
+        (f"{count:>9}", "strong"),
+        f"{share:>6}  ",
+        (full, ink),
+        (rest, "faint"),
+        (f"  {note}" if note else "", "muted"),
+        hang=NAME,
+    )
+
+
+def _difference(page: Document, found: Verdict, difference: Difference, width: int) -> None:
+    page.put("")
+    grew = found.cause in ("grew", "same", "expired", "lost", "too_short", "settings", "no_cache", "unreported")
+    page.put(
+        ("Where it goes on" if grew and difference.before is None else "First difference", "title"),
+        (f"  byte {difference.byte:,} of what was sent", "muted"),
+    )
+    block = difference.now or difference.before
+    if block is not None:
+        line = page.put(
+            (f"{'block':{NAME}}", "muted"),
+            (show.harmless(block.label), "strong"),
+            ("" if block.message is None else f" of message {block.message + 1}", ""),
+            (f", character {difference.character:,}" if difference.character else "", ""),
+            ("  ⏎ opens it", "muted"),
+            hang=NAME,
+        )
+        if difference.now is not None:
+            page.lines[line].link = ("sent", difference.now.where)
+    room = max(20, width - NAME - 2)
+    common = show.harmless(difference.common.replace("\n", "⏎"))[-room // 2 :]
+    for name, text, ink in (("the one before", difference.was, "bad"), ("this one", difference.became, "good")):
+        shown = show.harmless(text.replace("\n", "⏎"))[: room - len(common)] or "(its end)"
+        page.put((f"{name:{NAME}}", "muted"), (common, ""), (shown, ink), hang=NAME)
+
+
+def _rules(page: Document, found: Verdict) -> None:
+    rules = found.rules
+    if rules is None:
+        return
+    page.put("")
+    page.put(("This cache", "title"), (f"  {show.harmless(rules.family)}", "muted"))
+    page.put((show.harmless(rules.source), "muted"))

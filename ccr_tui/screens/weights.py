@@ -1,0 +1,170 @@
+"""The Tokens tab: where the tokens of a request are.
+
+Owns the page. Pure; runs in a thread. The one surprise: what is counted and what the provider reported are both told,
+because no provider publishes its own accounting; shares are of the reported number, where there is one.
+"""
+
+from __future__ import annotations
+
+from ccr_tui import anatomy
+from ccr_tui.anatomy import Kind
+from ccr_tui.records import Trace
+from ccr_tui.screens import show
+from ccr_tui.screens.lines import Document
+from ccr_tui.xray import Heavy, Part, XRay
+
+NAMES: dict[Kind, tuple[str, str]] = {
+    "tools": ("tool schemas", "tool"),
+    "system": ("system", "muted"),
+    "prompts": ("prompts", "strong"),
+    "reminders": ("reminders", "muted"),
+    "answers": ("answers", ""),
+    "thinking": ("thinking", "think"),
+    "calls": ("tool calls", "coder"),
+    "results": ("tool results", "router"),
+    "images": ("images", "good"),
+    "documents": ("documents", "good"),
+    "framing": ("roles, separators", "faint"),
+}
+"""What a kind is called, and its ink."""
+TOOLS = 12
+"""Tools that have a line of their own."""
+
+
+def tokens_document(trace: Trace, found: XRay, width: int) -> Document:
+    """The page, for this width."""
+    page = Document()
+    _summary(page, trace, found)
+    _parts(page, found, width)
+    _heaviest(page, found, width)
+    _tools(page, found, width)
+    return page
+
+
+def _summary(page: Document, trace: Trace, found: XRay) -> None:
+    answer = trace.answer
+    model = show.harmless(answer.model) if answer is not None else ""
+    page.put(("counted    ", "muted"), (show.tokens(found.counted), "strong"), ("  in what the client sent", "muted"))
+    if found.counted_sent is not None:
+        page.put(("           ", ""), (show.tokens(found.counted_sent), ""), (f"  in what {model} was sent", "muted"))
+    if found.reported is None:
+        words = "nothing; what follows is counted"
+        page.put(("reported   ", "muted"), (words, "warn" if answer is not None else "muted"))
+    else:
+        ratio = found.reported / found.counted if found.counted else 0
+        note = f"  by {model}; what follows is scaled to it (× {ratio:.2f})"
+        page.put(("reported   ", "muted"), (show.tokens(found.reported), "strong"), (note, "muted"), hang=11)
+    if found.guessed:
+        page.put(
+            ("guessed    ", "muted"), show.tokens(found.guessed), ("  of no known size: PDFs, some pictures", "muted")
+        )
+
+
+def _parts(page: Document, found: XRay, width: int) -> None:
+    page.put("")
+    page.put(("Parts", "title"), ("  in the order of a prompt cache", "muted"))
+    room = max(0, min(40, width - 66))
+    head = f"{'':20}{'blocks':>7}{'tokens':>9}{'share':>7}{'cost':>11}{'grown':>9}"
+    page.put((head, "muted"))
+    for part in found.parts:
+        name, ink = NAMES[part.kind]
+        first = next((h.block.where for h in found.heaviest if h.block.kind == part.kind), None)
+        share, rest = show.bar(part.tokens / found.tokens if found.tokens else 0, room)
+        line = page.put(
+            (f"{name:20}", ink),
+            f"{part.blocks or '':>7}{show.tokens(part.tokens):>9}{show.percent(part.tokens, found.tokens):>7}",
+            (f"{show.money(part.cost):>11}", "money"),
+            (f"{_grown(part.grown):>9}", "warn" if part.grown and part.grown * 10 > found.tokens else "muted"),
+            "  " if room else "",
+            (share, ink),
+            (rest, "faint"),
+        )
+        if first is not None:
+            page.lines[line].link = ("received", first)
+    page.put(
+        (f"{'prompt':20}", "strong"),
+        (f"{'':7}{show.tokens(found.tokens):>9}{'':7}", "strong"),
+        (f"{show.money(found.cost):>11}", "money"),
+        (f"{_grown(found.grown):>9}", "muted"),
+    )
+    words = "no request came before" if found.grown is None else "since the request before"
+    page.put(
+        (f"grown: {words} · cost: by where a part lies, the cached beginning at the cache's price", "faint"), hang=2
+    )
+
+
+def _grown(tokens: int | None) -> str:
+    if tokens is None:
+        return "–"
+    return f"{'+' if tokens > 0 else '−' if tokens < 0 else ''}{show.tokens(abs(tokens))}"
+
+
+def _heaviest(page: Document, found: XRay, width: int) -> None:
+    if not found.heaviest:
+        return
+    page.put("")
+    page.put(("Heaviest blocks", "title"), ("  ⏎ opens one where it was received", "muted"))
+    for number, heavy in enumerate(found.heaviest, 1):
+        page.lines[_heavy(page, number, heavy, found.tokens, width)].link = ("received", heavy.block.where)
+
+
+def _heavy(page: Document, number: int, heavy: Heavy, whole: int, width: int) -> int:
+    block = heavy.block
+    place = "" if block.message is None else f" · message {block.message + 1}"
+    name = show.fit(show.harmless(f"{block.label}{place}"), 34)
+    new = "new " if heavy.fresh else ""
+    pieces: list[str | tuple[str, str]] = [
+        (f"{number:>2} ", "muted"),
+        (name, NAMES[block.kind][1]),
+        f"{show.tokens(heavy.tokens):>7}{show.percent(heavy.tokens, whole):>5}",
+        (f"{show.money(heavy.cost):>11}", "money"),
+        (f"{new:>5}", "warn"),
+    ]
+    room = width - 67
+    if room >= 12:
+        text = anatomy.reading(block)[:400]
+        words = " ".join((text.partition("\n")[2] if block.kind == "tools" else text).split())
+        pieces.append((f" {show.fit(show.harmless(words), room).rstrip()}", "muted"))
+    return page.put(*pieces)
+
+
+def _tools(page: Document, found: XRay, width: int) -> None:
+    """One line a tool: what its schema, its calls and its results weigh."""
+    if not found.tools:
+        return
+    rows: dict[str, dict[Kind, Part]] = {}
+    for part in found.tools:
+        rows.setdefault(part.name, {})[part.kind] = part
+    ordered = sorted(rows.items(), key=lambda row: (-sum(part.tokens for part in row[1].values()), row[0]))
+    page.put("")
+    page.put(("By tool", "title"), ("  everything that it takes", "muted"))
+    page.put((f"{'':26}{'schema':>8}{'calls':>7}{'results':>9}{'all':>8}{'share':>7}{'grown':>9}", "muted"))
+    for name, parts in ordered[:TOOLS]:
+        _tool(page, name, parts, found.tokens, max(0, min(24, width - 77)))
+    if more := ordered[TOOLS:]:
+        rest = sum(part.tokens for _, parts in more for part in parts.values())
+        page.put(
+            (f"{f'and {len(more)} more':26}{'':24}{show.tokens(rest):>8}{show.percent(rest, found.tokens):>7}", "muted")
+        )
+
+
+def _tool(page: Document, name: str, parts: dict[Kind, Part], whole: int, room: int) -> None:
+    tokens = sum(part.tokens for part in parts.values())
+    grown = [part.grown for part in parts.values()]
+    calls = parts["calls"].blocks if "calls" in parts else 0
+    share, rest = show.bar(tokens / whole if whole else 0, room)
+    page.put(
+        show.fit(show.harmless(name), 26),
+        (f"{_size(parts.get('tools')):>8}", "tool"),
+        (f"{calls or '':>7}", "coder"),
+        (f"{_size(parts.get('results')):>9}", "router"),
+        f"{show.tokens(tokens):>8}{show.percent(tokens, whole):>7}",
+        (f"{_grown(None if None in grown else sum(g for g in grown if g)):>9}", "muted"),
+        "  " if room else "",
+        (share, "router"),
+        (rest, "faint"),
+    )
+
+
+def _size(part: Part | None) -> str:
+    return "" if part is None else show.tokens(part.tokens)
