@@ -72,6 +72,7 @@ def _toml(path: Path, layers: Layers) -> dict[str, object]:
 
 def _scalars(root: Section, layers: Layers, path: Path, cwd: Path) -> Config:
     server, timeouts, store = root.section("server"), root.section("timeouts"), root.section("store")
+    spend = root.section("spend")
     pick, default = layers.pick, Config()
     port = values.integer(0, 65535)
     mode = pick("mode", values.one_of("normal", "router"), root, "mode", "normal", ("ENABLE_ROUTER", _router_switch))
@@ -90,8 +91,9 @@ def _scalars(root: Section, layers: Layers, path: Path, cwd: Path) -> Config:
         keep_streams=store.get("keep_streams", values.switch, default.keep_streams),
         path=path,
         db=_db(store, layers, path, cwd),
+        baseline=spend.get("baseline", values.text, "") or None,
     )  # fmt: skip
-    for section in (server, timeouts, store):
+    for section in (server, timeouts, store, spend):
         section.close()
     return config
 

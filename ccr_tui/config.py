@@ -175,6 +175,8 @@ class Config:
     routing: Routing = Routing()
     guards: Guards = Guards()
     patience: Patience = Patience()
+    baseline: str | None = None
+    """The model that spending is compared with, by our name or a public one; None: the one that the client asks for."""
 
 
 def key(provider: Provider, env: Mapping[str, str]) -> str | None:

@@ -1,31 +1,36 @@
 """The commands about money and sessions.
 
 Owns how sums are printed. Must never show an unknown price as 0. The one surprise: a sum over requests of which some
-have no price is marked with a plus, because the true bill is at least that.
+have no price is marked with a plus, because the true bill is at least that; one that rests on estimated tokens has a
+tilde.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, settings, since, table, tokens
-from ccr_tui.config import Model
+from ccr_tui import assembly
+from ccr_tui.commands.common import as_json, local, narrate, print_json, reader, settings, since, table
+from ccr_tui.commands.money import column, counted, money
 from ccr_tui.errors import CcrError
-from ccr_tui.records import Price
 
-By = Literal["hour", "day", "model", "agent", "session", "project", "provider"]
-BY: tuple[By, ...] = ("hour", "day", "model", "agent", "session", "project", "provider")
+if TYPE_CHECKING:
+    from ccr_tui.baseline import Baseline
+    from ccr_tui.config import Config
+    from ccr_tui.spending import Spending
+    from ccr_tui.store.amounts import SpendRow, Sums
+    from ccr_tui.store.sums import By
 
-
-def money(cost: int | None, unpriced: int) -> str:
-    """Money as people read it; a + says that some of it is not known."""
-    from ccr_tui.prices import show
-
-    return show(cost) + ("+" if unpriced and cost is not None else "")
+Compared: TypeAlias = "tuple[Baseline | None, list[Baseline]]"
+"""The model that spending is compared with, and others."""
+BY = ("hour", "day", "week", "model", "agent", "session", "project", "provider")
 
 
 def share(part: float | None) -> str:
@@ -46,6 +51,7 @@ def sessions(flags: Mapping[str, str], since: float | None, limit: int | None, a
             print_json(row.as_json())
         return
     heads = ("session", "project", "began", "last", "requests", "failed", "in", "cached", "out", "cost")
+    costs = column((row.spent, row.is_about, bool(row.unpriced)) for row in rows)
     cells = [
         (
             row.id[:8],
@@ -54,12 +60,12 @@ def sessions(flags: Mapping[str, str], since: float | None, limit: int | None, a
             local(row.ended_at),
             row.requests,
             row.failed or "",
-            tokens(row.prompt_tokens),
+            counted(row.prompt_tokens, row.has_guesses),
             share(row.cached_share),
-            tokens(row.output_tokens),
-            money(row.spent, row.unpriced),
+            counted(row.output_tokens, row.has_guesses),
+            cost,
         )
-        for row in rows
+        for row, cost in zip(rows, costs, strict=True)
     ]
     table(heads, cells, right="requests,failed,in,cached,out,cost")
 
@@ -67,73 +73,174 @@ def sessions(flags: Mapping[str, str], since: float | None, limit: int | None, a
 @click.command()
 @click.option("--by", type=click.Choice(BY), default="day", help="What a line stands for (day).")
 @since
-@click.option("--baseline", metavar="MODEL", help="Also what the same answers would cost with this model.")
+@click.option("--baseline", metavar="MODEL", help="Also what one model for all would have cost (spend.baseline).")
+@click.option("--what-if", multiple=True, metavar="MODEL", help="The same for further models.")
+@click.option("--summary", is_flag=True, help="Everything in one: where prices come from, budgets, the day's forecast.")
 @settings
 @as_json
-def spend(flags: Mapping[str, str], by: By, since: float | None, baseline: str | None, as_json: bool) -> None:
-    """Show where the money went."""
-    price = _baseline(flags, baseline) if baseline else None
-    rows = reader(flags).spend(by, since=since, baseline=price)
+def spend(
+    flags: Mapping[str, str],
+    by: By,
+    since: float | None,
+    baseline: str | None,
+    what_if: tuple[str, ...],
+    summary: bool,
+    as_json: bool,
+) -> None:
+    """Show where the money went.
+
+    "cache saved" is what cached tokens would have cost as new ones, less what they cost. "cache lost" is what it cost
+    that another model answered than the one before, which had the conversation in its cache. "at MODEL" is what that
+    one model would have cost for all: the answers' tokens as recorded, what a switch lost counted as cached.
+    """
+    compared = _compared(flags, baseline, what_if)
+    if summary:
+        _summary(flags, since, compared, as_json)
+        return
+    rows = reader(flags).spend(by, since=since)
     if as_json:
         for row in rows:
-            print_json(row.as_json())
+            print_json(_json(row, compared))
         return
-    heads = [
-        by,
-        "requests",
-        "failed",
-        "in",
-        "cached",
-        "out",
-        "cost",
-        "router",
-        *([f"at {baseline}"] if baseline else []),
+    _table(by, rows, _all(compared))
+
+
+def _json(row: SpendRow, compared: Compared) -> Any:
+    from ccr_tui.prices import usd
+
+    baseline, others = compared
+    told = (row if baseline is None else replace(row, baseline=row.at(baseline.price))).as_json()
+    return told | ({"what_if_usd": {each.name: usd(row.at(each.price)) for each in others}} if others else {})
+
+
+def _all(compared: Compared) -> list[Baseline]:
+    baseline, others = compared
+    return [*([baseline] if baseline else []), *others]
+
+
+def _table(by: str, rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> None:
+    heads = [by, "requests", "failed", "in", "cached", "out", "cost"]
+    columns = [
+        [row.key if row.key is not None else "(none)" for row in rows],
+        [row.requests for row in rows],
+        [row.failed or "" for row in rows],
+        [counted(row.prompt_tokens, row.has_guesses) for row in rows],
+        [share(row.cached_share) for row in rows],
+        [counted(row.output_tokens, row.has_guesses) for row in rows],
+        column((row.spent, row.is_about, bool(row.unpriced)) for row in rows),
     ]
-    cells = [
-        [
-            row.key if row.key is not None else "(none)",
-            row.requests,
-            row.failed or "",
-            tokens(row.prompt_tokens),
-            share(row.cached_share),
-            tokens(row.output_tokens),
-            money(row.spent, row.unpriced),
-            money(row.router_cost, 0) if row.router_cost else "",
-            *([money(row.baseline, 0)] if baseline else []),
-        ]
-        for row in rows
-    ]
-    table(heads, cells, right=",".join(heads[1:]))
+    for head, cells in _more(rows, compared):
+        heads.append(head)
+        columns.append(cells)
+    table(heads, zip(*columns, strict=True), right=",".join(heads[1:]))
     if any(row.unpriced for row in rows):
         narrate("? or +: a price is unknown; set models.NAME.price in config.toml for the requests to come")
 
 
-def _baseline(flags: Mapping[str, str], name: str) -> Price:
-    """The price of a model of ours, or of anybody's that the price tables know. Raises CcrError."""
-    from ccr_tui.commands.models import quote
+def _more(rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> Iterator[tuple[str, list[Any]]]:
+    """The columns that are there only where there is something in them."""
+    for head, name, unknown in (
+        ("router", "router_cost", False),
+        ("hops", "hop_cost", False),
+        ("cache saved", "cache_saved", True),
+        ("cache lost", "cache_lost", True),
+    ):
+        if any(getattr(row, name) for row in rows):
+            yield (
+                head,
+                column(
+                    (getattr(row, name), False, unknown and bool(row.cache_unknown)) if getattr(row, name) else None
+                    for row in rows
+                ),
+            )
+    for each in compared:
+        yield f"at {each.name}", column((row.at(each.price), row.has_guesses, False) for row in rows)
 
-    config = load(flags)
-    model = config.models.get(name)
-    price = quote(config, model) if model else _public(name)
-    if price is None:
-        raise CcrError(
-            f"--baseline {name}: nobody here knows its price. Give it one as models.{name}.price in config.toml."
+
+# -- everything in one
+
+
+def _summary(flags: Mapping[str, str], since: float | None, compared: Compared, as_json: bool) -> None:
+    from ccr_tui import spending
+    from ccr_tui.prices import usd
+
+    config, _ = assembly.read(flags, os.environ, Path.cwd())
+    now = time.time()
+    found = spending.read(reader(flags), config.guards, "day", since, now)
+    if not as_json:
+        for name, words in _words(found, _all(compared)):
+            click.echo(f"{name:>12}  {words}")
+        return
+    others = [
+        {"model": each.name, "cost_usd": usd(found.total.at(each.price)), "price": _price(each)}
+        for each in _all(compared)
+    ]
+    print_json(spending.summary_json(found, now) | {"one_model_for_all": others})
+
+
+def _price(compared: Baseline) -> dict[str, Any]:
+    from ccr_tui.prices import usd
+
+    price = compared.price
+    rates = {f"{name}_usd": usd(getattr(price, name)) for name in ("input", "output", "cache_read")}
+    return rates | {"basis": price.basis, "source": price.source, "since": price.since or None}
+
+
+def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str, str]]:
+    total = found.total
+    yield "spent", f"{money(total.spent, total.is_about, bool(total.unpriced))} for {total.requests} requests"
+    for part in found.billed:
+        yield (
+            "",
+            f"{money(None if part.basis == 'unknown' else part.cost)} {origin(part.basis, part.source, part.since)}",
         )
-    return price
+    yield "router", f"{money(total.router_cost)}, and {money(total.hop_cost)} for agents before the one that answered"
+    unknown = f" ({total.cache_unknown} calls not known)" if total.cache_unknown else ""
+    yield "cache saved", money(total.cache_saved) + unknown
+    yield "cache lost", f"{money(total.cache_lost)} to switches of the model"
+    for each in compared:
+        yield f"at {each.name}", f"{money(total.at(each.price), total.has_guesses)}{against(total, each)}"
+    if found.forecast is not None:
+        yield "today", f"{money(found.forecast.cost)} by midnight: {found.forecast.words}"
+    for budget in found.budgets:
+        whose = f" of session {budget.session[:8]}" if budget.session else ""
+        yield f"per {budget.what}", f"{money(budget.spent)}{whose} of {money(budget.limit)}"
 
 
-def _public(name: str) -> Price | None:
-    from ccr_tui.config import Provider
-    from ccr_tui.prices import Book
+def against(total: Sums, baseline: Baseline) -> str:
+    """What was spent, compared with one model for all; a share only where all of it is known."""
+    at, price = total.at(baseline.price), baseline.price
+    known = f" ({price.source}{f', {price.since}' if price.since else ''})"
+    if not at or total.unpriced:
+        return known
+    return f", {(total.cost - at) / at:+.0%} was spent{known}"
 
-    maker, slash, id = name.partition("/")
-    hosts = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
-    wanted = [(maker, id)] if slash else [(each, name) for each in hosts]
-    for who, model in wanted:
-        provider = Provider(
-            who, "anthropic" if who == "anthropic" else "openai", hosts.get(who, f"https://{who}.invalid")
-        )
-        found = Book({}).quote(Model(name, who, model), provider, time.time())
-        if found is not None:
-            return found
-    return None
+
+def origin(basis: str, source: str, since: str) -> str:
+    """Where a part of the money is known from."""
+    if basis == "unknown":
+        return "of a price that nobody knows"
+    words = {"reported": "as providers reported it", "list": "at list price", "user": "at your own price"}[basis]
+    return ", ".join(filter(None, (words, source, since)))
+
+
+def _compared(flags: Mapping[str, str], baseline: str | None, more: Sequence[str]) -> Compared:
+    """The baseline that was asked for, else the configured one; and further models. Raises CcrError."""
+    config, _ = assembly.read(flags, os.environ, Path.cwd())
+    first = baseline or config.baseline
+    return (_priced(config, [first])[0] if first else None), _priced(config, more)
+
+
+def _priced(config: Config, names: Sequence[str]) -> list[Baseline]:
+    """Raises CcrError where nobody knows a price."""
+    from ccr_tui.baseline import Baseline, find
+
+    found = []
+    for name in names:
+        price = find(config, name, time.time())
+        if price is None:
+            raise CcrError(
+                f"--baseline {name}: nobody here knows its price. Give it one as models.{name}.price in config.toml."
+            )
+        found.append(Baseline(name, price))
+    return found

@@ -86,6 +86,9 @@ TEMPLATE = """\
 # budget_per_day = 5.00         # US dollars; whoever would go on is refused
 # budget_per_session = 1.00
 
+[spend]
+# baseline = "claude-opus-5-5"  # what spending is compared with: a model of yours, or one whose list price is known
+
 [patience]
 # retries = 2                   # further tries of a busy or broken model, after 0.5 and 1 s; then its fallbacks
 # retry_after_s = 2             # the longest Retry-After that is waited for
@@ -215,6 +218,7 @@ def redacted(config: Config) -> Json:
         "routing": _routing(config.routing),
         "guards": _guards(config.guards),
         "patience": _patience(config.patience),
+        "spend": {"baseline": config.baseline},
         "origins": dict(config.origins),
     }
 

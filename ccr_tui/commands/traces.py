@@ -27,6 +27,7 @@ from ccr_tui.commands.common import (
     table,
     tokens,
 )
+from ccr_tui.commands.money import column, counted
 from ccr_tui.commands.taking_in import import_
 from ccr_tui.errors import CcrError
 
@@ -98,8 +99,8 @@ def pages(store: Reader, filter: Filter, limit: int | None) -> Iterator[TraceRow
 
 def show_rows(rows: Iterable[TraceRow]) -> None:
     """The human's table."""
-    from ccr_tui.prices import show
-
+    rows = list(rows)
+    costs = column((row.cost, row.is_about, False) for row in rows)
     cells = [
         (
             row.id[:12],
@@ -108,14 +109,14 @@ def show_rows(rows: Iterable[TraceRow]) -> None:
             row.asked_model,
             row.model or "",
             row.agent or "",
-            tokens(row.input_tokens + row.cache_read_tokens + row.cache_write_tokens),
+            counted(row.input_tokens + row.cache_read_tokens + row.cache_write_tokens, row.has_guesses),
             tokens(row.cache_read_tokens) if row.cache_read_tokens else "",
-            tokens(row.output_tokens),
-            show(row.cost),
+            counted(row.output_tokens, row.has_guesses),
+            cost,
             seconds(row.duration_ms),
             row.outcome if row.outcome != "error" else f"{row.status} {row.error or ''}",
         )
-        for row in rows
+        for row, cost in zip(rows, costs, strict=True)
     ]
     table(HEADS, cells, right="in,cached,out,cost,took")
 

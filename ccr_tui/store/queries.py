@@ -43,7 +43,11 @@ STEPS = """
 SELECT a.sent_id, s.data FROM attempt a LEFT JOIN stream s ON s.attempt = a.id WHERE a.trace = ? ORDER BY a.id
 """
 
-HOPS = "SELECT trace, purpose FROM attempt WHERE trace IN ({marks}) AND purpose IN ('think', 'code') ORDER BY id"
+ASKED = """
+SELECT asked_model FROM trace WHERE n > (SELECT max(n) FROM trace) - 1000 AND kind = 'main'
+    AND asked_model LIKE 'claude-%' AND asked_model NOT LIKE 'claude-ccr-%' ORDER BY n DESC LIMIT 1
+"""
+HOPS = "SELECT trace, purpose FROM attempt WHERE trace IN ({marks}) ORDER BY id"
 
 
 class Reader(Browsing, Conversing):
@@ -94,7 +98,7 @@ class Reader(Browsing, Conversing):
                 yield trace
 
     def hops(self, numbers: Sequence[int]) -> dict[int, str]:
-        """Of these requests, who worked before the agent that answered, as `TraceRow.hops` has it; others are left out.
+        """Of these requests, what each call was for, as `TraceRow.hops` has it; those without a call are left out.
 
         Lists do not ask for it by themselves: it reads the attempts.
         """
@@ -150,6 +154,18 @@ class Reader(Browsing, Conversing):
         """What was spent between each two of the times, by key; known costs only. By hour, day or week: by one key."""
         with self._reading() as db:
             return sums.course(db, by, edges)
+
+    def began(self) -> float | None:
+        """When the first request came, to a quarter of an hour; None without any."""
+        with self._reading() as db:
+            return sums.began(db)
+
+    def asked(self) -> str | None:
+        """The model that the client asked for of late, as the main requests name it; None if it named none of
+        Claude's."""
+        with self._reading() as db:
+            found = db.execute(ASKED).fetchone()
+            return str(found[0]) if found else None
 
     def today(self, baseline: Price | None = None, now: float | None = None) -> Today:
         """Everything since local midnight."""

@@ -62,7 +62,7 @@ class TraceRow:
     cache_lost: int | None = None
     """What it cost that another model answered than the request before, or an agent was sent everything anew."""
     hops: str = ""
-    """Router mode: who worked before the agent that answered, in order, such as "think,code"."""
+    """Where lists ask for it: what each call was for, in order, such as "route,think,route,answer,answer"."""
     snippet: str | None = None
     """What a search found, in its surroundings."""
     marked: int = 0

@@ -1,0 +1,87 @@
+"""What everything would cost with one model: whose price that is, and which models one compares with.
+
+Owns how a baseline is named and priced. Must never run on the event loop: the large table of prices takes 0.3 s to
+load. The one surprise: a baseline need not be configured; any name that the price tables know will do, as
+"claude-opus-4-5" or "deepseek/deepseek-flash".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ccr_tui.config import Config, Model, Provider
+from ccr_tui.presets import PRESETS
+from ccr_tui.prices import Book
+from ccr_tui.records import Price
+
+FALLBACK = "claude-sonnet-4-5"
+"""The baseline where none was chosen, and the client has asked for no model whose price is known."""
+OFTEN = (
+    *("claude-opus-5-5", "claude-opus-4-5", "claude-sonnet-5", "claude-sonnet-4-5", "claude-haiku-4-5"),
+    *("openai/gpt-5", "deepseek/deepseek-flash", "deepseek/deepseek-v4-pro"),
+    *("dashscope-intl/qwen3.8-max", "dashscope-intl/qwen3.8-flash"),
+)
+"""What people compare with, besides the models that they have."""
+ANYBODYS = ("anthropic", "openai")
+"""Whose price is looked for where a name tells no provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """One model for all, and its price now."""
+
+    name: str
+    price: Price
+    is_chosen: bool = True
+    """False where nobody chose: it is what the client asked for."""
+
+
+def find(config: Config, name: str, at: float) -> Price | None:
+    """The price at `at` of a model of ours, or of anybody's that the price tables know; None is unknown. Blocks."""
+    book = Book({each.name: each.price for each in config.models.values() if each.price})
+    model = config.models.get(name)
+    if model is not None and model.provider in config.providers:
+        return book.quote(model, config.providers[model.provider], at)
+    maker, slash, id = name.partition("/")
+    for who in (maker,) if slash else ANYBODYS:
+        provider = config.providers.get(who) or _preset(who)
+        found = book.quote(Model(name, who, id if slash else name), provider, at)
+        if found is not None:
+            return found
+    return None
+
+
+def chosen(config: Config, asked: str | None, at: float) -> Baseline | None:
+    """The baseline of the configuration, else the model that the client asks for, else `FALLBACK`. Blocks.
+
+    None where the chosen one has no known price: then no other is put in its place.
+    """
+    if config.baseline is not None:
+        price = find(config, config.baseline, at)
+        return None if price is None else Baseline(config.baseline, price)
+    for name in (bare(asked), FALLBACK):
+        price = find(config, name, at) if name else None
+        if price is not None:
+            return Baseline(name, price, is_chosen=False)
+    return None
+
+
+def candidates(config: Config, more: Iterable[str], at: float) -> list[Baseline]:
+    """Models to compare with whose price is known: ours, those named, and those that people often compare with.
+    Blocks."""
+    names = dict.fromkeys([*config.models, *map(bare, more), *OFTEN])
+    found = ((name, find(config, name, at)) for name in names if name)
+    return [Baseline(name, price) for name, price in found if price is not None]
+
+
+def bare(asked: str | None) -> str:
+    """A model's name without Claude Code's mark for the long window."""
+    return (asked or "").removesuffix("[1m]")
+
+
+def _preset(name: str) -> Provider:
+    known = next((preset for preset in PRESETS if preset.name == name), None)
+    if known is None:
+        return Provider(name, "openai", f"https://{name}.invalid")
+    return Provider(name, known.kind, known.base_url, family=known.family)

@@ -1,0 +1,128 @@
+"""`ccr-tui spend` and `sessions`: marks, decimals in line, other models, and everything in one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import generated
+import pytest
+from click.testing import CliRunner
+
+from ccr_tui.cli import root
+from ccr_tui.commands.money import column, in_line, money
+from ccr_tui.records import Price, Usage
+from ccr_tui.store import archive
+
+LIST = Price(1_000_000_000, 2_000_000_000, 100_000_000, since="2026-11-01", source="ccr-tui table")
+CONFIG = """
+[providers.deepseek]
+api_key = "none"
+
+[models.mine]
+provider = "deepseek"
+id = "mine"
+price = { input = 10, output = 50, cache_read = 1 }
+
+[spend]
+baseline = "mine"
+
+[guards]
+budget_per_day = 5.0
+"""
+MONEY = [
+    ((None, False, False), "?"),
+    ((None, True, True), "?"),
+    ((1_200_000_000, True, True), "~$1.20+"),
+    ((4_000_000, False, False), "$0.004"),
+    ((0, False, False), "$0.00"),
+]
+
+
+@pytest.mark.parametrize(("amount", "text"), MONEY, ids=[case[1] for case in MONEY])
+def test_marks(amount: Any, text: str) -> None:
+    assert money(*amount) == text
+
+
+def test_points_are_in_line() -> None:
+    texts = in_line(["$1.20", "", "?", "~$0.0043", "$123", "<$0.00001"])
+    width = max(map(len, texts))
+    placed = [text.rjust(width) for text in texts if text]
+    assert {text.index(".") for text in placed if "." in text} == {4}
+    assert [len(text.rstrip()) for text in placed if "." not in text] == [4, 4], "the point would follow"
+    assert texts[1] == "" and column([]) == []
+
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Runs a command against a small database."""
+    known = generated.attempt(usage=Usage(1_000, 100, 9_000), price=LIST, cost=2_100_000, cost_basis="list")
+    guessed = generated.attempt(
+        model="slow", usage=Usage(1_000, 100, basis="estimated"), price=LIST, cost=1_200_000, cost_basis="list"
+    )
+    odd = generated.attempt(model="odd", usage=Usage(10, 1), price=None, cost=None, cost_basis="unknown")
+    days = [(known, "a"), (known, "b"), (guessed, "c"), (odd, "d")]
+    archive.take_in(
+        tmp_path / "ccr.db",
+        [
+            generated.trace(uid, attempts=(attempt,), session=uid, started_at=generated.STARTED + n * 86400)
+            for n, (attempt, uid) in enumerate(days)
+        ],
+    )
+    (tmp_path / "config.toml").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> Any:
+        done = CliRunner().invoke(root, [*args, "--config", "config.toml", "--db", "ccr.db"], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done
+
+    return run
+
+
+def test_the_columns_of_spending(call: Call) -> None:
+    lines = call("spend", "--by", "model").stdout.splitlines()
+    assert lines[0].split("  ")[-1].strip() == "at mine"
+    cells = {line.split()[0]: line for line in lines[1:]}
+    assert "~$0.0012" in cells["slow"] and "~1.0k" in cells["slow"]
+    assert "?" in cells["odd"] and "$0.00" not in cells["odd"].replace("$0.00015", "")
+    assert cells["qwen-max"].index("$0.0042") + 2 == cells["slow"].index("$0.0012") + 2, "points are in line"
+    assert "cache saved" in lines[0] and "$0.016" in cells["qwen-max"]
+
+
+def test_sessions_and_requests_mark_what_is_estimated(call: Call) -> None:
+    for command in (("sessions",), ("traces", "ls")):
+        lines = call(*command).stdout.splitlines()
+        marked = [line for line in lines if "~$" in line]
+        assert len(marked) == 1 and "~1.0k" in marked[0]
+
+
+def test_other_models_in_json(call: Call) -> None:
+    rows = [
+        json.loads(line) for line in call("spend", "--by", "week", "--what-if", "mine", "--json").stdout.splitlines()
+    ]
+    assert [row["baseline_usd"] for row in rows] == [row["what_if_usd"]["mine"] for row in rows]
+    assert sum(row["requests"] for row in rows) == 4 and rows[0]["week"].startswith("2026-W")
+
+
+def test_everything_in_one(call: Call) -> None:
+    told = json.loads(call("spend", "--summary", "--json").stdout)
+    assert (told["cost_usd"], told["unpriced"], told["estimated_cost_usd"]) == ("0.0054", 1, "0.0012")
+    assert told["billed"][0] == {
+        "basis": "list",
+        "source": "ccr-tui table",
+        "since": "2026-11-01",
+        "cost_usd": "0.0054",
+        "tokens": 21_300,
+        "unpriced": 0,
+    }
+    assert told["billed"][1]["cost_usd"] is None
+    assert told["budgets"] == [{"of": "day", "session": None, "limit_usd": "5", "spent_usd": "0"}]
+    (mine,) = told["one_model_for_all"]
+    assert mine["model"] == "mine" and mine["price"]["source"] == "config.toml"
+    assert "of a price that nobody knows" in call("spend", "--summary").stdout
