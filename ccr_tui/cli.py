@@ -25,6 +25,7 @@ COMMANDS = {
     "env": "setup:env",
     "mode": "models:mode",
     "models": "models:models",
+    "replay": "replay:replay",
     "route": "route:route",
     "serve": "run:serve",
     "sessions": "ledger:sessions",

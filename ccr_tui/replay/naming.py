@@ -14,6 +14,7 @@ from ccr_tui.config import Config, Model, Provider
 from ccr_tui.errors import CcrError
 from ccr_tui.presets import BY_NAME, PRESETS, Preset
 from ccr_tui.prices import Book
+from ccr_tui.records import Price
 from ccr_tui.values import did_you_mean
 
 MAKERS = ("anthropic", "openai", "gemini", "moonshot", "zhipu", "xai", "mistral", "groq")
@@ -47,13 +48,16 @@ def configured(config: Config, name: str) -> tuple[Provider, Model] | None:
     return None
 
 
-def recorded(config: Config, provider: str, id: str) -> tuple[Config, str]:
-    """The configuration with a model that a recording names, whether or not anybody sells it today."""
+def recorded(config: Config, provider: str, id: str, price: Price | None) -> tuple[Config, str]:
+    """The configuration with a model that a recording names; its recorded price holds where nobody sells it today."""
     if found := configured(config, f"{provider}/{id}"):
         return _with(config, *found)
     preset = BY_NAME.get(provider)
-    made = _provider(preset) if preset else Provider(provider, "openai", f"https://{provider or 'unknown'}.invalid/v1")
-    return _with(config, made, Model(f"{provider}/{id}", provider, id))
+    if preset:
+        return _with(config, _provider(preset), Model(f"{provider}/{id}", provider, id))
+    made = Provider(provider, "openai", f"https://{provider or 'unknown'}.invalid/v1")
+    then = price and replace(price, source=f"as recorded: {price.source}")
+    return _with(config, made, Model(f"{provider}/{id}", provider, id, price=then))
 
 
 def _with(config: Config, provider: Provider, model: Model) -> tuple[Config, str]:

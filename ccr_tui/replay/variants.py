@@ -43,6 +43,7 @@ class Grammar:
         self._config, self._book = config, book
         self._at = recording.started_at
         self._recorded = recorded_agents(recording, paths)
+        self._prices = {_who(call): call.price for calls in paths.calls.values() for call in calls if call.price}
 
     def read(self, written: Sequence[str], *, ask_router: bool = False) -> tuple[Variant, ...]:
         """All variants. Raises CcrError, which says which one is wrong, and what is known."""
@@ -92,7 +93,7 @@ class Grammar:
         """Today's configuration, with the agents that the recording shows as they were then."""
         config = self._config
         for agent, (provider, id) in self._recorded.items():
-            config, model = naming.recorded(config, provider, id)
+            config, model = naming.recorded(config, provider, id, self._prices.get((provider, id)))
             config = replace(config, agents={**config.agents, agent: (model,)})
         return config
 

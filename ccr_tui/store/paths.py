@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ccr_tui import chunks
 from ccr_tui.errors import StoreError
-from ccr_tui.records import Json, Usage
+from ccr_tui.records import Json, Price, Usage
 from ccr_tui.store.codec import BROKEN, spread, unpack
 from ccr_tui.wire import dumps, loads
 
@@ -29,8 +29,10 @@ SELECT node.id, node.parent, node.chunk FROM used JOIN node ON node.id = used.id
 """
 ASIDE = """
 SELECT a.trace, a.purpose, m.provider, m.model, a.input_tokens, a.output_tokens, a.cache_read_tokens,
-    a.cache_write_tokens, a.reasoning_tokens, a.usage_basis, a.cost, a.answer
-FROM attempt a JOIN model m ON m.id = a.model_id WHERE a.trace IN (SELECT value FROM json_each(?)) ORDER BY a.id
+    a.cache_write_tokens, a.reasoning_tokens, a.usage_basis, a.cost, a.answer, p.input, p.output, p.cache_read,
+    p.cache_write, p.since, p.source, p.basis
+FROM attempt a JOIN model m ON m.id = a.model_id LEFT JOIN price p ON p.id = a.price_id
+WHERE a.trace IN (SELECT value FROM json_each(?)) ORDER BY a.id
 """
 DATA = "SELECT id, data FROM chunk WHERE id IN (SELECT value FROM json_each(?))"
 AT_ONCE = 500
@@ -64,6 +66,8 @@ class Call:
     cost: int | None
     answers: bool
     """Whether its reply is the request's."""
+    price: Price | None = None
+    """What it was billed at."""
 
 
 @dataclass(slots=True)
@@ -151,11 +155,11 @@ def _first(nodes: Mapping[int, tuple[int, int]], node: int | None) -> int | None
 
 def _calls(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, tuple[Call, ...]]:
     found: dict[int, list[Call]] = {}
-    for n, purpose, provider, model, fresh, output, read, write, reasoning, basis, cost, answer in connection.execute(
-        ASIDE, (_json(numbers),)
-    ):
+    for row in connection.execute(ASIDE, (_json(numbers),)):
+        n, purpose, provider, model, fresh, output, read, write, reasoning, basis, cost, answer = row[:12]
         usage = Usage(fresh, output, read, write, reasoning, basis) if basis else None
-        found.setdefault(n, []).append(Call(purpose, provider, model, usage, cost, bool(answer)))
+        price = None if row[12] is None else Price(*row[12:])
+        found.setdefault(n, []).append(Call(purpose, provider, model, usage, cost, bool(answer), price))
     return {n: tuple(calls) for n, calls in found.items()}
 
 

@@ -27,6 +27,7 @@ from ccr_tui.store.filters import BEYOND, Filter
 from ccr_tui.store.listing import ROW, Key, List, Order
 from ccr_tui.store.phrases import Phrase
 from ccr_tui.store.rows import SessionRow, TraceRow, trace_json
+from ccr_tui.store.runs import KeptStep, RunRow
 from ccr_tui.store.sums import By
 
 __all__ = [
@@ -184,17 +185,17 @@ class Reader(Browsing, Conversing):
         with self._reading() as db:
             return badges.load(db)
 
-    def runs(self, limit: int = 200) -> list[runs.RunRow]:
+    def runs(self, limit: int = 200) -> list[RunRow]:
         """Replays, the newest first."""
         with self._reading() as db:
             return runs.rows(db, limit)
 
-    def run(self, id: str) -> runs.RunRow:
+    def run(self, id: str) -> RunRow:
         """The replay with this id, or whose id alone begins so; `last` is the newest. Raises StoreError for none."""
         with self._reading() as db:
             return runs.row(db, codec.utf8(id), self.path)
 
-    def run_steps(self, id: str) -> list[runs.KeptStep]:
+    def run_steps(self, id: str) -> list[KeptStep]:
         """What came of each step of a replay, by its whole id."""
         with self._reading() as db:
             return runs.steps(db, id)

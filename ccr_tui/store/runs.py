@@ -149,10 +149,13 @@ def row(db: sqlite3.Connection, id: str, path: Path) -> RunRow:
 def steps(db: sqlite3.Connection, uid: str) -> list[KeptStep]:
     """Every step of a replay, in the order of the recording."""
     page = db.execute(STEPS, (uid,))
-    return [KeptStep(*row[:5], codec.unpack(row[5]) if row[5] else None) for row in page]
+    return [
+        KeptStep(variant, step, n, state, cost, data and codec.unpack(data))
+        for variant, step, n, state, cost, data in page
+    ]
 
 
 def _row(row: tuple[Any, ...]) -> RunRow:
-    *plain, finished, spent, asked, found = row
-    unpacked = [None if data is None else codec.unpack(data) for data in (asked, found)]
-    return RunRow(*plain, bool(finished), spent, *unpacked)
+    uid, at, kind, session, title, source, finished, spent, asked, found = row
+    unpacked = [data and codec.unpack(data) for data in (asked, found)]
+    return RunRow(uid, at, kind, session, title, source, bool(finished), spent, *unpacked)

@@ -1,0 +1,290 @@
+"""`ccr-tui replay`: what a session would have cost, and answered, with other models or another routing.
+
+Owns the command's words, its preview, its table and its exit code. Must never ask a model before the person has seen
+the bill and said yes. The one surprise: whatever is no subcommand is the recording, so that `ccr-tui replay last
+--variant …` needs no further word.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, safe, settings, table
+from ccr_tui.errors import CcrError, StoreError
+
+if TYPE_CHECKING:
+    from ccr_tui.config import Config
+    from ccr_tui.replay.words import Comparison, Gate, Progress, Recording, Settings, StepResult, Variant
+    from ccr_tui.replay.work import Bench, Found
+    from ccr_tui.store.queries import Reader
+    from ccr_tui.store.runs import RunRow
+
+GATE_FAILED = 3
+FORMS = "MODEL, or AGENT:MODEL,…, or mode:router, or @FILE; any number of them."
+KINDS = {
+    "reprice": "reprice: nothing is sent (the default)",
+    "rerun": "rerun: every request is sent for real",
+    "rehearse": "rehearse: the recorded bytes once more",
+}
+
+
+class Replay(click.Group):
+    """A group whose first word may also be what is to be replayed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Adds the word that most calls leave out."""
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Replay, options_metavar="", subcommand_metavar="SESSION|last|FILE --variant NAME=… | runs | show RUN")
+def replay() -> None:
+    """Replay a session with other models or another routing.
+
+    `ccr-tui replay SESSION|last|FILE --variant NAME=…` is short for `ccr-tui replay run …`.
+    """
+
+
+def _money(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    from ccr_tui.values import budget
+
+    try:
+        return None if value is None else budget(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _sample(ctx: click.Context, param: click.Parameter, value: str | None) -> int | Literal["turns"] | None:
+    if value is None or value == "turns":
+        return value  # type: ignore[return-value]
+    if not value.isdigit() or not int(value):
+        raise click.BadParameter(f"{value!r} is neither a number of steps nor turns")
+    return int(value)
+
+
+@replay.command("run")
+@click.argument("what", metavar="SESSION|last|FILE")
+@click.option("--variant", "written", multiple=True, metavar="NAME=…", help=FORMS)
+@click.option("--kind", type=click.Choice(KINDS), default="reprice", help="; ".join(KINDS.values()))
+@click.option("--baseline", metavar="MODEL", help="Also what it would have cost with this model.")
+@click.option("--ask-router", is_flag=True, help="Rerun: ask the router again; else its recorded verdicts hold.")
+@click.option("--max-cost", callback=_money, metavar="USD", help="Rerun: never spend more.")
+@click.option("--concurrency", type=click.IntRange(1, 64), default=1, help="Rerun: so many requests at once (1).")
+@click.option("--sample", callback=_sample, metavar="N|turns", help="Only so many steps, or those that begin a turn.")
+@click.option("--judge", metavar="MODEL", help="Rerun: a model that scores pairs of answers, blind, in both orders.")
+@click.option("--yes", is_flag=True, help="Rerun: do not ask before spending.")
+@click.option("--resume", metavar="RUN", help="Go on with a rerun that was cut off; nothing is paid twice.")
+@click.option("--gate", "gates", metavar="COND,…", help="Exit 3 unless all hold: cost<0.8,toolmatch>0.9, usd<0.50, …")
+@click.option("--export", "file", type=click.Path(dir_okay=False), help="Also write it: FILE.md, .csv or .html.")
+@click.option("--explain", is_flag=True, help="Say where every figure comes from.")
+@settings
+@as_json
+def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: bool, **wanted: Any) -> int:
+    """Replay a recorded session. Exit code 3 if a --gate fails."""
+    from ccr_tui.replay import gate, recordings
+    from ccr_tui.replay.words import Settings
+
+    gates = gate.parse(wanted["gates"]) if wanted["gates"] else ()
+    form = _form(wanted["file"]) if wanted["file"] else None
+    given = Settings(
+        wanted["kind"], wanted["max_cost"], wanted["concurrency"], wanted["sample"], wanted["ask_router"],
+        wanted["judge"], wanted["baseline"],
+    )  # fmt: skip
+    config, store = load(flags), reader(flags)
+    with recordings.opened(what, store) as recording:
+        bench = _bench(recording, config, store)
+        if not written:
+            raise click.UsageError("name at least one --variant, such as --variant cheap=qwen3.8-flash")
+        variants = bench.variants(written, ask_router=given.ask_router)
+        found = _reprice(bench, variants, given)
+        _keep(store, found, variants, given)
+    comparison = found.comparison
+    if as_json:
+        print_json(_json(comparison, gates))
+    else:
+        show(comparison, explain=wanted["explain"])
+    if form:
+        _write(form, comparison, wanted["file"])
+    return _judged(comparison, gates)
+
+
+@replay.command()
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest (50 without --json).")
+@settings
+@as_json
+def runs(flags: Mapping[str, str], limit: int | None, as_json: bool) -> None:
+    """List replays that were kept."""
+    from ccr_tui.replay import kept
+    from ccr_tui.replay.words import Comparison
+
+    rows = reader(flags).runs(limit or (1_000_000 if as_json else 50))
+    if as_json:
+        for row in rows:
+            found = row.found and kept.shown(kept.from_json(Comparison, row.found))
+            head = {"run": row.id, "kind": row.kind, "session": row.session, "finished": row.finished}
+            print_json(head | {"asked": row.asked, "comparison": found})
+        return
+    heads = ("run", "when", "kind", "recording", "variants", "spent", "state")
+    table(heads, [_run_cells(row) for row in rows], right="spent")
+
+
+@replay.command("show")
+@click.argument("id", metavar="RUN|last")
+@click.option("--steps", is_flag=True, help="Every step of every variant too.")
+@click.option("--gate", "gates", metavar="COND,…", help="Exit 3 unless all hold.")
+@click.option("--export", "file", type=click.Path(dir_okay=False), help="Also write it: FILE.md, .csv or .html.")
+@click.option("--explain", is_flag=True, help="Say where every figure comes from.")
+@settings
+@as_json
+def show_run(
+    flags: Mapping[str, str], id: str, steps: bool, gates: str | None, file: str | None, explain: bool, as_json: bool
+) -> int:
+    """Show a replay that was kept. Exit code 3 if a --gate fails."""
+    from ccr_tui.replay import gate, kept
+    from ccr_tui.replay.words import Comparison
+
+    form, wanted = _form(file) if file else None, gate.parse(gates) if gates else ()
+    store = reader(flags)
+    row = store.run(id)
+    if row.found is None:
+        raise CcrError(f"Replay {row.id[:12]} was cut off before it had a result; go on with --resume {row.id[:12]}.")
+    comparison: Comparison = kept.from_json(Comparison, row.found)
+    results = list(kept.done(store, row.id).values()) if steps else []
+    if as_json:
+        print_json(_json(comparison, wanted) | ({"steps": [kept.shown(each) for each in results]} if steps else {}))
+    else:
+        show(comparison, explain=explain)
+        show_steps(results)
+    if form and file:
+        _write(form, comparison, file)
+    return _judged(comparison, wanted)
+
+
+def show(comparison: Comparison, *, explain: bool = False) -> None:
+    """The human's table; what should be known goes to stderr."""
+    from ccr_tui.replay import export
+
+    heads = export.heads(comparison)
+    click.echo(safe(export.title(comparison)))
+    table(heads, export.cells(comparison), right=",".join(export.NUMBERS))
+    for note in comparison.notes:
+        narrate(f"note: {safe(note)}")
+    for line in comparison.variants:
+        for note in line.notes if explain else ():
+            narrate(f"{safe(line.name)}: {safe(note)}")
+    if any(line.unpriced for line in comparison.variants):
+        narrate("? or +: a price is unknown; set models.NAME.price in config.toml")
+    if not explain and any(line.notes for line in comparison.variants):
+        narrate("--explain says where every figure comes from")
+
+
+def show_steps(results: Sequence[StepResult]) -> None:
+    """A line for each step of each variant."""
+    from ccr_tui.prices import show as money
+
+    heads = ("step", "variant", "agent", "model", "in", "cached", "out", "cost", "stop", "tools agree", "error")
+    cells = [
+        (
+            r.n,
+            r.variant,
+            r.agent,
+            r.model,
+            r.usage.prompt if r.usage else "",
+            r.usage.cache_read if r.usage else "",
+            r.usage.output if r.usage else "",
+            money(r.cost),
+            r.stop_reason or "",
+            "" if r.tool_agreement is None else f"{r.tool_agreement:.0%}",
+            r.error or "",
+        )
+        for r in sorted(results, key=lambda r: (r.n, r.variant))
+    ]
+    table(heads, cells, right="step,in,cached,out,cost,tools agree")
+
+
+def _run_cells(row: RunRow) -> tuple[str, ...]:
+    from ccr_tui.prices import show as money
+
+    names = ", ".join(row.asked.get("variants", ())) if row.asked else ""
+    state = "done" if row.finished else "cut off"
+    return row.id[:12], local(row.started_at), row.kind, row.title, names, money(row.spent), state
+
+
+def _bench(recording: Recording, config: Config, store: Reader) -> Bench:
+    from ccr_tui.replay.work import Bench
+    from ccr_tui.tokens import Counter
+
+    learned = store.calibrations() if store.path.exists() else {}
+    return Bench(recording, config, learned, Counter())
+
+
+def _reprice(bench: Bench, variants: Sequence[Variant], given: Settings) -> Found:
+    found = bench.reprice(variants, given, time.time(), tell)
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False)
+    return found
+
+
+def tell(progress: Progress) -> None:
+    """How far it is, on a terminal."""
+    if sys.stderr.isatty():
+        left = f", {progress.eta_s:.0f} s left" if progress.eta_s is not None and progress.eta_s >= 1 else ""
+        click.echo(f"\r{progress.done} of {progress.total} steps{left}\x1b[K", err=True, nl=False)
+
+
+def _keep(store: Reader, found: Found, variants: Sequence[Variant], given: Settings) -> None:
+    """A replay that can't be kept is shown all the same."""
+    from ccr_tui.replay import work
+    from ccr_tui.store.runs import Runs
+
+    try:
+        work.keep(Runs(store.path), found, variants, given)
+    except StoreError as error:
+        narrate(f"This replay was not kept: {error}")
+
+
+def _json(comparison: Comparison, gates: Sequence[Gate]) -> dict[str, Any]:
+    from ccr_tui.replay import gate, kept
+
+    verdicts = [
+        {"gate": f"{v.gate.metric}{v.gate.sign}{v.gate.limit:g}", "variant": v.variant, "value": v.value,
+         "passed": v.passed}
+        for v in gate.judge(gates, comparison)
+    ]  # fmt: skip
+    return kept.shown(comparison) | ({"gates": verdicts} if gates else {})
+
+
+def _judged(comparison: Comparison, gates: Sequence[Gate]) -> int:
+    """The exit code."""
+    from ccr_tui.replay import gate
+
+    verdicts = gate.judge(gates, comparison)
+    for verdict in verdicts:
+        narrate(safe(gate.told(verdict)))
+    return 0 if all(verdict.passed for verdict in verdicts) else GATE_FAILED
+
+
+def _form(file: str) -> str:
+    from ccr_tui.replay.export import FORMATS
+
+    form = Path(file).suffix.lstrip(".").lower()
+    if form not in FORMATS:
+        raise click.UsageError(f"--export {file}: its name must end in {', '.join(f'.{each}' for each in FORMATS)}")
+    return form
+
+
+def _write(form: str, comparison: Comparison, file: str) -> None:
+    from ccr_tui.replay.export import FORMATS
+
+    try:
+        Path(file).write_text(FORMATS[form](comparison), "utf-8")
+    except OSError as error:
+        raise CcrError(f"{file}: {error.strerror or error}") from error
+    narrate(f"written to {file}")

@@ -1,0 +1,95 @@
+"""A replay from what a person asked for to the comparison that he is shown.
+
+Owns the order: read the variants, replay every step, compare, keep. Must never print or draw; progress goes to a
+callable. The one surprise: it blocks for seconds and touches no event loop, so the command line calls it as it is and a
+screen calls it in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ccr_tui.config import Config
+from ccr_tui.prices import Book
+from ccr_tui.records import Json
+from ccr_tui.replay import kept
+from ccr_tui.replay.reprice import Repricer
+from ccr_tui.replay.sampling import sampled
+from ccr_tui.replay.sums import compare
+from ccr_tui.replay.variants import Grammar
+from ccr_tui.replay.words import Comparison, Recording, Settings, StepResult, Tell, Variant
+from ccr_tui.store.runs import Runs
+from ccr_tui.tokens import Counter
+
+Learned = Mapping[str, tuple[float, int, float | None]]
+"""What live traffic has taught of each model's tokens: `Reader.calibrations()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a replay has found."""
+
+    comparison: Comparison
+    results: Mapping[str, Sequence[StepResult]]
+    """By the variant's name; "recorded" is the recording itself."""
+
+
+class Bench:
+    """One recording, read and counted once, on which any number of variants can be tried. Reading it blocks."""
+
+    def __init__(self, recording: Recording, config: Config, learned: Learned, counter: Counter) -> None:
+        """Raises StoreError for a damaged database."""
+        self.recording, self.config = recording, config
+        self.book = Book({name: model.price for name, model in config.models.items() if model.price})
+        self.repricer = Repricer(recording, counter, dict(learned), self.book)
+        self.grammar = Grammar(config, recording, self.repricer.paths, self.book)
+
+    def variants(self, written: Sequence[str], *, ask_router: bool = False) -> tuple[Variant, ...]:
+        """Variants as they are written. Raises CcrError, which says what is wrong with which."""
+        return self.grammar.read(written, ask_router=ask_router)
+
+    def reprice(
+        self,
+        variants: Sequence[Variant],
+        settings: Settings,
+        at: float,
+        tell: Tell | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Found:
+        """What each variant would have cost. Raises CcrError."""
+        base = (self.grammar.baseline(settings.baseline),) if settings.baseline else ()
+        results = self.repricer.run((*variants, *base), tell, cancelled)
+        chosen = sampled(self.recording, self.repricer.paths, settings.sample)
+        results = {name: [r for r in found if r.n in chosen] for name, found in results.items()}
+        recorded = [result for result in self.repricer.recorded() if result.n in chosen]
+        baseline = results.pop(base[0].name) if base else None
+        comparison = compare(
+            kept.new_run(),
+            "reprice",
+            self.recording,
+            at,
+            recorded,
+            variants,
+            results,
+            {variant.name: self.repricer.notes(variant, results[variant.name]) for variant in variants},
+            (settings.baseline, baseline) if settings.baseline and baseline is not None else None,
+        )
+        return Found(comparison, {"recorded": recorded, **results})
+
+
+def keep(runs: Runs, found: Found, variants: Sequence[Variant], settings: Settings) -> None:
+    """Keep a finished reprice as a run. Raises StoreError."""
+    comparison = found.comparison
+    runs.begin(
+        comparison.run, comparison.started_at, comparison.kind, comparison.session, comparison.title,
+        comparison.source, asked(variants, settings),
+    )  # fmt: skip
+    for results in found.results.values():
+        kept.keep(runs, comparison.run, results)
+    kept.end(runs, comparison)
+
+
+def asked(variants: Sequence[Variant], settings: Settings) -> Json:
+    """What was asked for, so that a run can be resumed and shown."""
+    return {"variants": [f"{v.name}={v.written}" for v in variants], "settings": kept.to_json(settings)}
