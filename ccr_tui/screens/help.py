@@ -16,14 +16,19 @@ from ccr_tui.screens.lines import Document
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.scrolled import Scrolled
+from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.screens.tree import Tree
 from ccr_tui.screens.viewer import Viewer
 
 SIGNS = """\
 ~1.2k                 tokens that were estimated, not reported
 ⟨91%⟩                 share of the prompt that the provider had cached
 ?                     no price is known; never counted as nothing
+–                     nobody is known to bill anything
+Σ$0.006               with the router and the agents that worked aside; the tokens are the answer's
+qwen-max ×3           it took three tries to get an answer
 ✗ ⊘                   failed; cancelled by the client"""
 
 
@@ -54,6 +59,7 @@ class HelpScreen(ModalScreen[None]):
             ("Live", LiveScreen.BINDINGS),
             ("Requests", [*Lists.BINDINGS, *Table.BINDINGS]),
             ("Typing a filter", FilterLine.BINDINGS),
+            ("Sessions", [*SessionsScreen.BINDINGS, *Tree.BINDINGS]),
             ("Models", ModelsScreen.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
             ("Its bodies", Viewer.BINDINGS),

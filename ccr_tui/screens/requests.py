@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ccr_tui.screens import show
+from ccr_tui.screens import costs, failing, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.pages import Stop
 from ccr_tui.screens.table import Column
@@ -22,6 +22,8 @@ Cell = tuple[str, str]
 
 KINDS = {"main": "main", "subagent": "sub", "compaction": "compact", "web_search": "web", "background": "bg"}
 AGENTS = {"background": "bg", "long_context": "long", "web_search": "web"}
+WORKERS = {"think": "think", "code": "coder"}
+"""Agents that work before another speaks, by the purposes of their calls."""
 
 
 def layout(width: int) -> Sequence[Column]:
@@ -76,8 +78,7 @@ def whole(row: TraceRow) -> tuple[str, str, str] | None:
     """A failed request says why, in place of its numbers."""
     if row.outcome != "error":
         return None
-    why = row.error or "failed"
-    words = why if str(row.status) in why[:16] else f"{row.status} {why}"
+    words = failing.sentence(row.status, row.error or "failed", tries(row))
     return "asked → answered", f"{marks(row)}{show.model(row.asked_model)} → ✗ {show.harmless(words)}", "bad"
 
 
@@ -85,12 +86,18 @@ def names_of(row: TraceRow, width: int) -> Cell:
     """Which model was asked for, and which one answered; where there is room, the note on it."""
     mark = "⊘ " if row.outcome == "cancelled" else ""
     mine, asked, answered = marks(row), show.model(row.asked_model), show.model(row.model) if row.model else "–"
+    answered += f" ×{tries(row)}" if tries(row) > 1 else ""
     over = len(mine) + len(asked) + 3 + len(mark) + len(answered) - width
     if over > 0:
         asked = show.fit(asked, max(5, len(asked) - over)).rstrip()
     names = f"{mine}{asked} → {mark}{answered}"
     note = f"  {show.harmless(row.note)}" if row.note and len(names) + 12 < width else ""
     return names + note, "warn" if row.outcome == "cancelled" else "link" if row.marked else ""
+
+
+def tries(row: TraceRow) -> int:
+    """How often somebody was asked to answer: with retries, other keys and fallbacks."""
+    return row.hops.split(",").count("answer")
 
 
 def marks(row: TraceRow) -> str:
@@ -110,7 +117,7 @@ def agent(row: TraceRow, width: int = 10) -> Cell:
 def path(row: TraceRow, width: int) -> str:
     """think→tool; shorter where that does not fit: th→tool, and 2→tool for two before it."""
     last = show.harmless(AGENTS.get(row.agent or "", row.agent or ""))
-    before = ["coder" if hop == "code" else hop for hop, _ in groupby(row.hops.split(",")) if hop]
+    before = [WORKERS[hop] for hop, _ in groupby(row.hops.split(",")) if hop in WORKERS]
     for names in (before, [name[:2] for name in before], [str(len(before))]):
         whole_path = "→".join([*names, last])
         if len(whole_path) <= width:
@@ -139,8 +146,9 @@ def cached(row: TraceRow) -> Cell:
 
 
 def cost(row: TraceRow) -> Cell:
-    """What it cost; a question mark where no price is known."""
-    return show.money(row.cost), "money" if row.cost is not None else "warn"
+    """What it cost; a sum sign where the tokens beside it are the answer's alone."""
+    words, ink = costs.of_row(row)
+    return "Σ" * (row.cost is not None and set(row.hops.split(",")) > {"answer"}) + words, ink
 
 
 def rate(row: TraceRow) -> str:
@@ -187,7 +195,7 @@ class Listed:
         return self.given.most
 
     def rows(self, after: Key | None, limit: int, forward: bool, stop: Stop) -> list[TraceRow]:
-        """A page; requests of Router mode with who worked before."""
+        """A page; requests that took several calls with what each was for."""
         return with_hops(self.reader, self.reader.page(self.given, after, limit, forward, stop))
 
     def key_after(self, after: Key | None, count: int, stop: Stop) -> Key | None:
@@ -200,6 +208,6 @@ class Listed:
 
 
 def with_hops(reader: Reader, rows: list[TraceRow]) -> list[TraceRow]:
-    """The rows, those of Router mode with who worked before."""
-    hops = reader.hops([row.n for row in rows if row.attempts > 1 and row.mode == "router"])
+    """The rows, those that took several calls with what each was for."""
+    hops = reader.hops([row.n for row in rows if row.attempts > 1])
     return [replace(row, hops=hops[row.n]) if row.n in hops else row for row in rows]

@@ -1,0 +1,101 @@
+"""One request on one line: who worked, how often somebody was asked, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from generated import attempt, failed, trace
+
+from ccr_tui.records import Attempt, Failure, RouteDecision, Trace
+from ccr_tui.screens.requests import agent, cost, names_of, whole, with_hops
+from ccr_tui.store.queries import Reader, TraceRow
+from ccr_tui.store.writer import Writer
+
+ROUTED = RouteDecision("router", "tool", "qwen-max", "router", "", (), (("router", "asked"),))
+BUSY: dict[str, Any] = {
+    "failure": Failure(429, "rate_limit_error", "qwen answered 429: slow down"),
+    "status": 429,
+    "usage": None,
+    "cost": None,
+    "cost_basis": "unknown",
+    "price": None,
+    "stream": (),
+}
+
+
+def calls(purposes: str, **last: Any) -> tuple[Attempt, ...]:
+    """Calls by their purposes; those with a ! were busy."""
+    made = []
+    for n, word in enumerate(purposes.split(), 1):
+        more = BUSY if word.endswith("!") else {"cost": 1_000_000}
+        made.append(attempt(n, purpose=word.rstrip("!"), **more))
+    return tuple(made)
+
+
+@pytest.fixture
+def row(tmp_path: Path) -> Callable[[Trace], TraceRow]:
+    """The row of a trace as lists read it."""
+
+    def made(record: Trace) -> TraceRow:
+        writer = Writer(tmp_path / "ccr.db", None, None)
+        writer.start()
+        writer.put(record)
+        writer.close()
+        reader = Reader(tmp_path / "ccr.db")
+        found = with_hops(reader, reader.rows())[0]
+        reader.close()
+        return found
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("purposes", "who", "names", "money"),
+    [
+        ("answer", "main", "opus-5-5 → qwen-max", "$0.001"),
+        ("answer! answer", "main", "opus-5-5 → qwen-max ×2", "$0.001"),
+        ("route answer", "tool", "opus-5-5 → qwen-max", "Σ$0.002"),
+        ("route! route think! think route answer! answer! answer", "think→tool", "opus-5-5 → qwen-max ×3", "Σ$0.004"),
+        ("route think route code route think answer", "th→co→th→tool", "opus-5-5 → qwen-max", "Σ$0.007"),
+    ],
+)
+def test_a_row_says_who_worked_how_often_and_for_how_much(
+    row: Callable[[Trace], TraceRow], purposes: str, who: str, names: str, money: str
+) -> None:
+    more = {"decision": ROUTED} if purposes.startswith("route") else {}
+    found = row(trace(attempts=calls(purposes), **more))
+    assert (agent(found, 14)[0], names_of(found, 40)[0], cost(found)[0]) == (who, names, money)
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (trace(attempts=(), outcome="cancelled", reply=None), "–"),
+        (trace(attempts=calls("answer!"), outcome="cancelled", reply=None), "–"),
+        (trace(attempts=(attempt(1, price=None, cost=None, cost_basis="unknown"),)), "?"),
+        (
+            trace(
+                decision=ROUTED,
+                attempts=(attempt(1, purpose="route", price=None, cost=None), *calls("answer!")),
+                outcome="error",
+            ),
+            "?",
+        ),
+    ],
+    ids=["nobody was asked", "nothing was counted", "no price", "the router has no price"],
+)
+def test_only_what_was_used_at_an_unknown_price_is_a_question_mark(
+    row: Callable[[Trace], TraceRow], record: Trace, words: str
+) -> None:
+    assert cost(row(record))[0] == words
+
+
+def test_a_failure_says_its_status_once_and_after_how_many_tries(row: Callable[[Trace], TraceRow]) -> None:
+    record = trace(attempts=calls("answer! answer! answer!"), outcome="error", status=429, failure=BUSY["failure"])
+    found = whole(row(record))
+    assert found and found[1] == "opus-5-5 → ✗ 3 tries: qwen answered 429: slow down"
+    found = whole(row(failed(uid="another")))
+    assert found and found[1] == "opus-5-5 → ✗ 429 dashscope says: slow down; try again in 20 s."
