@@ -27,7 +27,7 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from ccr_tui import player
+from ccr_tui import loops, player
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.host import House
@@ -39,6 +39,7 @@ from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
+from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.watching import Source
 
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.")
@@ -58,7 +59,7 @@ class CcrApp(App[None]):
     """Starts the house on its own loop, and shows it."""
 
     TITLE = "ccr-tui"
-    CSS_PATH = [f"screens/{name}.tcss" for name in ("live", "trace", "ask", "help", "models")]
+    CSS_PATH = [f"screens/{name}.tcss" for name in ("live", "trace", "ask", "help", "models", "sessions")]
     """All at once: reading a sheet when its screen first opens stalls the event loop."""
     DEFAULT_MODE = "live"
     BINDINGS = [
@@ -77,7 +78,9 @@ class CcrApp(App[None]):
         """How long streams may still run after the app has ended."""
         self.open = False
         """Whether the house has started."""
+        self.sessions = SessionsScreen(house, demo)
         self.add_mode("live", lambda: self.live)
+        self.add_mode("sessions", lambda: self.sessions)
         self.add_mode("models", lambda: ModelsScreen(house, demo))
         for theme in THEMES:
             self.register_theme(theme)
@@ -120,6 +123,7 @@ class CcrApp(App[None]):
     @on(StoreChanged)
     def _changed(self) -> None:
         self.live.store_changed()
+        self.sessions.store_changed()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette has every action that has a key here, by its name."""
@@ -172,9 +176,9 @@ class CcrApp(App[None]):
 def run(config: Config, demo: bool = False, source: Source | None = None) -> int:
     """Run the app until the person quits; gives the exit code. `source` is watched for changes."""
     if not demo:
-        return asyncio.run(_run(config, False, source))
+        return loops.run(_run(config, False, source))
     with tempfile.TemporaryDirectory(prefix="ccr-tui-demo-") as folder:
-        return asyncio.run(_run(player.config(config, Path(folder) / "ccr.db"), True))
+        return loops.run(_run(player.config(config, Path(folder) / "ccr.db"), True))
 
 
 async def _run(config: Config, demo: bool, source: Source | None = None) -> int:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from datetime import date
 from pathlib import Path
 
-from ccr_tui import wiretest
+from ccr_tui import loops, wiretest
 from ccr_tui.config import Config
 from ccr_tui.editing import Edit
 from ccr_tui.errors import CcrError
@@ -173,7 +173,7 @@ async def open(config: Config, counter: Counter | None = None, source: Source | 
 
 def serve(config: Config, say: Callable[[str], None], source: Source | None = None) -> None:
     """Run the proxy with no screen until SIGTERM or SIGINT; `say` gets the narration. Raises CcrError if it can't."""
-    asyncio.run(_serve(config, say, source))
+    loops.run(_serve(config, say, source))
 
 
 async def _serve(config: Config, say: Callable[[str], None], source: Source | None) -> None:

@@ -1,0 +1,27 @@
+"""Which event loop the program runs on.
+
+Owns that choice. Must never be needed: without uvloop the standard loop does the same, a little slower. The one
+surprise: Textual's app and the proxy share this loop, so the choice is made once, where the program begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """`asyncio.run`, on uvloop where that is installed (the extra `uvloop`; there is none for Windows)."""
+    with asyncio.Runner(loop_factory=_factory()) as runner:
+        return runner.run(main)
+
+
+def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
