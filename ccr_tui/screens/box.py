@@ -169,7 +169,7 @@ class Lists(Screen[None]):
         Binding("s", "sort(1)", "Sort", tooltip="Sort by cost, tokens, duration, share cached, time"),
         Binding("S", "turn", "Turn", show=False, tooltip="Turn the order around"),
         Binding("b", "mark", "Mark", tooltip="Put a bookmark on the request, or take it off"),
-        Binding("N", "note", "Note", show=False, tooltip="Write a note on the request"),
+        Binding("B", "note", "Note", show=False, tooltip="Write a note on the request"),
         Binding("y", "copy", "Copy", tooltip="Copy the request: curl, JSON or text"),
     ]
     COPIES: tuple[Answer, ...] = ()

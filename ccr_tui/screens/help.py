@@ -19,7 +19,7 @@ from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
-from ccr_tui.screens.tree import Tree
+from ccr_tui.screens.tree import SessionTree
 from ccr_tui.screens.viewer import Viewer
 
 SIGNS = """\
@@ -59,7 +59,7 @@ class HelpScreen(ModalScreen[None]):
             ("Live", LiveScreen.BINDINGS),
             ("Requests", [*Lists.BINDINGS, *Table.BINDINGS]),
             ("Typing a filter", FilterLine.BINDINGS),
-            ("Sessions", [*SessionsScreen.BINDINGS, *Tree.BINDINGS]),
+            ("Sessions", [*SessionsScreen.BINDINGS, *SessionTree.BINDINGS]),
             ("Models", ModelsScreen.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
             ("Its bodies", Viewer.BINDINGS),

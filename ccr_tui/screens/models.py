@@ -53,6 +53,7 @@ class ModelsScreen(Screen[None]):
             "x,delete", "remove", "Remove", key_display="x", tooltip="Remove the provider or model, free the agent"
         ),
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
+        Binding("2", "app.show('sessions')", "Sessions", tooltip="What sessions, turns and subagents cost"),
         Binding("tab", "app.focus_next", "Side", show=False, tooltip="To the models, the agents, the page"),
         Binding("shift+tab", "app.focus_previous", "Side before", show=False),
         Binding("space", "read_on", "Read on", show=False, tooltip="Scroll the page below; from its end to its top"),

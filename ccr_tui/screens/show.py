@@ -98,6 +98,22 @@ def money(nanos: int | None) -> str:
     return prices.show(nanos)
 
 
+_MONEY = re.compile(r"([^$]*\$[\d,]*)(?:\.(\d+))?(.*)")
+
+
+def lined(text: str, digits: int = 4) -> str:
+    """An amount as `money` writes it, with what marks it, filled up so that the points of a column at the right are in
+    line; more than `digits` after the point are rounded."""
+    found = _MONEY.fullmatch(text)
+    if found is None:
+        return text + " " * (digits + 1) if text else ""
+    whole, part, mark = found[1], found[2] or "", found[3]
+    if len(part) > digits:
+        rounded = round(int(part) / 10 ** (len(part) - digits))
+        whole, part = (whole, f"{rounded:0{digits}}") if rounded else (f"<{whole.lstrip('<')}", "1".zfill(digits))
+    return whole + ((f".{part}" if part else "") + mark).ljust(digits + 1)
+
+
 def percent(part: int | float, whole: int | float) -> str:
     """A share: 91%; a dash where there is no whole."""
     if not whole:
@@ -156,6 +172,11 @@ def fit_right(text: str, width: int) -> str:
     """`text` in exactly `width` cells, at the right; cut with an ellipsis where it is longer."""
     cells = len(text) if text.isascii() else cell_len(text)
     return " " * (width - cells) + text if cells <= width else fit(text, width)
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes."""
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def cells_of(text: str) -> list[int]:

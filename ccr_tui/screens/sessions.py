@@ -1,0 +1,309 @@
+"""Projects, sessions, turns, requests: what each cost, and where it went.
+
+Owns when the tree is read and what its keys do. Must never read the store or a price on the event loop. The one
+surprise: the outline (which sessions there are) is read at once and whole, all else when it comes into view; a commit
+only marks what it changed, and a tick twice a second reads that again while the screen is shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.markup import escape
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input
+
+from ccr_tui import baseline
+from ccr_tui.baseline import Baseline
+from ccr_tui.config import Config
+from ccr_tui.errors import StoreError
+from ccr_tui.screens import copies, show
+from ccr_tui.screens.bars import Footer, Header
+from ccr_tui.screens.house import House
+from ccr_tui.screens.listed import RequestsScreen
+from ccr_tui.screens.table import Table
+from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.screens.tree import SessionTree
+from ccr_tui.store.browsing import Project, Turn
+from ccr_tui.store.queries import Filter, SessionRow, SpendRow, TraceRow
+
+LOOK_S = 0.5
+SUMS_S = 5.0
+"""The shortest time between two readings of all projects' sums."""
+CONTEXT = "ccr_tui.screens.context"
+
+
+class SessionsScreen(Screen[None]):
+    """Header, the tree, footer."""
+
+    BINDINGS = [
+        Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
+        Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
+        Binding("slash", "filter", "Find", key_display="/", tooltip="Find sessions by title, project or id"),
+        Binding("c", "context", "Context", tooltip="The session's context over time"),
+        Binding("y", "copy", "Copy id", show=False, tooltip="Copy the session's id"),
+        Binding("R", "again", "Read again", show=False),
+        Binding("escape", "clear", "Show all", show=False),
+    ]
+
+    @dataclass
+    class Read(Message):
+        """A thread has read the outline."""
+
+        projects: list[Project]
+        newest: int
+
+    @dataclass
+    class Summed(Message):
+        """A thread has added up the projects, and knows the baseline."""
+
+        spent: list[SpendRow]
+        baseline: Baseline | None
+
+    @dataclass
+    class Rows(Message):
+        """A thread has read sessions."""
+
+        rows: dict[int, SessionRow]
+
+    @dataclass
+    class Turns(Message):
+        """A thread has read the turns of a session."""
+
+        session: int
+        turns: list[Turn]
+
+    @dataclass
+    class Changed(Message):
+        """A thread knows which sessions have changed."""
+
+        sessions: set[int]
+        newest: int
+        projects: list[Project]
+
+    def __init__(self, house: House, demo: bool = False) -> None:
+        super().__init__()
+        self.house = house
+        self.header, self.footer = Header(house, demo), Footer(house)
+        self.tree_ = SessionTree(id="tree")
+        self.line = Input(id="find", placeholder="words of a title, a project or an id; ⏎ done, esc shows all")
+        self._newest = 0
+        self._stale = False
+        self._summed_at = 0.0
+        self._of: Config | None = None
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield self.header
+        with Vertical(id="sessions"):
+            yield self.line
+            yield self.tree_
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Read the outline, then look whether there is more."""
+        self.line.display = False
+        self.tree_.empty = "  no session yet"
+        self.tree_.focus()
+        self.set_interval(LOOK_S, self._look)
+        self.action_again()
+
+    def store_changed(self) -> None:
+        """The store has more; the next tick reads it."""
+        self._stale = True
+
+    def _look(self) -> None:
+        if not self.is_current:
+            return
+        self.header.look()
+        self.footer.look()
+        flights = self.house.engine.feed.board.values()
+        running = frozenset(flight.session for flight in flights if flight.session)
+        if running != self.tree_.seen.running:
+            self.tree_.seen.running = running
+            self.tree_.redraw()
+        if self._stale and self._newest:
+            self._stale = False
+            self._read_changes(self._newest, self.line.value.strip())
+        due = time.monotonic() - self._summed_at > SUMS_S
+        if self.house.engine.config is not self._of or (due and self._summed_at == 0.0):
+            self._sum_up()
+
+    # -- reading
+
+    def action_again(self) -> None:
+        """Read everything again."""
+        self._read(self.line.value.strip())
+        self._sum_up()
+
+    @work(thread=True, exclusive=True, group="outline")
+    def _read(self, words: str) -> None:
+        try:
+            newest = self.house.reader.last_n()
+            self.post_message(self.Read(self.house.reader.outline(words), newest))
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+
+    @on(Read)
+    def _show(self, read: Read) -> None:
+        self._newest = max(1, read.newest)
+        self.tree_.empty = "  nothing matches" if self.line.value.strip() else "  no session yet"
+        self.tree_.put(read.projects)
+
+    def _sum_up(self) -> None:
+        self._of, self._summed_at = self.house.engine.config, time.monotonic()
+        self._read_sums(self._of)
+
+    @work(thread=True, exclusive=True, group="sums")
+    def _read_sums(self, config: Config) -> None:
+        try:
+            found = baseline.chosen(config, self.house.reader.asked(), time.time())
+            self.post_message(self.Summed(self.house.reader.spend("project"), found))
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+
+    @on(Summed)
+    def _show_sums(self, summed: Summed) -> None:
+        self.tree_.spent = {row.key: row for row in summed.spent}
+        self.tree_.seen.baseline = summed.baseline
+        self.tree_.redraw()
+
+    @on(SessionTree.Wanted)
+    def _fetch(self, wanted: SessionTree.Wanted) -> None:
+        if wanted.sessions:
+            self._read_rows(wanted.sessions)
+        if wanted.turns is not None:
+            self._read_turns(wanted.turns)
+
+    @work(thread=True, group="rows")
+    def _read_rows(self, sessions: Sequence[int]) -> None:
+        try:
+            self.post_message(self.Rows(self.house.reader.session_rows(sessions)))
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+
+    @on(Rows)
+    def _show_rows(self, read: Rows) -> None:
+        self.tree_.put_rows(read.rows)
+
+    @work(thread=True, group="turns")
+    def _read_turns(self, session: int) -> None:
+        try:
+            self.post_message(self.Turns(session, self.house.reader.turns(session)))
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+
+    @on(Turns)
+    def _show_turns(self, read: Turns) -> None:
+        self.tree_.put_turns(read.session, read.turns)
+
+    @work(thread=True, exclusive=True, group="changes")
+    def _read_changes(self, newest: int, words: str) -> None:
+        try:
+            sessions, last = self.house.reader.sessions_after(newest)
+            projects = self.house.reader.outline(words) if sessions else []
+            self.post_message(self.Changed(sessions, last, projects))
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
+
+    @on(Changed)
+    def _take_changes(self, changed: Changed) -> None:
+        self._newest = max(self._newest, changed.newest)
+        if not changed.sessions:
+            return
+        for session in self.tree_.stale(changed.sessions):
+            self._read_turns(session)
+        self.tree_.put(changed.projects)
+        if time.monotonic() - self._summed_at > SUMS_S:
+            self._sum_up()
+
+    @on(Table.Trouble)
+    def _say(self, trouble: Table.Trouble) -> None:
+        self.app.notify(trouble.why, severity="error", markup=False)
+
+    # -- what the keys do
+
+    @on(SessionTree.Moved)
+    def _caption(self) -> None:
+        box = self.query_one("#sessions")
+        count = sum(len(project.sessions) for project in self.tree_.projects)
+        words = self.line.value.strip()
+        title = f"Sessions · {count:,}{' found' if words else ''}"
+        base = self.tree_.seen.baseline
+        hint = escape(f"/ {words}") if words else "/ find · → unfold · ⏎ requests"
+        told = f"at {show.model(base.name)}: one model for all · {hint}" if base else hint
+        if (title, told) != (box.border_title, box.border_subtitle):
+            box.border_title, box.border_subtitle = title, told
+
+    @on(SessionTree.Entered)
+    def _enter(self, entered: SessionTree.Entered) -> None:
+        node = entered.node
+        kind, number, _ = node.key
+        if kind == "request" and (row := self.tree_.request(node)):
+            self.app.push_screen(TraceScreen(self.house, row, self._step))
+        elif kind == "session" and (session := self.tree_.rows.get(number)):
+            what = show.fit(show.harmless(session.title or session.id), 60).rstrip()
+            self.app.push_screen(RequestsScreen(self.house, Filter(session=session.id), what))
+        elif not node.leaf:
+            self.tree_.toggle(node)
+
+    def _step(self, by: int) -> TraceRow | None:
+        """The request below or above in the tree, for the trace that was opened from it."""
+        node = self.tree_.node
+        row = self.tree_.request(node) if node and node.leaf else None
+        shown = self.tree_.requests()
+        at = next((i for i, one in enumerate(shown) if row and one.n == row.n), None)
+        if at is None or not 0 <= at + by < len(shown):
+            return None
+        self.tree_.go_to(shown[at + by].n)
+        return shown[at + by]
+
+    @property
+    def session(self) -> SessionRow | None:
+        """The session that the cursor is in."""
+        node = self.tree_.node
+        return self.tree_.rows.get(node.key[1]) if node and node.key[0] != "project" else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are not shown."""
+        return action != "context" or find_spec(CONTEXT) is not None
+
+    def action_context(self) -> None:
+        """The session's context over time."""
+        if session := self.session:
+            self.app.push_screen(import_module(CONTEXT).ContextScreen(self.house, session.id))
+
+    def action_copy(self) -> None:
+        """Copy the session's id."""
+        if session := self.session:
+            copies.to_clipboard(self.app, session.id, "the session's id")
+
+    def action_filter(self) -> None:
+        """Type words to find sessions by."""
+        self.line.display = True
+        self.line.focus()
+
+    @on(Input.Changed, "#find")
+    def _typed(self) -> None:
+        self._read(self.line.value.strip())
+
+    @on(Input.Submitted, "#find")
+    def _entered(self) -> None:
+        self.line.display = bool(self.line.value.strip())
+        self.tree_.focus()
+
+    def action_clear(self) -> None:
+        """All sessions again."""
+        if self.line.display:
+            self.line.value = ""
+            self.line.display = False
+            self.tree_.focus()
