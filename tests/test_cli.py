@@ -97,6 +97,7 @@ def test_a_version_and_help_for_everything(call: Call) -> None:
         "models",
         "agents",
         "mode",
+        "replay",
         "route",
         "doctor",
         "sessions",
