@@ -36,7 +36,7 @@ def layout(width: int) -> Sequence[Column]:
         Column("in", 6, lambda row: (_tokens(row, _prompt(row)), ""), right=True, order="tokens"),
         Column("cached", 6, cached, right=True, order="cached"),
         Column("out", 6, lambda row: (_tokens(row, row.output_tokens if row.usage_basis else None), ""), right=True),
-        Column("cost", 9, cost, right=True, order="cost"),
+        Column("cost", 9, in_line, right=True, order="cost"),
         Column("s", 5, lambda row: (show.seconds(row.duration_ms), ""), right=True, order="duration"),
     ]
     room = width - sum(column.width + 1 for column in fixed)
@@ -149,6 +149,12 @@ def cost(row: TraceRow) -> Cell:
     """What it cost; a sum sign where the tokens beside it are the answer's alone."""
     words, ink = costs.of_row(row)
     return "Σ" * (row.cost is not None and set(row.hops.split(",")) > {"answer"}) + words, ink
+
+
+def in_line(row: TraceRow) -> Cell:
+    """The same for a column: the points below one another."""
+    words, ink = cost(row)
+    return show.lined(words), ink
 
 
 def rate(row: TraceRow) -> str:
