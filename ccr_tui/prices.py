@@ -189,10 +189,10 @@ class _Entry:
         rates = self.model.get_prices(datetime.fromtimestamp(at, UTC))
         prompt = usage.prompt if usage else 0
         known = {key: _tier(getattr(rates, f"{key}_mtok", None), prompt) for key in _CLASSES}
-        fresh, output, *cached = known.values()
+        fresh, output, read, write, longer = known.values()
         if fresh is None or output is None:
             return None
-        return Price(fresh, output, *cached[:2], source=self.source, cache_write_1h=cached[2])
+        return Price(fresh, output, read, write, source=self.source, cache_write_1h=longer)
 
 
 _CLASSES = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
