@@ -7,7 +7,7 @@ never cut in the middle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 from textual import events
@@ -64,19 +64,48 @@ class Header(Inked):
         return self.strip(pieces + self._agents(engine.config, width - used - 1), width)
 
     def _agents(self, config: Config, room: int) -> Pieces:
-        pieces: Pieces = []
         told = list(agents_of(config))
-        for number, (agent, model) in enumerate(told):
-            part: Pieces = [(f"{agent} ", AGENT_INKS.get(agent, "muted"))] if agent else []
-            part += [(model, "" if number or agent else "strong")]
-            more = f" +{len(told) - number}"
-            size = sum(cell_len(text) for text, _ in part) + (3 if pieces else 0)
-            spare = len(more) if number + 1 < len(told) else 0
-            if size + spare > room:
-                return [*pieces, (more if pieces else show.fit(model, max(0, room)), "muted")]
-            pieces += ([(" · ", "faint")] if pieces else []) + part
-            room -= size
-        return pieces
+        shown = fitted(told, room)
+        pieces: Pieces = []
+        for number, (agent, model) in enumerate(shown):
+            pieces += [(" · ", "faint")] if number else []
+            pieces += [(f"{agent} ", AGENT_INKS.get(agent, "muted"))] if agent else []
+            pieces += [(model, "" if number or agent else "strong")]
+        return pieces + ([(f" +{len(told) - len(shown)}", "muted")] if len(shown) < len(told) else [])
+
+
+Told = Sequence[tuple[str, str]]
+"""Agents and the models that they are told with."""
+FOUR = 4
+"""Agents of Router mode that are named before any other: their models are shortened until they fit."""
+
+
+def fitted(told: Told, room: int) -> Told:
+    """As many of the agents as fit, with room to say how many more there are; the longest ids are shortened first."""
+    if taken(told, 0) <= room:
+        return told
+    for count in range(min(len(told), FOUR), 0, -1):
+        some, left = list(told[:count]), len(told) - count
+        while taken(some, left) > room:
+            at = max(range(count), key=lambda n: cell_len(some[n][1]) * bool(shorter(some[n][1])))
+            if not (less := shorter(some[at][1])):
+                break
+            some[at] = (some[at][0], less)
+        else:
+            return some
+    return [(agent, show.fit(model, max(0, room - cell_len(agent) - 4)).rstrip()) for agent, model in told[:1]]
+
+
+def taken(some: Told, left: int) -> int:
+    """The cells of these agents in a row, and of how many are left."""
+    words = sum(cell_len(f"{agent} " * bool(agent) + model) for agent, model in some)
+    return words + 3 * (len(some) - 1) + (len(f" +{left}") if left else 0)
+
+
+def shorter(model: str) -> str:
+    """An id without its first part, which says who made it: …reasoner; "" where one part is left."""
+    rest = model.removeprefix("…").partition("-")[2]
+    return f"…{rest}" if rest else ""
 
 
 def agents_of(config: Config) -> Iterable[tuple[str, str]]:

@@ -1,0 +1,54 @@
+"""The header's agents: as many as fit, their models' ids as long as they can be."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from ccr_tui.screens.bars import fitted, taken
+
+SEED = [
+    ("tool", "qwen-max"), ("coder", "deepseek-chat"), ("think", "deepseek-reasoner"), ("router", "qwen2.5-coder-3b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("room", "words"),
+    [
+        (90, "tool qwen-max · coder deepseek-chat · think deepseek-reasoner · router qwen2.5-coder-3b"),
+        (76, "tool qwen-max · coder deepseek-chat · think …reasoner · router …coder-3b"),
+        (60, "tool qwen-max · coder …chat · think …reasoner · router …3b"),
+        (54, "tool …max · coder …chat · think …reasoner · router …3b"),
+        (36, "tool qwen-max · coder …chat"),
+        (20, "tool qwen-max"),
+        (10, "tool q…"),
+    ],
+)
+def test_what_the_header_has_room_for(room: int, words: str) -> None:
+    assert " · ".join(f"{agent} {model}" for agent, model in fitted(SEED, room)) == words
+
+
+def test_the_four_of_router_mode_come_before_any_other() -> None:
+    told = [*SEED, ("background", "qwen-turbo"), ("image", "qwen-vl-max")]
+    shown = fitted(told, 90)
+    assert [agent for agent, _ in shown] == ["tool", "coder", "think", "router"]
+    assert len(fitted(told, 200)) == 6
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "tool", "think"]), st.from_regex(r"[a-z.]{0,9}(-[a-z]{1,9}){0,4}", fullmatch=True)
+        ),
+        min_size=1,
+        max_size=7,
+    ),
+    st.integers(12, 160),
+)
+def test_it_never_takes_more_than_its_room(told: list[tuple[str, str]], room: int) -> None:
+    shown = fitted(told, room)
+    assert shown
+    assert taken(shown, len(told) - len(shown)) <= room
+    assert all(cell_len(model) <= cell_len(full) for (_, model), (_, full) in zip(shown, told, strict=False))
