@@ -14,7 +14,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3.14 python3 python)
 ARGS ?=
 
-.PHONY: run test check pytest test-real test-claude bench clean
+.PHONY: run test check pytest test-real test-claude bench traces clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ccr-tui $(ARGS)
@@ -37,6 +37,10 @@ test-claude: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	@$(PY) tests/bench/bench.py $(ARGS)
+
+# Records the sessions of traces/ anew, with a real small model.
+traces: $(VENV)/.installed-test
+	@$(PY) traces/record.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
