@@ -6,6 +6,7 @@ one surprise: output tokens of a running request are guessed as a quarter of its
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 
@@ -86,14 +87,20 @@ class Now(Panel):
             (f" {SPINNER[int(now * 10) % len(SPINNER)]} ", "title"),
             (show.fit(show.harmless(AGENTS.get(agent, agent)), 7), AGENT_INKS.get(agent, "muted")),
             (show.fit(show.model(flight.model or flight.asked_model), named), "strong"),
-            (" " + show.fit(phase(flight), 15), "think" if flight.phase == "thinking" else ""),
-            *self._speed(flight, now),
+            *self._doing(flight, now),
             (f"{show.duration((now - flight.started_at) * 1000):>8} ", "muted"),
         ]
         room = width - sum(len(text) for text, _ in pieces)
         if room >= 16:
             pieces.append((" " + show.fit(tail(flight, room - 2), room - 2), "faint"))
         return pieces
+
+    def _doing(self, flight: Flight, now: float) -> Pieces:
+        """Its phase and its speed; one that waits has none."""
+        if flight.phase == "retrying":
+            return [(" " + show.fit(again(flight, now), 36), "warn")]
+        ink = "think" if flight.phase == "thinking" else ""
+        return [(" " + show.fit(phase(flight), 15), ink), *self._speed(flight, now)]
 
     def _speed(self, flight: Flight, now: float) -> Pieces:
         guessed = flight.output_chars // 4
@@ -110,6 +117,15 @@ def phase(flight: Flight) -> str:
     if flight.phase == "text":
         return f"first {show.duration(flight.ttft_ms)}" if flight.ttft_ms is not None else "answering…"
     return flight.phase + "…"
+
+
+def again(flight: Flight, now: float) -> str:
+    """What was met, and when it is asked again: 429, asking again in 2 s (2 of 3)."""
+    retry = flight.extra.get("retry")
+    if retry is None:
+        return "asking again…"
+    left = max(0, math.ceil(retry["at"] - now))
+    return f"{retry['status']}, asking again in {left} s ({retry['try']} of {retry['of']})"
 
 
 def tail(flight: Flight, room: int) -> str:

@@ -84,6 +84,19 @@ async def test_everything_is_said_without_a_keystroke(tmp_path: Path, size: tupl
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
+async def test_a_busy_provider_is_seen_to_be_asked_again(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(tmp_path, ROUTER, size) as (house, pilot):
+        retry = {"status": 429, "at": time.time() + 1000, "try": 2, "of": 3}
+        house.fly(
+            "f1", started_at=time.time(), model="qwen-max", agent="tool", phase="retrying", extra={"retry": retry}
+        )
+        await pilot.pause(0.3)
+        (line,) = [line for line in shown(pilot).split("\n") if "asking again" in line]
+        assert "qwen-max" in line
+        assert "429, asking again in 1000 s (2 of 3)" in line or "429, asking again in 999 s (2 of 3)" in line
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
 async def test_columns_stand_below_their_headings(tmp_path: Path, size: tuple[int, int]) -> None:
     async with opened(tmp_path, QWEN, size, day(3)) as (_, pilot):
         lines = shown(pilot).split("\n")
