@@ -39,6 +39,8 @@ INKS = {
     "good": Ink("success"),
     "warn": Ink("warning"),
     "bad": Ink("error"),
+    "good-strong": Ink("success", bold=True, on="success", on_strength=0.18),
+    "bad-strong": Ink("error", bold=True, on="error", on_strength=0.18),
     "money": Ink("success"),
     "link": Ink("secondary"),
     "key": Ink("secondary"),
@@ -57,7 +59,7 @@ INKS = {
     "chip": Ink("background", bold=True, on="primary"),
 }
 
-FILLED = ("match", "chip")
+FILLED = ("match", "chip", "good-strong", "bad-strong")
 """Inks with a background that shows everywhere."""
 
 AGENT_INKS = {

@@ -24,9 +24,10 @@ from ccr_tui.errors import StoreError
 from ccr_tui.inspection import Inspection
 from ccr_tui.records import Trace
 from ccr_tui.screens import bodies, copies, show
-from ccr_tui.screens.ask import Ask
+from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.cached import cache_document
+from ccr_tui.screens.comparing import comparable, compared_document
 from ccr_tui.screens.conversation import conversation_document
 from ccr_tui.screens.heads import TABS, Headline, Tabs
 from ccr_tui.screens.house import House
@@ -72,6 +73,7 @@ class TraceScreen(Screen[None]):
         Binding("J", "step(1)", "Older request", show=False),
         Binding("K", "step(-1)", "Newer request", show=False),
         Binding("y", "copy", "Copy"),
+        Binding("d", "compare", "Compare", tooltip="Compare with another request, or with what was sent on"),
     ]
 
     @dataclass
@@ -86,6 +88,12 @@ class TraceScreen(Screen[None]):
         """The trace could not be read; why."""
 
         why: str
+
+    @dataclass
+    class Comparable(Message):
+        """A thread has found what this request can be compared with."""
+
+        others: list[tuple[Answer, str]]
 
     @dataclass
     class Other(Message):
@@ -114,7 +122,7 @@ class TraceScreen(Screen[None]):
             "stream": Viewer(id="stream", still=True),
             "tokens": Viewer(id="tokens", fluid=True),
             "cache": Viewer(id="cache", fluid=True),
-            "diff": Viewer(id="diff"),
+            "diff": Viewer(id="diff", empty="nothing to compare with"),
         }
         self.titles = {name: title for name, title in TABS if name != "bodies"}
         self.search = Input(id="search", placeholder="search; ⏎ finds, n and N go on, esc ends it")
@@ -171,6 +179,8 @@ class TraceScreen(Screen[None]):
         found = Inspection(trace, self.house.reader, self.house.counter, self.house.engine.config.providers)
         show_["tokens"].load(told(lambda width: tokens_document(trace, found.xray, width)))
         show_["cache"].load(told(lambda width: cache_document(found.verdict, width)))
+        self.found = found
+        self._compare(None)
         for viewer in show_.values():
             self._caption(viewer)
 
@@ -204,6 +214,34 @@ class TraceScreen(Screen[None]):
     @on(Other)
     def _push_other(self, other: Other) -> None:
         self.app.push_screen(TraceScreen(self.house, other.row, lambda by: None))
+
+    # -- comparing
+
+    def _compare(self, other: str | None) -> None:
+        """Fill the Diff tab; with the request of this id, "sent" for what was sent on, None for the request before."""
+        self.viewers["diff"].load(told(lambda _: compared_document(self.found, other)))
+
+    def action_compare(self) -> None:
+        """Choose what to compare with."""
+        self._ask_what()
+
+    @work(thread=True, exclusive=True, group="other")
+    def _ask_what(self) -> None:
+        try:
+            self.post_message(self.Comparable(comparable(self.found)))
+        except StoreError as error:
+            self.post_message(self.Missing(str(error)))
+
+    @on(Comparable)
+    def _ask(self, comparable: Comparable) -> None:
+        others = {answer.key: id for answer, id in comparable.others}
+
+        def chosen(key: str | None) -> None:
+            if key:
+                self._compare(others[key])
+                self.action_tab(next(n for n, (name, _) in enumerate(TABS, 1) if name == "diff"))
+
+        self.app.push_screen(Ask("Compare this request with", [answer for answer, _ in comparable.others]), chosen)
 
     # -- tabs
 

@@ -58,7 +58,7 @@ TELLING = {
     "stream": ("message_start", "content_block_delta"),
     "tokens": ("counted", "by qwen-max; what follows is scaled", "tool schemas", "Heaviest blocks"),
     "cache": ("first", "The first request of this conversation", "from the cache"),
-    "diff": (),
+    "diff": ("as the client sent it", "as qwen-max at dashscope was sent it", "⊕ "),
 }
 
 
