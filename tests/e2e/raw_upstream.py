@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Any
 
+from ways import closed
+
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 CHUNKED = STREAM + b"transfer-encoding: chunked\r\n\r\n"
 CLOSED = STREAM + b"connection: close\r\n\r\n"
@@ -38,6 +40,7 @@ class RawUpstream:
         self.script: Script = ()
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
+        self._serving: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> RawUpstream:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 27)
@@ -45,16 +48,24 @@ class RawUpstream:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Leaves no connection behind: a later test would be blamed for it."""
         self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         try:
             while await self._answer(reader, writer):
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            writer.close()
+            self._serving.discard(task)
+            await closed(writer)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[1:-2]

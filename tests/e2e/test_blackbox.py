@@ -20,6 +20,7 @@ import pytest_asyncio
 from clients import ask, folded, parse_sse
 from places import Place
 from raw_upstream import CHUNKED, CLOSED, End, RawUpstream, Script, chunk, chunked, event, named, plain, said
+from ways import closed
 
 from ccr_tui import host
 from ccr_tui.config import Config, Model, Patience, Provider
@@ -227,9 +228,11 @@ async def raw_status(address: str, request: bytes) -> tuple[int, Any]:
     """Status and JSON of the answer to these very bytes."""
     parts = urlsplit(address)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(request)
-    head, _, body = (await asyncio.wait_for(reader.read(), PATIENCE_S)).partition(b"\r\n\r\n")
-    writer.close()
+    try:
+        writer.write(request)
+        head, _, body = (await asyncio.wait_for(reader.read(), PATIENCE_S)).partition(b"\r\n\r\n")
+    finally:
+        await closed(writer)
     return int(head.split()[1]), json.loads(body)
 
 

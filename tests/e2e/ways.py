@@ -39,10 +39,13 @@ async def join(reader: Reader, writer: Writer, port: int, first: bytes = b"") ->
 
 
 async def closed(writer: Writer) -> None:
-    """Close it, and wait until its socket is."""
+    """Close it, and wait until its socket is; who is cancelled meanwhile leaves none open either."""
     writer.close()
-    with suppress(ConnectionError, ssl.SSLError):
-        await writer.wait_closed()
+    try:
+        with suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+    finally:
+        writer.transport.abort()
 
 
 @dataclass
