@@ -28,7 +28,7 @@ COMMANDS = {
     "replay": "replay:replay",
     "route": "route:route",
     "serve": "run:serve",
-    "sessions": "ledger:sessions",
+    "sessions": "sessions:sessions",
     "spend": "ledger:spend",
     "traces": "traces:traces",
 }

@@ -1,4 +1,4 @@
-"""The commands about money and sessions.
+"""The command about money.
 
 Owns how sums are printed. Must never show an unknown price as 0. The one surprise: a sum over requests of which some
 have no price is marked with a plus, because the true bill is at least that; one that rests on estimated tokens has a
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from ccr_tui import assembly
-from ccr_tui.commands.common import as_json, local, narrate, print_json, reader, settings, since, table
+from ccr_tui.commands.common import as_json, narrate, print_json, reader, settings, since, table
 from ccr_tui.commands.money import column, counted, money
 from ccr_tui.errors import CcrError
 
@@ -36,38 +36,6 @@ BY = ("hour", "day", "week", "model", "agent", "session", "project", "provider")
 def share(part: float | None) -> str:
     """A part of one as per cent; nothing for None."""
     return "" if part is None else f"{part:.0%}"
-
-
-@click.command()
-@since
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest (50 without --json).")
-@settings
-@as_json
-def sessions(flags: Mapping[str, str], since: float | None, limit: int | None, as_json: bool) -> None:
-    """List sessions of Claude Code and what they cost."""
-    rows = reader(flags).sessions(limit or (1_000_000 if as_json else 50), since)
-    if as_json:
-        for row in rows:
-            print_json(row.as_json())
-        return
-    heads = ("session", "project", "began", "last", "requests", "failed", "in", "cached", "out", "cost")
-    costs = column((row.spent, row.is_about, bool(row.unpriced)) for row in rows)
-    cells = [
-        (
-            row.id[:8],
-            row.project or "",
-            local(row.started_at),
-            local(row.ended_at),
-            row.requests,
-            row.failed or "",
-            counted(row.prompt_tokens, row.has_guesses),
-            share(row.cached_share),
-            counted(row.output_tokens, row.has_guesses),
-            cost,
-        )
-        for row, cost in zip(rows, costs, strict=True)
-    ]
-    table(heads, cells, right="requests,failed,in,cached,out,cost")
 
 
 @click.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -27,15 +28,18 @@ from ccr_tui.commands.common import (
     table,
     tokens,
 )
+from ccr_tui.commands.marking import mark, note
 from ccr_tui.commands.money import column, counted
 from ccr_tui.commands.taking_in import import_
 from ccr_tui.errors import CcrError
 
 if TYPE_CHECKING:
-    from ccr_tui.store.queries import Filter, Reader
+    from ccr_tui.filtering import Term
+    from ccr_tui.store.queries import Filter, Order, Reader
     from ccr_tui.store.rows import TraceRow
 
 PAGE = 200
+SORTS = ("time", "cost", "tokens", "duration", "cached")
 HEADS = ("id", "time", "project", "asked", "answered", "agent", "in", "cached", "out", "cost", "took", "outcome")
 
 
@@ -44,9 +48,19 @@ def traces() -> None:
     """List, show, search, check and move recorded requests."""
 
 
+def _terms(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Term, ...] | None:
+    from ccr_tui.filtering import FilterError, parse
+
+    try:
+        return None if value is None else parse(value, time.time())
+    except FilterError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 def filters(command: click.decorators.FC) -> click.decorators.FC:
     """The options that choose traces."""
     for option in (
+        click.option("--filter", "terms", callback=_terms, metavar="FILTER", help="As in the app: 'cost>0.05 !error'."),
         click.option("--outcome", type=click.Choice(["ok", "error", "cancelled"])),
         click.option("--model", metavar="MODEL", help="Who answered."),
         click.option("--agent", metavar="AGENT", help="As whom: default, coder, ...; or of a kind: main, title, ..."),
@@ -64,18 +78,23 @@ def chosen(wanted: Mapping[str, Any]) -> Filter:
     return Filter(**{name: value for name, value in wanted.items() if value is not None})
 
 
-traces.add_command(import_)
+for command in (import_, mark, note):
+    traces.add_command(command)
 
 
 @traces.command()
 @filters
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest (50 without --json).")
+@click.option("--sort", type=click.Choice(SORTS), default="time", help="What comes first: the latest, dearest, ...")
+@click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the first (50 without --json).")
 @settings
 @as_json
-def ls(flags: Mapping[str, str], limit: int | None, as_json: bool, **wanted: Any) -> None:
+def ls(flags: Mapping[str, str], sort: str, reverse: bool, limit: int | None, as_json: bool, **wanted: Any) -> None:
     """List requests, the newest first."""
+    from ccr_tui.store.queries import Order
+
     store, filter = reader(flags), chosen(wanted)
-    rows = pages(store, filter, limit or (None if as_json else 50))
+    rows = pages(store, filter, Order(sort, reverse), limit or (None if as_json else 50))
     if as_json:
         for row in rows:
             print_json(row.as_json())
@@ -83,18 +102,24 @@ def ls(flags: Mapping[str, str], limit: int | None, as_json: bool, **wanted: Any
     listed = list(rows)
     show_rows(listed)
     if not limit and len(listed) == 50 and (total := store.count(filter)) > 50:
-        narrate(f"the newest 50 of {total}; --limit {total} shows all")
+        narrate(f"the first 50 of {total}; --limit {total} shows all")
 
 
-def pages(store: Reader, filter: Filter, limit: int | None) -> Iterator[TraceRow]:
-    """Rows by keyset, page by page, the newest first."""
-    before, left = None, limit
+def pages(store: Reader, filter: Filter, order: Order, limit: int | None) -> Iterator[TraceRow]:
+    """Rows by keyset, page by page."""
+    of, after, left = store.listed(filter, order), None, limit
     while left is None or left > 0:
-        page = store.rows(filter, before, PAGE if left is None else min(PAGE, left))
+        page = store.page(of, after, PAGE if left is None else min(PAGE, left))
         yield from page
         if not page:
             return
-        before, left = page[-1].n, None if left is None else left - len(page)
+        after, left = order.key(page[-1]), None if left is None else left - len(page)
+
+
+def ended(row: TraceRow) -> str:
+    """How it came out, and what a person has put on it."""
+    mine = ("★ " if row.marked else "") + (f"✎ {row.note} " if row.note else "")
+    return mine + (row.outcome if row.outcome != "error" else f"{row.status} {row.error or ''}")
 
 
 def show_rows(rows: Iterable[TraceRow]) -> None:
@@ -114,7 +139,7 @@ def show_rows(rows: Iterable[TraceRow]) -> None:
             counted(row.output_tokens, row.has_guesses),
             cost,
             seconds(row.duration_ms),
-            row.outcome if row.outcome != "error" else f"{row.status} {row.error or ''}",
+            ended(row),
         )
         for row, cost in zip(rows, costs, strict=True)
     ]

@@ -1,0 +1,118 @@
+"""The command about sessions: what each cost, and one of them turn by turn.
+
+Owns how sessions are printed. Must never show an unknown price as 0, nor count a subagent's requests twice. The one
+surprise: `sessions` alone lists them; `sessions show ID` tells one, as the Sessions screen does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from ccr_tui.commands.common import as_json as json_flag
+from ccr_tui.commands.common import load, local, print_json, reader, seconds, settings, since, table
+from ccr_tui.commands.money import Amount, column, counted
+
+if TYPE_CHECKING:
+    from ccr_tui.baseline import Baseline
+    from ccr_tui.store.amounts import Sums
+    from ccr_tui.store.browsing import Turn
+    from ccr_tui.store.queries import Reader, SessionRow
+    from ccr_tui.store.turns import Span
+
+HEADS = ("session", "title", "project", "last", "requests", "failed", "in", "cached", "out", "cost")
+RIGHT = "requests,failed,in,cached,out,cost,took"
+
+
+@click.group(invoke_without_command=True)
+@since
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest (50 without --json).")
+@settings
+@json_flag
+@click.pass_context
+def sessions(
+    ctx: click.Context, /, flags: Mapping[str, str], since: float | None, limit: int | None, as_json: bool
+) -> None:
+    """List sessions of Claude Code and what they cost."""
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = flags
+        return
+    rows = reader(flags).sessions(limit or (1_000_000 if as_json else 50), since)
+    if as_json:
+        for row in rows:
+            print_json(row.as_json())
+        return
+    costs = column(_amount(row) for row in rows)
+    cells = [_listed(row, cost) for row, cost in zip(rows, costs, strict=True)]
+    table(HEADS, cells, right=RIGHT)
+
+
+def _listed(row: SessionRow, cost: str) -> tuple[object, ...]:
+    name = row.title or ""
+    return (row.id[:8], name, row.project or "", local(row.ended_at), row.requests, row.failed or "", *_sums(row), cost)
+
+
+def _sums(sums: Sums) -> tuple[str, str, str]:
+    share = sums.cached_share
+    cached = "" if share is None else f"{share:.0%}"
+    return counted(sums.prompt_tokens, sums.has_guesses), cached, counted(sums.output_tokens, sums.has_guesses)
+
+
+def _amount(sums: Sums) -> Amount:
+    return sums.spent, sums.is_about, bool(sums.unpriced)
+
+
+@sessions.command()
+@click.argument("session")
+@click.option("--baseline", metavar="MODEL", help="What one model for all would have cost (spend.baseline).")
+@settings
+@json_flag
+def show(flags: Mapping[str, str], session: str, baseline: str | None, as_json: bool) -> None:
+    """Tell one session by what was typed: requests, subagents, tokens, cost. The beginning of its id is enough."""
+    store = reader(flags)
+    row = store.session(session)
+    found = _baseline(flags, baseline, store)
+    turns = store.turns_of(row.id)
+    if as_json:
+        price = found.price if found else None
+        told = {"baseline": found.name if found else None, "turns": [turn.as_json(price) for turn in turns]}
+        print_json(row.as_json() | told)
+        return
+    at = f"at {found.name}" if found else ""
+    click.echo(f"{row.id}  {row.project or ''}\n{row.title or ''}\n")
+    table(
+        ("began", "what", "requests", "failed", "in", "cached", "out", "cost", *([at] if at else []), "took"),
+        list(_told(turns, found)),
+        right=f"{RIGHT},{at}",
+        widest=60,
+    )
+
+
+def _told(turns: list[Turn], found: Baseline | None) -> Iterator[tuple[object, ...]]:
+    lines: list[tuple[str, Span]] = []
+    for turn in turns:
+        lines.append((f"> {turn.prompt or '(no prompt)'}", turn))
+        lines += [(f"  subagent {branch.agent_id[:8]}: {branch.prompt or ''}", branch) for branch in turn.branches]
+    costs = column(_amount(span) for _, span in lines)
+    bases = column((span.at(found.price), False, False) if found else None for _, span in lines)
+    for (what, span), cost, base in zip(lines, costs, bases, strict=True):
+        head = (local(span.started_at), what, span.requests, span.failed or "")
+        took = seconds(round((span.ended_at - span.started_at) * 1000))
+        yield (*head, *_sums(span), cost, *([base] if found else []), took)
+
+
+def _baseline(flags: Mapping[str, str], name: str | None, store: Reader) -> Baseline | None:
+    from ccr_tui import baseline
+    from ccr_tui.baseline import Baseline
+    from ccr_tui.errors import CcrError
+
+    config = load(flags)
+    if name is None:
+        return baseline.chosen(config, store.asked(), time.time())
+    price = baseline.find(config, name, time.time())
+    if price is None:
+        raise CcrError(f"The price of {name} is not known; give it one as models.{name}.price in config.toml.")
+    return Baseline(name, price)
