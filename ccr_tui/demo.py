@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 HOST = "demo.invalid"
@@ -65,6 +66,8 @@ def last_answer(messages: list[dict[str, Any]]) -> int:
 
 def script(body: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
     """What to say to this conversation: deltas, and the finish reason."""
+    if body["model"] in ASIDE:
+        return ASIDE[body["model"]](body)
     if "response_format" in body or wants_json(body):
         return [{"content": json.dumps({"title": "ccr-tui demo"})}], "stop"
     messages = body["messages"]
@@ -80,6 +83,38 @@ def script(body: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
     return words(HELLO), "stop"
 
 
+# -- Router mode
+
+
+def routed(body: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """As the router: whoever the script has next for the turn that is asked about."""
+    question = newest(body["messages"])
+    one = turn_asked(question.partition("What happened before")[0])
+    done = question.count("agent has already worked on this")
+    use = [*one.hops, *["tool"] * 9][done] if one else "tool"
+    return words(json.dumps({"use": use})), "stop"
+
+
+def worked(agent: str, body: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """As an agent without tools: what the script has it find out for the newest turn."""
+    one = turn_asked("\n".join(text_of(m) for m in body["messages"] if m["role"] == "user"))
+    thought, found = one.hops.get(agent, ("", NO_SCRIPT)) if one else ("", NO_SCRIPT)
+    return [*({"reasoning_content": word} for word in split(thought)), *words(found)], "stop"
+
+
+def turn_asked(text: str) -> Turn | None:
+    """The turn of a scene whose words come last in the text."""
+    turns = [one for scene in SCENES.values() for one in scene.turns if one.asked]
+    return max((one for one in turns if one.asked in text), key=lambda one: text.rindex(one.asked), default=None)
+
+
+NO_SCRIPT = "This is ccr-tui's built-in demo model: it has nothing to find out here."
+ASIDE: dict[str, Callable[[dict[str, Any]], tuple[list[dict[str, Any]], str]]] = {
+    "demo-router": routed,
+    "demo-think": partial(worked, "think"),
+    "demo-coder": partial(worked, "coder"),
+}
+"""The models that play the agents of Router mode; any other is a tool agent."""
 HARMLESS = {"command": "echo 'hello from the ccr-tui demo model'", "description": "Say hello"}
 
 
@@ -93,14 +128,17 @@ class Turn:
         calls: tuple[tuple[str, dict[str, Any]], ...] = (),
         results: tuple[str, ...] = (),
         asked: str = "",
+        hops: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self.text, self.thinking, self.calls, self.results, self.asked = text, thinking, calls, results, asked
+        self.hops = hops or {}
 
 
 class Scene:
     """A played session: the project it pretends to be in, the model it is asked of, and its turns.
 
-    A turn's `asked` is what the person says before it; its `results` are what the tools that it calls return.
+    A turn's `asked` is what the person says before it; its `results` are what the tools that it calls return; its
+    `hops` are the agents that work before it in Router mode, in order, each with what it thinks and what it finds.
     """
 
     def __init__(self, project: str, model: str, turns: tuple[Turn, ...]) -> None:
@@ -215,6 +253,21 @@ SCENES: dict[str, Scene] = {
                     "1 failed, 3 passed in 0.04s\n",
                 ),
                 asked="Quoted commas break the CSV parser. Please fix it. [demo scene parser]",
+                hops={
+                    "think": (
+                        "A split at every comma can't know which of them stand inside quotes. So either the line is "
+                        "read with a state machine of its own, or with the reader that the language brings along. "
+                        "What would a home-made one forget? Doubled quotes, and line ends inside quotes.",
+                        "Cause: the line is split at every comma, quoted or not.\n\n"
+                        "1. Read parser.py and run the tests, to see the failure.\n"
+                        "2. Replace the split by csv.reader, which knows quotes and doubled quotes.\n"
+                        "3. Run the tests again.",
+                    ),
+                    "coder": (
+                        "One line goes in, one list of fields comes out; csv.reader takes any iterable of lines.",
+                        "```python\nimport csv\n\n\ndef split_line(line):\n    return next(csv.reader([line]))\n```",
+                    ),
+                },
             ),
             Turn(
                 "`split(\",\")` can't know about quotes. The standard library's reader does.",
@@ -244,6 +297,14 @@ SCENES: dict[str, Scene] = {
                 "the open file to `csv.reader` once instead of a line at a time: that is faster than both.",
                 thinking="They ask about speed. csv.reader per line has the cost of building a reader each time.",
                 asked="Is it slower than before?",
+                hops={
+                    "think": (
+                        "Two costs: building a reader for each line, and reading the line itself. Only the first one "
+                        "goes away when the open file is passed.",
+                        "A reader for each line costs about half a millisecond for 10,000 fields. Measure both, and "
+                        "name the way to avoid it: one reader for the whole file.",
+                    )
+                },
             ),
         ),
     ),

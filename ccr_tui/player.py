@@ -22,7 +22,22 @@ from ccr_tui.proxy.context import Context
 from ccr_tui.records import Json, Price
 from ccr_tui.wire import dumps
 
-PRICE = Price(300_000_000, 1_200_000_000, 30_000_000, since="2026-11-22", source="made up for the demo", basis="user")
+PRICES = {
+    "demo-large": (300, 1200, 30),
+    "demo-small": (50, 200, 5),
+    "demo-router": (20, 80, 2),
+    "demo-think": (500, 2000, 50),
+    "demo-coder": (200, 800, 20),
+}
+"""Thousandths of a dollar for a million tokens: input, output, from the cache. All made up."""
+AGENTS = {
+    "default": ("demo-large",),
+    "background": ("demo-small",),
+    "tool": ("demo-large",),
+    "coder": ("demo-coder",),
+    "think": ("demo-think",),
+    "router": ("demo-router",),
+}
 SYSTEM = "You are a coding agent in a demo of ccr-tui.\n\nWorking directory: {project}\n\n" + "Be brief. " * 400
 TOOLS = {
     "Bash": {"command": "The command to run", "description": "What it does, in a few words"},
@@ -34,11 +49,16 @@ PAUSE_S = 2.0
 
 
 def config(base: Config, db: Path) -> Config:
-    """The config of a demo: made-up models with made-up prices, a database of its own, any free port."""
+    """The config of a demo: made-up models with made-up prices for every agent, a database of its own."""
     provider = Provider("demo", "demo", demo.BASE_URL)
-    models = {name: Model(name, "demo", name, context=128_000, price=PRICE) for name in ("demo-large", "demo-small")}
-    agents = {"default": ("demo-large",), "background": ("demo-small",)}
-    return replace(base, providers={"demo": provider}, models=models, agents=agents, db=db, api_key=None, mode="normal")
+    models = {name: Model(name, "demo", name, context=128_000, price=price(name)) for name in PRICES}
+    return replace(base, providers={"demo": provider}, models=models, agents=AGENTS, db=db, api_key=None, mode="normal")
+
+
+def price(name: str) -> Price:
+    """A made-up price, labelled so."""
+    fresh, output, cached = (1_000_000 * thousandth for thousandth in PRICES[name])
+    return Price(fresh, output, cached, since="2026-11-22", source="made up for the demo", basis="user")
 
 
 async def play(context: Callable[[], Context], rounds: int = 20, pause_s: float = PAUSE_S) -> None:
