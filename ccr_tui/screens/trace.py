@@ -119,7 +119,7 @@ class TraceScreen(Screen[None]):
             "received": Viewer(id="received"),
             "sent": Viewer(id="sent", empty="nothing was sent"),
             "route": Viewer(id="route"),
-            "stream": Viewer(id="stream", still=True),
+            "stream": Viewer(id="stream", fluid=True),
             "tokens": Viewer(id="tokens", fluid=True),
             "cache": Viewer(id="cache", fluid=True),
             "diff": Viewer(id="diff", empty="nothing to compare with"),
@@ -175,7 +175,7 @@ class TraceScreen(Screen[None]):
         show_["received"].load(lambda _: bodies.received_document(trace))
         show_["sent"].load(lambda _: bodies.sent_document(trace))
         show_["route"].load(lambda _: route_document(trace))
-        show_["stream"].load(lambda _: stream_document(trace))
+        show_["stream"].load(lambda width: stream_document(trace, width))
         found = Inspection(trace, self.house.reader, self.house.counter, self.house.engine.config.providers)
         show_["tokens"].load(told(lambda width: tokens_document(trace, found.xray, width)))
         show_["cache"].load(told(lambda width: cache_document(found.verdict, width)))
