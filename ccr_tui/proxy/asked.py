@@ -121,9 +121,14 @@ def output_schema(body: Json) -> Json | None:
 
 def newest_turn(body: Json) -> list[Json]:
     """The messages after the last assistant message."""
-    messages = _dicts(body.get("messages"))
-    last = max((n for n, message in enumerate(messages) if message.get("role") == "assistant"), default=-1)
-    return messages[last + 1 :]
+    messages = body.get("messages")
+    found: list[Json] = []
+    for message in reversed(messages if isinstance(messages, list) else []):  # from the end: there may be thousands
+        if isinstance(message, dict):
+            if message.get("role") == "assistant":
+                break
+            found.append(message)
+    return found[::-1]
 
 
 def system_texts(body: Json) -> Iterator[str]:

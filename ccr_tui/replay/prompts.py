@@ -7,6 +7,7 @@ two trees: what an Anthropic model reads, and what all others read.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,10 @@ from ccr_tui.tally import PER_MESSAGE, PER_REPLY
 from ccr_tui.tokens import Counter
 from ccr_tui.trie import Tree
 from ccr_tui.wire import loads
+
+THREADS = 2
+BATCH = 64
+"""Chunks that a thread counts before it asks for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +155,13 @@ class Prompts:
         keys: dict[int, set[str]] = {}
         for place in places:
             keys.setdefault(place.chunk, set()).add(place.key)
-        return {
-            (chunk, key): self._weight(key, value)
-            for chunk, value in self._paths.chunks.each(keys)
-            for key in keys[chunk]
-        }
+        wanted = [(chunk, key, value) for chunk, value in self._paths.chunks.each(keys) for key in keys[chunk]]
+        batches = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+        with ThreadPoolExecutor(THREADS, "ccr-tui counting") as threads:  # the tokenizer runs beside Python
+            return {name: weight for batch in threads.map(self._batch, batches) for name, weight in batch}
+
+    def _batch(self, wanted: list[tuple[int, str, Json]]) -> list[tuple[tuple[int, str], Weight]]:
+        return [((chunk, key), self._weight(key, value)) for chunk, key, value in wanted]
 
     def _weight(self, key: str, value: Json) -> Weight:
         tokens = self._tokens(key, value)

@@ -24,7 +24,7 @@ from ccr_tui.records import CostBasis, Outcome, Price, Usage
 from ccr_tui.replay.aside import Aside
 from ccr_tui.replay.prompts import Prompts
 from ccr_tui.replay.provenance import Target, told
-from ccr_tui.replay.routes import Routes
+from ccr_tui.replay.routes import NOBODY, Routes
 from ccr_tui.replay.tokenizing import Ratio, Ratios
 from ccr_tui.replay.words import RECORDED, Progress, Recording, Routed, Step, StepResult, Tell, Variant
 from ccr_tui.store.paths import Call, Paths
@@ -113,25 +113,30 @@ class Repricer:
         return [self._target_of(variant.config, models[name]) for name in names if name in models]
 
     def _step(self, lane: Lane, step: Step, routed: Routed) -> StepResult:
-        config = lane.variant.config
-        base = StepResult(
-            step.uid, step.n, lane.variant.name, "reprice", agent=routed.agent, rule=routed.rule,
-            route_from=routed.source,
-        )  # fmt: skip
-        if routed.rule == "not found":
-            sentence = f"{step.row.asked_model!r} is no model of this configuration"
-            return replace(base, model=routed.model, outcome="error", error=sentence, cost=0, low=0, high=0)
+        variant, row = lane.variant, step.row
+        if routed.rule == NOBODY:
+            return StepResult(
+                step.uid, step.n, variant.name, "reprice", model=routed.model, agent=routed.agent, rule=routed.rule,
+                cost=0, low=0, high=0, outcome="error",
+                error=f"{row.asked_model!r} is no model of this configuration",
+            )  # fmt: skip
         target = self._target(lane, routed.model)
-        aside = self._aside.of(step, routed, config, self._quote)
+        aside = self._aside.of(step, routed, variant.config, self._quote)
         usage, error = self._usage(target, step, aside.carried)
-        price = self._quote(target.model, target.provider, step.row.started_at, usage)
+        price = self._quote(target.model, target.provider, row.started_at, usage)
         found = None if price is None else cost(usage, price)
+        low, high = (None, None) if price is None or found is None else _band(usage, price, found, error, target.rules)
         misfit = _misfit(usage, target)
-        low, high = (None, None) if price is None else _band(usage, price, error, target.rules)
-        return replace(
-            base,
+        return StepResult(
+            step=step.uid,
+            n=step.n,
+            variant=variant.name,
+            kind="reprice",
             provider=target.provider.name,
             model=target.model.id,
+            agent=routed.agent,
+            rule=routed.rule,
+            route_from=routed.source,
             usage=usage,
             price=price,
             cost=_sum(found, aside.cost),
@@ -141,10 +146,10 @@ class Repricer:
             router_cost=aside.router or 0,
             hop_cost=aside.hops or 0,
             calls=1 + aside.calls,
-            stop_reason=step.row.stop_reason,
-            notes=aside.notes,
+            stop_reason=row.stop_reason,
             outcome="error" if misfit else "ok",
             error=misfit,
+            notes=aside.notes,
         )
 
     def _usage(self, target: Target, step: Step, carried: int) -> tuple[Usage, float]:
@@ -207,11 +212,13 @@ class Repricer:
         return known if isinstance(known, Price) or known is None else self._book.quote(model, provider, at, usage)
 
 
-def _band(usage: Usage, price: Price, error: float, rules: Rules) -> tuple[int, int]:
+def _band(usage: Usage, price: Price, known: int, error: float, rules: Rules) -> tuple[int, int]:
     """The cost with every estimate at its lower and at its upper end."""
-    missed = 0 if rules.sure else round(usage.cache_read * MISSES)
-    worse = replace(usage, cache_read=usage.cache_read - missed, input=usage.input + missed)
-    return round(cost(usage, price) * (1 - error)), round(cost(worse, price) * (1 + error))
+    high = known
+    if usage.cache_read and not rules.sure:
+        missed = round(usage.cache_read * MISSES)
+        high = cost(replace(usage, cache_read=usage.cache_read - missed, input=usage.input + missed), price)
+    return (round(known * (1 - error)), round(high * (1 + error))) if error else (known, high)
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

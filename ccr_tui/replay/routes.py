@@ -8,9 +8,10 @@ session recorded in Normal mode), the tool agent is assumed and the question is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from ccr_tui.errors import NotFound
 from ccr_tui.proxy.asked import Asked, about
@@ -25,8 +26,11 @@ from ccr_tui.replay.words import Routed, Step, Variant
 from ccr_tui.store.paths import Call, Paths
 from ccr_tui.tokens import Calibration
 
+T = TypeVar("T")
 ONE = "one model for all"
 """The rule that is shown where a variant has but one model."""
+NOBODY = "not found"
+"""The rule that is shown where the client named a model that a variant does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,16 @@ class Routes:
     def all(self, steps: Sequence[Step], variants: Sequence[Variant]) -> Iterator[tuple[Step, dict[str, Routed]]]:
         """Each step with who answers it, by the variant's name. Raises StoreError; ConfigError for bad quirks."""
         routed = [variant for variant in variants if variant.model is None]
-        with asyncio.Runner() as runner:
+        waits = any(variant.config.routing.custom for variant in routed)
+        with asyncio.Runner() if waits else nullcontext(AtOnce()) as runner:
             for step in steps:
                 found = {each.name: alone(each, step) for each in variants if each.model is not None}
                 if routed:
-                    turn = self._turn(step)
-                    found |= {each.name: runner.run(self._decide(each, turn)) for each in routed}
+                    found |= runner.run(self._decide_all(routed, self._turn(step)))
                 yield step, found
+
+    async def _decide_all(self, variants: Sequence[Variant], turn: Turn) -> dict[str, Routed]:
+        return {variant.name: await self._decide(variant, turn) for variant in variants}
 
     def _turn(self, step: Step) -> Turn:
         n = step.row.n
@@ -79,7 +86,19 @@ class Routes:
             question = await informed(question, self._own, count)
             return dispatched(question, decide(question), turn)
         except NotFound:  # the client named a model that this configuration does not have
-            return Routed(turn.step.row.model or "", turn.step.row.agent or "", "not found", mode, "recomputed")
+            return Routed(turn.step.row.model or "", turn.step.row.agent or "", NOBODY, mode, "recomputed")
+
+
+class AtOnce:
+    """Runs what waits for nothing, which is all routing but the user's own file, without a loop: that takes 0.2 ms."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What it returns."""
+        try:
+            waited = work.send(None)
+        except StopIteration as done:
+            return cast(T, done.value)
+        raise RuntimeError(f"routing waits for {waited!r}")
 
 
 def alone(variant: Variant, step: Step) -> Routed:

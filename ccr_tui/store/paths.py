@@ -81,14 +81,34 @@ class Paths:
     headers: Callable[[int], Mapping[str, str]]
     """The recorded headers of a request, by the trace's number. Raises StoreError."""
 
+    _last: list[int] = field(default_factory=list)
+    """The nodes of the body that was put together last: the next one begins like it."""
+    _values: list[Json] = field(default_factory=list)
+    """Their chunks."""
+    _at: dict[int, int] = field(default_factory=dict)
+    """Their places."""
+
     def body(self, n: int) -> Json:
-        """The whole body; its parts are shared with other bodies, so change none. Raises StoreError."""
+        """The whole body; its parts are shared with other bodies, so change none. Raises StoreError.
+
+        One that goes on where the last one ended costs what it adds.
+        """
         sent = self.sent[n]
-        path, node = [], sent.node
-        while node:
-            node, chunk = self.nodes[node]
-            path.append(chunk)
-        return chunks.assemble([self.chunks.get(chunk) for chunk in reversed(path)], sent.manifest)
+        node, fresh = sent.node, []
+        while node and node not in self._at:
+            fresh.append(node)
+            node = self.nodes[node][0]
+        self._cut(self._at[node] + 1 if node else 0)
+        for each in reversed(fresh):
+            self._at[each] = len(self._last)
+            self._last.append(each)
+            self._values.append(self.chunks.get(self.nodes[each][1]))
+        return chunks.assemble(self._values, sent.manifest)
+
+    def _cut(self, size: int) -> None:
+        for node in self._last[size:]:
+            del self._at[node]
+        del self._last[size:], self._values[size:]
 
 
 @dataclass(slots=True)
