@@ -190,6 +190,27 @@ CREATE TABLE run_step (
     state TEXT NOT NULL, cost INTEGER, at REAL NOT NULL, data BLOB, PRIMARY KEY (run_id, variant, step)) WITHOUT ROWID
 """
 
+KEEPING = """
+ALTER TABLE session ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE pruned (
+    slot INTEGER NOT NULL, model_id INTEGER NOT NULL, agent TEXT NOT NULL, session_id INTEGER NOT NULL,
+    project_id INTEGER NOT NULL, kind TEXT NOT NULL, purpose TEXT NOT NULL, basis TEXT NOT NULL,
+    cost_basis TEXT NOT NULL, price_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL, errors INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL, cost INTEGER NOT NULL, unpriced INTEGER NOT NULL,
+    cache_saved INTEGER NOT NULL, cache_lost INTEGER NOT NULL, switched_tokens INTEGER NOT NULL,
+    cache_unknown INTEGER NOT NULL,
+    PRIMARY KEY (slot, model_id, agent, session_id, project_id, kind, purpose, basis, cost_basis, price_id))
+    WITHOUT ROWID;
+CREATE TABLE gone (id INTEGER PRIMARY KEY);
+CREATE INDEX trace_request ON trace(request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX trace_reply ON trace(reply_id) WHERE reply_id IS NOT NULL;
+CREATE INDEX attempt_sent ON attempt(sent_id) WHERE sent_id IS NOT NULL;
+CREATE INDEX body_node ON body(node);
+CREATE INDEX node_chunk ON node(chunk)
+"""
+
 
 def first(db: Database) -> None:
     """The tables of 0.1."""
@@ -230,4 +251,10 @@ def replays(db: Database) -> None:
         db.execute(statement)
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (first, second, third, lists, transfer, replays)
+def keeping(db: Database) -> None:
+    """Sessions to keep, the sums of requests that were removed, whose they were, and who uses what."""
+    for statement in KEEPING.split(";\n"):
+        db.execute(statement)
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (first, second, third, lists, transfer, replays, keeping)
