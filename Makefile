@@ -1,6 +1,6 @@
 # make run     opens the app (makes .venv first: Python 3.11 or newer and make are all it needs)
 # make test    ruff, mypy and the tests
-# make test-real, make test-claude, make bench: see tests/real, tests/claude, tests/bench
+# make test-real, make test-claude, make bench, make bench-peers: see tests/real, tests/claude, tests/bench
 
 VENV := .venv
 ifeq ($(OS),Windows_NT)
@@ -37,6 +37,9 @@ test-claude: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	@$(PY) tests/bench/bench.py $(ARGS)
+
+bench-peers: $(VENV)/.installed-test
+	@$(PY) tests/bench/peers.py $(ARGS)
 
 # Records the sessions of traces/ anew, with a real small model.
 traces: $(VENV)/.installed-test

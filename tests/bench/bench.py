@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -312,13 +312,14 @@ ROWS = [
 ]
 
 
-def table(subjects: list[Subject]) -> str:
-    """Markdown: a row a figure, a column a subject, and what ccr-tui is of both floors."""
+def table(subjects: list[Subject], against: Sequence[str] = (FLOOR, OWN_FLOOR)) -> str:
+    """Markdown: a row a figure, a column a subject, and what ccr-tui is of some of them."""
     by_name = {subject.name: subject for subject in subjects}
     direct = by_name.pop("direct")
     names = list(by_name)
+    what = "floors" if FLOOR in against else "peers"
     lines = [
-        "| median of rounds | no proxy | " + " | ".join(LABELS[name] for name in names) + " | serve / floors |",
+        "| median of rounds | no proxy | " + " | ".join(LABELS[name] for name in names) + f" | serve / {what} |",
         "|---|---|" + "---|" * (len(names) + 1),
     ]
     for label, figure, unit in ROWS:
@@ -326,9 +327,7 @@ def table(subjects: list[Subject]) -> str:
         values = {name: by_name[name].median(figure) - off for name in names}
         base = "" if figure.endswith("cpu") or figure == "burst" else f"{direct.median(figure):.2f} {unit}"
         cells = [f"{values[name]:.2f} {unit}" if unit == "ms" else f"{values[name]:.1f} {unit}" for name in names]
-        ratio = " / ".join(
-            f"{values['headless'] / values[name]:.2f}" for name in (FLOOR, OWN_FLOOR) if values[name] > 0
-        )
+        ratio = " / ".join(f"{values['headless'] / values[name]:.2f}" for name in against if values[name] > 0)
         lines.append(f"| {label} | {base} | " + " | ".join(cells) + f" | {ratio} |")
     peaks = [subject.usage()[1] / (1 << 20 if sys.platform == "darwin" else 1024) for subject in by_name.values()]
     lines.append("| peak memory | | " + " | ".join(f"{peak:.0f} MB" for peak in peaks) + " | |")
