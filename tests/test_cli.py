@@ -80,7 +80,9 @@ def recorded(alone: Path) -> Path:
     for trace in generated.recorded(turns=3):
         writer.put(trace)
     said = {"role": "user", "content": "the \x1b]0;zanzibar\x07 \x9b31m‮paradox"}
-    writer.put(generated.failed("ffff-1", body={"messages": [said]}, asked_model="\x1b]0;owned\x07\x9b31m‮"))
+    nasty = "\x1b]0;owned\x07\x9b31m‮"
+    later = generated.STARTED + 3600
+    writer.put(generated.failed("ffff-1", body={"messages": [said]}, asked_model=nasty, started_at=later))
     assert writer.close()
     return db
 

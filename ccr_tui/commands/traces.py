@@ -102,7 +102,8 @@ def ls(flags: Mapping[str, str], sort: str, reverse: bool, limit: int | None, as
     listed = list(rows)
     show_rows(listed)
     if not limit and len(listed) == 50 and (total := store.count(filter)) > 50:
-        narrate(f"the first 50 of {total}; --limit {total} shows all")
+        which = "newest" if (sort, reverse) == ("time", False) else "first"
+        narrate(f"the {which} 50 of {total}; --limit {total} shows all")
 
 
 def pages(store: Reader, filter: Filter, order: Order, limit: int | None) -> Iterator[TraceRow]:

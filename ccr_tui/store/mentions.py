@@ -22,6 +22,7 @@ KEEP = "INSERT OR IGNORE INTO again (chunk, session_id, trace) VALUES (?, ?, ?)"
 Step = tuple[int, int]
 """A node of a body's path, and its chunk."""
 
+SAID = PATH.replace("FROM path ORDER", "FROM path WHERE chunk IN (SELECT id FROM said_docsize) ORDER")
 DANGLING = "SELECT id FROM chunk WHERE trace NOT IN (SELECT n FROM trace)"
 
 
@@ -57,8 +58,8 @@ class Mentions:
 
 
 def path_of(db: sqlite3.Connection, body: int | None) -> list[Step]:
-    """The nodes and chunks of a body, from the first to the last."""
-    return [] if body is None else db.execute(PATH, (body,)).fetchall()
+    """The nodes and chunks of a body that are in the full text index, from the first to the last."""
+    return [] if body is None else db.execute(SAID, (body,)).fetchall()
 
 
 def fill(db: sqlite3.Connection) -> None:
