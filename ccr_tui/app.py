@@ -59,7 +59,7 @@ class CcrApp(App[None]):
     """Starts the house on its own loop, and shows it."""
 
     TITLE = "ccr-tui"
-    CSS_PATH = [f"screens/{name}.tcss" for name in ("live", "trace", "ask", "help", "models", "sessions")]
+    CSS_PATH = [f"screens/{name}.tcss" for name in ("live", "trace", "ask", "help", "models", "sessions", "context")]
     """All at once: reading a sheet when its screen first opens stalls the event loop."""
     DEFAULT_MODE = "live"
     BINDINGS = [

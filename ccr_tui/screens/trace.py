@@ -28,6 +28,7 @@ from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.cached import cache_document
 from ccr_tui.screens.comparing import comparable, compared_document
+from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.conversation import conversation_document
 from ccr_tui.screens.heads import TABS, Headline, Tabs
 from ccr_tui.screens.house import House
@@ -73,6 +74,7 @@ class TraceScreen(Screen[None]):
         Binding("J", "step(1)", "Older request", show=False),
         Binding("K", "step(-1)", "Newer request", show=False),
         Binding("y", "copy", "Copy"),
+        Binding("c", "context", "Context", tooltip="The context of its session over time"),
         Binding("d", "compare", "Compare", tooltip="Compare with another request, or with what was sent on"),
     ]
 
@@ -214,6 +216,13 @@ class TraceScreen(Screen[None]):
     @on(Other)
     def _push_other(self, other: Other) -> None:
         self.app.push_screen(TraceScreen(self.house, other.row, lambda by: None))
+
+    def action_context(self) -> None:
+        """The context of its session over time."""
+        if self.row.session is None:
+            self.app.notify("This request belongs to no session.", timeout=3)
+        else:
+            self.app.push_screen(ContextScreen(self.house, self.row.session, self.row.id))
 
     # -- comparing
 

@@ -1,0 +1,162 @@
+"""A graph of stacked columns, one for each request.
+
+Owns how columns are drawn: two steps of height in each line, by an upper half block whose ink is the upper step and
+whose background is the lower one. Must never scroll: where there are more requests than columns, neighbours share one,
+and the highest of them is drawn. The one surprise: colours are never alone, since the legend names each, and the table
+below has the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from ccr_tui.growth import GROUPS, Group, Point
+from ccr_tui.screens import show
+from ccr_tui.screens.ink import Inked
+
+INKS: dict[Group, tuple[str, str]] = {
+    "tools": ("tool schemas", "tool"),
+    "system": ("system", "muted"),
+    "prompts": ("prompts", "title"),
+    "answers": ("answers", ""),
+    "thinking": ("thinking", "think"),
+    "calls": ("tool calls", "coder"),
+    "results": ("tool results", "router"),
+    "media": ("images, documents", "good"),
+}
+"""What a group is called, and its ink."""
+AXIS = 8
+"""Columns of the numbers at the left."""
+
+
+class Graph(Inked):
+    """Context by request; the chosen one is marked below it."""
+
+    class Picked(Message):
+        """A column was clicked."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self) -> None:
+        super().__init__(id="graph")
+        self.points: Sequence[Point] = ()
+        self.chosen = 0
+
+    def put(self, points: Sequence[Point], chosen: int) -> None:
+        """Show these."""
+        self.points, self.chosen = points, chosen
+        self.refresh()
+
+    def choose(self, index: int) -> None:
+        """Mark another one."""
+        self.chosen = index
+        self.refresh()
+
+    @property
+    def columns(self) -> int:
+        """How many columns there is room for."""
+        return max(1, self.content_size.width - AXIS)
+
+    def _spread(self) -> tuple[int, int]:
+        """Requests a column, and cells a column."""
+        each = -(-len(self.points) // self.columns) if self.points else 1
+        drawn = -(-len(self.points) // each) if self.points else 1
+        return each, max(1, min(4, self.columns // drawn))
+
+    def _highest(self, column: int, each: int) -> Point | None:
+        """What a column draws."""
+        group = self.points[column * each : (column + 1) * each]
+        return max(group, key=lambda point: point.total) if group else None
+
+    def render_line(self, y: int) -> Strip:
+        """One line: two steps of every column; the last line marks the chosen one and where the context fell."""
+        width, lines = self.content_size.width, self.content_size.height - 1
+        if not self.points:
+            return self.strip([("no request with a body" if y == 0 else "", "muted")], width)
+        top = max(point.total for point in self.points) or 1
+        if y >= lines:
+            return self._marks(width)
+        label = show.tokens(round(top * (lines - y) / lines)) if y in (0, lines // 2) else ""
+        segments = [
+            Segment(f"{label:>{AXIS - 2}} ", self.ink("muted")),
+            Segment("┤" if label else "│", self.ink("faint")),
+        ]
+        each, wide = self._spread()
+        steps = 2 * lines
+        for column in range(-(-len(self.points) // each)):
+            point = self._highest(column, each)
+            upper, lower = (self._at(point, (steps - 2 * y - half) / steps * top, top / steps) for half in (0, 1))
+            gap = 1 if wide > 2 else 0
+            segments.append(
+                Segment("▀" * (wide - gap), Style(color=self._colour_of(upper), bgcolor=self._colour_of(lower)))
+            )
+            segments += [Segment(" " * gap, self._blank)] * bool(gap)
+        return Strip(segments).adjust_cell_length(width, self._blank)
+
+    @property
+    def _blank(self) -> Style:
+        return Style(bgcolor=self.ink("").bgcolor)
+
+    def _at(self, point: Point | None, height: float, step: float) -> Group | None:
+        """The group that fills the step below `height`; None above the column."""
+        below = 0.0
+        for group in GROUPS if point is not None else ():
+            below += point.tokens[group] if point is not None else 0
+            if below >= height - step / 2:
+                return group
+        return None
+
+    def _colour_of(self, group: Group | None) -> Color | None:
+        style = self.ink("" if group is None else INKS[group][1])
+        return style.bgcolor if group is None else style.color
+
+    def _marks(self, width: int) -> Strip:
+        each, wide = self._spread()
+        pieces = [(" " * (AXIS - 2) + " ", ""), ("└", "faint")]
+        for column in range(-(-len(self.points) // each)):
+            group = self.points[column * each : (column + 1) * each]
+            is_chosen = column == self.chosen // each
+            fell = next((point.drop for point in group if point.drop), "")
+            sign = ("▲", "title") if is_chosen else ("⇣", "warn") if fell else ("─", "faint")
+            pieces += [sign, ("─" * (wide - 1), "faint")]
+        return self.strip(pieces, width)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a column chooses it."""
+        each, wide = self._spread()
+        place = event.get_content_offset_capture(self).x - AXIS
+        index = place // wide * each
+        if 0 <= index < len(self.points):
+            column = self.points[index : index + each]
+            self.post_message(self.Picked(index + max(range(len(column)), key=lambda n: column[n].total)))
+
+
+class Legend(Inked):
+    """What the colours say, with the share of the chosen request."""
+
+    def __init__(self) -> None:
+        super().__init__(id="legend")
+        self.point: Point | None = None
+
+    def render_line(self, y: int) -> Strip:
+        """The one line; what does not fit is left out whole."""
+        width, pieces, used = self.size.width, [(" ", "")], 1
+        for group in GROUPS if self.point is not None else ():
+            tokens = self.point.tokens[group] if self.point is not None else 0
+            if not tokens or self.point is None:
+                continue
+            name, ink = INKS[group]
+            words = f" {name} {show.percent(tokens, self.point.total)}  "
+            if used + len(words) + 1 <= width:
+                pieces += [("█", ink), (words, "muted")]
+                used += len(words) + 1
+        return self.strip(pieces, width)
