@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -96,9 +95,7 @@ class Graph(Inked):
             point = self._highest(column, each)
             upper, lower = (self._at(point, (steps - 2 * y - half) / steps * top, top / steps) for half in (0, 1))
             gap = 1 if wide > 2 else 0
-            segments.append(
-                Segment("▀" * (wide - gap), Style(color=self._colour_of(upper), bgcolor=self._colour_of(lower)))
-            )
+            segments.append(self._segment(upper, lower, wide - gap))
             segments += [Segment(" " * gap, self._blank)] * bool(gap)
         return Strip(segments).adjust_cell_length(width, self._blank)
 
@@ -107,17 +104,28 @@ class Graph(Inked):
         return Style(bgcolor=self.ink("").bgcolor)
 
     def _at(self, point: Point | None, height: float, step: float) -> Group | None:
-        """The group that fills the step below `height`; None above the column."""
-        below = 0.0
-        for group in GROUPS if point is not None else ():
-            below += point.tokens[group] if point is not None else 0
-            if below >= height - step / 2:
-                return group
-        return None
+        """The group that fills most of the step below `height`; None where the column has ended half-way."""
+        if point is None:
+            return None
+        below, best, widest, filled = 0.0, GROUPS[0], 0.0, 0.0
+        for group in GROUPS:
+            start, below = below, below + point.tokens[group]
+            part = min(below, height) - max(start, height - step)
+            filled += max(0.0, part)
+            if part > widest:
+                best, widest = group, part
+        return best if filled >= step / 2 else None
 
-    def _colour_of(self, group: Group | None) -> Color | None:
-        style = self.ink("" if group is None else INKS[group][1])
-        return style.bgcolor if group is None else style.color
+    def _segment(self, upper: Group | None, lower: Group | None, wide: int) -> Segment:
+        """Two steps of one column."""
+        if lower is None:
+            return Segment(" " * wide, self._blank)
+        if upper is None:
+            return Segment("▄" * wide, self.ink(INKS[lower][1]))
+        if upper == lower:
+            return Segment("█" * wide, self.ink(INKS[upper][1]))
+        colours = [self.ink(INKS[group][1]).color for group in (upper, lower)]
+        return Segment("▀" * wide, Style(color=colours[0], bgcolor=colours[1]))
 
     def _marks(self, width: int) -> Strip:
         each, wide = self._spread()
