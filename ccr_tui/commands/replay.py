@@ -221,8 +221,7 @@ def _bench(recording: Recording, config: Config, store: Reader) -> Bench:
     from ccr_tui.replay.work import Bench
     from ccr_tui.tokens import Counter
 
-    learned = store.calibrations() if store.path.exists() else {}
-    return Bench(recording, config, learned, Counter())
+    return Bench(recording, config, store, Counter())
 
 
 def _reprice(bench: Bench, variants: Sequence[Variant], given: Settings) -> Found:

@@ -33,7 +33,6 @@ class Weight:
 
     tokens: int
     parts: int = 1
-    assistant: bool = False
     chat: int | None = None
     """Its weight for chat providers where that differs; 0: they are not sent it."""
 
@@ -56,8 +55,6 @@ class View:
     tree: Tree
     node: dict[int, int]
     """The store's node to the tree's."""
-    answers: dict[int, int]
-    """A node of the tree to that of the answer that follows it."""
     instructed: set[int]
     """Nodes of the tree at or after a system block."""
 
@@ -69,8 +66,6 @@ class View:
         made = self.node[place.id] = self.tree.add(before, block, tokens + first, weight.parts)
         if system:
             self.instructed.add(made)
-        if weight.assistant:
-            self.answers.setdefault(before, made)
 
 
 class Prompts:
@@ -88,7 +83,7 @@ class Prompts:
         """For each node of the store: tokens of tools up to it."""
         self._marked: dict[int, tuple[tuple[int, float], ...]] = {}
         self._read: dict[bytes, tuple[list[Any], list[Any]]] = {}
-        self.whole, self.chat = View(Tree(), {0: 0}, {}, set()), View(Tree(), {0: 0}, {}, set())
+        self.whole, self.chat = View(Tree(), {0: 0}, set()), View(Tree(), {0: 0}, set())
         places = [place for sent in paths.sent.values() for place in self._new(sent)]
         weights = self._weigh(places)
         for place in places:
@@ -103,12 +98,17 @@ class Prompts:
         """The part of `raw` that describes tools."""
         return self._tools[self._last(self._paths.sent[n])]
 
+    def reply(self, n: int) -> Json:
+        """The message that answered a request; None without one."""
+        reply = self._paths.sent[n].reply
+        return None if reply is None else self._paths.chunks.get(reply)
+
     def prompt(self, row: TraceRow, *, whole: bool) -> Prompt:
         """A request as a cache sees it; `whole` for an Anthropic model."""
         sent = self._paths.sent[row.n]
         view = self.whole if whole else self.chat
         leaf = view.node[self._last(sent)]
-        answer = view.tree.child(leaf, sent.reply) or view.answers.get(leaf)
+        answer = view.tree.child(leaf, sent.reply)  # where the client sends it back as it came
         ready = (row.duration_ms if row.ttft_ms is None else row.ttft_ms) / 1000
         if whole and row.n not in self._marked:
             self._marked[row.n] = self._marks(sent, leaf)
@@ -167,8 +167,7 @@ class Prompts:
         tokens = self._tokens(key, value)
         if key == "messages" and isinstance(value, dict):
             content = value.get("content")
-            parts = max(1, len(content)) if isinstance(content, list) else 1
-            return Weight(tokens, parts, value.get("role") == "assistant")
+            return Weight(tokens, max(1, len(content)) if isinstance(content, list) else 1)
         text = value.get("text") if isinstance(value, dict) else value
         if key == "system" and isinstance(text, str) and text.startswith(BILLING):
             return Weight(tokens, chat=self._tokens(key, text.partition("\n")[2].lstrip("\n")))

@@ -27,7 +27,8 @@ from ccr_tui.replay.provenance import Target, told
 from ccr_tui.replay.routes import NOBODY, Routes
 from ccr_tui.replay.tokenizing import Ratio, Ratios
 from ccr_tui.replay.words import RECORDED, Progress, Recording, Routed, Step, StepResult, Tell, Variant
-from ccr_tui.store.paths import Call, Paths
+from ccr_tui.store.paths import Call
+from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Counter
 
 MISSES = 0.2
@@ -52,16 +53,15 @@ class Repricer:
         self,
         recording: Recording,
         counter: Counter,
-        learned: dict[str, tuple[float, int, float | None]],
         book: Book,
-        paths: Paths | None = None,
+        store: Reader,
     ) -> None:
-        """Reads the recording and counts it. Raises StoreError."""
+        """Reads the recording and counts it. `store` is what live traffic is kept in. Raises StoreError."""
         self.recording, self._book = recording, book
-        self.paths = recording.paths() if paths is None else paths
+        self.paths = recording.paths()
         self.prompts = Prompts(self.paths, counter)
         self.raws = {step.row.n: self.prompts.raw(step.row.n) for step in recording.steps}
-        self.ratios = Ratios(learned)
+        self.ratios = Ratios(store.calibrations(), store.answers, counter)
         self.ratios.learn(recording.steps, self.raws)
         self._aside = Aside(self.paths, self.prompts, counter, self.ratios)
         self._answers = {n: next((c for c in calls if c.answers), None) for n, calls in self.paths.calls.items()}
@@ -170,7 +170,7 @@ class Repricer:
         prompt = self.prompts.prompt(row, whole=whole)
         scale = total / max(1, view.tree.tokens[prompt.leaf] + 3)
         cached = target.cache.take(prompt, scale, total)
-        output, reasoning = self._output(call, target, same, theirs)
+        output, reasoning = self._output(row.n, call, target, same, theirs)
         written = cached.write + cached.write_long
         return Usage(
             input=total - cached.read - written,
@@ -182,8 +182,8 @@ class Repricer:
             cache_write_1h=cached.write_long,
         ), error
 
-    def _output(self, call: Call | None, target: Target, same: bool, theirs: Ratio) -> tuple[int, int]:
-        """As long as it was recorded: text in the target's tokens, reasoning only if the target reasons."""
+    def _output(self, n: int, call: Call | None, target: Target, same: bool, theirs: Ratio) -> tuple[int, int]:
+        """The recorded answer in the target's tokens, its reasoning only if the target reasons."""
         usage = call.usage if call else None
         if usage is None:
             return 0, 0
@@ -192,6 +192,10 @@ class Repricer:
         factor = target.ratio.value / theirs.value
         thinks = target.facts.thinking != "none" or target.facts.always_thinks
         reasoning = round(usage.reasoning * factor) if thinks else 0
+        spoken = self.ratios.spoken(target.provider.name, target.model.id)
+        reply = self.prompts.reply(n) if spoken else None
+        if spoken and reply is not None:
+            return round(self.ratios.said(reply, usage.reasoning > 0) * spoken.value) + reasoning, reasoning
         return round((usage.output - usage.reasoning) * factor) + reasoning, reasoning
 
     def _target(self, lane: Lane, name: str) -> Target:

@@ -19,11 +19,9 @@ from ccr_tui.replay.sampling import sampled
 from ccr_tui.replay.sums import compare
 from ccr_tui.replay.variants import Grammar
 from ccr_tui.replay.words import Comparison, Recording, Settings, StepResult, Tell, Variant
+from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import Runs
 from ccr_tui.tokens import Counter
-
-Learned = Mapping[str, tuple[float, int, float | None]]
-"""What live traffic has taught of each model's tokens: `Reader.calibrations()`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +36,11 @@ class Found:
 class Bench:
     """One recording, read and counted once, on which any number of variants can be tried. Reading it blocks."""
 
-    def __init__(self, recording: Recording, config: Config, learned: Learned, counter: Counter) -> None:
-        """Raises StoreError for a damaged database."""
+    def __init__(self, recording: Recording, config: Config, store: Reader, counter: Counter) -> None:
+        """`store` is what live traffic is kept in. Raises StoreError for a damaged database."""
         self.recording, self.config = recording, config
         self.book = Book({name: model.price for name, model in config.models.items() if model.price})
-        self.repricer = Repricer(recording, counter, dict(learned), self.book)
+        self.repricer = Repricer(recording, counter, self.book, store)
         self.grammar = Grammar(config, recording, self.repricer.paths, self.book)
 
     def variants(self, written: Sequence[str], *, ask_router: bool = False) -> tuple[Variant, ...]:

@@ -34,6 +34,11 @@ SELECT a.trace, a.purpose, m.provider, m.model, a.input_tokens, a.output_tokens,
 FROM attempt a JOIN model m ON m.id = a.model_id LEFT JOIN price p ON p.id = a.price_id
 WHERE a.trace IN (SELECT value FROM json_each(?)) ORDER BY a.id
 """
+ANSWERS = """
+SELECT b.node, a.output_tokens, a.reasoning_tokens FROM attempt a JOIN trace t ON t.n = a.trace
+JOIN body b ON b.id = t.reply_id WHERE a.model_id = (SELECT id FROM model WHERE provider = ? AND model = ?)
+AND a.answer AND a.usage_basis = 'reported' AND t.outcome = 'ok' ORDER BY a.id DESC LIMIT ?
+"""
 DATA = "SELECT id, data FROM chunk WHERE id IN (SELECT value FROM json_each(?))"
 AT_ONCE = 500
 """Chunks that are read at once."""
@@ -68,6 +73,15 @@ class Call:
     """Whether its reply is the request's."""
     price: Price | None = None
     """What it was billed at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was recorded, and what its provider reported of it."""
+
+    message: Json
+    output: int
+    reasoning: int
 
 
 @dataclass(slots=True)
@@ -162,6 +176,16 @@ def load(
     nodes = {id: (parent, chunk) for id, parent, chunk in connection.execute(NODES, (_json(starts),))}
     sent = {n: Sent(n, node, manifest, _first(nodes, answer)) for n, node, manifest, answer in rows}
     return Paths(sent, nodes, _calls(connection, wanted), Chunks(read), headers)
+
+
+def answers(connection: sqlite3.Connection, provider: str, model: str, limit: int) -> list[Answer]:
+    """The latest answers of a model whose tokens were reported. Raises StoreError for a damaged database."""
+    rows = connection.execute(ANSWERS, (provider, model, limit)).fetchall()
+    starts = _json([node for node, _, _ in rows])
+    nodes = {id: (parent, chunk) for id, parent, chunk in connection.execute(NODES, (starts,))}
+    chunks = Chunks(lambda numbers: data(connection, numbers))
+    firsts = [(_first(nodes, node), output, reasoning) for node, output, reasoning in rows]
+    return [Answer(chunks.get(first), output, reasoning) for first, output, reasoning in firsts if first is not None]
 
 
 def _first(nodes: Mapping[int, tuple[int, int]], node: int | None) -> int | None:
