@@ -24,10 +24,10 @@ from textual.screen import Screen
 from ccr_tui import offers
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
-from ccr_tui.screens import changing, show
+from ccr_tui.screens import adding, changing, show
 from ccr_tui.screens.bars import Footer, Header
-from ccr_tui.screens.changing import Desk
 from ccr_tui.screens.checklist import TestScreen
+from ccr_tui.screens.desk import Desk
 from ccr_tui.screens.flip import flip
 from ccr_tui.screens.form import Note
 from ccr_tui.screens.house import House
@@ -54,6 +54,7 @@ class ModelsScreen(Screen[None]):
         ),
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What sessions, turns and subagents cost"),
+        Binding("3", "app.show('spend')", "Spend", tooltip="Where the money goes"),
         Binding("tab", "app.focus_next", "Side", show=False, tooltip="To the models, the agents, the page"),
         Binding("shift+tab", "app.focus_previous", "Side before", show=False),
         Binding("space", "read_on", "Read on", show=False, tooltip="Scroll the page below; from its end to its top"),
@@ -238,7 +239,7 @@ class ModelsScreen(Screen[None]):
     def action_add(self) -> None:
         """A provider or a model."""
         provider, self._adding = self._provider(), True
-        self._change(lambda desk: changing.add(desk, provider))
+        self._change(lambda desk: adding.add(desk, provider))
 
     def action_change(self) -> None:
         """The chosen provider or model; of an agent, its model."""

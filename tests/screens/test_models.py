@@ -20,7 +20,7 @@ from textual.pilot import Pilot
 from ccr_tui.app import CcrApp
 from ccr_tui.commands.common import Source
 from ccr_tui.host import House
-from ccr_tui.screens.changing import count, dollars
+from ccr_tui.screens.desk import count, dollars
 from ccr_tui.screens.form import Form
 from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.tokens import Counter
@@ -412,6 +412,83 @@ async def test_a_key_that_stands_in_the_file_is_not_shown_and_stays(opened: Open
         await pilot.press("ctrl+s")
         await until(pilot, "key        $DEEPSEEK_API_KEY")
         assert SECRET not in text_in(house)
+
+
+MANY = f"""\
+# mine
+[providers.deepseek]
+base_url = "https://api.deepseek.com"  # as they say
+api_key = "$DEEPSEEK_API_KEY"
+api_keys = ["$SECOND"]
+
+[providers.deepseek.headers]
+X-Title = "me"  # for their page
+X-Token = "{SECRET}"
+
+[models.flash]
+provider = "deepseek"
+id = "deepseek-flash"
+price = {{ input = 0.15, output = 0.6, cache_write = 0.2 }}
+
+[models.flash.quirks]
+images = false  # seen
+"""
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40"])
+async def test_a_provider_gets_keys_headers_and_a_proxy_and_the_file_its_comments(
+    opened: Open, size: tuple[int, int]
+) -> None:
+    async with opened(MANY, size, SECOND="sk-2", THIRD="sk-3") as (house, pilot):
+        await go(pilot, "provider", "deepseek")
+        await pilot.press("e")
+        await until(pilot, "Change deepseek", "$SECOND", "X-Title: me; X-Token: ••••", "as the environment says")
+        assert SECRET not in shown(pilot)
+        await fill(pilot, api_keys="$SECOND, sk-plain")
+        await pilot.press("ctrl+s")
+        await until(pilot, "more keys must be $NAME, $NAME")
+        await fill(pilot, api_keys="$SECOND, $THIRD", headers="X-Token: ••••; X-Team: parsers", proxy="ftp://x")
+        await pilot.press("ctrl+s")
+        await until(pilot, "proxy must be an http://, https:// or socks5:// URL")
+        await fill(pilot, proxy="socks5://127.0.0.1:1080")
+        await pilot.press("ctrl+s")
+        await gone(pilot, "Change deepseek")
+        assert of(house)["providers"]["deepseek"] == {
+            "base_url": "https://api.deepseek.com",
+            "api_key": "$DEEPSEEK_API_KEY",
+            "api_keys": ["$SECOND", "$THIRD"],
+            "headers": {"X-Token": SECRET, "X-Team": "parsers"},
+            "proxy": "socks5://127.0.0.1:1080",
+        }
+        assert all(comment in text_in(house) for comment in ("# mine", "# as they say", "# seen"))
+        assert house.engine.config.providers["deepseek"].api_keys == ("$SECOND", "$THIRD")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40"])
+async def test_a_models_quirks_are_edited_and_one_that_does_not_exist_is_named(
+    opened: Open, size: tuple[int, int]
+) -> None:
+    async with opened(MANY, size) as (house, pilot):
+        before = text_in(house)
+        await go(pilot, "model", "flash")
+        await pilot.press("e")
+        await until(pilot, "Change flash", "images = false")
+        await pilot.press("ctrl+s")
+        await gone(pilot, "Change flash")
+        assert text_in(house) == before, "what nobody changed is not written"
+        await pilot.press("e")
+        await until(pilot, "Change flash")
+        await fill(pilot, quirks="images = false, think_tag = true")
+        await pilot.press("ctrl+s")
+        await until(pilot, "models.flash.quirks.think_tag: no such quirk")
+        assert text_in(house) == before
+        await fill(pilot, quirks="images = false, think_tags = true", context="128k")
+        await pilot.press("ctrl+s")
+        await gone(pilot, "Change flash")
+        flash = of(house)["models"]["flash"]
+        assert (flash["quirks"], flash["context"]) == ({"images": False, "think_tags": True}, 128000)
+        assert flash["price"] == {"input": 0.15, "output": 0.6, "cache_write": 0.2}
+        assert "# seen" in text_in(house)
 
 
 async def test_removing_asks_and_agents_lose_what_is_gone(opened: Open) -> None:
