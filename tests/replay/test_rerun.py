@@ -1,0 +1,276 @@
+"""Reruns: what is sent, what is kept, and that no bill passes the cap."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from simulated import Habits, Simulated, recording, small, standing, variants
+
+from ccr_tui.errors import CcrError
+from ccr_tui.records import Price, Trace
+from ccr_tui.replay import instant, rerun
+from ccr_tui.replay.rerun import Job, Outcome
+from ccr_tui.replay.words import Progress, Settings, StepResult
+
+if TYPE_CHECKING:
+    from ccr_tui.tokens import Counter
+
+CHEAP, DEAR = Price(100_000_000, 400_000_000, 10_000_000), Price(3_000_000_000, 15_000_000_000, 300_000_000)
+ONE = {"cheap": CHEAP}
+
+
+class Kept:
+    """Where everything goes."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+        self.results: dict[tuple[str, str], StepResult] = {}
+        self.traces: list[Trace] = []
+        self.told: list[Progress] = []
+
+    def mark(self, variant: str, step: str, n: int) -> None:
+        self.events.append(("begun", f"{variant}/{step}"))
+
+    def keep(self, result: StepResult) -> None:
+        self.events.append(("done", f"{result.variant}/{result.step}"))
+        self.results[result.variant, result.step] = result
+
+    def land(self, trace: Trace) -> None:
+        self.traces.append(trace)
+
+
+def go(
+    counter: Counter,
+    provider: Simulated,
+    traces: list[Trace],
+    *,
+    prices: dict[str, Price] | None = None,
+    kept: Kept | None = None,
+    **more: Any,
+) -> tuple[Outcome, Kept]:
+    """A rerun in no time."""
+    kept = kept or Kept()
+    given_settings = Settings("rerun", more.pop("cap", None), more.pop("concurrency", 1))
+    of = recording(traces)
+    job = Job(
+        recording=of,
+        steps=of.steps,
+        variants=variants(prices or ONE),
+        settings=given_settings,
+        run="run-1",
+        counter=counter,
+        standing=partial(standing, provider, counter),
+        mark=kept.mark,
+        keep=kept.keep,
+        land=kept.land,
+        tell=kept.told.append,
+        **more,
+    )
+    return instant.run(rerun.run(job)), kept
+
+
+def made(counter: Counter, seed: int = 1, prices: dict[str, Price] | None = None, **habits: float) -> Simulated:
+    return Simulated(seed, counter, prices or ONE, Habits(**habits))
+
+
+def test_every_step_is_sent_to_the_other_model_with_its_history(counter: Counter) -> None:
+    provider, traces = made(counter), [small(n) for n in range(3)]
+    outcome, kept = go(counter, provider, traces)
+    assert outcome.finished and outcome.spent == provider.bill
+    assert [sent["model"] for sent in provider.asked] == ["cheap"] * 3
+    assert [sent["messages"][0]["content"] for sent in provider.asked] == [
+        trace.body["messages"][0]["content"] for trace in traces
+    ]
+    assert [result.n for result in outcome.results["cheap"]] == [1, 2, 3]
+    assert all(result.cost_from == "rerun" and result.usage for result in outcome.results["cheap"])
+    landed = kept.traces[0]
+    assert (landed.origin, landed.session, landed.run, landed.replay_of) == ("replay", None, "run-1", "step-0")
+
+
+def test_a_step_is_marked_before_it_is_sent_and_kept_before_the_next(counter: Counter) -> None:
+    _, kept = go(counter, made(counter), [small(n) for n in range(2)])
+    names = ["begun", "done", "begun", "done"]
+    assert kept.events == [(name, f"cheap/step-{n // 2}") for n, name in enumerate(names)]
+
+
+def test_progress_tells_of_time_and_money(counter: Counter) -> None:
+    outcome, kept = go(counter, made(counter), [small(n) for n in range(3)])
+    assert [(each.done, each.total) for each in kept.told] == [(1, 3), (2, 3), (3, 3)]
+    assert kept.told[-1].spent == outcome.spent > 0 and kept.told[-1].eta_s == 0
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3, 8])
+def test_so_many_are_under_way_at_once(concurrency: int, counter: Counter) -> None:
+    prices = {"one": CHEAP, "two": CHEAP}
+    provider = made(counter, prices=prices)
+    outcome, _ = go(counter, provider, [small(n) for n in range(24)], prices=prices, concurrency=concurrency)
+    assert outcome.finished
+    assert provider.most_at_once == concurrency
+
+
+def test_two_at_once_are_one_of_each_variant(counter: Counter) -> None:
+    """A variant's prompt cache is warm only if its requests follow one another."""
+    prices = {"one": CHEAP, "two": CHEAP}
+    _, kept = go(counter, made(counter, prices=prices), [small(n) for n in range(5)], prices=prices, concurrency=2)
+    under_way: set[str] = set()
+    for name, what in kept.events:
+        variant = what.partition("/")[0]
+        assert (variant in under_way) == (name == "done")
+        under_way ^= {variant}
+
+
+# --- the budget ------------------------------------------------------------------------------------------------------
+
+
+def test_the_budget_ends_it_before_it_is_passed(counter: Counter) -> None:
+    traces = [small(n) for n in range(40)]
+    free, _ = go(counter, made(counter), traces)
+    provider = made(counter)
+    outcome, _ = go(counter, provider, traces, cap=free.spent // 2)
+    assert not outcome.finished
+    assert provider.bill <= free.spent // 2
+    assert provider.bill > free.spent // 4
+    assert "ended it at" in outcome.notes[0]
+
+
+def test_a_cap_that_fits_nothing_sends_nothing(counter: Counter) -> None:
+    provider = made(counter)
+    outcome, kept = go(counter, provider, [small(1)], cap=1)
+    assert (provider.asked, outcome.spent, kept.events) == ([], 0, [])
+
+
+def test_a_nearly_spent_budget_is_used_with_a_lower_limit(counter: Counter) -> None:
+    provider = made(counter)
+    outcome, _ = go(counter, provider, [small(1, max_tokens=100_000)], cap=2_000_000)
+    assert outcome.finished
+    assert [sent["max_tokens"] for sent in provider.asked] == [1024]
+    assert outcome.results["cheap"][0].notes == ("the budget was nearly spent: max_tokens was 1024 instead of 100000",)
+
+
+def test_without_a_price_there_is_no_budget(counter: Counter) -> None:
+    provider, of = made(counter), recording([small(1)])
+    (variant,) = variants(ONE)
+    config = replace(variant.config, models={"cheap": replace(variant.config.models["cheap"], price=None)})
+    kept = Kept()
+    job = Job(
+        of, of.steps, (replace(variant, config=config),), Settings("rerun", 10**9), "run", counter,
+        partial(standing, provider, counter), kept.mark, kept.keep, kept.land,
+    )  # fmt: skip
+    with pytest.raises(CcrError, match=r"set models\.cheap\.price"):
+        instant.run(rerun.run(job))
+    assert provider.asked == []
+
+
+rates = st.integers(0, 10_000_000_000)
+price = st.builds(Price, rates, rates, st.none() | rates, st.none() | rates)
+shares = st.sampled_from([0.0, 0.0, 0.1, 0.4])
+habits = st.builds(Habits, shares, shares, shares, st.sampled_from([1.0, 0.5]), shares)
+steps = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 3000)), min_size=1, max_size=3)
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    given_steps=steps,
+    given_prices=st.lists(price, min_size=1, max_size=2),
+    habits=habits,
+    cap=st.integers(0, 100_000_000),
+    concurrency=st.integers(1, 4),
+    seed=st.integers(0, 10**6),
+)
+def test_whatever_happens_the_bill_never_passes_the_cap(
+    counter: Counter,
+    given_steps: list[tuple[int, int]],
+    given_prices: list[Price],
+    habits: Habits,
+    cap: int,
+    concurrency: int,
+    seed: int,
+) -> None:
+    """The provider's own bill: cut answers, those of unknown length, and answers that nobody kept included."""
+    prices = {f"model-{n}": each for n, each in enumerate(given_prices)}
+    provider = Simulated(seed, counter, prices, habits)
+    traces = [small(n, words, limit) for n, (words, limit) in enumerate(given_steps)]
+    outcome, kept = go(counter, provider, traces, prices=prices, cap=cap, concurrency=concurrency)
+    assert provider.bill <= cap
+    assert len({what for name, what in kept.events if name == "begun"}) <= len(traces) * len(prices)
+    if outcome.finished:
+        assert sum(map(len, outcome.results.values())) == len(traces) * len(prices)
+
+
+# --- cut off, and gone on with ---------------------------------------------------------------------------------------
+
+
+def test_a_resumed_run_sends_only_what_was_not_answered(counter: Counter) -> None:
+    traces, first = [small(n) for n in range(6)], made(counter)
+    stop = iter([False, False, False, True])
+    outcome, kept = go(counter, first, traces, cancelled=lambda: next(stop, True))
+    assert not outcome.finished and len(kept.results) == 3
+    second = made(counter, seed=2)
+    resumed, again = go(counter, second, traces, done=dict(kept.results))
+    assert resumed.finished and len(second.asked) == 3
+    assert resumed.spent == first.bill + second.bill
+    assert [result.n for result in resumed.results["cheap"]] == [1, 2, 3, 4, 5, 6]
+    assert resumed.results["cheap"][:3] == list(kept.results.values())
+    assert len(again.results) == 3
+
+
+def test_what_was_under_way_at_a_kill_counts_against_the_cap(counter: Counter) -> None:
+    traces, kept = [small(1), small(2)], Kept()
+    outcome, _ = go(counter, made(counter), traces, kept=kept, begun=frozenset({("cheap", "step-1")}))
+    assert outcome.finished
+    assert outcome.notes[0].startswith("1 request was under way when the run was cut off, and asked again")
+
+
+def test_failed_steps_are_sent_again_by_a_resumed_run(counter: Counter) -> None:
+    failing = made(counter, refuses=1.0)
+    outcome, kept = go(counter, failing, [small(1), small(2)])
+    assert [result.outcome for result in outcome.results["cheap"]] == ["error", "error"]
+    again, _ = go(counter, made(counter), [small(1), small(2)], done=dict(kept.results))
+    assert [result.outcome for result in again.results["cheap"]] == ["ok", "ok"]
+
+
+def test_a_variant_that_only_fails_is_given_up(counter: Counter) -> None:
+    provider = made(counter, dies=1.0)
+    outcome, _ = go(counter, provider, [small(n) for n in range(20)])
+    assert len(outcome.results["cheap"]) == 3
+    assert outcome.notes[0].startswith("cheap was given up after 3 failures in a row: ")
+
+
+def test_a_model_that_is_known_by_its_price_alone_cannot_be_asked(counter: Counter) -> None:
+    provider, of, kept = made(counter), recording([small(1)]), Kept()
+    (variant,) = variants(ONE)
+    job = Job(
+        of, of.steps, (replace(variant, priced_only=("cheap",)),), Settings("rerun"), "run", counter,
+        partial(standing, provider, counter), kept.mark, kept.keep, kept.land,
+    )  # fmt: skip
+    with pytest.raises(CcrError, match="repriced but not asked"):
+        instant.run(rerun.run(job))
+
+
+# --- agreement -------------------------------------------------------------------------------------------------------
+
+
+def test_answers_are_compared_with_the_recorded_ones(counter: Counter) -> None:
+    always, _ = go(counter, made(counter, calls=1.0), [small(1)])
+    (same,) = always.results["cheap"]
+    assert (same.tool_agreement, same.stop_agrees, same.chars) == (1.0, True, 0)
+    never, _ = go(counter, made(counter, calls=0.0), [small(1)])
+    (other,) = never.results["cheap"]
+    assert (other.tool_agreement, other.stop_agrees, other.chars) == (0.0, False, 11)
+
+
+async def test_it_runs_on_a_real_loop_too(counter: Counter) -> None:
+    of, kept, provider = recording([small(1)]), Kept(), made(counter)
+    provider.chance.random = lambda: 0.5  # type: ignore[method-assign]
+    job = Job(
+        of, of.steps, variants(ONE), Settings("rerun"), "run", counter, partial(standing, provider, counter),
+        kept.mark, kept.keep, kept.land,
+    )  # fmt: skip
+    outcome = await asyncio.to_thread(rerun.rerun, job)
+    assert outcome.finished and len(kept.traces) == 1
