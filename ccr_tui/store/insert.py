@@ -15,11 +15,12 @@ from typing import Any
 from ccr_tui import economy
 from ccr_tui.economy import Economy
 from ccr_tui.records import Attempt, Failure, Json, Price, Trace, Usage
-from ccr_tui.store import codec, said, totals
+from ccr_tui.store import codec, gone, said, totals
 from ccr_tui.store.before import before
 from ccr_tui.store.bodies import Shelf
 from ccr_tui.store.mentions import Mentions
 from ccr_tui.store.schema import SLOT_S
+from ccr_tui.store.shares import SPEND_KEYS, adding
 from ccr_tui.store.titles import Titles
 
 TRACE = (
@@ -34,12 +35,6 @@ ATTEMPT = (
     "error", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
     "usage_basis", "cost", "cost_basis", "price_id", "sent_id", "cache_saved", "cache_lost", "switched_tokens",
 )  # fmt: skip
-SPEND = (
-    "slot", "model_id", "agent", "session_id", "project_id", "kind", "purpose", "basis", "cost_basis", "price_id",
-    "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
-    "reasoning_tokens", "cost", "unpriced", "cache_saved", "cache_lost", "switched_tokens", "cache_unknown",
-)  # fmt: skip
-SPEND_KEYS = 10
 
 
 def _statement(table: str, columns: Iterable[str]) -> str:
@@ -49,9 +44,7 @@ def _statement(table: str, columns: Iterable[str]) -> str:
 
 INSERT_TRACE = _statement("trace", TRACE)
 INSERT_ATTEMPT = _statement("attempt", ATTEMPT)
-ADD_SPEND = f"{_statement('spend', SPEND)} ON CONFLICT ({', '.join(SPEND[:SPEND_KEYS])}) DO UPDATE SET " + ", ".join(
-    f"{name} = {name} + excluded.{name}" for name in SPEND[SPEND_KEYS:]
-)
+ADD_SPEND, ADD_PRUNED = adding("spend"), adding("pruned")
 SEE_SESSION = """
 INSERT INTO session (uid, project_id, first_at, last_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (uid) DO UPDATE SET project_id = ifnull(project_id, excluded.project_id),
@@ -71,6 +64,7 @@ class Insertion:
         self._shelf = Shelf(connection)
         self._mentions, self._titles = Mentions(connection), Titles(connection)
         self._ids: dict[tuple[object, ...], int] = {}
+        self._seen = -1
 
     def forget(self) -> None:
         """Drop every remembered id: the transaction was rolled back."""
@@ -81,6 +75,7 @@ class Insertion:
 
     def add(self, trace: Trace) -> int:
         """The new trace's `n`. Raises sqlite3.Error, ValueError or TypeError; then nothing of it may be committed."""
+        self._forget_what_others_changed()
         n = self._next()
         session, project = self._whose(trace)
         row = self._row(trace, n, session, project)
@@ -90,12 +85,27 @@ class Insertion:
             self._attempt(trace, attempt, n, dealings)
         record = codec.pack(codec.to_json(trace))
         self._db.execute("INSERT INTO record (trace, data, raw) VALUES (?, ?, ?)", (n, record, _raw(trace)))
-        self._db.executemany(ADD_SPEND, self._shares(trace, row, economies))
+        self._sum_up(trace, self._shares(trace, row, economies))
         return n
+
+    def _sum_up(self, trace: Trace, shares: Iterable[list[Any]]) -> None:
+        """Into the spending, which has it already if the request was here before and was removed."""
+        if gone.comes_back(self._db, trace.uid):
+            back = ([*share[:SPEND_KEYS], *(-value for value in share[SPEND_KEYS:])] for share in shares)
+            self._db.executemany(ADD_PRUNED, back)
+        else:
+            self._db.executemany(ADD_SPEND, shares)
 
     def learn(self, key: str, ratio: float, n: int, error: float | None, at: float) -> None:
         """Keep a calibration."""
         self._db.execute(LEARN, (key, ratio, n, error, at))
+
+    def _forget_what_others_changed(self) -> None:
+        """Another connection may have removed what we remember the ids of. (Within a transaction nobody can.)"""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._seen:
+            self.forget()
+            self._seen = version
 
     def _next(self) -> int:
         """Numbers are never used twice, so that "after n" stays true when old traces are pruned."""

@@ -18,7 +18,7 @@ from ccr_tui.records import Json
 from ccr_tui.store import schema
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, spread, unpack
-from ccr_tui.store.insert import SPEND, SPEND_KEYS
+from ccr_tui.store.shares import ALL, KEYS, SPEND, SPEND_KEYS
 from ccr_tui.wire import dumps
 
 MOST = 50
@@ -49,31 +49,17 @@ WITH RECURSIVE used(id) AS (
     SELECT node FROM body UNION SELECT node.parent FROM used JOIN node ON node.id = used.id)
 SELECT id FROM node WHERE id NOT IN (SELECT id FROM used)
 """
-KEY = f"""
-CAST(t.started_at AS INTEGER) / {schema.SLOT_S} * {schema.SLOT_S}, {{model}}, ifnull(t.agent, ''),
-ifnull(t.session_id, 0), ifnull(t.project_id, 0), t.kind, {{purpose}}, {{basis}}, {{priced}}
-"""
-PRICED = "CASE WHEN a.cost IS NULL THEN 'unknown' ELSE a.cost_basis END, ifnull(a.price_id, 0)"
-SHARES = f"""
-SELECT {KEY.format(model="a.model_id", purpose="a.purpose", basis="ifnull(a.usage_basis, '')", priced=PRICED)},
-    a.answer, a.answer AND t.outcome = 'error', a.input_tokens, a.cache_read_tokens, a.cache_write_tokens,
-    a.output_tokens, a.reasoning_tokens, ifnull(a.cost, 0), a.cost IS NULL AND a.usage_basis IS NOT NULL,
-    ifnull(a.cache_saved, 0), ifnull(a.cache_lost, 0), a.switched_tokens,
-    a.usage_basis IS NOT NULL AND (a.cache_saved IS NULL OR a.cache_lost IS NULL)
-FROM attempt a JOIN trace t ON t.n = a.trace
-UNION ALL
-SELECT {KEY.format(model="ifnull(t.model_id, 0)", purpose="'answer'", basis="''", priced="'unknown', 0")},
-    1, t.outcome = 'error', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
-FROM trace t WHERE NOT EXISTS (SELECT 1 FROM attempt a WHERE a.trace = t.n AND a.answer)
-"""
-KEYS = ", ".join(SPEND[:SPEND_KEYS])
+NONE = " AND ".join(f"{name} = 0" for name in SPEND[SPEND_KEYS:])
 SUMS = f"""
-WITH share({", ".join(SPEND)}) AS ({SHARES}),
-     expected AS (SELECT {KEYS}, {", ".join(f"sum({name})" for name in SPEND[SPEND_KEYS:])} FROM share GROUP BY {KEYS}),
-     kept AS (SELECT {", ".join(SPEND)} FROM spend)
+WITH share({", ".join(SPEND)}) AS ({ALL} UNION ALL SELECT {", ".join(SPEND)} FROM pruned),
+     summed({", ".join(SPEND)}) AS (
+        SELECT {KEYS}, {", ".join(f"sum({name})" for name in SPEND[SPEND_KEYS:])} FROM share GROUP BY {KEYS}),
+     expected AS (SELECT * FROM summed WHERE NOT ({NONE})),
+     kept AS (SELECT {", ".join(SPEND)} FROM spend WHERE NOT ({NONE}))
 SELECT * FROM (SELECT * FROM expected EXCEPT SELECT * FROM kept)
 UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM expected)
 """
+"""Where the spending is not what the requests that are here and those that were removed add up to."""
 
 
 def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:

@@ -61,7 +61,6 @@ class Writer:
         self.rejects = path.with_name(path.name + ".rejects.jsonl")
         self._on_commit = on_commit or (lambda _: None)
         self._on_reject = on_reject or (lambda _: None)
-        self._seen = 0
         self._is_closed = False
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._learned: SimpleQueue[Learned] = SimpleQueue()
@@ -154,7 +153,6 @@ class Writer:
     def _write(self, items: Sequence[Trace | Learned]) -> int:
         newest = 0
         self._connection.execute("BEGIN IMMEDIATE")
-        self._forget_what_others_changed()
         for item in items:
             if isinstance(item, Trace):
                 newest = self._insertion.add(item)
@@ -162,13 +160,6 @@ class Writer:
                 self._insertion.learn(item.key, item.ratio, item.n, item.error, item.at)
         self._connection.execute("COMMIT")
         return newest
-
-    def _forget_what_others_changed(self) -> None:
-        """Another process may have pruned what we remember the ids of."""
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._seen:
-            self._insertion.forget()
-            self._seen = version
 
     def _reject(self, trace: Trace, problem: str) -> None:
         """Keep it in the file beside the database; if even that fails, at least say so."""
