@@ -21,6 +21,7 @@ COMMANDS = {
     "agents": "models:agents",
     "code": "run:code",
     "config": "setup:config_group",
+    "context": "looking:context",
     "doctor": "doctor:doctor",
     "env": "setup:env",
     "mode": "models:mode",

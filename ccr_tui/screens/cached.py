@@ -92,7 +92,6 @@ def _difference(page: Document, found: Verdict, difference: Difference, width: i
             (show.harmless(block.label), "strong"),
             ("" if block.message is None else f" of message {block.message + 1}", ""),
             (f", character {difference.character:,}" if difference.character else "", ""),
-            ("  ⏎ opens it", "muted"),
             hang=NAME,
         )
         if difference.now is not None:

@@ -1,7 +1,8 @@
 """The Diff tab: what is different between this request and another, or between what was received and what was sent.
 
-Owns the page. Pure; runs in a thread. The one surprise: what is the same stands on one line that unfolds, so that a
-request of a thousand blocks of which three are new fits on a screen.
+Owns the page, and what suggests itself to be compared with. Runs in a thread, since it may read the store. The one
+surprise: what is the same stands on one line that unfolds, so that a request of a thousand blocks of which three are
+new fits on a screen.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from ccr_tui import anatomy
-from ccr_tui.alignment import Alignment, Change, Setting
+from ccr_tui.alignment import Alignment, Change, Setting, align
 from ccr_tui.anatomy import Block
-from ccr_tui.records import Json
+from ccr_tui.inspection import Inspection
+from ccr_tui.records import Json, Trace
 from ccr_tui.screens import show
 from ccr_tui.screens.lines import Document, Line
 from ccr_tui.wording import Told
@@ -26,8 +28,33 @@ MARKS = {
     "moved": ("↷", "link"),
     "merged": ("⊕", "link"),
 }
+SENT = "sent"
+"""Stands for what was sent on, in place of a request's id."""
 LINES = 200
 """Lines of one block that are shown."""
+
+
+def compared(found: Inspection, other: str | None) -> Document:
+    """The page: compared with this one, or with what suggests itself. May raise StoreError."""
+    if other is None:
+        before = found.turn.before
+        other = before.id if before is not None else SENT
+    if other == SENT:
+        return _translated(found.trace)
+    trace = found.before if found.before is not None and found.before.uid == other else found.reader.trace(other)
+    words = "the request before" if found.before is trace else "another request"
+    titles = f"{words}: {show.moment(trace.started_at)} {trace.uid[:13]}", "this request, as the client sent it"
+    return diff_document(align(trace.body, found.trace.body), titles)
+
+
+def _translated(trace: Trace) -> Document:
+    answer = trace.answer
+    if answer is None:
+        page = Document()
+        page.put(("Nothing was sent on, and no request came before.", "muted"))
+        return page
+    titles = "as the client sent it", f"as {answer.model} at {answer.provider} was sent it"
+    return diff_document(align(trace.body, answer.sent, translated=True), titles, answer.notes, "sent")
 
 
 def diff_document(
@@ -37,7 +64,7 @@ def diff_document(
     page = Document()
     folded = set[int]()
     page.put(("− ", "bad"), show.harmless(titles[0]), hang=2)
-    page.put(("+ ", "good"), show.harmless(titles[1]), ("   d compares with another", "muted"), hang=2)
+    page.put(("+ ", "good"), show.harmless(titles[1]), hang=2)
     counts = found.counts()
     told = [(f"{MARKS[state][0]} {count} {state}", MARKS[state][1]) for state, count in counts.items() if count]
     page.put(*(piece for each in told for piece in (each, "   ")))

@@ -156,15 +156,22 @@ class Legend(Inked):
         self.point: Point | None = None
 
     def render_line(self, y: int) -> Strip:
-        """The one line; what does not fit is left out whole."""
-        width, pieces, used = self.size.width, [(" ", "")], 1
-        for group in GROUPS if self.point is not None else ():
-            tokens = self.point.tokens[group] if self.point is not None else 0
-            if not tokens or self.point is None:
-                continue
-            name, ink = INKS[group]
-            words = f" {name} {show.percent(tokens, self.point.total)}  "
-            if used + len(words) + 1 <= width:
-                pieces += [("█", ink), (words, "muted")]
-                used += len(words) + 1
+        """The one line; where there is no room for all, the largest."""
+        width, point = self.size.width, self.point
+        if point is None:
+            return self.strip([], width)
+        words = {
+            group: f" {INKS[group][0]} {show.percent(point.tokens[group], point.total)}  "
+            for group in GROUPS
+            if point.tokens[group]
+        }
+        room, fitting = width - 1, set[Group]()
+        for group in sorted(words, key=lambda group: -point.tokens[group]):
+            room -= len(words[group]) + 1
+            if room >= 0:
+                fitting.add(group)
+        pieces = [(" ", "")]
+        for group in words:
+            if group in fitting:
+                pieces += [("█", INKS[group][1]), (words[group], "muted")]
         return self.strip(pieces, width)

@@ -27,7 +27,8 @@ from ccr_tui.screens import bodies, copies, show
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.cached import cache_document
-from ccr_tui.screens.comparing import comparable, compared_document
+from ccr_tui.screens.changes import compared
+from ccr_tui.screens.comparing import comparable
 from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.conversation import conversation_document
 from ccr_tui.screens.heads import TABS, Headline, Tabs
@@ -228,7 +229,7 @@ class TraceScreen(Screen[None]):
 
     def _compare(self, other: str | None) -> None:
         """Fill the Diff tab; with the request of this id, "sent" for what was sent on, None for the request before."""
-        self.viewers["diff"].load(told(lambda _: compared_document(self.found, other)))
+        self.viewers["diff"].load(told(lambda _: compared(self.found, other)))
 
     def action_compare(self) -> None:
         """Choose what to compare with."""

@@ -103,7 +103,7 @@ def _heaviest(page: Document, found: XRay, width: int) -> None:
     if not found.heaviest:
         return
     page.put("")
-    page.put(("Heaviest blocks", "title"), ("  ⏎ opens one where it was received", "muted"))
+    page.put(("Heaviest blocks", "title"), ("  new: the request before did not have it", "muted"))
     for number, heavy in enumerate(found.heaviest, 1):
         page.lines[_heavy(page, number, heavy, found.tokens, width)].link = ("received", heavy.block.where)
 
