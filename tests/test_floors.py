@@ -66,6 +66,7 @@ ONLY_IN = {
     "tiktoken": ("tokens",),
     "genai_prices": ("prices",),
     "json5": ("importing",),
+    "opentelemetry": ("transfer/otlp",),
 }
 
 # What pure modules (floor 2) never touch: the loop, the clock, chance, the machine.

@@ -7,13 +7,12 @@ surprise: `ls` without --json stops at 50 rows, and says so; with --json it prin
 from __future__ import annotations
 
 import os
-import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ccr_tui.commands.choosing import chosen, filters
 from ccr_tui.commands.common import (
     as_json,
     database,
@@ -24,17 +23,16 @@ from ccr_tui.commands.common import (
     safe,
     seconds,
     settings,
-    since,
     table,
     tokens,
 )
+from ccr_tui.commands.export import export
+from ccr_tui.commands.looking import deeper, look
 from ccr_tui.commands.marking import mark, note
 from ccr_tui.commands.money import column, counted
 from ccr_tui.commands.taking_in import import_
-from ccr_tui.errors import CcrError
 
 if TYPE_CHECKING:
-    from ccr_tui.filtering import Term
     from ccr_tui.store.queries import Filter, Order, Reader
     from ccr_tui.store.rows import TraceRow
 
@@ -48,37 +46,7 @@ def traces() -> None:
     """List, show, search, check and move recorded requests."""
 
 
-def _terms(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Term, ...] | None:
-    from ccr_tui.filtering import FilterError, parse
-
-    try:
-        return None if value is None else parse(value, time.time())
-    except FilterError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def filters(command: click.decorators.FC) -> click.decorators.FC:
-    """The options that choose traces."""
-    for option in (
-        click.option("--filter", "terms", callback=_terms, metavar="FILTER", help="As in the app: 'cost>0.05 !error'."),
-        click.option("--outcome", type=click.Choice(["ok", "error", "cancelled"])),
-        click.option("--model", metavar="MODEL", help="Who answered."),
-        click.option("--agent", metavar="AGENT", help="As whom: default, coder, ...; or of a kind: main, title, ..."),
-        since,
-        click.option("--session", metavar="SESSION", help="Of one session."),
-    ):
-        command = option(command)
-    return command
-
-
-def chosen(wanted: Mapping[str, Any]) -> Filter:
-    """The options as the store's filter."""
-    from ccr_tui.store.queries import Filter
-
-    return Filter(**{name: value for name, value in wanted.items() if value is not None})
-
-
-for command in (import_, mark, note):
+for command in (export, import_, mark, note):
     traces.add_command(command)
 
 
@@ -149,15 +117,18 @@ def show_rows(rows: Iterable[TraceRow]) -> None:
 
 @traces.command()
 @click.argument("trace")
+@deeper
 @settings
 @as_json
-def show(flags: Mapping[str, str], trace: str, as_json: bool) -> None:
+def show(flags: Mapping[str, str], trace: str, as_json: bool, **wanted: Any) -> None:
     """Show one request; the beginning of its id is enough."""
     from ccr_tui.commands.reading import read_out
     from ccr_tui.store.rows import trace_json
 
     store = reader(flags)
     row, full = store.row(trace), store.trace(trace)
+    if look(flags, store, full, wanted, as_json):
+        return
     if as_json:
         print_json(trace_json(full, row))
     else:
@@ -180,41 +151,6 @@ def search(flags: Mapping[str, str], text: str, limit: int, as_json: bool) -> No
         click.echo(f"{row.id[:12]}  {local(row.started_at)}  {safe(row.asked_model)} → {safe(row.model or '')}")
         click.echo(f"    {safe(row.snippet or '', 110)}")
     narrate(f"{len(rows)} found")
-
-
-@traces.command()
-@filters
-@click.option("-o", "--output", metavar="FILE", help="Where to (standard output). A file is made with mode 0600.")
-@settings
-def export(flags: Mapping[str, str], output: str | None, **wanted: Any) -> None:
-    """Write requests, complete, as JSON lines that `import` takes in; oldest first."""
-    from ccr_tui.store import archive
-
-    lines = archive.lines(reader(flags).traces(chosen(wanted)))
-    if output in (None, "-"):
-        sys.stdout.flush()
-        written = _copy(lines, sys.stdout.buffer)
-    else:
-        written = _to_file(lines, str(output))
-    narrate(f"{written - 1} traces written" + (f" to {output}" if output else ""))
-
-
-def _to_file(lines: Iterable[bytes], name: str) -> int:
-    try:
-        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            return _copy(lines, file)
-    except OSError as error:
-        raise CcrError(f"{name}: {error.strerror}") from error
-
-
-def _copy(lines: Iterable[bytes], file: BinaryIO) -> int:
-    """How many lines were written."""
-    written = 0
-    for line in lines:
-        file.write(line)
-        written += 1
-    file.flush()
-    return written
 
 
 @traces.command()

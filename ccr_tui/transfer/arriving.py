@@ -18,10 +18,10 @@ from typing import Any, BinaryIO, Literal
 
 from ccr_tui import __version__
 from ccr_tui.errors import BadRequest, CcrError
-from ccr_tui.records import Json
+from ccr_tui.records import Json, Trace
 from ccr_tui.store import archive
 from ccr_tui.store.intake import Intake
-from ccr_tui.transfer import pairs
+from ccr_tui.transfer import har, pairs
 from ccr_tui.transfer.progress import Report, silent
 from ccr_tui.transfer.recorded import Recorded, answer_of, recorded_here, trace_of
 from ccr_tui.transfer.retelling import Quote
@@ -102,6 +102,7 @@ def take_in(database: Path, name: str, quote: Quote, report: Report = silent) ->
         if format == "transcript":
             raise CcrError(f"{name}: a transcript cannot come through a pipe; give its file or folder.")
         summary = Summary(name, format or "har")
+        found: Iterator[Trace | Recorded | str]
         found = _claude_trace(lines) if format == "claude-trace" else _har(lines, name)
         with Intake(database) as intake:
             for each in found:
@@ -110,10 +111,25 @@ def take_in(database: Path, name: str, quote: Quote, report: Report = silent) ->
         return summary
 
 
-def _take(given: Recorded | str, intake: Intake, quote: Quote, summary: Summary) -> None:
+def _take(given: Trace | Recorded | str, intake: Intake, quote: Quote, summary: Summary) -> None:
     if isinstance(given, str):
         summary.left[given] += 1
-        return
+    elif isinstance(given, Trace):
+        _take_ours(given, intake, summary)
+    else:
+        _take_recorded(given, intake, quote, summary)
+
+
+def _take_ours(trace: Trace, intake: Intake, summary: Summary) -> None:
+    """A trace that a HAR of ours tells in full."""
+    if intake.has(trace.uid):
+        summary.known += 1
+    else:
+        intake.add(trace)
+        summary.new += 1
+
+
+def _take_recorded(given: Recorded, intake: Intake, quote: Quote, summary: Summary) -> None:
     here = recorded_here(given)
     try:
         trace = trace_of(given, quote, __version__)
@@ -130,14 +146,14 @@ def _take(given: Recorded | str, intake: Intake, quote: Quote, summary: Summary)
         summary.new += 1
 
 
-def _har(lines: Iterable[bytes], name: str) -> Iterator[Recorded | str]:
+def _har(lines: Iterable[bytes], name: str) -> Iterator[Trace | Recorded | str]:
     try:
         given = loads(b"".join(lines))
     except ValueError as error:
         raise CcrError(f"{name}: this is nothing that can be taken in ({error}); {KNOWN}") from error
     if not isinstance(given, dict) or "log" not in given:
         raise CcrError(f"{name}: this is nothing that can be taken in; {KNOWN}")
-    yield from pairs.of_har(given)
+    yield from har.read(given)
 
 
 def _claude_trace(lines: Iterable[bytes]) -> Iterator[Recorded | str]:

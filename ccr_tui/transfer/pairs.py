@@ -16,6 +16,8 @@ from ccr_tui.transfer.recorded import Recorded, is_messages
 from ccr_tui.transfer.transcript import moment
 from ccr_tui.wire import loads
 
+OURS = "_ccr_tui"
+"""What our own HAR tells in an entry beside what HAR has fields for: the trace's id, and more."""
 SENT = "sent"
 """What our own HAR says in `_side` of the calls to providers: they belong to the request before them."""
 
@@ -77,6 +79,7 @@ def _har_entry(entry: dict[str, Any]) -> Recorded | str:
         status=status if isinstance(status, int) and status > 0 else 0,
         response_headers=_headers(response.get("headers")),
         answer=_text(_dict(response.get("content"))),
+        uid=str(_dict(entry.get(OURS)).get("id") or "") or None,
     )
 
 

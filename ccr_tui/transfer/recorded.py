@@ -43,6 +43,8 @@ class Recorded:
     response_headers: Mapping[str, str]
     answer: Json
     """The response: text, or JSON that is parsed already."""
+    uid: str | None = None
+    """The trace's, in a HAR of ours."""
 
 
 @dataclass(frozen=True, slots=True)
