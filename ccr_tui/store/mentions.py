@@ -23,7 +23,9 @@ Step = tuple[int, int]
 """A node of a body's path, and its chunk."""
 
 SAID = PATH.replace("FROM path ORDER", "FROM path WHERE chunk IN (SELECT id FROM said_docsize) ORDER")
-DANGLING = "SELECT id FROM chunk WHERE trace NOT IN (SELECT n FROM trace)"
+DANGLING = """
+SELECT c.id FROM chunk c JOIN said_docsize d ON d.id = c.id WHERE c.trace NOT IN (SELECT n FROM trace)
+"""
 
 
 class Mentions:

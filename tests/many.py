@@ -1,0 +1,424 @@
+"""Fills a database with as many realistic requests as a benchmark wants, in minutes.
+
+    python tests/many.py ccr.db --traces 1000000
+
+Owns what such sessions look like: prompts, tool calls and their results, subagents, models, prices, failures, months
+of them. Must keep every rule that `store/insert.py` keeps: `traces verify` finds nothing wrong (a test proves it on a
+small one). The one surprise: rows go in by the thousand without a `Trace` each, and a turn costs what it adds; text is
+cut from a corpus with the frequencies of a natural language, so that some words are common and some are rare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as Path_
+from typing import Any
+
+from generated import session as some_session
+from generated import trace as some_trace
+
+from ccr_tui import chunks, prompts
+from ccr_tui.records import Price
+from ccr_tui.store import codec, said, schema
+from ccr_tui.store.shares import SPEND, SPEND_KEYS
+from ccr_tui.wire import dumps
+
+DAYS = 180
+NAMES = ("engine", "web", "parser", "docs", "infra", "notes", "tools", "api", "shop", "game")
+PROJECTS = tuple(f"/home/ada/{name}" for name in NAMES)
+MODELS = (
+    ("dashscope", "qwen-max", Price(1_600_000_000, 6_400_000_000, 160_000_000, source="list", basis="list")),
+    ("dashscope", "qwen-turbo", Price(50_000_000, 200_000_000, 5_000_000, source="list", basis="list")),
+    ("deepseek", "deepseek-flash", Price(280_000_000, 420_000_000, 28_000_000, source="list", basis="list")),
+    ("deepseek", "deepseek-v4-pro", Price(1_000_000_000, 2_000_000_000, 100_000_000, source="list", basis="list")),
+    ("llamacpp", "qwen3.8-coder-30b", Price(0, 0, source="a server of one's own", basis="list")),
+    ("openrouter", "new-model", None),
+)
+AGENTS = ("default", "default", "default", "tool", "tool", "coder", "think", "background")
+COMMON = ("continue", "yes, do it", "run the tests", "commit this")
+"""What is typed in many sessions."""
+RARE = 50_000
+"""One request in so many says the rare word."""
+RARE_WORD = "zanzibar"
+FLUSH = 4000
+
+TABLES = {
+    "chunk": ("id", "hash", "trace", "size", "data"),
+    "node": ("id", "parent", "chunk"),
+    "body": ("id", "hash", "node", "size", "manifest"),
+    "said": ("rowid", "text"),
+    "again": ("chunk", "session_id", "trace"),
+    "trace": (
+        *("n", "uid", "session_id", "project_id", "agent_id", "origin", "kind", "started_at", "duration_ms", "ttft_ms"),
+        *("outcome", "status", "error", "asked_model", "mode", "agent", "rule", "chosen", "model_id", "stop_reason"),
+        *("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"),
+        *("usage_basis", "estimated_input_tokens", "cost", "cost_basis", "router_cost", "attempts", "request_id"),
+        *("reply_id", "cache_saved", "cache_lost"),
+    ),
+    "attempt": (
+        *("id", "trace", "n", "answer", "purpose", "model_id", "started_at", "ttft_ms", "duration_ms", "status"),
+        *("stop_reason", "error", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"),
+        *("reasoning_tokens", "usage_basis", "cost", "cost_basis", "price_id", "sent_id", "cache_saved", "cache_lost"),
+    ),
+    "record": ("trace", "data"),
+}
+
+
+def corpus(chance: random.Random, size: int = 1_500_000) -> str:
+    """Words with the frequencies of a natural language (Zipf's law), and some that look like code."""
+    letters = "etaoinshrdlucmfwypvbgkjqxz"
+
+    def word() -> str:
+        return "".join(chance.choices(letters[: chance.randrange(8, 26)], k=chance.randrange(2, 11)))
+
+    words = [word() for _ in range(12_000)]
+    words += [f"{a}_{b}" for a, b in zip(words[2000:4000], words[4000:6000], strict=True)]
+    weights = [1 / (rank + 2) for rank in range(len(words))]
+    return " ".join(chance.choices(words, weights, k=size // 6))
+
+
+@dataclass
+class Many:
+    """Adds sessions to an open, empty database."""
+
+    db: sqlite3.Connection
+    seed: int = 1
+    until: float = 0.0
+    """When the newest request began; 0 is now."""
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {name: [] for name in TABLES})
+    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*TABLES, "session"), 0))
+    spend: dict[tuple[Any, ...], list[int]] = field(default_factory=dict)
+    shared: dict[bytes, int] = field(default_factory=dict)
+    """Chunks that several sessions have, by name."""
+    told: set[tuple[int, int]] = field(default_factory=set)
+    """Which of them was said in which session."""
+    nodes: dict[tuple[int, int], int] = field(default_factory=dict)
+    """What many conversations begin with."""
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.corpus = corpus(self.chance)
+        self.projects = [self._add("project", i, path=path) for i, path in enumerate(PROJECTS, 1)]
+        self.models = [self._add("model", i, provider=p, model=m) for i, (p, m, _) in enumerate(MODELS, 1)]
+        priced = [(i, price) for i, (*_, price) in enumerate(MODELS, 1) if price]
+        names = ("input", "output", "cache_read", "cache_write", "since", "source", "basis")
+        for i, price in priced:
+            self._add("price", i, **{name: getattr(price, name) for name in names} | {"since": f"2026-01-{i:02d}"})
+        self.frame = next(some_session(0, 1, marks=False))
+        template = some_trace()
+        self.record = codec.to_json(template)
+
+    def _add(self, table: str, id: int, **values: Any) -> int:
+        names = ", ".join(("id", *values))
+        marks = ", ".join("?" * (1 + len(values)))
+        self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", (id, *values.values()))
+        return id
+
+    def fill(self, count: int, progress: bool = False) -> None:
+        """So many requests, over the last `DAYS` days, the oldest first."""
+        began = time.monotonic()
+        until = self.until or time.time()
+        at = until - DAYS * 86400
+        step = DAYS * 86400 / max(1, count)
+        self.db.execute("BEGIN")
+        while self.last["trace"] < count:
+            left = count - self.last["trace"]
+            wanted = min(left, max(1, round(self.chance.lognormvariate(3.6, 0.9))))
+            Session(self, at, step * wanted).play(wanted)
+            at += step * wanted
+            if len(self.rows["trace"]) > FLUSH:
+                self.flush()
+                if progress:
+                    rate = self.last["trace"] / (time.monotonic() - began)
+                    print(f"\r{self.last['trace']:,} requests, {rate:,.0f} a second ", end="", file=sys.stderr)
+        self.flush()
+        self._write_spend()
+        self.db.execute("INSERT OR REPLACE INTO sqlite_sequence (name, seq) VALUES ('trace', ?)", (count,))
+        self.db.execute("COMMIT")
+
+    def flush(self) -> None:
+        """What was gathered goes into the tables."""
+        for name, columns in TABLES.items():
+            marks = ", ".join("?" * len(columns))
+            self.db.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})", self.rows[name])
+            self.rows[name].clear()
+
+    def _write_spend(self) -> None:
+        marks = ", ".join("?" * len(SPEND))
+        rows = [(*key, *numbers) for key, numbers in self.spend.items()]
+        self.db.executemany(f"INSERT INTO spend ({', '.join(SPEND)}) VALUES ({marks})", rows)
+
+    def next(self, table: str) -> int:
+        self.last[table] += 1
+        return self.last[table]
+
+    def text(self, size: int) -> str:
+        """Some words."""
+        at = self.chance.randrange(len(self.corpus) - size - 20)
+        start = self.corpus.index(" ", at) + 1
+        return self.corpus[start : start + size]
+
+    def chunk(
+        self, data: bytes, trace: int, session: int, message: Any = None, share: bool = False
+    ) -> tuple[int, bytes]:
+        """The id and name of a chunk; `message` is what the index gets."""
+        name = chunks.digest(data)
+        if share and name in self.shared:
+            id = self.shared[name]
+            if message is not None and (id, session) not in self.told:
+                self.rows["again"].append((id, session, trace))
+                self.told.add((id, session))
+            return id, name
+        id = self.next("chunk")
+        self.rows["chunk"].append((id, name, trace, len(data), codec.squeeze(data)))
+        if message is not None and (text := said.indexed(message)).strip():
+            self.rows["said"].append((id, text))
+        if share:
+            self.shared[name] = id
+            self.told.add((id, session))
+        return id, name
+
+    def node(self, parent: int, chunk: int, share: bool = False) -> int:
+        if share and (parent, chunk) in self.nodes:
+            return self.nodes[parent, chunk]
+        id = self.next("node")
+        if share:
+            self.nodes[parent, chunk] = id
+        self.rows["node"].append((id, parent, chunk))
+        return id
+
+    def body(self, names: Sequence[bytes], node: int, size: int, manifest: bytes) -> int:
+        id = self.next("body")
+        whole = chunks.digest(b"".join((*names, chunks.digest(manifest))))
+        self.rows["body"].append((id, whole, node, size + len(manifest), manifest))
+        return id
+
+
+class Talk:
+    """A conversation as it grows, in one of its two forms."""
+
+    def __init__(self, many: Many, keys: Sequence[tuple[str, list[Any]]], session: int, trace: int) -> None:
+        self.many, self.session = many, session
+        self.parts = [[key, len(values)] for key, values in keys]
+        self.names: list[bytes] = []
+        self.size = self.node = 0
+        for _, values in keys:
+            for value in values:
+                data = dumps(value)
+                self._step(*many.chunk(data, trace, session, share=True), len(data), share=True)
+        self.parts.append(["messages", 0])
+
+    def say(self, message: Any, trace: int, indexed: bool, share: bool = False) -> None:
+        """A message that was not said before, or by others only."""
+        data = dumps(message)
+        self.repeat(*self.many.chunk(data, trace, self.session, message if indexed else None, share), len(data))
+
+    def repeat(self, chunk: int, name: bytes, size: int) -> None:
+        """A message that is a chunk already."""
+        self._step(chunk, name, size)
+        self.parts[-1][1] += 1
+
+    def _step(self, chunk: int, name: bytes, size: int, share: bool = False) -> None:
+        self.node = self.many.node(self.node, chunk, share)
+        self.names.append(name)
+        self.size += size
+
+    def body(self, frame: bytes, trace: int, share: bool) -> int:
+        chunk, name = self.many.chunk(frame, trace, self.session, share=share)
+        manifest = dumps([self.parts])
+        node = self.many.node(self.node, chunk)
+        return self.many.body([*self.names, name], node, self.size + len(frame), manifest)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A reply, its body, and the chunk of its message."""
+
+    reply: dict[str, Any]
+    body: int
+    chunk: tuple[int, bytes, int]
+
+
+class Session:
+    """One session of Claude Code, now and then with a subagent."""
+
+    def __init__(self, many: Many, at: float, span_s: float) -> None:
+        chance = self.chance = many.chance
+        self.many, self.at, self.span_s = many, at, span_s
+        self.id, self.uid = many.next("session"), str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        self.project = chance.randrange(len(PROJECTS)) + 1
+        self.model = chance.choices(range(len(MODELS)), (8, 3, 6, 3, 2, 1))[0]
+        self.agent = chance.choice(AGENTS)
+        self.big = chance.random() < 0.002
+        """Now and then one reads whole files, up to a body of 600 KB and more."""
+        self.title: str | None = None
+
+    def play(self, count: int) -> None:
+        """So many requests."""
+        many, chance = self.many, self.chance
+        first = self.at
+        self._conversation(None, count if count < 12 else count * 3 // 4)
+        if count >= 12:
+            self._conversation(f"a{chance.getrandbits(64):016x}", count - count * 3 // 4)
+        row = {"uid": self.uid, "project_id": self.project, "first_at": first, "last_at": self.at, "prompt": self.title}
+        many._add("session", self.id, **row)
+
+    def _conversation(self, agent: str | None, count: int) -> None:
+        many, chance = self.many, self.chance
+        frame = many.frame
+        trace = many.last["trace"] + 1
+        keys = [("tools", frame["tools"]), ("system", frame["system"][1:])]
+        received = Talk(many, keys, self.id, trace)
+        sent = Talk(many, [("tools", [{"type": "function", "function": t} for t in frame["tools"]])], self.id, trace)
+        empty = {**frame, "messages": None, "tools": None, "system": None, "metadata": {"user_id": self.uid}}
+        frames = dumps(empty), dumps({"model": MODELS[self.model][1], "messages": None, "tools": None, "stream": True})
+        left = 0
+        answered: Answered | None = None
+        for _ in range(count):
+            n = many.next("trace")
+            if answered is not None:
+                received.repeat(*answered.chunk)
+                sent.say({"role": "assistant", "content": "…", "n": n}, n, False)
+            if left == 0 or answered is None:
+                left = max(1, round(chance.lognormvariate(1.6, 0.7)))
+                self._prompt(received, sent, n, agent)
+            else:
+                result = self._result(answered.reply)
+                received.say(result, n, True)
+                sent.say({"role": "tool", "content": result["content"][0]["content"]}, n, False)
+            left -= 1
+            bodies = received.body(frames[0], n, True), sent.body(frames[1], n, True)
+            answered = self._answer(n, left > 0)
+            self._keep(n, agent, received, bodies, answered)
+
+    def _prompt(self, received: Talk, sent: Talk, n: int, agent: str | None) -> None:
+        many, chance = self.many, self.chance
+        common = received.parts[-1][1] > 0 and chance.random() < 0.3
+        text = chance.choice(COMMON) if common else f"{many.text(chance.randrange(60, 400)).capitalize()}."
+        if n % RARE == 0:
+            text += f" {RARE_WORD}"
+        message = {"role": "user", "content": [{"type": "text", "text": text}]}
+        if self.title is None and agent is None:
+            self.title = prompts.line(text)
+        received.say(message, n, True, share=common)
+        sent.say({"role": "user", "content": text, "n": n}, n, False)
+
+    def _answer(self, n: int, more: bool) -> Answered:
+        many, chance = self.many, self.chance
+        content: list[dict[str, Any]] = [{"type": "text", "text": many.text(chance.randrange(40, 500))}]
+        if more:
+            path = f"/src/{many.text(12).replace(' ', '_')}.py"
+            content.append({"type": "tool_use", "id": f"toolu_{n:09d}", "name": "Read", "input": {"file_path": path}})
+        stop = "tool_use" if more else "end_turn"
+        reply = {"id": f"msg_{n:09d}", "type": "message", "role": "assistant", "model": "claude-opus-5-5",
+                 "content": content, "stop_reason": stop}  # fmt: skip
+        message = {"role": "assistant", "content": content}
+        data = dumps(message)
+        chunk, name = many.chunk(data, n, self.id, message)
+        frame = dumps(reply | {"role": None, "content": None})
+        last, tail = many.chunk(frame, n, self.id)
+        node = many.node(many.node(0, chunk), last)
+        body = many.body([name, tail], node, len(data) + len(frame), dumps([[[chunks.REPLY, None]]]))
+        return Answered(reply, body, (chunk, name, len(data)))
+
+    def _result(self, reply: dict[str, Any]) -> dict[str, Any]:
+        size = 12_000 if self.big else min(8000, round(self.chance.lognormvariate(5.4, 0.9)))
+        result = {"type": "tool_result", "tool_use_id": reply["content"][-1]["id"], "content": self.many.text(size)}
+        return {"role": "user", "content": [result]}
+
+    def _keep(self, n: int, agent: str | None, received: Talk, bodies: tuple[int, int], answer: Answered) -> None:
+        """Everything about one request but its messages."""
+        many, chance = self.many, self.chance
+        failed, cancelled = chance.random() < 0.02, chance.random() < 0.01
+        reply_id = None if failed else answer.body
+        duration = round(chance.lognormvariate(8.2, 0.9)) + 50
+        ttft = duration // 4
+        self.at += min(chance.expovariate(1 / 12), self.span_s) + (0 if agent else 1)
+        prompt = (received.size + 30_000) // 4
+        output = 0 if failed else round(chance.lognormvariate(5, 1)) + 3
+        read = 0 if failed or len(received.names) < 16 else round(prompt * chance.choice([0, 0.6, 0.9, 0.9, 0.97]))
+        tokens = (0, 0, 0, 0, 0) if failed else (prompt - read, read, 0, output, output // 4)
+        price = MODELS[self.model][2]
+        cost = None if failed or price is None else _cost(tokens, price)
+        saved = None if price is None or failed else read * (price.input - (price.cache_read or price.input)) // 10**6
+        lost = None if saved is None else 0
+        outcome = "error" if failed else "cancelled" if cancelled else "ok"
+        status = chance.choice([429, 500, 529]) if failed else 200
+        error = f"{MODELS[self.model][0]} says: slow down." if failed else None
+        basis = None if failed else "reported"
+        cost_basis = "unknown" if cost is None else "list"
+        model, price_id = self.model + 1, (self.model + 1 if price else None)
+        kind = "subagent" if agent else "main"
+        uid = f"{n:012x}-{self.uid[:8]}"
+        stop = None if failed else answer.reply["stop_reason"]
+        mode = "normal" if self.agent == "default" else "router"
+        estimate = round(prompt * chance.uniform(0.9, 1.1))
+        many.rows["trace"].append(
+            (n, uid, self.id, self.project, agent, "live", kind, self.at, duration, ttft, outcome, status, error,
+             "claude-opus-5-5", mode, self.agent, "default", "qwen", model, stop, *tokens, basis, estimate, cost,
+             cost_basis, 0, 1, bodies[0], reply_id, saved, lost)
+        )  # fmt: skip
+        many.rows["attempt"].append(
+            (many.next("attempt"), n, 1, 1, "answer", model, self.at, ttft, duration, status, stop, error, *tokens,
+             basis, cost, cost_basis, price_id, bodies[1], saved, lost)
+        )  # fmt: skip
+        usage = None if failed else dict(
+            zip(("input", "cache_read", "cache_write", "output", "reasoning"), tokens, strict=True), basis="reported"
+        )  # fmt: skip
+        failure = {"status": status, "type": "api_error", "message": error, "should_retry": None} if failed else None
+        one = many.record["attempts"][0] | {
+            "provider": MODELS[self.model][0], "model": MODELS[self.model][1], "started_at": self.at, "ttft_ms": ttft,
+            "duration_ms": duration, "status": status, "stop_reason": stop, "usage": usage, "cost": cost,
+            "cost_basis": cost_basis, "failure": failure, "price": None,
+        }  # fmt: skip
+        record = many.record | {
+            "uid": uid, "session": self.uid, "project": PROJECTS[self.project - 1], "agent_id": agent, "kind": kind,
+            "started_at": self.at, "duration_ms": duration, "ttft_ms": ttft, "outcome": outcome, "status": status,
+            "failure": failure, "attempts": [one], "estimate": estimate,
+        }  # fmt: skip
+        many.rows["record"].append((n, codec.pack(record)))
+        slot = int(self.at) // schema.SLOT_S * schema.SLOT_S
+        key = (slot, model, self.agent, self.id, self.project, kind, "answer", basis or "", cost_basis, price_id or 0)
+        assert len(key) == SPEND_KEYS
+        share = (1, int(failed), *tokens, cost or 0, int(cost is None and not failed), saved or 0, lost or 0, 0)
+        unknown = int(not failed and (saved is None or lost is None))
+        known = many.spend.setdefault(key, [0] * (len(SPEND) - SPEND_KEYS))
+        for at, number in enumerate((*share, unknown)):
+            known[at] += number
+
+
+def _cost(tokens: Iterable[int], price: Price) -> int:
+    fresh, read, _, output, _ = tokens
+    return (fresh * price.input + output * price.output + read * (price.cache_read or price.input)) // 10**6
+
+
+def fill(path: Path_, count: int, seed: int = 1, until: float = 0.0, progress: bool = False) -> None:
+    """A new database with so many requests."""
+    db = schema.writable(path)
+    try:
+        Many(db, seed, until).fill(count, progress)
+    finally:
+        db.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("path", type=Path_)
+    parser.add_argument("--traces", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    began = time.monotonic()
+    fill(args.path, args.traces, args.seed, progress=True)
+    size = args.path.stat().st_size / 1e6
+    print(f"\n{args.traces:,} requests in {time.monotonic() - began:.0f} s, {size:,.0f} MB", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
