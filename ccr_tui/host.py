@@ -32,6 +32,7 @@ from ccr_tui.store import badges
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 from ccr_tui.tokens import Calibration, Counter
+from ccr_tui.transfer import otlp
 from ccr_tui.watching import Source
 
 SESSIONS = 1000
@@ -84,6 +85,7 @@ class House:
         self.engine.calibration.load(await asyncio.to_thread(self._reader.calibrations))
         await asyncio.to_thread(self._recall)
         self.feed.subscribe(self.writer.put)
+        self._send_spans()
         try:
             await self.engine.start()
         except CcrError:
@@ -102,6 +104,12 @@ class House:
         gc.collect()
         gc.freeze()
         sys.setswitchinterval(SWITCH_S)
+
+    def _send_spans(self) -> None:
+        """To the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, if it names one."""
+        if spans := otlp.begin(self.engine.config, self.rejected.append):
+            self.feed.subscribe(spans.put)
+            self._ending.callback(spans.close)
 
     def _recall(self) -> None:
         """What was spent today and by the sessions of late, for the budgets."""

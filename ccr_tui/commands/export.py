@@ -7,7 +7,6 @@ the name of the file decides.
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -82,17 +81,9 @@ def _format(given: str | None, output: str | None) -> Format:
 
 
 def _redactor(flags: Mapping[str, str]) -> Redactor:
-    from ccr_tui.transfer.leaving import redactor
+    from ccr_tui.transfer.redaction import redactor
 
-    return redactor(assembly.read(flags, os.environ, Path.cwd())[0], os.environ, login())
-
-
-def login() -> str:
-    """Who is at the keyboard; "" where nobody can tell."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
+    return redactor(assembly.read(flags, os.environ, Path.cwd())[0], os.environ)
 
 
 def _write(

@@ -23,7 +23,7 @@ from ccr_tui.transfer.har import har
 from ccr_tui.transfer.markdown import markdown
 from ccr_tui.transfer.page import closing, page
 from ccr_tui.transfer.progress import Report, silent
-from ccr_tui.transfer.redaction import Redactor, known_secrets
+from ccr_tui.transfer.redaction import Redactor
 from ccr_tui.wire import dumps
 
 Format = Literal["jsonl", "har", "md", "html", "curl"]
@@ -87,13 +87,6 @@ def scene(config: Config, heading: str, sides: Sequence[Literal["received", "sen
     host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "") else config.host
     address = f"http://{f'[{host}]' if ':' in host else host}:{config.port}"
     return Scene(heading, address, config.api_key is not None, config.providers, tuple(sides))
-
-
-def redactor(config: Config, env: Mapping[str, str], login: str) -> Redactor:
-    """For exports of this machine: the person's name, and every key that is configured."""
-    written = [config.api_key, *(key for one in config.providers.values() for key in (one.api_key, *one.api_keys))]
-    around = [value for name, value in env.items() if name.endswith(("_KEY", "_TOKEN", "_SECRET", "_PASSWORD"))]
-    return Redactor((login,), known_secrets(value for value in (*written, *around) if value and "$" not in value))
 
 
 def pieces(format: Format, traces: Iterable[Trace], scene: Scene, redactor: Redactor | None) -> Iterator[bytes]:

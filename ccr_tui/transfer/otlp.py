@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ccr_tui import __version__
+from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.records import Trace
-from ccr_tui.transfer.redaction import Redactor
+from ccr_tui.transfer.redaction import Redactor, redactor
 from ccr_tui.transfer.spans import Span, spans
 
 if TYPE_CHECKING:
@@ -37,11 +38,15 @@ CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 def exporter(url: str | None) -> SpanExporter:
     """Who sends to this collector; None leaves it to the SDK's own variables. Raises CcrError without the SDK."""
+    return _exporter(url and endpoint(url))
+
+
+def _exporter(url: str | None) -> SpanExporter:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError as error:
         raise CcrError(f"{EXTRA} ({error}).") from error
-    return OTLPSpanExporter(endpoint=url and endpoint(url), timeout=TIMEOUT_S)
+    return OTLPSpanExporter(endpoint=url, timeout=TIMEOUT_S)
 
 
 def endpoint(url: str) -> str:
@@ -62,6 +67,17 @@ def wanted(env: Mapping[str, str]) -> bool:
     return (
         bool(named) and env.get("OTEL_SDK_DISABLED", "").lower() != "true" and env.get("OTEL_TRACES_EXPORTER") != "none"
     )
+
+
+def begin(config: Config, say: Callable[[str], None]) -> Live | None:
+    """Start sending what happens from now on, if the environment names a collector; else None."""
+    if not wanted(config.env):
+        return None
+    whole = config.env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    url = whole or endpoint(config.env["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    live = Live(redactor(config, config.env), wants_content(config.env), lambda: _exporter(url), say)
+    live.start()
+    return live
 
 
 def send(traces: Iterable[Trace], out: SpanExporter, content: bool, sent: Callable[[int], None]) -> int:
@@ -142,7 +158,7 @@ class Live:
         except Full:
             self.dropped += 1
 
-    def close(self, timeout: float = 3.0) -> None:
+    def close(self, timeout: float = 2.0) -> None:
         """Send what waits, for so many seconds at most."""
         self._ending.set()
         try:

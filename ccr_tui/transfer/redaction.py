@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ccr_tui.config import Config
 from ccr_tui.records import Attempt, Failure, Json, RouteDecision, Trace
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
@@ -231,6 +232,14 @@ def known_secrets(values: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(
         sorted({value for value in values if value and len(value) >= 8}, key=lambda value: (-len(value), value))
     )
+
+
+def redactor(config: Config, env: Mapping[str, str]) -> Redactor:
+    """For what leaves this machine: its user's name, and every key that is configured or stands in the environment."""
+    written = [config.api_key, *(key for one in config.providers.values() for key in (one.api_key, *one.api_keys))]
+    around = [value for name, value in env.items() if name.endswith(("_KEY", "_TOKEN", "_SECRET", "_PASSWORD"))]
+    named = env.get("USER") or env.get("LOGNAME") or env.get("USERNAME") or ""
+    return Redactor((named,), known_secrets(value for value in (*written, *around) if value and "$" not in value))
 
 
 def _to_key(match: re.Match[str]) -> str:
