@@ -3,7 +3,8 @@
 Owns the order of the sources: the user's own price, then the project's dated list, then genai-prices, then nothing.
 Must never take an unknown price for 0, use a float for money, or import genai_prices on the event loop (0.3 s). The one
 surprise: at an address of this machine or network there may be a model that nobody bills for, or a gateway that bills
-what it likes, and the address says neither; so only a provider that is named as a local server costs nothing.
+what it likes, and the address says neither; so only a provider that is named as a local server costs nothing, or one of
+this machine that the environment alone tells of, unless it is asked for a model by a name that somebody sells.
 
 Money is an integer of nano-dollars; a request's cost is rounded once, half to even.
 """
@@ -27,6 +28,7 @@ from ccr_tui import pricelist
 from ccr_tui.config import Model, Provider
 from ccr_tui.pricelist import NANO
 from ccr_tui.records import Price, Usage
+from ccr_tui.values import is_loopback
 
 MILLION = 1_000_000
 LOCAL_SERVERS = frozenset({"llamacpp", "ollama", "lmstudio", "vllm", "sglang", "mlx"})
@@ -94,7 +96,8 @@ class Book:
         if local:
             found = self._list.makers_price(model.id, at, usage)
         if found is not None or (local and not _MAKERS.match(model.id)):
-            return found
+            own = found is None and _is_called_by_its_address(provider) and not model.id.endswith("cloud")
+            return LOCAL if own else found
         key = (provider.base_url, model.id)
         if key not in self._asked:
             return MISSING
@@ -176,6 +179,15 @@ def _is_local(host: str) -> bool:
 def _names_a_local_server(model: Model, provider: Provider) -> bool:
     names = (model.family, provider.family, provider.name)
     return any(re.sub(r"[-_. ]", "", (name or "").lower()) in LOCAL_SERVERS for name in names)
+
+
+def _is_called_by_its_address(provider: Provider) -> bool:
+    """Whether it is a server of this machine that nobody has named: one that the environment's base URL tells of.
+
+    A model there that is sold nowhere by its name is one's own; a gateway is asked for models by their makers' names.
+    """
+    parts = urlsplit(provider.base_url)
+    return provider.name.startswith(parts.netloc) and is_loopback(parts.hostname or "")
 
 
 @dataclass(frozen=True, slots=True)

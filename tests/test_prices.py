@@ -288,6 +288,8 @@ FREE: dict[str, tuple[Model, Provider, str]] = {
     "llama.cpp by family": (model("any"), provider("http://192.168.1.5:8080", family="llama_cpp"), "bills"),
     "vllm by the model's family": (model("deepseek-v3", family="vllm"), provider(LOOPBACK), "bills"),
     "IPv6": (model("any"), provider("http://[::1]:1234/v1", name="LM Studio"), "bills"),
+    "known from the environment alone": (model("qwen2.5-coder-3b"), provider(LOOPBACK, name="127.0.0.1:9999"), "bills"),
+    "a second one from there": (model("x.gguf"), provider("http://localhost:1/v1", name="localhost:1-think"), "bills"),
 }
 
 
@@ -300,6 +302,11 @@ def test_what_nobody_bills_costs_nothing_and_says_why(which: Model, where: Provi
 UNKNOWN: dict[str, tuple[Model, Provider]] = {
     "a gateway on this machine": (model("mystery"), provider(LOOPBACK)),
     "public weights on this machine": (model("deepseek-v3"), provider(LOOPBACK)),
+    "ollama's cloud from the environment": (
+        model("gpt-oss:120b-cloud"),
+        provider("http://localhost:11434/v1", name="localhost:11434"),
+    ),
+    "another machine from the environment": (model("x"), provider("http://192.168.1.5:1/v1", name="192.168.1.5:1")),
     "ollama's cloud": (model("gpt-oss:120b-cloud"), provider("http://localhost:11434/v1", name="ollama")),
     "gpt-oss on this machine": (model("gpt-oss-20b"), provider(LOOPBACK)),
     "a coding plan": (model("qwen3-coder-plus"), provider("https://coding-intl.dashscope.aliyuncs.com/v1")),
@@ -323,8 +330,9 @@ def test_an_unknown_price_is_none_and_never_nothing(which: Model, where: Provide
 @pytest.mark.parametrize("url", [LOOPBACK, "http://litellm:4000/v1", "https://gateway.example/v1"])
 @pytest.mark.parametrize("model_id", ["deepseek-flash", "deepseek/deepseek-flash", "qwen-max-2025-01-25", "gpt-4o"])
 def test_a_gateway_shows_the_makers_price_and_says_so(model_id: str, url: str) -> None:
-    price = Book().quote(model(model_id), provider(url), moment(NOW))
-    assert price is not None and price.input > 0 and "not known" in price.source
+    for name in ("p", url.split("/")[2]):
+        price = Book().quote(model(model_id), provider(url, name=name), moment(NOW))
+        assert price is not None and price.input > 0 and "not known" in price.source
 
 
 ELSEWHERE = {
