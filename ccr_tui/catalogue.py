@@ -162,7 +162,9 @@ class Catalogue:
             return
         agent = next((a for a in ("tool", "coder", "think") if a in self.agents), None)
         self.agents["default"] = self.agents[agent] if agent else (next(iter(self.models)),)
-        notes.append(f"agents.default is not set, so {self.agents['default'][0]} answers by default")
+        given = self.root.values.get("agents")
+        if not (isinstance(given, dict) and "default" in given):  # else what is wrong with it has been said
+            notes.append(f"agents.default is not set, so {self.agents['default'][0]} answers by default")
 
     def _hints(self, notes: list[str]) -> None:
         """A word about names that their provider has retired; they are sent all the same."""

@@ -8,7 +8,8 @@ charge by the hour of the day.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from ccr_tui.config import Config, Model, Provider, keys
 from ccr_tui.errors import ConfigError
@@ -68,6 +69,27 @@ def _offer(config: Config, book: Book, model: Model, at: float) -> Offer:
         price,
         old,
     )
+
+
+def unbudgeted(config: Config, known: Mapping[str, Offer]) -> tuple[str, tuple[str, ...]]:
+    """The budget that is set, by its key, and the models that it never sees because nobody knows their price.
+
+    "" where no budget is set.
+    """
+    guards = config.guards
+    budgets = {"guards.budget_per_day": guards.budget_per_day, "guards.budget_per_session": guards.budget_per_session}
+    key = next((key for key, budget in budgets.items() if budget is not None), "")
+    return key, tuple(name for name, offer in known.items() if key and offer.price is None and not offer.problem)
+
+
+def unseen_costs(config: Config, at: float) -> list[str]:
+    """A sentence about models that a budget never sees; none where no budget is set. Blocks."""
+    if not unbudgeted(config, {})[0]:
+        return []
+    known = {name: model for name, model in config.models.items() if model.provider in config.providers}
+    key, unseen = unbudgeted(config, offers(replace(config, models=known), at))
+    cure = "set models.NAME.price in config.toml"
+    return [f"{key} never sees what {', '.join(unseen)} costs: nobody knows the price; {cure}"] if unseen else []
 
 
 def unset_keys(config: Config) -> dict[str, str]:

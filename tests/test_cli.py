@@ -193,6 +193,27 @@ def test_config_check_lists_problems_and_ends_with_3(alone: Path, call: Call) ->
     assert report["path"] == str(alone / "config.toml") and len(report["problems"]) >= 1
 
 
+def test_what_is_wrong_with_the_default_agent_is_told_once(call: Call, alone: Path) -> None:
+    (alone / "config.toml").write_text(
+        '[providers.deepseek]\n[models.flash]\nprovider = "deepseek"\nid = "x"\n[agents]\ndefault = ["nomodel"]\n'
+    )
+    report = json.loads(call("config", "check", "--json").out)
+    assert [problem for problem in report["problems"] if "agents.default" in problem] == report["problems"]
+    assert (len(report["problems"]), report["notes"]) == (1, [])
+
+
+def test_a_budget_that_does_not_see_a_model_is_told(call: Call, alone: Path) -> None:
+    priced = "price = { input = 1, output = 2 }"
+    models = f'[models.known]\nprovider = "x"\n{priced}\n[models.odd]\nprovider = "x"\n[agents]\ndefault = "known"\n'
+    path = alone / "config.toml"
+    path.write_text(f'[providers.x]\nbase_url = "https://x.example"\n{models}')
+    assert json.loads(call("config", "check", "--json").out)["notes"] == []
+    path.write_text(path.read_text() + "[guards]\nbudget_per_session = 2\n")
+    ended = call("config", "check")
+    assert ended.code == 0
+    assert "guards.budget_per_session never sees what odd costs: nobody knows the price" in ended.err
+
+
 def test_config_show_hides_every_secret(alone: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     (alone / "config.toml").write_text(
         "proxy = 'http://me:s3cret1@proxy:1'\n[server]\napi_key = 's3cret2'\n[providers.p]\nbase_url = 'http://x'\n"

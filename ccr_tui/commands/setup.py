@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -139,13 +140,16 @@ def path(flags: Mapping[str, str]) -> None:
 @as_json
 def check(flags: Mapping[str, str], as_json: bool) -> None:
     """Print everything that is wrong; exit code 3 if anything is."""
+    from ccr_tui.offers import unseen_costs
+
     config, problems = read(flags)
+    notes = [*config.notes, *unseen_costs(config, time.time())]
     if as_json:
-        print_json({"path": str(config.path), "problems": problems, "notes": list(config.notes)})
+        print_json({"path": str(config.path), "problems": problems, "notes": notes})
     else:
         for problem in problems:
             click.echo(safe(problem))
-        for note in config.notes:
+        for note in notes:
             narrate(f"note: {safe(note)}")
         found = f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}"
         narrate(f"{found} in flags, environment, .env and {config.path}")

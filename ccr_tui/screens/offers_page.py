@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ccr_tui import presets
 from ccr_tui.config import Config
+from ccr_tui.offers import unbudgeted
 from ccr_tui.records import Badge, Price
 from ccr_tui.screens import show
 from ccr_tui.screens.checklist import WORDS, mark_of, told
@@ -70,6 +71,9 @@ def _model(page: Document, seen: Seen, name: str, now: float, width: int) -> Non
     _say(page, "window", *_count(offer.context, offer.context_from), ("  · longest answer ", "muted"),
          *_count(offer.max_output, offer.max_output_from))  # fmt: skip
     _say(page, "price", *_price(offer.price))
+    budget, unseen = unbudgeted(seen.config, {name: offer})
+    if unseen:
+        _say(page, "", (f"! {budget} is set, but never sees what this model costs", "warn"))
     _say(page, "used by", *_users(seen.config, name))
     _say(page, "set in", *_where(seen, "models", name))
     if model.quirks:

@@ -196,6 +196,14 @@ async def test_the_page_tells_all_about_what_is_chosen(opened: Open, size: tuple
             await until(pilot, words)
 
 
+async def test_a_model_that_a_budget_never_sees_is_told(opened: Open) -> None:
+    async with opened(FILE + "\n[guards]\nbudget_per_day = 2.5\n") as (_, pilot):
+        await go(pilot, "model", "odd")
+        await until(pilot, "! guards.budget_per_day is set, but never sees what this model costs")
+        await go(pilot, "model", "flash")
+        await gone(pilot, "never sees")
+
+
 async def test_a_name_can_not_steer_the_terminal(opened: Open) -> None:
     nasty = '[models."\\u001b[2Jx"]\nprovider = "deepseek"\nid = "\\u001b]0;t\\u0007[@click=quit]"\n'
     async with opened(FILE.replace("[agents]", f"{nasty}\n[agents]")) as (_, pilot):
