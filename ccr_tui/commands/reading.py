@@ -55,7 +55,7 @@ def _facts(trace: Trace, row: TraceRow) -> Iterator[tuple[str, str]]:
             f"({row.usage_basis or 'not known'}); estimated in: {tokens(row.estimated_input_tokens) or 'not'}"
         ),
     )
-    yield "cost", f"{show(row.cost)} ({row.cost_basis})"
+    yield "cost", "– (no tokens were counted)" if row.is_unbilled else f"{show(row.cost)} ({row.cost_basis})"
 
 
 def _first(ttft_ms: int | None) -> str:

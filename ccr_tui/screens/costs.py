@@ -27,13 +27,10 @@ def of_calls(calls: Iterable[Attempt]) -> str:
 
 
 def of_row(row: TraceRow) -> tuple[str, str]:
-    """A request's cost and its ink, with a tilde where it rests on estimated tokens. Where the router was asked and no
-    sum is known, some price is not."""
+    """A request's cost and its ink, with a tilde where it rests on estimated tokens."""
     if row.cost is not None:
         return ("~" if row.is_about else "") + show.money(row.cost), "money"
-    if row.usage_basis is None and not (row.mode == "router" and row.attempts > 1):
-        return NOTHING, "faint"
-    return show.money(None), "warn"
+    return (NOTHING, "faint") if row.is_unbilled else (show.money(None), "warn")
 
 
 def tokens_of(calls: Iterable[Attempt]) -> Usage | None:

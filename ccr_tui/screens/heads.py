@@ -8,7 +8,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from ccr_tui.screens import show
+from ccr_tui.screens import costs, show
 from ccr_tui.screens.ink import Inked
 from ccr_tui.screens.overview import OUTCOME
 from ccr_tui.store.queries import TraceRow
@@ -75,7 +75,7 @@ class Headline(Inked):
         row, width = self.row, self.size.width
         words, ink = OUTCOME[row.outcome]
         answered = show.model(row.model) if row.model else "–"
-        end = f"  {show.seconds(row.duration_ms)} s  {show.money(row.cost)} "
+        end = f"  {show.seconds(row.duration_ms)} s  {costs.of_row(row)[0]} "
         head = f" {show.moment(row.started_at)}  "
         room = max(8, width - len(head) - len(end) - len(words) - 2 - 9)
         names = show.fit(f"{show.model(row.asked_model)} → {answered}", room).rstrip()

@@ -76,6 +76,12 @@ class TraceRow:
         return self.has_guesses and self.cost_basis != "reported"
 
     @property
+    def is_unbilled(self) -> bool:
+        """Whether nobody is known to bill anything: no tokens were counted. Where the router was asked, some may have
+        been, at a price that is not known."""
+        return self.cost is None and self.usage_basis is None and not (self.mode == "router" and self.attempts > 1)
+
+    @property
     def has_guesses(self) -> bool:
         """Whether tokens are estimated, at least in part."""
         return self.usage_basis in ("estimated", "mixed")
