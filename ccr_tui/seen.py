@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
+from weakref import ref
 
 import orjson
 
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 class Part(dict[str, Any]):
     """A message, tool or system block that may come again."""
 
-    __slots__ = ("data", "found")
+    __slots__ = ("__weakref__", "data", "found")
 
     def __init__(self, value: Mapping[str, Any], data: bytes) -> None:
         super().__init__(value)
@@ -51,46 +52,55 @@ class History(list[Any]):
     """The messages of one request. It finds the request before, whose beginning it shares, by their common parts.
 
     What is worked out along the messages is then only worked out along the new ones: see `along`. It reads like any
-    list, and must not be changed.
+    list, and must not be changed. Its parts know it weakly: it is there as long as somebody keeps it (`memory.Talks`
+    those of late), or a message that stays would keep whole conversations.
     """
 
-    __slots__ = ("_found", "_inherited", "_known")
+    __slots__ = ("__weakref__", "_found", "_inherited", "_known")
 
     def __init__(self, messages: Iterable[Any]) -> None:
         super().__init__(messages)
-        self._found: dict[Any, list[Any]] = {}
-        self._inherited: dict[Any, list[Any]] = {}
+        self._found: dict[Any, Any] = {}
+        self._inherited: dict[Any, Any] = {}
         self._known = 0
         before = self._before()
         if before is not None:
             self._inherited = before._found
             before._retire()
+        mine = ref(self)
         for part in self[-ENDS:]:
             if isinstance(part, Part):
-                part.found[History] = self
+                part.found[History] = mine
 
     def _before(self) -> History | None:
         """The latest history that begins with the same parts, which are then `_known`."""
         for end in range(len(self), max(0, len(self) - REACH), -1):
-            part = self[end - 1]
-            before = part.found.get(History) if isinstance(part, Part) else None
+            before = _history_of(self[end - 1])
             if before is not None and before[:end] == self[:end]:  # the same objects: they are not looked into
                 self._known = end
-                return before  # type: ignore[no-any-return]
+                return before
         return None
 
     def _retire(self) -> None:
-        """Not to be found any more, or a conversation would keep every one of its turns."""
+        """Not to be found any more: its place is taken."""
         for part in self[-ENDS:]:
-            if isinstance(part, Part) and part.found.get(History) is self:
+            if _history_of(part) is self:
                 part.found.pop(History, None)
+
+    def recall(self, key: object) -> Any:
+        """What was kept with this key, here or by the history before; None if nothing was."""
+        return self._found.get(key, self._inherited.get(key))
+
+    def keep(self, key: object, value: object) -> None:
+        """For the next turn."""
+        self._found[key] = value
 
     def along(self, key: object, start: Result, add: Callable[[Result, Any], Result]) -> list[Result]:
         """What `add` makes of `start` and the first message, of that and the second one, and so on: all of it.
 
         `add` is called once for each message, also over the turns. Any thread may call.
         """
-        known = self._found.get(key)
+        known: list[Result] | None = self._found.get(key)
         if known is None:
             known = self._inherited.get(key, [])[: self._known]
             for message in self[len(known) :]:
@@ -103,6 +113,12 @@ class History(list[Any]):
         if key in self._found:
             return []
         return self[min(len(self._inherited.get(key, ())), self._known) :]
+
+
+def _history_of(message: Any) -> History | None:
+    """The history that this message leads to."""
+    known = message.found.get(History) if isinstance(message, Part) else None
+    return None if known is None else known()
 
 
 def written(body: Mapping[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ from ccr_tui.proxy.content import Part as ChatPart
 from ccr_tui.proxy.content import Piece, Reader, as_content, compact
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.proxy.quirks import Facts
-from ccr_tui.proxy.steps import Step, calls_in, find, keep, steps_of
+from ccr_tui.proxy.steps import Past, Step, calls_in, steps_of
 from ccr_tui.proxy.tools import Ids, Names
 from ccr_tui.records import Json
 from ccr_tui.seen import Part
@@ -73,38 +73,39 @@ class Conversation:
 
     def translate(self, messages: list[Json]) -> list[Message]:
         """The chat messages, the system message not among them."""
-        before: object = None if self._facts.alternate else (self._thinking, *self._names.state())
+        start = None if self._facts.alternate else (self._thinking, *self._names.state())
+        past = Past(messages, self._facts, start)
         for assistants, others in steps_of(messages):
-            before = self._step(assistants, others, before)
+            self._step(assistants, others, past)
+        past.keep()
         if self._out and self._out[-1]["role"] == "assistant":
             self._notes.add("the last message is the assistant's: only some models go on from there")
         return self._out
 
-    def _step(self, assistants: list[Json], others: list[Json], before: object) -> object:
-        """One exchange, taken over from an earlier turn where it can be; None where the next one can't be either.
+    def _step(self, assistants: list[Json], others: list[Json], past: Past) -> None:
+        """One exchange, taken over from an earlier turn where it can be.
 
         Where turns must alternate, an exchange may still change the message before it, so there nothing is kept.
         """
         asked = (*assistants, *others)
-        known = find(asked, before, self._facts)
+        known = past.next(asked)
         if known is not None:
             return self._take_over(known)
-        start, counts = len(self._out), self._notes.counts()
+        at, counts = len(self._out), self._notes.counts()
         self._exchange(assistants, others)
-        if before is None or not all(isinstance(message, Part) for message in asked):
-            return None
-        self._out[start:] = sent = [Part(message, dumps(message)) for message in self._out[start:]]
-        noted = tuple(self._notes.since(counts))
-        return keep(Step(before, self._facts, asked, tuple(sent), tuple(calls_in(assistants)), noted))
+        if past.may_add(asked):
+            self._out[at:] = sent = [Part(message, dumps(message)) for message in self._out[at:]]
+            noted = tuple(self._notes.since(counts))
+            past.add(Step(asked, tuple(sent), tuple(calls_in(assistants)), noted))
+        return None
 
-    def _take_over(self, step: Step) -> Step:
+    def _take_over(self, step: Step) -> None:
         self._out.extend(step.sent)
         for id, name in step.calls:
             self._ids.fresh(id)
             self._names.of(name)
         for sentence, count in step.notes:
             self._notes.add(sentence, count)
-        return step
 
     def _exchange(self, assistants: list[Json], others: list[Json]) -> None:
         results = Results(others)
