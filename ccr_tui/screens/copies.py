@@ -1,45 +1,44 @@
 """What `y` copies of a request: a curl command, the trace as JSON, or the answer's text.
 
-Owns the three forms; `copied` is pure and runs in a thread.
+Owns the four forms; `copied` is pure and runs in a thread. Must never copy a key: where one is needed the command reads
+it from the environment.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from textual.app import App
 
-from ccr_tui.records import Json, Trace
+from ccr_tui.config import Provider
+from ccr_tui.records import Trace
 from ccr_tui.screens import show
 from ccr_tui.screens.ask import Answer
 from ccr_tui.screens.conversation import blocks_of, text_of
 from ccr_tui.store.queries import TraceRow, trace_json
+from ccr_tui.transfer import curl
 
 CHOICES = (
     Answer("c", "curl command that asks this proxy again"),
+    Answer("s", "curl commands that ask the providers, as it was sent on"),
     Answer("j", "JSON of the whole trace"),
     Answer("t", "text of the answer"),
 )
 
 
-def copied(kind: str, trace: Trace, row: TraceRow, address: str, secret: bool) -> str:
+def copied(
+    kind: str, trace: Trace, row: TraceRow, address: str, secret: bool, providers: Mapping[str, Provider] | None = None
+) -> str:
     """The text for the clipboard."""
     if kind == "c":
-        return curl(trace.body, address, secret)
+        return curl.received(trace, address, secret)
+    if kind == "s":
+        return "\n".join(curl.sent(trace, providers or {})) or "# nothing was sent to a provider\n"
     if kind == "j":
         return json.dumps(trace_json(trace, row), ensure_ascii=False, indent=2)
     return answer(trace)
-
-
-def curl(body: Json, address: str, secret: bool) -> str:
-    """A command for a POSIX shell; where a key is needed it is read from the environment, never written out."""
-    token = '"authorization: Bearer $CCR_TUI_API_KEY"' if secret else "'authorization: Bearer ccr-tui'"
-    return (
-        f"curl -sS -N {address}/v1/messages -H 'content-type: application/json' "
-        f"-H 'anthropic-version: 2023-06-01' -H {token} --data-binary @- <<'JSON'\n"
-        f"{json.dumps(body)}\nJSON\n"
-    )
 
 
 def answer(trace: Trace) -> str:

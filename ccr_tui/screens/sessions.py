@@ -26,8 +26,9 @@ from ccr_tui import baseline
 from ccr_tui.baseline import Baseline
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
-from ccr_tui.screens import copies, show
+from ccr_tui.screens import copies, export, show
 from ccr_tui.screens.bars import Footer, Header
+from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.house import House
 from ccr_tui.screens.listed import RequestsScreen
 from ccr_tui.screens.table import Table
@@ -47,9 +48,11 @@ class SessionsScreen(Screen[None]):
 
     BINDINGS = [
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
+        Binding("3", "app.show('spend')", "Spend", tooltip="Where the money goes"),
         Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
         Binding("slash", "filter", "Find", key_display="/", tooltip="Find sessions by title, project or id"),
         Binding("c", "context", "Context", tooltip="The session's context over time"),
+        Binding("e", "export", "Export", tooltip="Write the session or the request into a file"),
         Binding("y", "copy", "Copy id", show=False, tooltip="Copy the session's id"),
         Binding("R", "again", "Read again", show=False),
         Binding("escape", "clear", "Show all", show=False),
@@ -281,6 +284,15 @@ class SessionsScreen(Screen[None]):
         """The session's context over time."""
         if session := self.session:
             self.app.push_screen(import_module(CONTEXT).ContextScreen(self.house, session.id))
+
+    def action_export(self) -> None:
+        """Write the session, or the request that the cursor is on, into a file."""
+        node = self.tree_.node
+        row = self.tree_.request(node) if node and node.key[0] == "request" else None
+        if row is not None:
+            self.app.push_screen(ExportScreen(self.house, export.of_request(row)))
+        elif session := self.session:
+            self.app.push_screen(ExportScreen(self.house, [export.of_session(session.id)]))
 
     def action_copy(self) -> None:
         """Copy the session's id."""
