@@ -46,6 +46,7 @@ def writable(path: Path) -> sqlite3.Connection:
     try:
         _make_file(path)
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded while the file is empty, and not after
         _bring_up_to_date(connection, path)
         _configure(connection, path)
         return connection
