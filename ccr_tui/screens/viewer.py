@@ -31,6 +31,8 @@ Build = Callable[[int], Document]
 Hit = tuple[int, int]
 """Line, and place in its text."""
 MOST_HITS = 100_000
+UNTOLD = "a document"
+"""Textual describes a worker by the repr() of its arguments, on the event loop: 0.4 s for a document of 6 MB."""
 
 
 class Viewer(Scrolled):
@@ -152,7 +154,7 @@ class Viewer(Scrolled):
         self._width = width
         self._prepare(self._build, None if folded is None else self._built, folded, width, self._ticket)
 
-    @work(thread=True, exclusive=True, group="layout")
+    @work(thread=True, exclusive=True, group="layout", description=UNTOLD)
     def _prepare(
         self, build: Build, document: Document | None, folded: frozenset[int] | None, width: int, ticket: int
     ) -> None:
@@ -314,7 +316,7 @@ class Viewer(Scrolled):
         else:
             self._find(self._pattern, self.document, self.words)
 
-    @work(thread=True, exclusive=True, group="search")
+    @work(thread=True, exclusive=True, group="search", description=UNTOLD)
     def _find(self, pattern: re.Pattern[str], document: Document, words: str) -> None:
         every = ((i, found.start()) for i, line in enumerate(document.lines) for found in pattern.finditer(line.text))
         hits = list(islice(every, MOST_HITS))
