@@ -7,6 +7,7 @@ so a block whose text stands inside a block of the other side is told as merged 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +21,12 @@ from ccr_tui.wording import Told
 
 State = Literal["same", "changed", "added", "removed", "moved", "merged"]
 STATES: tuple[State, ...] = ("same", "changed", "added", "removed", "moved", "merged")
-MOST = 4_000_000
-"""Pairs of blocks that are compared at most; beyond, blocks between the common ends are told as gone and new."""
+MANY = 1000
+"""Blocks from which on those that occur often do not guide the matching, which would be quadratic."""
+RUN = 40_000
+"""Pairs of blocks in a run that differs, up to which the best pairs are looked for; beyond, the next of its sort."""
+NEAR = 24
+"""Blocks on either side among which a merged one is looked for."""
 SHORTEST = 3
 """Characters from which on a text that is found inside another one was merged into it."""
 
@@ -141,24 +146,37 @@ def _opcodes(keys: Sequence[Hashable], others: Sequence[Hashable]) -> list[tuple
     head = next((n for n in range(least) if keys[n] != others[n]), least)
     tail = next((n for n in range(least - head) if keys[-1 - n] != others[-1 - n]), least - head)
     a, b = len(keys) - tail, len(others) - tail
-    middle = [("replace", head, a, head, b)]
-    if (a - head) * (b - head) <= MOST:
-        found = SequenceMatcher(None, keys[head:a], others[head:b], autojunk=False).get_opcodes()
-        middle = [(op, i + head, j + head, k + head, m + head) for op, i, j, k, m in found]
+    found = SequenceMatcher(None, keys[head:a], others[head:b], autojunk=b - head > MANY).get_opcodes()
+    middle = [(op, i + head, j + head, k + head, m + head) for op, i, j, k, m in found]
     ends = [("equal", 0, head, 0, head), *middle, ("equal", a, len(keys), b, len(others))]
     return [code for code in ends if code[1] < code[2] or code[3] < code[4]]
 
 
 def _replaced(old: Sequence[Block], new: Sequence[Block], translated: bool) -> Iterator[Change]:
     """Blocks of the same sort are taken for the same one, changed; the others went or came."""
-    sort, other_sort = ([f"{block.kind} {block.name}" for block in blocks] for blocks in (old, new))
-    for op, a, b, c, d in SequenceMatcher(None, sort, other_sort, autojunk=False).get_opcodes():
-        if op == "equal":
-            for one, other in zip(old[a:b], new[c:d], strict=True):
-                yield Change("changed", (one,), other, _inside(one, other, translated))
-        else:
-            yield from (Change("removed", (one,), None) for one in old[a:b])
-            yield from (Change("added", (), other) for other in new[c:d])
+    start = begin = 0
+    for one, other in (*_pairs(old, new), (len(old), len(new))):
+        yield from (Change("removed", (block,), None) for block in old[start:one])
+        yield from (Change("added", (), block) for block in new[begin:other])
+        if one < len(old):
+            yield Change("changed", (old[one],), new[other], _inside(old[one], new[other], translated))
+        start, begin = one + 1, other + 1
+
+
+def _pairs(old: Sequence[Block], new: Sequence[Block]) -> list[tuple[int, int]]:
+    """Indexes of blocks of the same sort, rising on both sides."""
+    sorts, others = ([f"{block.kind} {block.name}" for block in blocks] for blocks in (old, new))
+    if len(old) * len(new) <= RUN:
+        matches = SequenceMatcher(None, sorts, others, autojunk=False).get_matching_blocks()
+        return [(match.a + n, match.b + n) for match in matches for n in range(match.size)]
+    found, start = list[tuple[int, int]](), 0
+    for at, sort in enumerate(sorts):
+        near = range(start, min(len(others), start + NEAR))
+        place = next((place for place in near if others[place] == sort), None)
+        if place is not None:
+            found.append((at, place))
+            start = place + 1
+    return found
 
 
 def _inside(old: Block, new: Block, translated: bool) -> tuple[Told, ...]:
@@ -212,23 +230,24 @@ def _merged(changes: Sequence[Change]) -> list[Change]:
         for at, change in enumerate(changes)
         if change.now is not None and change.state in ("added", "changed") and change.now.kind != "tools"
     }
-    swallowed = set[int]()
+    places, swallowed = list(wholes), set[int]()
     for at, change in enumerate(changes):
         if change.state not in ("removed", "changed") or change.before[0].kind == "tools":
             continue
         text = anatomy.reading(change.before[0]).strip()
-        into = _nearest(at, text, wholes)
+        into = _nearest(at, text, wholes, places)
         if into is not None:
             wholes[into].parts.append(change.before[0])
             swallowed.add(at)
     return list(_told(changes, wholes, swallowed))
 
 
-def _nearest(at: int, text: str, wholes: dict[int, _Whole]) -> int | None:
-    """The nearest block that has this text in it."""
+def _nearest(at: int, text: str, wholes: dict[int, _Whole], places: Sequence[int]) -> int | None:
+    """The nearest block that has this text in it, among those near it."""
     if len(text) < SHORTEST:
         return None
-    near = sorted(wholes, key=lambda place: abs(place - at))
+    here = bisect_left(places, at)
+    near = sorted(places[max(0, here - NEAR) : here + NEAR], key=lambda place: abs(place - at))
     return next((place for place in near if text in wholes[place].text), None)
 
 
