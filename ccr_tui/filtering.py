@@ -242,7 +242,7 @@ def _keys(start: int, typed: str) -> Completion:
     lower = typed.lower()
     shown = [(f"{key}{'>' if key in NUMBERS else ':'}", words) for key, words in KEYS.items() if key.startswith(lower)]
     shown += [(flag, words) for flag, words in FLAGS.items() if flag.startswith(lower) and flag != lower]
-    return Completion(start, tuple(sorted(shown)) if typed else ())
+    return Completion(start, tuple(shown) if typed else ())
 
 
 def _fitting(typed: str, given: Sequence[str]) -> list[str]:

@@ -292,7 +292,8 @@ class Session:
             else:
                 result = self._result(answered.reply)
                 received.say(result, n, True)
-                sent.say({"role": "tool", "content": result["content"][0]["content"]}, n, False)
+                told = {"role": "tool", "tool_call_id": f"call_{n}", "content": result["content"][0]["content"]}
+                sent.say(told, n, False)
             left -= 1
             bodies = received.body(frames[0], n, True), sent.body(frames[1], n, True)
             answered = self._answer(n, left > 0)
@@ -301,7 +302,7 @@ class Session:
     def _prompt(self, received: Talk, sent: Talk, n: int, agent: str | None) -> None:
         many, chance = self.many, self.chance
         common = received.parts[-1][1] > 0 and chance.random() < 0.3
-        text = chance.choice(COMMON) if common else f"{many.text(chance.randrange(60, 400)).capitalize()}."
+        text = chance.choice(COMMON) if common else f"{many.text(chance.randrange(60, 400)).capitalize()}. See #{n}."
         if n % RARE == 0:
             text += f" {RARE_WORD}"
         message = {"role": "user", "content": [{"type": "text", "text": text}]}
@@ -312,7 +313,7 @@ class Session:
 
     def _answer(self, n: int, more: bool) -> Answered:
         many, chance = self.many, self.chance
-        content: list[dict[str, Any]] = [{"type": "text", "text": many.text(chance.randrange(40, 500))}]
+        content: list[dict[str, Any]] = [{"type": "text", "text": f"{many.text(chance.randrange(40, 500))} v{n}"}]
         if more:
             path = f"/src/{many.text(12).replace(' ', '_')}.py"
             content.append({"type": "tool_use", "id": f"toolu_{n:09d}", "name": "Read", "input": {"file_path": path}})

@@ -92,7 +92,7 @@ def names(key: str) -> list[str]:
 
 
 COMPLETED = [
-    ("mod", "mode: model:"),
+    ("mod", "model: mode:"),
     ("err", "error"),
     ("!mar", "marked"),
     ("error agent:t", "tool think"),

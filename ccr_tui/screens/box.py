@@ -7,7 +7,6 @@ name them wherever there is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from textual import on, work
@@ -16,18 +15,17 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.markup import escape
 from textual.message import Message
-from textual.screen import Screen
 
 from ccr_tui.errors import StoreError
 from ccr_tui.filtering import Term
-from ccr_tui.screens import copies, requests
+from ccr_tui.screens import copies, export, requests
 from ccr_tui.screens.ask import Answer, Ask
+from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.filterbar import FilterBar
-from ccr_tui.screens.form import Field, Form, Values
 from ccr_tui.screens.house import House
+from ccr_tui.screens.marking import Marking
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
-from ccr_tui.store import marks
 from ccr_tui.store.queries import Filter, Order, TraceRow
 
 ORDERS = ("time", "cost", "tokens", "duration", "cached")
@@ -36,12 +34,6 @@ WORDS = {"cost": "cost", "tokens": "tokens in + out", "duration": "duration", "c
 
 class RequestsBox(Vertical):
     """The filter above the table, in a frame that says what is shown."""
-
-    @dataclass
-    class Marked(Message):
-        """A thread has read a row anew."""
-
-        row: TraceRow
 
     def __init__(self, house: House, base: Filter | None = None, what: str = "Requests") -> None:
         """`base` holds whatever is typed; `what` is what the list is called."""
@@ -66,10 +58,15 @@ class RequestsBox(Vertical):
     def read(self) -> None:
         """Show the list anew, from the top."""
         self.open = True
+        self.table.empty = "  nothing matches" if self.terms else "  no request yet"
+        self.table.read(requests.Requests(self.house.reader, self.filter, self.order))
+
+    @property
+    def filter(self) -> Filter | None:
+        """What the list is narrowed to; None is everything."""
         base = self.base or Filter()
         chosen = replace(base, terms=(*base.terms, *self.terms))
-        self.table.empty = "  nothing matches" if self.terms else "  no request yet"
-        self.table.read(requests.Requests(self.house.reader, None if chosen == Filter() else chosen, self.order))
+        return None if chosen == Filter() else chosen
 
     @on(FilterBar.Changed)
     def _filter(self, changed: FilterBar.Changed) -> None:
@@ -122,45 +119,8 @@ class RequestsBox(Vertical):
         """The chosen request."""
         return self.table.row_at(self.table.cursor) if self.table.total else None
 
-    # -- bookmarks and notes
 
-    def mark(self) -> None:
-        """Put a bookmark on the chosen request, or take it off."""
-        if row := self.row:
-            self._write(row, lambda: marks.mark(self.house.reader.path, row.n, not row.marked))
-
-    def note(self) -> None:
-        """Write a note on the chosen request."""
-        if row := self.row:
-            ask_note(self, row, lambda words: self._write(row, words))
-
-    @work(thread=True, group="mark")
-    def _write(self, row: TraceRow, write: Callable[[], None]) -> None:
-        try:
-            write()
-            fresh = self.house.reader.row(row.id)
-            self.post_message(self.Marked(replace(fresh, hops=row.hops)))
-        except StoreError as error:
-            self.post_message(Table.Trouble(str(error)))
-
-    @on(Marked)
-    def _marked(self, marked: Marked) -> None:
-        marked.stop()
-        self.table.put(marked.row)
-
-
-def ask_note(box: RequestsBox | Screen[None], row: TraceRow, write: Callable[[Callable[[], None]], object]) -> None:
-    """Ask for the words of a note; `write` gets what keeps them, to be run in a thread."""
-    house: House = box.house  # type: ignore[union-attr]
-
-    async def save(values: Values) -> None:
-        write(lambda: marks.note(house.reader.path, row.n, values["note"]))
-
-    field = Field("note", "note", row.note or "", hint="Shown in lists and in the trace; an empty one takes it off.")
-    box.app.push_screen(Form(f"Note on {row.id[:12]}", [field], save))
-
-
-class Lists(Screen[None]):
+class Lists(Marking):
     """A screen with a box of requests."""
 
     BINDINGS = [
@@ -168,9 +128,8 @@ class Lists(Screen[None]):
         Binding("f", "follow", "Follow", tooltip="Stay with the newest request, or stop"),
         Binding("s", "sort(1)", "Sort", tooltip="Sort by cost, tokens, duration, share cached, time"),
         Binding("S", "turn", "Turn", show=False, tooltip="Turn the order around"),
-        Binding("b", "mark", "Mark", tooltip="Put a bookmark on the request, or take it off"),
-        Binding("B", "note", "Note", show=False, tooltip="Write a note on the request"),
         Binding("y", "copy", "Copy", tooltip="Copy the request: curl, JSON or text"),
+        Binding("e", "export", "Export", tooltip="Write the request, its session or the whole list into a file"),
     ]
     COPIES: tuple[Answer, ...] = ()
     """What else may be copied here."""
@@ -201,13 +160,13 @@ class Lists(Screen[None]):
         """The same order from its other end."""
         self.box.sort(0, turn=True)
 
-    def action_mark(self) -> None:
-        """A bookmark on the chosen request."""
-        self.box.mark()
+    def chosen_row(self) -> TraceRow | None:
+        """The request of the cursor."""
+        return self.box.row
 
-    def action_note(self) -> None:
-        """A note on the chosen request."""
-        self.box.note()
+    def show_marked(self, row: TraceRow) -> None:
+        """Its line with the mark."""
+        self.box.table.put(row)
 
     @on(Table.Trouble)
     def _say_trouble(self, trouble: Table.Trouble) -> None:
@@ -215,7 +174,19 @@ class Lists(Screen[None]):
 
     @on(Table.Opened)
     def _open_trace(self, opened: Table.Opened) -> None:
-        self.app.push_screen(TraceScreen(self.house, opened.row, self.box.table.step))
+        trace = TraceScreen(self.house, opened.row, self.box.table.step)
+
+        def back(_: None) -> None:
+            for row in trace.remarked:
+                self.box.table.put(row)
+
+        self.app.push_screen(trace, back)
+
+    def action_export(self) -> None:
+        """Write the chosen request, its session, or all that is listed into a file."""
+        if row := self.box.row:
+            listed = export.of_list(self.box.filter, self.box.table.total)
+            self.app.push_screen(ExportScreen(self.house, [*export.of_request(row), listed]))
 
     # -- copying
 
@@ -237,7 +208,9 @@ class Lists(Screen[None]):
             self.post_message(Table.Trouble(str(error)))
             return
         engine = self.house.engine
-        text = copies.copied(kind, trace, row, engine.address, engine.config.api_key is not None)
+        text = copies.copied(
+            kind, trace, row, engine.address, engine.config.api_key is not None, engine.config.providers
+        )
         what = next(choice.words for choice in copies.CHOICES if choice.key == kind)
         self.post_message(self.Copied(text, what))
 

@@ -78,8 +78,10 @@ class Headline(Inked):
         end = f"  {show.seconds(row.duration_ms)} s  {costs.of_row(row)[0]} "
         head = f" {show.moment(row.started_at)}  "
         room = max(8, width - len(head) - len(end) - len(words) - 2 - 9)
+        mine = ("★ " if row.marked else "") + (f"✎ {show.harmless(row.note)}" if row.note else "")
         names = show.fit(f"{show.model(row.asked_model)} → {answered}", room).rstrip()
         parts = [(" Trace ", "chip"), (head, "muted"), (names, "strong"), (f"  {words}", ink)]
         used = sum(len(text) for text, _ in parts)
-        parts += [(" " * max(0, width - used - len(end)), ""), (end, "muted")]
+        gap = max(0, width - used - len(end))
+        parts += [(show.fit(f"  {mine}" if mine else "", gap), "link"), (end, "muted")]
         return self.strip(parts, width)

@@ -17,13 +17,12 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.markup import escape
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input
 
 from ccr_tui.errors import StoreError
 from ccr_tui.inspection import Inspection
 from ccr_tui.records import Trace
-from ccr_tui.screens import bodies, copies, show
+from ccr_tui.screens import bodies, copies, export, show
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.cached import cache_document
@@ -31,9 +30,11 @@ from ccr_tui.screens.changes import compared
 from ccr_tui.screens.comparing import comparable
 from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.conversation import conversation_document
+from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.heads import TABS, Headline, Tabs
 from ccr_tui.screens.house import House
 from ccr_tui.screens.lines import Document
+from ccr_tui.screens.marking import Marking
 from ccr_tui.screens.overview import overview_document
 from ccr_tui.screens.route import route_document
 from ccr_tui.screens.stream import stream_document
@@ -59,7 +60,7 @@ def told(build: Build) -> Build:
     return built
 
 
-class TraceScreen(Screen[None]):
+class TraceScreen(Marking):
     """Tabs over viewers."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal")]
@@ -75,6 +76,7 @@ class TraceScreen(Screen[None]):
         Binding("J", "step(1)", "Older request", show=False),
         Binding("K", "step(-1)", "Newer request", show=False),
         Binding("y", "copy", "Copy"),
+        Binding("e", "export", "Export", tooltip="Write the request or its session into a file"),
         Binding("c", "context", "Context", tooltip="The context of its session over time"),
         Binding("d", "compare", "Compare", tooltip="Compare with another request, or with what was sent on"),
     ]
@@ -115,6 +117,8 @@ class TraceScreen(Screen[None]):
         super().__init__()
         self.house, self.row, self.step = house, row, step
         self.trace: Trace | None = None
+        self.remarked: list[TraceRow] = []
+        """Requests that were marked here."""
         self.headline, self.tabs, self.footer = Headline(row), Tabs(), Footer(house)
         self.viewers = {
             "overview": Viewer(id="overview", fluid=True, still=True),
@@ -253,6 +257,17 @@ class TraceScreen(Screen[None]):
 
         self.app.push_screen(Ask("Compare this request with", [answer for answer, _ in comparable.others]), chosen)
 
+    def chosen_row(self) -> TraceRow | None:
+        """This request."""
+        return self.row
+
+    def show_marked(self, row: TraceRow) -> None:
+        """In the headline, and on the list when it is gone back to."""
+        self.remarked.append(row)
+        if row.n == self.row.n:
+            self.row = self.headline.row = row
+            self.headline.refresh()
+
     # -- tabs
 
     @property
@@ -329,6 +344,10 @@ class TraceScreen(Screen[None]):
         """To the next hit or the one before."""
         self.viewer.next_hit(by)
 
+    def action_export(self) -> None:
+        """Write this request, or its session, into a file."""
+        self.app.push_screen(ExportScreen(self.house, export.of_request(self.row)))
+
     # -- copying
 
     def action_copy(self) -> None:
@@ -339,10 +358,12 @@ class TraceScreen(Screen[None]):
         if kind and self.trace is not None:
             self._make_copy(kind, self.trace, self.row)
 
-    @work(thread=True, exclusive=True, group="copy")
+    @work(thread=True, exclusive=True, group="copy", description="a copy")
     def _make_copy(self, kind: str, trace: Trace, row: TraceRow) -> None:
         engine = self.house.engine
-        text = copies.copied(kind, trace, row, engine.address, engine.config.api_key is not None)
+        text = copies.copied(
+            kind, trace, row, engine.address, engine.config.api_key is not None, engine.config.providers
+        )
         what = next(choice.words for choice in copies.CHOICES if choice.key == kind)
         self.post_message(self.Copied(text, what))
 

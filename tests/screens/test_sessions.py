@@ -1,0 +1,297 @@
+"""The Sessions screen, lists of requests of their own, the typing of filters, and bookmarks: looked at and pressed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from generated import failed, trace
+from houses import QWEN, House, settled, text
+from textual.pilot import Pilot
+
+from ccr_tui.app import CcrApp
+from ccr_tui.records import Trace
+from ccr_tui.screens.listed import RequestsScreen
+from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.store import archive
+from ccr_tui.store.listing import Order
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+def user(*texts: str) -> dict[str, Any]:
+    return {"model": "m", "messages": [{"role": "user", "content": one} for one in texts]}
+
+
+def talk() -> list[Trace]:
+    """Two projects, two sessions in the newer one; the newest has two turns, a subagent and a failure."""
+    now = time.time()
+    old = [trace("o1", user("An old matter"), session="old", project="/home/ada/web", started_at=now - 9000)]
+    first = [trace("f1", user("The first of today"), session="first", started_at=now - 5000)]
+    some = [
+        trace("m1", user("Mend the parser"), session="new", started_at=now - 100),
+        trace("m2", user("Mend the parser"), session="new", started_at=now - 90),
+        replace(
+            trace("s1", user("Find all callers"), session="new", started_at=now - 80, agent_id="agent-1"),
+            kind="subagent",
+        ),
+        trace("m3", user("Mend the parser", "Now the tests"), session="new", started_at=now - 50),
+        failed("m4", body=user("Mend the parser", "Now the tests"), session="new", started_at=now - 40),
+    ]
+    return [*old, *first, *some]
+
+
+@asynccontextmanager
+async def opened(
+    tmp_path: Path, size: tuple[int, int] = (120, 40), traces: list[Trace] | None = None
+) -> AsyncIterator[tuple[House, Pilot[None]]]:
+    archive.take_in(tmp_path / "ccr.db", talk() if traces is None else traces)
+    house = House(tmp_path / "ccr.db", QWEN)
+    app = CcrApp(house)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield house, pilot
+    await house.stop()
+
+
+def app_of(pilot: Pilot[None]) -> CcrApp:
+    assert isinstance(pilot.app, CcrApp)
+    return pilot.app
+
+
+def shown(pilot: Pilot[None]) -> str:
+    return text(app_of(pilot))
+
+
+async def press(pilot: Pilot[None], *keys: str) -> str:
+    await pilot.press(*keys)
+    await settled(pilot)
+    return shown(pilot)
+
+
+async def typed(pilot: Pilot[None], words: str) -> str:
+    """What the screen shows once the filter has acted."""
+    keys = {" ": "space", ":": "colon", ">": "greater_than_sign", "*": "asterisk", "!": "exclamation_mark"}
+    await pilot.press("slash", *(keys.get(letter, letter) for letter in words))
+    await pilot.pause(0.2)
+    await settled(pilot)
+    return shown(pilot)
+
+
+# -- the tree
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
+async def test_the_latest_project_is_open_and_says_what_its_sessions_cost(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with opened(tmp_path, size) as (_, pilot):
+        screen = await press(pilot, "2")
+        lines = screen.split("\n")
+        assert "Sessions · 3" in screen
+        project = next(line for line in lines if "▾ engine" in line)
+        session = next(line for line in lines if "▸ Mend the parser" in line)
+        assert "2 sessions" in project and "$0.022" in project
+        assert "5 ✗1" in session and "$0.017" in session
+        assert "The first of today" in screen
+        assert "An old matter" not in screen, "the other project is closed"
+        assert next(line for line in lines if "▸ web" in line)
+        assert all(len(line) <= size[0] for line in lines)
+        head = next(line for line in lines if " requests " in line and " cost " in line)
+        for name in ("cost", "ended"):
+            end = head.rindex(name) + len(name)
+            assert session[end - 1 : end] != " ", f"{name} stands below its heading"
+
+
+async def test_a_session_unfolds_into_turns_subagents_and_requests(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        screen = await press(pilot, "2", "j", "right")
+        assert "▸ ❯ Mend the parser" in screen
+        assert "▸ ❯ Now the tests" in screen
+        screen = await press(pilot, "right", "right")
+        assert "⎇ subagent Find all callers" in screen
+        assert screen.count("opus-5-5 → qwen-max") == 2, "the subagent's request is in its branch"
+        screen = await press(pilot, "j", "j", "j", "space")
+        assert screen.count("opus-5-5 → qwen-max") == 3
+        turn = next(line for line in screen.split("\n") if "▾ ❯ Mend" in line)
+        branch = next(line for line in screen.split("\n") if "subagent Find" in line)
+        assert "  3  " in turn and "$0.013" in turn
+        assert "  1  " in branch and "$0.0043" in branch
+        screen = await press(pilot, "left", "left", "left")
+        assert "⎇ subagent" not in screen
+
+
+async def test_enter_opens_the_requests_of_a_session_and_a_request_s_trace(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        screen = await press(pilot, "2", "j", "enter")
+        assert isinstance(pilot.app.screen, RequestsScreen)
+        assert "Mend the parser · 5 · following" in screen
+        await press(pilot, "escape", "right", "right", "right", "j")
+        screen = await press(pilot, "enter")
+        assert isinstance(pilot.app.screen, TraceScreen)
+        await press(pilot, "J")
+        assert pilot.app.screen.row.id == "s1" or pilot.app.screen.row.id == "m2"
+
+
+async def test_the_cost_at_the_baseline_stands_beside_the_cost(tmp_path: Path) -> None:
+    async with opened(tmp_path, (200, 60)) as (_, pilot):
+        screen = await press(pilot, "2")
+        assert "at opus-5" in screen
+        assert "one model for all" in screen
+
+
+async def test_what_is_recorded_shows_while_it_runs(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, pilot):
+        await press(pilot, "2", "j", "right")
+        house.fly("x", started_at=time.time(), session="new")
+        house.land(
+            [
+                trace(
+                    "m5",
+                    user("Mend the parser", "Now the tests", "And the docs"),
+                    session="new",
+                    started_at=time.time(),
+                )
+            ]
+        )
+        for _ in range(60):
+            await pilot.pause(0.05)
+            await settled(pilot)
+            if "And the docs" in shown(pilot) and "● Mend" in shown(pilot):
+                break
+        screen = shown(pilot)
+        assert "❯ And the docs" in screen
+        assert "● Mend the parser" in screen
+        assert "6 ✗1" in screen
+        tree = app_of(pilot).sessions.tree_
+        assert tree.node is not None and tree.node.key[0] == "session", "the cursor stays on its session"
+
+
+async def test_sessions_are_found_by_words(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        await press(pilot, "2", "slash", *"old")
+        await press(pilot, "enter")
+        screen = await press(pilot, "right")
+        assert "Sessions · 1 found" in screen
+        assert "An old matter" in screen
+        assert "Mend the parser" not in screen
+        assert "Sessions · 3" in await press(pilot, "escape")
+
+
+async def test_without_sessions_it_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path, traces=[trace("x", session=None, project=None)]) as (_, pilot):
+        assert "no session yet" in await press(pilot, "2")
+
+
+async def test_ten_thousand_sessions_are_a_number_each_until_they_are_seen(tmp_path: Path) -> None:
+    now = time.time()
+    many = [trace(f"x{i}", user(f"Task {i}"), session=f"s{i}", started_at=now - i) for i in range(300)]
+    async with opened(tmp_path, (80, 24), many) as (house, pilot):
+        asked: list[int] = []
+        rows = house.reader.session_rows
+
+        def counted(numbers: Any) -> Any:
+            asked.extend(numbers)
+            return rows(numbers)
+
+        house.reader.session_rows = counted  # type: ignore[method-assign]
+        assert "Task 0" in await press(pilot, "2")
+        assert len(asked) < 60
+        assert "Task 299" in await press(pilot, "G")
+        assert len(asked) < 120
+
+
+# -- filters and orders
+
+
+async def test_keys_and_values_are_completed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        screen = await typed(pilot, "mod")
+        assert "model:" in screen and "who answered" in screen
+        await press(pilot, "down", "tab")
+        box = app_of(pilot).live.box
+        assert box.bar.line.value == "model:"
+        await press(pilot, "q")
+        assert "qwen-max" in await press(pilot, "w")
+        await press(pilot, "tab")
+        assert box.bar.line.value == "model:qwen-max "
+        await press(pilot, "escape")
+        assert not box.bar.display
+
+
+async def test_what_is_not_understood_is_said_below_and_the_list_stays(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        screen = await typed(pilot, "modle:x")
+        assert "▲ modle is no key; did you mean mode or model?" in screen
+        assert "Requests · 7 · following" in screen
+
+
+async def test_filters_are_remembered_saved_and_offered(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, pilot):
+        assert "Requests · 1 found" in await typed(pilot, "error")
+        await press(pilot, "ctrl+s")
+        await press(pilot, *"bad", "enter")
+        await press(pilot, "enter", "escape")
+        assert "★ bad  error" in await press(pilot, "slash")
+        await press(pilot, "down", "tab")
+        await pilot.pause(0.2)
+        await settled(pilot)
+        assert app_of(pilot).live.box.bar.text == "error"
+        await press(pilot, "escape")
+        await typed(pilot, "project:web")
+        await press(pilot, "enter", "escape", "slash", "up")
+        assert app_of(pilot).live.box.bar.text == "project:web"
+        await press(pilot, "up")
+        assert app_of(pilot).live.box.bar.text == "error"
+        assert [phrase.name for phrase in house.reader.phrases()] == [None, "bad"]
+
+
+async def test_the_order_is_changed_and_shown(tmp_path: Path) -> None:
+    cheap = [replace(one, duration_ms=10 * (i + 1)) for i, one in enumerate(talk())]
+    async with opened(tmp_path, traces=cheap) as (house, pilot):
+        box = app_of(pilot).live.box
+        for name, words in (("cost", "by cost, highest"), ("tokens", "in + out"), ("duration", "by duration")):
+            screen = await press(pilot, "s")
+            assert words in screen
+            assert box.order == Order(name)
+        assert "s▼" in screen
+        assert box.table.row_at(0).id == "m4"  # type: ignore[union-attr]
+        assert "s▲" in await press(pilot, "S")
+        assert box.table.row_at(0).id == "o1"  # type: ignore[union-attr]
+        house.land([trace("later", started_at=time.time())])
+        for _ in range(40):
+            await pilot.pause(0.05)
+            await settled(pilot)
+            if "1 new" in shown(pilot):
+                break
+        assert "1 new, f shows them" in shown(pilot)
+        assert "Requests · 8 · following" in await press(pilot, "f")
+        assert box.table.row_at(0).id == "later"  # type: ignore[union-attr]
+
+
+async def test_a_bookmark_and_a_note_are_put_on_a_request_in_the_list_and_in_the_trace(tmp_path: Path) -> None:
+    async with opened(tmp_path, (200, 60)) as (house, pilot):
+        assert "★ opus-5-5" in await press(pilot, "j", "b")
+        await press(pilot, "B", *"odd", "enter")
+        assert "★✎ opus-5-5 → qwen-max  odd" in shown(pilot)
+        assert "★ ✎ odd" in await press(pilot, "enter")
+        assert "★" not in await press(pilot, "b")
+        screen = await press(pilot, "escape")
+        assert "★" not in screen and "✎ opus" in screen
+        row = house.reader.row("m3")
+        assert (row.marked, row.note) == (0, "odd")
+        assert "Requests · 1 found" in await typed(pilot, "note:odd")
+
+
+async def test_days_before_are_dated(tmp_path: Path) -> None:
+    now = time.time()
+    old = [trace(f"x{i}", session="s", started_at=now - days * 86400) for i, days in enumerate((0, 2, 40, 500))]
+    async with opened(tmp_path, (80, 24), old) as (_, pilot):
+        ended = [one.started_at + one.duration_ms / 1000 for one in old]
+        for at, form in zip(ended, ("%H:%M:%S", "%a %H:%M", "%d %b", "%b %Y"), strict=True):
+            assert time.strftime(form, time.localtime(at)) in shown(pilot)
