@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ccr_tui.replay.work import Bench, Found
     from ccr_tui.store.queries import Reader
     from ccr_tui.store.runs import RunRow
+    from ccr_tui.tokens import Counter
 
 GATE_FAILED = 3
 FORMS = "MODEL, or AGENT:MODEL,…, or mode:router, or @FILE; any number of them."
@@ -88,8 +89,10 @@ def _sample(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 @as_json
 def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: bool, **wanted: Any) -> int:
     """Replay a recorded session. Exit code 3 if a --gate fails."""
+    from ccr_tui.commands import rerunning
     from ccr_tui.replay import gate, recordings
     from ccr_tui.replay.words import Settings
+    from ccr_tui.tokens import Counter
 
     gates = gate.parse(wanted["gates"]) if wanted["gates"] else ()
     form = _form(wanted["file"]) if wanted["file"] else None
@@ -98,13 +101,25 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
         wanted["judge"], wanted["baseline"],
     )  # fmt: skip
     config, store = load(flags), reader(flags)
+    row = None
+    if wanted["resume"]:
+        row, written, given = rerunning.resumed(store, wanted["resume"], written, given)
     with recordings.opened(what, store) as recording:
-        bench = _bench(recording, config, store)
-        if not written:
+        rerunning.check_same(row, recording)
+        counter = Counter()
+        bench = _bench(recording, config, store, counter)
+        if not written and given.kind != "rehearse":
             raise click.UsageError("name at least one --variant, such as --variant cheap=qwen3.8-flash")
         variants = bench.variants(written, ask_router=given.ask_router)
-        found = _reprice(bench, variants, given)
-        _keep(store, found, variants, given)
+        if given.kind == "rehearse":
+            found = rerunning.rehearse(bench, given, counter, tell)
+        else:
+            found = _reprice(bench, variants, given)
+        if given.kind == "rerun":
+            resume = row.id if row else None
+            found = rerunning.rerun(bench, variants, given, found, store, counter, yes=wanted["yes"], resume=resume)
+        else:
+            _keep(store, found, variants, given)
     comparison = found.comparison
     if as_json:
         print_json(_json(comparison, gates))
@@ -112,7 +127,7 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
         show(comparison, explain=wanted["explain"])
     if form:
         _write(form, comparison, wanted["file"])
-    return _judged(comparison, gates)
+    return _judged(comparison, gates) or rerunning.code(comparison)
 
 
 @replay.command()
@@ -217,11 +232,10 @@ def _run_cells(row: RunRow) -> tuple[str, ...]:
     return row.id[:12], local(row.started_at), row.kind, row.title, names, money(row.spent), state
 
 
-def _bench(recording: Recording, config: Config, store: Reader) -> Bench:
+def _bench(recording: Recording, config: Config, store: Reader, counter: Counter) -> Bench:
     from ccr_tui.replay.work import Bench
-    from ccr_tui.tokens import Counter
 
-    return Bench(recording, config, store, Counter())
+    return Bench(recording, config, store, counter)
 
 
 def _reprice(bench: Bench, variants: Sequence[Variant], given: Settings) -> Found:

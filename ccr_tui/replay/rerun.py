@@ -24,6 +24,7 @@ from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.routing import resolve
 from ccr_tui.records import Json, Price, Trace
 from ccr_tui.replay import agreement
+from ccr_tui.replay import judge as judging
 from ccr_tui.replay.budget import Budget, BudgetReached, Purse
 from ccr_tui.replay.metered import Metered, unpriced
 from ccr_tui.replay.variation import candidates, config_for, headers_for, memory_for
@@ -61,6 +62,8 @@ class Job:
     done: Done = field(default_factory=dict)
     begun: frozenset[tuple[str, str]] = frozenset()
     """Steps that an earlier part of the run has sent, and whose answers are not known."""
+    judge: Variant | None = None
+    """One model that scores pairs of answers."""
     tell: Tell | None = None
     cancelled: Callable[[], bool] = lambda: False
     """Looked at before each request; those that are under way come to their end."""
@@ -112,7 +115,7 @@ class Running:
     def __init__(self, job: Job, context: Context) -> None:
         self.job, self.context = job, context
         self.done = {key: result for key, result in job.done.items() if is_settled(result)}
-        spent = sum(result.cost or 0 for result in job.done.values())
+        spent = sum((result.cost or 0) + result.judge_cost for result in job.done.values())
         self.budget = Budget(job.settings.max_cost, spent)
         self.worst = Worst(context.book, context.calibration, job.counter, context.clock)
         self.todo = [
@@ -202,33 +205,56 @@ class Running:
         purse, body, note = held
         self.job.mark(variant.name, step.uid, step.n)
         again = await self._exchange(variant, trace, body, purse)
-        bill = sum(attempt.cost or 0 for attempt in again.attempts)
-        purse.settle(bill, self._unaccounted(variant, again))
-        for attempt in again.attempts:
-            self.worst.learn(attempt)
+        bill = self._settle(purse, variant, again)
         result = replace(result_of(step, variant, again, trace), notes=(note,) if note else ())
         if is_budgets(again) and not bill:
             self._stop_for_budget()
             return
-        self.done[variant.name, step.uid] = result
         self.job.keep(result)
         self.job.land(again)
+        if self.job.judge is not None and result.outcome == "ok":
+            result = await self._judged(self.job.judge, trace, again, result)
+            self.job.keep(result)
+        self.done[variant.name, step.uid] = result
         self._watch(variant, result)
         self._told(variant)
 
     async def _exchange(self, variant: Variant, trace: Trace, body: Json, purse: Purse) -> Trace:
         """Down the street that live requests take."""
-        job, config = self.job, config_for(variant, trace)
-        capped = self.budget.cap is not None
+        config = config_for(variant, trace)
         context = replace(
             self.context,
             config=config,
             feed=Feed(),
-            upstreams=Metered(self.context.upstreams, purse, self.worst, config, capped=capped),
+            upstreams=Metered(self.context.upstreams, purse, self.worst, config, capped=self.budget.cap is not None),
             verdicts=memory_for(variant, trace),
         )
         again = await exchange.run(dumps(body), Collector(headers_for(variant, trace)), context, "replay")
-        return replace(again, session=None, run=job.run, replay_of=trace.uid)
+        return replace(again, session=None, run=self.job.run, replay_of=trace.uid)
+
+    def _settle(self, purse: Purse, variant: Variant, again: Trace) -> int:
+        """The bill of an exchange, and what its calls teach."""
+        bill = sum(attempt.cost or 0 for attempt in again.attempts)
+        purse.settle(bill, self._unaccounted(variant, again))
+        for attempt in again.attempts:
+            self.worst.learn(attempt)
+        return bill
+
+    async def _judged(self, judge: Variant, recorded: Trace, again: Trace, result: StepResult) -> StepResult:
+        """The result with a judge's score, where he can be paid and understood."""
+        verdicts, paid = list[str | None](), 0
+        for body in judging.questions(recorded.body, recorded.reply, again.reply):
+            most = self._most(judge, body) or 0
+            if not self.budget.fits(most):
+                return replace(result, judge_cost=paid, notes=(*result.notes, "not judged: the budget was too small"))
+            purse = Purse(self.budget, most)
+            said = await self._exchange(judge, replace(recorded, headers={}), body, purse)
+            paid += self._settle(purse, judge, said)
+            self.job.land(said)
+            verdicts.append(judging.verdict(said.reply))
+        found = judging.score(verdicts)
+        notes = result.notes if found is not None else (*result.notes, "the judge could not be understood")
+        return replace(result, judged=found, judge_cost=paid, notes=notes)
 
     async def _purse(self, variant: Variant, trace: Trace) -> tuple[Purse, Json, str] | None:
         """Money set aside for the worst case, the body, and a word where it had to be changed; None: there is none.

@@ -163,6 +163,8 @@ class StepResult:
     """Uid of the new trace; None for a reprice."""
     notes: tuple[str, ...] = ()
     """Provenance: what of this was assumed or estimated, a sentence each."""
+    judge_cost: int = 0
+    """What scoring it took, nano-USD; not part of `cost`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,155 @@
+"""What `ccr-tui replay` does beyond repricing: rehearse, and rerun with its preview, its consent and its progress.
+
+Owns those two ways. Must never send anything before the person has seen the bill and said yes. The one surprise: the
+first Ctrl-C lets what is under way come to its end, because it is paid for already; the second one does not wait.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from ccr_tui.commands.common import narrate, safe
+from ccr_tui.errors import CcrError
+
+DIFFERS = 3
+
+if TYPE_CHECKING:
+    from ccr_tui.replay.words import Comparison, Progress, Recording, Settings, Variant, VariantSums
+    from ccr_tui.replay.work import Bench, Found
+    from ccr_tui.store.queries import Reader
+    from ccr_tui.store.runs import RunRow
+    from ccr_tui.tokens import Counter
+
+
+def rehearse(bench: Bench, given: Settings, counter: Counter, tell: Callable[[Progress], None]) -> Found:
+    """The recorded bytes once more."""
+    from ccr_tui.replay.real import rehearse_all
+
+    return rehearse_all(bench, given, counter, time.time(), tell=tell)
+
+
+def rerun(
+    bench: Bench,
+    variants: Sequence[Variant],
+    given: Settings,
+    preview: Found,
+    store: Reader,
+    counter: Counter,
+    *,
+    yes: bool,
+    resume: str | None,
+) -> Found:
+    """Every step for real, once the person agrees. Raises CcrError, click.Abort where he does not."""
+    from ccr_tui.replay.real import rerun_all
+
+    ask(preview, given, yes=yes)
+    with stopping() as stopped:
+        found = rerun_all(
+            bench, variants, given, store, counter, run=resume, tell=tell_money, cancelled=lambda: bool(stopped)
+        )
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False)
+    if not found.comparison.finished:
+        narrate(f"It is not over; go on with --resume {found.comparison.run[:12]}.")
+    return found
+
+
+def ask(preview: Found, given: Settings, *, yes: bool) -> None:
+    """The estimated bill, and the question. Raises UsageError where nobody can answer it."""
+    from ccr_tui.prices import show
+
+    for line in preview.comparison.variants[1:]:
+        narrate(f"{safe(line.name)}: {line.requests} requests, {bill(line)}")
+    cap = "no cap (--max-cost USD sets one)" if given.max_cost is None else f"never more than {show(given.max_cost)}"
+    narrate(f"This sends every request for real; {cap}.")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("a rerun costs money: add --yes to say so where nobody can be asked")
+    click.confirm("Go on?", abort=True, err=True)
+
+
+def bill(line: VariantSums) -> str:
+    """What a variant is expected to cost, with the band of its error."""
+    from ccr_tui.prices import show
+
+    if line.cost is None:
+        return "its price is not known (set models.NAME.price)"
+    band = "" if line.low == line.high else f" ({show(line.low)} to {show(line.high)})"
+    more = f", and {line.unpriced} of unknown price" if line.unpriced else ""
+    return f"about {show(line.cost)}{band}{more}, if its answers are as long as the recorded ones"
+
+
+@contextmanager
+def stopping() -> Iterator[list[bool]]:
+    """A list that fills at the first Ctrl-C; the second one interrupts as usual."""
+    asked: list[bool] = []
+
+    def stop(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(True)
+        narrate("\nending: what is under way comes to its end (Ctrl-C again does not wait)")
+
+    before = signal.getsignal(signal.SIGINT)
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, stop)
+    try:
+        yield asked
+    finally:
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, before)
+
+
+def tell_money(progress: Progress) -> None:
+    """How far it is, and what it has cost, on a terminal."""
+    from ccr_tui.prices import show
+
+    if sys.stderr.isatty():
+        left = f", {progress.eta_s:.0f} s left" if progress.eta_s is not None else ""
+        line = f"{progress.done} of {progress.total} requests, {show(progress.spent)} spent{left}"
+        click.echo(f"\r{line}\x1b[K", err=True, nl=False)
+
+
+def resumed(
+    store: Reader, id: str, written: tuple[str, ...], given: Settings
+) -> tuple[RunRow, tuple[str, ...], Settings]:
+    """The run that is gone on with, its variants, and its settings but for a new cap or concurrency.
+
+    Raises CcrError where it was another kind, or has other variants.
+    """
+    from ccr_tui.replay import kept
+    from ccr_tui.replay.words import Settings
+
+    row = store.run(id)
+    if row.kind != "rerun":
+        raise CcrError(f"Replay {row.id[:12]} is a {row.kind}; only a rerun can be resumed.")
+    before = tuple(row.asked["variants"])
+    if written and written != before:
+        raise CcrError(f"Replay {row.id[:12]} was made with --variant {' --variant '.join(before)}; leave it away.")
+    old: Settings = kept.from_json(Settings, row.asked["settings"])
+    cap = old.max_cost if given.max_cost is None else given.max_cost
+    return row, before, replace(old, max_cost=cap, concurrency=max(old.concurrency, given.concurrency))
+
+
+def check_same(row: RunRow | None, recording: Recording) -> None:
+    """Raises CcrError where a run is to go on with another recording."""
+    if row is not None and row.session != recording.session:
+        raise CcrError(f"Replay {row.id[:12]} is of {row.session}, and not of {recording.session}.")
+
+
+def code(comparison: Comparison) -> int:
+    """The exit code of a rehearsal: 3 where a step came out otherwise; the first differences are told."""
+    if comparison.kind != "rehearse":
+        return 0
+    failed = sum(line.failed for line in comparison.variants[1:])
+    narrate(f"{failed} requests came out otherwise" if failed else "every request came out as it was recorded")
+    return DIFFERS if failed else 0
