@@ -2,7 +2,8 @@
 
     python tests/screens/screenshot.py [FOLDER]
 
-Nothing in the pictures is drawn by hand: it is the app, with the built-in demo's models, played for some seconds.
+Nothing in the pictures is drawn by hand: it is the app, with the built-in demo's models, played for some seconds; in
+the picture of Models it has the README's own example, whose keys are set to nothing real.
 """
 
 from __future__ import annotations
@@ -13,13 +14,28 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from textual.pilot import Pilot
+
 from ccr_tui import player
 from ccr_tui.app import CcrApp
+from ccr_tui.assembly import load
 from ccr_tui.config import Config
 from ccr_tui.host import House
 
 SHOTS = Path(__file__).parent / "shots"
 SIZE = (120, 34)
+QWEN = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
+EXAMPLE = {
+    "ENABLE_ROUTER": "true",
+    "ROUTER_AGENT_MODEL": "qwen2.5-coder-3b-instruct",
+    "ROUTER_AGENT_BASE_URL": "http://127.0.0.1:8080",
+    "TOOL_AGENT_MODEL": "qwen-max",
+    "TOOL_AGENT_BASE_URL": QWEN,
+    "CODER_AGENT_MODEL": "deepseek-flash",
+    "CODER_AGENT_BASE_URL": "https://api.deepseek.com",
+    "THINK_AGENT_MODEL": "deepseek-v4-pro",
+    "THINK_AGENT_BASE_URL": "https://api.deepseek.com",
+}
 ENOUGH = 9
 """Requests after which the picture is taken, while another one runs."""
 
@@ -44,6 +60,43 @@ async def shoot(folder: Path) -> None:
             await pilot.press("2")
             await pilot.pause(1.0)
             save(app, folder / "conversation.svg")
+            await pilot.press("escape")
+            await shoot_router(app, house, pilot, folder)
+        await house.stop(0)
+
+
+async def shoot_router(app: CcrApp, house: House, pilot: Pilot[None], folder: Path) -> None:
+    """The same session goes on in Router mode, until an agent has worked aside and another one does."""
+    house.hold(mode="router")
+    while not (routed_rows(app) and any(f.phase == "thinking" for f in house.feed.board.values())):
+        await pilot.pause(0.02)
+    await pilot.press("g")
+    await pilot.pause(0.5)
+    save(app, folder / "router.svg")
+
+
+def routed_rows(app: CcrApp) -> bool:
+    table = app.live.table
+    return any("code" in table.row_at(i).hops for i in range(min(12, table.total)))
+
+
+async def shoot_models(folder: Path) -> None:
+    """The four models of the README's example."""
+    names = ("OPENAI", "ROUTER_AGENT", "TOOL_AGENT", "CODER_AGENT", "THINK_AGENT")
+    keys = {f"{name}_API_KEY": "not-a-real-key" for name in names}
+    with tempfile.TemporaryDirectory() as place:
+        (file := Path(place) / "config.toml").touch()
+        flags = {"port": "0", "db": f"{place}/ccr.db", "config": str(file)}
+        config = load(flags, EXAMPLE | keys, Path(place))
+        house = House(config)
+        app = CcrApp(house)
+        async with app.run_test(size=SIZE) as pilot:
+            while not app.open:
+                await pilot.pause(0.1)
+            house.engine.address = "http://127.0.0.1:3456"
+            await pilot.press("4")
+            await pilot.pause(2.0)
+            save(app, folder / "models.svg")
         await house.stop(0)
 
 
@@ -54,4 +107,6 @@ def save(app: CcrApp, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(shoot(Path(sys.argv[1]) if len(sys.argv) > 1 else SHOTS))
+    given = Path(sys.argv[1]) if len(sys.argv) > 1 else SHOTS
+    asyncio.run(shoot(given))
+    asyncio.run(shoot_models(given))
