@@ -29,7 +29,7 @@ from ccr_tui.commands.common import (
 from ccr_tui.commands.export import export
 from ccr_tui.commands.looking import deeper, look
 from ccr_tui.commands.marking import mark, note
-from ccr_tui.commands.money import column, counted
+from ccr_tui.commands.money import counted, in_line, money
 from ccr_tui.commands.taking_in import import_
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def ended(row: TraceRow) -> str:
 def show_rows(rows: Iterable[TraceRow]) -> None:
     """The human's table."""
     rows = list(rows)
-    costs = column((row.cost, row.is_about, False) for row in rows)
+    costs = in_line(["–" if row.is_unbilled else money(row.cost, row.is_about) for row in rows])
     cells = [
         (
             row.id[:12],
