@@ -40,6 +40,7 @@ from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.sessions import SessionsScreen
+from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.watching import Source
 
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.")
@@ -59,7 +60,10 @@ class CcrApp(App[None]):
     """Starts the house on its own loop, and shows it."""
 
     TITLE = "ccr-tui"
-    CSS_PATH = [f"screens/{name}.tcss" for name in ("live", "trace", "ask", "help", "models", "sessions", "context")]
+    CSS_PATH = [
+        f"screens/{name}.tcss"
+        for name in ("live", "trace", "ask", "help", "models", "sessions", "context", "spend", "export")
+    ]
     """All at once: reading a sheet when its screen first opens stalls the event loop."""
     DEFAULT_MODE = "live"
     BINDINGS = [
@@ -79,8 +83,10 @@ class CcrApp(App[None]):
         self.open = False
         """Whether the house has started."""
         self.sessions = SessionsScreen(house, demo)
+        self.spend = SpendScreen(house, demo)
         self.add_mode("live", lambda: self.live)
         self.add_mode("sessions", lambda: self.sessions)
+        self.add_mode("spend", lambda: self.spend)
         self.add_mode("models", lambda: ModelsScreen(house, demo))
         for theme in THEMES:
             self.register_theme(theme)
@@ -124,6 +130,7 @@ class CcrApp(App[None]):
     def _changed(self) -> None:
         self.live.store_changed()
         self.sessions.store_changed()
+        self.spend.store_changed()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette has every action that has a key here, by its name."""

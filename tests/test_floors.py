@@ -57,6 +57,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
 ONLY_IN = {
     "textual": ("app", "screens/"),
     "rich": ("app", "screens/"),
+    "textual_plotext": ("screens/course",),
     "aiohttp": ("proxy/server", "proxy/engine"),
     "httpx": ("proxy/upstream", "proxy/transports", "proxy/recorded"),
     "httpx_aiohttp": ("proxy/transports",),

@@ -176,12 +176,11 @@ def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str,
 
 
 def against(total: Sums, baseline: Baseline) -> str:
-    """What was spent, compared with one model for all; a share only where all of it is known."""
-    at, price = total.at(baseline.price), baseline.price
+    """What was spent, compared with one model for all, and by whose price."""
+    share, price = total.against(baseline.price), baseline.price
     known = f" ({price.source}{f', {price.since}' if price.since else ''})"
-    if not at or total.unpriced:
-        return known
-    return f", {(total.cost - at) / at:+.0%} was spent{known}"
+    left_out = f", {total.unpriced} unpriced calls left out" if total.unpriced else ""
+    return known if share is None else f", {share:+.0%} was spent{left_out}{known}"
 
 
 def origin(basis: str, source: str, since: str) -> str:
@@ -189,7 +188,7 @@ def origin(basis: str, source: str, since: str) -> str:
     if basis == "unknown":
         return "of a price that nobody knows"
     words = {"reported": "as providers reported it", "list": "at list price", "user": "at your own price"}[basis]
-    return ", ".join(filter(None, (words, source, since)))
+    return ", ".join(filter(None, (words, source.removeprefix("list price in "), since)))
 
 
 def _compared(flags: Mapping[str, str], baseline: str | None, more: Sequence[str]) -> Compared:

@@ -17,13 +17,15 @@ from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.sessions import SessionsScreen
+from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.tree import SessionTree
 from ccr_tui.screens.viewer import Viewer
 
 SIGNS = """\
-~1.2k                 tokens that were estimated, not reported
+~1.2k ~$0.04          estimated, not reported; a cost that rests on such tokens
+$1.20+                more was asked at a price that nobody knows
 ⟨91%⟩                 share of the prompt that the provider had cached
 ?                     no price is known; never counted as nothing
 –                     nobody is known to bill anything
@@ -60,6 +62,7 @@ class HelpScreen(ModalScreen[None]):
             ("Requests", [*Lists.BINDINGS, *Table.BINDINGS]),
             ("Typing a filter", FilterLine.BINDINGS),
             ("Sessions", [*SessionsScreen.BINDINGS, *SessionTree.BINDINGS]),
+            ("Spend", SpendScreen.BINDINGS),
             ("Models", ModelsScreen.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
             ("Its bodies", Viewer.BINDINGS),

@@ -57,6 +57,12 @@ class Sums:
     answer_output: int = 0
     answer_read: int = 0
     answer_written: int = 0
+    priced_input: int = 0
+    """Of these answers, those whose price is known; and so below."""
+    priced_output: int = 0
+    priced_read: int = 0
+    priced_written: int = 0
+    priced_switched: int = 0
 
     @property
     def prompt_tokens(self) -> int:
@@ -97,6 +103,13 @@ class Sums:
     def at(self, price: Price) -> int:
         """What one model for all would have cost, in nano-USD."""
         return cost(self.mix, price)
+
+    def against(self, price: Price) -> float | None:
+        """How much more was paid than one model for all would have cost, as a part of that: -0.9 is 90 % less. Answers
+        whose price nobody knows are left out on both sides; None where nothing is left."""
+        recorded = Usage(self.priced_input, self.priced_output, self.priced_read, self.priced_written)
+        other = cost(economy.cached(recorded, self.priced_switched), price)
+        return (self.cost - other) / other if other else None
 
     def sums_json(self) -> dict[str, Any]:
         """What scripts get of it."""

@@ -21,6 +21,7 @@ from ccr_tui.store.schema import SLOT_S
 By = Literal["hour", "day", "week", "model", "agent", "session", "project", "provider"]
 
 ALL = "w.input_tokens + w.cache_read_tokens + w.cache_write_tokens + w.output_tokens"
+TOKENS = ("input", "output", "cache_read", "cache_write")
 SUMMED = (
     *("w.requests", "w.errors", "w.input_tokens", "w.cache_read_tokens", "w.cache_write_tokens", "w.output_tokens"),
     *("w.reasoning_tokens", "w.cost", "(w.purpose = 'route') * w.cost", "w.unpriced"),
@@ -31,7 +32,8 @@ SUMMED = (
     ),
     *(f"(w.basis IN ('estimated', 'mixed')) * ({ALL})", "w.cache_saved", "w.cache_lost", "w.cache_unknown"),
     "w.switched_tokens",
-    *(f"(w.purpose = 'answer') * w.{name}_tokens" for name in ("input", "output", "cache_read", "cache_write")),
+    *(f"(w.purpose = 'answer') * w.{name}_tokens" for name in TOKENS),
+    *(f"(w.purpose = 'answer' AND w.cost_basis <> 'unknown') * w.{name}_tokens" for name in (*TOKENS, "switched")),
 )
 """In the order of the fields of `Sums`."""
 TOTALS = ", ".join(f"ifnull(sum({each}), 0)" for each in SUMMED)

@@ -1,0 +1,245 @@
+"""What it all came to, in words: spent, compared, routed, cached, forecast and left of the budgets.
+
+Owns the order of the figures and where each one's provenance stands. Pure but for its widgets. The one surprise: the
+same figures flow into a few lines where the screen is narrow, and stand one below the other where it is wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from textual.message import Message
+from textual.strip import Strip
+
+from ccr_tui.baseline import Baseline
+from ccr_tui.screens import show
+from ccr_tui.screens.ink import Inked
+from ccr_tui.screens.panels import Panel, Pieces
+from ccr_tui.screens.spend_table import against, cost
+from ccr_tui.spending import Budget, Spending
+from ccr_tui.store.amounts import Billed, Sums
+
+NAME = 13
+"""Columns of the names."""
+FLAT = 60
+"""Columns from which on figures stand beside one another: the panel is then as wide as the screen."""
+BASES = {"reported": "reported", "list": "list price", "user": "your price"}
+
+
+class Figures(Panel):
+    """The panel beside the picture."""
+
+    def __init__(self) -> None:
+        super().__init__(id="figures")
+        self.found: Spending | None = None
+        self.compared: Baseline | None = None
+        self.is_what_if = False
+
+    def put(self, found: Spending, compared: Baseline | None, is_what_if: bool) -> None:
+        """Show these numbers."""
+        self.found, self.compared, self.is_what_if = found, compared, is_what_if
+        self.look()
+
+    def lines(self) -> list[Pieces]:
+        """One figure a line, or as many as fit."""
+        if self.found is None:
+            return [[(" …", "faint")]]
+        if self.size.width > FLAT:
+            return flowed(list(self._flat(self.found)), self.size.width)
+        return [[(f" {name:{NAME}}", "muted"), *words] for name, words in self._tall(self.found)]
+
+    def _tall(self, found: Spending) -> Iterator[tuple[str, Pieces]]:
+        """Figure by figure, each with its provenance below it."""
+        total, compared = found.total, self.compared
+        yield "spent", [(cost(total), "money")]
+        yield "", provenance(found.billed, total)
+        if compared is not None:
+            yield self._at(compared), self._compared(total, compared)
+            yield "", [(priced(compared), "faint")]
+        yield "router", [amount(total.router_cost, "router"), *share_of(total.router_cost, total)]
+        yield "hops", [amount(total.hop_cost, "think"), *share_of(total.hop_cost, total)]
+        yield "cached", cached(total)
+        yield "  saved", [known(total.cache_saved, total, "good"), *unknown(total)]
+        yield "  lost", [known(total.cache_lost, total, "warn"), (" by switching models", "faint")]
+        yield "today", today(found)
+        yield "  forecast", forecast(found) or [("no day before to go by", "faint")]
+        for each in found.budgets:
+            if each.what != "day":
+                yield f"per {each.what}", [*budget(each), (f" {_short(each)}", "faint")]
+
+    def _flat(self, found: Spending) -> Iterator[Pieces]:
+        """The same, each with its name, to stand beside one another."""
+        total, compared = found.total, self.compared
+        yield [("spent ", "muted"), (cost(total), "money"), ("  ", ""), *provenance(found.billed, total)]
+        if compared is not None:
+            yield [(f"{self._at(compared)} ", "muted"), *self._compared(total, compared)]
+        yield [("router ", "muted"), amount(total.router_cost, "router"), (" hops ", "muted"),
+               amount(total.hop_cost, "think")]  # fmt: skip
+        yield [("cached ", "muted"), (show.percent(total.cached_share or 0, 1), ""), (" saved ", "muted"),
+               known(total.cache_saved, total, "good"), (" lost ", "muted"),
+               known(total.cache_lost, total, "warn")]  # fmt: skip
+        yield [("today ", "muted"), *today(found), *([(" → ", "muted"), *forecast(found)] if found.forecast else [])]
+        for each in found.budgets:
+            if each.what != "day":
+                yield [(f"session {_short(each)} ", "muted"), *budget(each)]
+
+    def _at(self, compared: Baseline) -> str:
+        return f"{'if' if self.is_what_if else 'at'} {show.model(compared.name)}"
+
+    def _compared(self, total: Sums, compared: Baseline) -> Pieces:
+        about = "~" if total.has_guesses else ""
+        return [(about + show.money(total.at(compared.price)), "strong"), ("  ", ""), against(total, compared)]
+
+
+def _short(each: Budget) -> str:
+    return show.harmless((each.session or "")[:8])
+
+
+def amount(cost: int, ink: str) -> tuple[str, str]:
+    """Money with an ink of its own where there is some."""
+    return show.money(cost), ink if cost else "muted"
+
+
+def share_of(part: int, total: Sums) -> Pieces:
+    """Which part of the cost it is."""
+    return [(f"  {show.percent(part, total.cost)} of it", "faint")] if part and total.cost else []
+
+
+def provenance(billed: Sequence[Billed], total: Sums) -> Pieces:
+    """By which prices, in shares of what is known; and how many calls have none."""
+    shares = [
+        f"{words}{f' {show.percent(part, total.cost)}' if part < total.cost else ''}"
+        for basis, words in BASES.items()
+        if (part := sum(each.cost for each in billed if each.basis == basis))
+    ]
+    if len(shares) == 1 and not total.unpriced:
+        shares = [f"{shares[0]}{dated(billed)}"]
+    line: Pieces = [(" · ".join(shares), "faint")] if shares else []
+    words = f"{total.unpriced:,} call{'s' * (total.unpriced != 1)} unpriced"
+    return line + ([(f"{' · ' * bool(line)}{words}", "warn")] if total.unpriced else [])
+
+
+def dated(billed: Sequence[Billed]) -> str:
+    """As of when, where all prices have the same date."""
+    dates = {each.since for each in billed if each.cost}
+    return f" of {dates.pop()}" if len(dates) == 1 and "" not in dates else ""
+
+
+def priced(compared: Baseline) -> str:
+    """Where a compared model's price is known from, and as of when."""
+    price = compared.price
+    source = show.harmless(price.source)
+    return f"{source}, {price.since}" if price.since and price.since not in source else source
+
+
+def cached(total: Sums) -> Pieces:
+    """How much of the input was cached."""
+    share = total.cached_share or 0.0
+    full, rest = show.bar(share, 10)
+    return [(full, "good"), (rest, "faint"), (f" {show.percent(share, 1)} of the input", "")]
+
+
+def known(amount: int, total: Sums, ink: str) -> tuple[str, str]:
+    """What the cache saved or lost; a plus where some of it is not known."""
+    return show.money(amount) + "+" * bool(total.cache_unknown), ink if amount else "muted"
+
+
+def unknown(total: Sums) -> Pieces:
+    """Of how many calls that is not known."""
+    some = total.cache_unknown
+    return [(f"  {some:,} call{'s' * (some != 1)} not known", "faint")] if some else []
+
+
+def today(found: Spending) -> Pieces:
+    """Today's cost, against its budget."""
+    line: Pieces = [(cost(found.today), "money")]
+    limit = next((each for each in found.budgets if each.what == "day"), None)
+    return (
+        line if limit is None else [*line, (" of ", "muted"), (show.money(limit.limit), ""), (" ", ""), *gauge(limit)]
+    )
+
+
+def forecast(found: Spending) -> Pieces:
+    """What the day will have cost; alarming where that is over the budget."""
+    guess = found.forecast
+    if guess is None:
+        return []
+    over = any(each.what == "day" and guess.cost > each.limit for each in found.budgets)
+    return [(f"~{show.money(guess.cost)}", "bad" if over else ""), (" by midnight", "muted")]
+
+
+def budget(each: Budget) -> Pieces:
+    """What was spent of a limit."""
+    return [(show.money(each.spent), "money"), (" of ", "muted"), (show.money(each.limit), ""), (" ", ""), *gauge(each)]
+
+
+def gauge(each: Budget) -> Pieces:
+    """A bar that warns from four fifths on."""
+    full, rest = show.bar(each.share, 8)
+    ink = "bad" if each.share >= 1 else "warn" if each.share >= 0.8 else "good"
+    return [(full, ink), (rest, "faint"), (f" {show.percent(min(each.share, 9.99), 1)}", ink)]
+
+
+def flowed(parts: Sequence[Pieces], width: int) -> list[Pieces]:
+    """Parts beside one another, a line as long as there is room."""
+    lines: list[Pieces] = [[(" ", "")]]
+    used = 1
+    for part in parts:
+        size = sum(cell_len(text) for text, _ in part)
+        if used > 1 and used + size + 3 > width:
+            lines.append([(" ", "")])
+            used = 1
+        if used > 1:
+            lines[-1].append(("  │ ", "faint"))
+            used += 4
+        lines[-1] += part
+        used += size
+    return lines
+
+
+class Tabs(Inked):
+    """The ways to sum and the spans, on one line; a click chooses."""
+
+    class Chosen(Message):
+        """A click on one of them."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, ways: Sequence[str], spans: Sequence[str]) -> None:
+        super().__init__(id="ways")
+        self.ways, self.spans = ways, spans
+        self.way, self.span = ways[0], spans[0]
+        self._places: list[tuple[int, int, str]] = []
+
+    def put(self, way: str, span: str) -> None:
+        """These are chosen."""
+        self.way, self.span = way, span
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The one line; where there is no room for all spans, the chosen one alone."""
+        width = self.size.width
+        pieces: Pieces = [(" by ", "muted")]
+        self._places = []
+        self._add(pieces, self.ways, self.way)
+        spans = self.spans if width >= 110 else [self.span]
+        room = width - sum(cell_len(text) for text, _ in pieces) - sum(len(span) + 2 for span in spans) - 4
+        pieces += [(" " * max(1, room), ""), ("‹", "faint")]
+        self._add(pieces, spans, self.span)
+        return self.strip([*pieces, ("›", "faint")], width)
+
+    def _add(self, pieces: Pieces, names: Sequence[str], chosen: str) -> None:
+        for name in names:
+            at = sum(cell_len(text) for text, _ in pieces)
+            self._places.append((at, at + len(name) + 2, name))
+            pieces.append((f" {name} ", "chip" if name == chosen else "muted"))
+
+    def on_click(self, event: object) -> None:
+        """Choose what was clicked."""
+        x = getattr(event, "x", -1)
+        for start, end, name in self._places:
+            if start <= x < end:
+                self.post_message(self.Chosen(name))

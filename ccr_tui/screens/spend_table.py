@@ -1,0 +1,261 @@
+"""What one row of spending looks like on a line, at any width.
+
+Owns the columns, their order of importance, and how keys are called. Pure. The one surprise: a column that would be
+empty in every row is left out, so that a table without a router has room for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ccr_tui.baseline import Baseline
+from ccr_tui.screens import show
+from ccr_tui.screens.roster import Pieces, Row
+from ccr_tui.store.amounts import SpendRow, Sums
+from ccr_tui.store.queries import By
+
+Cell = tuple[str, str]
+MOST = 1000
+"""Rows that are listed; what is left is told in one."""
+TIMES = ("hour", "day", "week")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every row is drawn with."""
+
+    by: By
+    compared: Baseline | None
+    """One model for all: the baseline, or what is asked "what if" about."""
+    inks: Mapping[str | None, str]
+    """The keys' inks in the picture above."""
+    total: int
+    """The cost of all rows."""
+    empty: frozenset[str] = frozenset()
+    """Columns without anything in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Its heading, width, and what it says of a row."""
+
+    title: str
+    width: int
+    cell: Callable[[Sums, Context], Cell]
+
+
+def rows(found: Sequence[SpendRow], context: Context) -> list[Row]:
+    """Lines for the list; times come newest first, all else dearest first."""
+    ordered = list(reversed(found)) if context.by in TIMES else list(found)
+    made = [Row((context.by, "" if row.key is None else row.key), _drawer(row, context)) for row in ordered[:MOST]]
+    if len(ordered) > MOST:
+        left = len(ordered) - MOST
+        made.append(Row(("", ""), lambda width: [(f"   … and {left:,} more", "muted")]))
+    return made
+
+
+def headings(context: Context) -> Callable[[int], Pieces]:
+    """The first line, for a width."""
+    return lambda width: [
+        (show.fit("   " + context.by, _room(width, context)), "muted"),
+        *((show.fit_right(_title(column, context), column.width + 1), "muted") for column in _columns(width, context)),
+    ]
+
+
+def _drawer(row: SpendRow, context: Context) -> Callable[[int], Pieces]:
+    def draw(width: int) -> Pieces:
+        room = _room(width, context)
+        ink = context.inks.get(row.key, "")
+        line: list[Cell] = [(" ■ " if ink else "   ", ink), (show.fit(named(context.by, row.key), room - 3), "")]
+        for column in _columns(width, context):
+            text, ink = column.cell(row, context)
+            line.append((show.fit_right(text, column.width + 1), ink))
+        return line
+
+    return draw
+
+
+def _room(width: int, context: Context) -> int:
+    return width - sum(column.width + 1 for column in _columns(width, context))
+
+
+def _title(column: Column, context: Context) -> str:
+    if column.title != "at":
+        return column.title
+    return f"at {show.model(context.compared.name)}"[: column.width] if context.compared else "at ?"
+
+
+def _columns(width: int, context: Context) -> Sequence[Column]:
+    """Those that a width has room for, in their order; the key keeps 20 columns, later 28."""
+    room, chosen = width - (20 if width < 110 else 28), []
+    for name in BY_NEED:
+        if name not in context.empty and room >= COLUMNS[name].width + 1:
+            chosen.append(name)
+            room -= COLUMNS[name].width + 1
+    return [COLUMNS[name] for name in COLUMNS if name in chosen]
+
+
+# -- cells
+
+
+def _requests(row: Sums, context: Context) -> Cell:
+    return f"{row.requests:,}" if row.requests < 100_000 else show.tokens(row.requests), ""
+
+
+def _failed(row: Sums, context: Context) -> Cell:
+    return (f"✗{row.failed}", "bad") if row.failed else ("", "")
+
+
+def _sent(row: Sums, context: Context) -> Cell:
+    return _about(row) + show.tokens(row.prompt_tokens), ""
+
+
+def _answered(row: Sums, context: Context) -> Cell:
+    return _about(row) + show.tokens(row.output_tokens), ""
+
+
+def _about(row: Sums) -> str:
+    return "~" if row.has_guesses else ""
+
+
+def _cached(row: Sums, context: Context) -> Cell:
+    share = row.cached_share
+    return ("–", "faint") if share is None else (show.percent(share, 1), "good" if share >= 0.5 else "muted")
+
+
+def cost(row: Sums) -> str:
+    """What was paid, with its marks: ~ for estimated tokens, + for calls whose price nobody knows."""
+    more = "+" if row.unpriced and row.spent is not None else ""
+    return ("~" if row.is_about and row.spent else "") + show.money(row.spent) + more
+
+
+def _cost(row: Sums, context: Context) -> Cell:
+    return show.lined(cost(row), 3), "warn" if row.unpriced else "money"
+
+
+def _share(row: Sums, context: Context) -> Cell:
+    full, rest = show.bar(row.cost / context.total if context.total else 0.0, 10)
+    return full + " " * len(rest), "money"
+
+
+def _router(row: Sums, context: Context) -> Cell:
+    return _some(row.router_cost, "router")
+
+
+def _hops(row: Sums, context: Context) -> Cell:
+    return _some(row.hop_cost, "think")
+
+
+def _saved(row: Sums, context: Context) -> Cell:
+    return _some(row.cache_saved, "good", "+" if row.cache_unknown else "")
+
+
+def _lost(row: Sums, context: Context) -> Cell:
+    return _some(row.cache_lost, "warn", "+" if row.cache_unknown else "")
+
+
+def _some(amount: int, ink: str, mark: str = "") -> Cell:
+    return (show.lined(show.money(amount) + mark, 3), ink) if amount else ("", "")
+
+
+def _at(row: Sums, context: Context) -> Cell:
+    if context.compared is None or not (row.requests or row.mix.prompt):
+        return "", ""
+    return show.lined(_about(row) + show.money(row.at(context.compared.price)), 3), "muted"
+
+
+def _against(row: Sums, context: Context) -> Cell:
+    return against(row, context.compared)
+
+
+def against(row: Sums, compared: Baseline | None) -> Cell:
+    """How much less or more was paid than one model for all would have cost; of what has a known price."""
+    known = row.against(compared.price) if compared else None
+    if known is None:
+        return "", ""
+    share = round(100 * known)
+    if share > 999:
+        return f"×{known + 1:,.0f}", "warn"
+    return f"{share:+d}%".replace("-", "−"), "good" if share < 0 else "warn" if share else "muted"
+
+
+COLUMNS = {
+    column.title: column
+    for column in (
+        Column("requests", 8, _requests),
+        Column("failed", 6, _failed),
+        Column("in", 6, _sent),
+        Column("cached", 6, _cached),
+        Column("out", 6, _answered),
+        Column("cost", 10, _cost),
+        Column("share", 10, _share),
+        Column("router", 8, _router),
+        Column("hops", 8, _hops),
+        Column("saved", 9, _saved),
+        Column("lost", 8, _lost),
+        Column("at", 14, _at),
+        Column("+/−", 5, _against),
+    )
+}
+"""From left to right."""
+BY_NEED = (
+    *("cost", "at", "+/−", "in", "cached", "requests", "out", "saved", "router", "lost", "share", "failed", "hops"),
+)
+
+
+OPTIONAL = {
+    "failed": "failed",
+    "router": "router_cost",
+    "hops": "hop_cost",
+    "saved": "cache_saved",
+    "lost": "cache_lost",
+}
+"""Columns that may be empty, and the figure that they show."""
+
+
+def empty(found: Sequence[Sums]) -> frozenset[str]:
+    """Columns that none of the rows has anything for."""
+    return frozenset(name for name, field in OPTIONAL.items() if not any(getattr(row, field) for row in found))
+
+
+# -- keys
+
+
+def named(by: str, key: str | None) -> str:
+    """A key as people read it."""
+    if key is None:
+        return "(none)"
+    if by == "hour":
+        return datetime.fromisoformat(key).astimezone().strftime("%a %d %b %H:%M")
+    if by == "day":
+        return datetime.fromisoformat(key).strftime("%a %d %b %Y")
+    if by == "week":
+        monday = monday_of(key)
+        return f"W{key[-2:]}  {monday:%d %b} – {monday + timedelta(days=6):%d %b}"
+    if by == "project":
+        return show.harmless(home(key))
+    return show.harmless(key)
+
+
+def monday_of(week: str) -> datetime:
+    """Where an ISO week begins: 2026-W47 is 2026-11-16."""
+    year, number = week.split("-W")
+    return datetime.fromisocalendar(int(year), int(number), 1)
+
+
+def home(path: str) -> str:
+    """A path with ~ for the person's own directory."""
+    own = str(Path.home())
+    return "~" + path[len(own) :] if path == own or path.startswith((own + "/", own + "\\")) else path
+
+
+def span_of(by: str, key: str) -> tuple[float, float]:
+    """Beginning and end of a key that is a time, in seconds since the epoch."""
+    if by == "hour":
+        start = datetime.fromisoformat(key).timestamp()
+        return start, start + 3600
+    day = monday_of(key) if by == "week" else datetime.fromisoformat(key)
+    return day.timestamp(), (day + timedelta(days=7 if by == "week" else 1)).timestamp()

@@ -1,0 +1,348 @@
+"""The Spend screen, looked at and pressed, at three sizes and in both themes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import generated
+import pytest
+from houses import QWEN, House, settled
+from houses import text as text_of
+from textual.pilot import Pilot
+
+from ccr_tui.app import CcrApp
+from ccr_tui.config import Config, Guards, Model
+from ccr_tui.records import Price, RouteDecision, Trace, Usage
+from ccr_tui.screens import course, show, spend_table
+from ccr_tui.screens.spend import SpendScreen, terms_of, ticks_of
+from ccr_tui.screens.spend_table import Context
+from ccr_tui.store.amounts import SpendRow
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+LIST = Price(1_000_000_000, 2_000_000_000, 100_000_000, since="2026-11-01", source="ccr-tui table")
+DEAR = Price(10_000_000_000, 50_000_000_000, 1_000_000_000, basis="user")
+CONFIG = replace(
+    QWEN,
+    models={**QWEN.models, "dear": Model("dear", "dashscope", "dear", price=DEAR)},
+    baseline="dear",
+    guards=Guards(budget_per_day=20_000_000_000, budget_per_session=4_000_000_000),
+)
+TOOL = RouteDecision("router", "tool", "qwen", "router", "it calls tools")
+NOON = datetime.now().replace(hour=12, minute=0, second=0, microsecond=0).timestamp()
+DAY_S = 86_400
+FULL = "▁▂▃▄▅▆▇█"
+
+Open = Callable[..., AbstractAsyncContextManager[tuple[House, Pilot[None]]]]
+
+
+def call(n: int = 1, model: str = "qwen-max", tokens: int = 1_000_000, **changes: Any) -> Any:
+    own = {"usage": Usage(tokens, 0), "price": LIST, "cost": tokens * 1000, "cost_basis": "list", "stream": ()}
+    return generated.attempt(n, model=model, **(own | changes))
+
+
+def work() -> list[Trace]:
+    """Three days: $3 today in one session, $2 yesterday with a router, an unknown price and an estimate before."""
+    routed = (
+        call(1, "small", 10_000, purpose="route"),
+        call(2, "r1", 90_000, purpose="think"),
+        call(3, tokens=1_900_000),
+    )
+    odd = call(model="odd", price=None, cost=None, cost_basis="unknown")
+    guessed = call(model="slow", tokens=500_000, usage=Usage(500_000, 0, basis="estimated"))
+    days = [
+        ("a", 0, (call(tokens=2_000_000),), {"session": "morning"}),
+        ("b", 0, (call(tokens=1_000_000),), {"session": "morning"}),
+        ("c", 1, routed, {"decision": TOOL, "project": "/home/ada/web"}),
+        ("d", 2, (odd,), {}),
+        ("e", 2, (guessed,), {}),
+    ]
+    return [
+        generated.trace(uid, started_at=NOON - ago * DAY_S, attempts=attempts, asked_model="claude-opus-4-5", **more)
+        for uid, ago, attempts, more in days
+    ]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Open:
+    """Opens the app on its Spend screen, with these requests recorded."""
+
+    @asynccontextmanager
+    async def open(
+        size: tuple[int, int] = (120, 40),
+        traces: list[Trace] | None = None,
+        config: Config = CONFIG,
+        demo: bool = False,
+    ) -> AsyncIterator[tuple[House, Pilot[None]]]:
+        house = House(tmp_path / "ccr.db", config)
+        app = CcrApp(house, demo)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await settled(pilot)
+            house.land(work() if traces is None else traces)
+            await pilot.press("3")
+            await until(pilot, "by  hour", "requests" if traces is None else "nothing was spent")
+            await settled(pilot)
+            yield house, pilot
+        await house.stop()
+
+    return open
+
+
+def shown(pilot: Pilot[None]) -> str:
+    app = pilot.app
+    assert isinstance(app, CcrApp)
+    return text_of(app)
+
+
+async def until(pilot: Pilot[None], *words: str) -> str:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        await pilot.pause(0.02)
+        screen = shown(pilot)
+        if all(word in screen for word in words):
+            return screen
+    raise AssertionError(f"{words} did not come:\n{shown(pilot)}")
+
+
+def screen_of(pilot: Pilot[None]) -> SpendScreen:
+    assert isinstance(pilot.app.screen, SpendScreen)
+    return pilot.app.screen
+
+
+def line(screen: str, word: str) -> str:
+    return next(line for line in screen.split("\n") if word in line)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_each_size_has_figures_a_picture_and_a_table(opened: Open, size: tuple[int, int]) -> None:
+    async with opened(size) as (_, pilot):
+        screen = await until(pilot, "~$5.50+", "$20.00", "1 call unpriced", "└", "┤")
+        assert "$0.01" in screen and "$0.09" in screen, "the router's and the hops' cost"
+        assert set(FULL) & set(screen), "a picture"
+        assert f"{datetime.fromtimestamp(NOON):%a %d %b %Y}" in screen
+        assert all(len(row) <= size[0] for row in screen.split("\n"))
+        assert "at dear" in screen
+
+
+async def test_a_share_stands_beside_its_baseline_and_leaves_out_what_has_no_price(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        screen = await until(pilot, "at dear", "config.toml")
+        spent = line(screen, "at dear")
+        # 5.4M answered and priced at $10; $5.50 of it paid
+        assert "~$64.00" in spent and "−90%" in spent
+
+
+async def test_ways_and_spans(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        wanted = {
+            "week": "W", "model": "qwen-max", "agent": "tool", "session": "morning", "project": "/home/ada/web",
+            "provider": "dashscope", "hour": ":00", "day": "",
+        }  # fmt: skip
+        for way, word in wanted.items():
+            await pilot.press("right")
+            screen = await until(pilot, f"By {way}", word)
+        await pilot.press("left")
+        await until(pilot, "By hour")
+        for _ in range(5):
+            await pilot.press("less_than_sign")
+        screen = await until(pilot, "Sum · today", "By hour · 1")
+        assert "$3.00" in line(screen, "spent")
+        await pilot.press("greater_than_sign")
+        await until(pilot, "Sum · 7 days", "By hour · 3")
+
+
+async def test_enter_goes_to_the_requests_of_the_row_and_escape_comes_back(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("j", "enter")
+        screen = await until(pilot, "Requests of", "· 1 ·")
+        assert f"{datetime.fromtimestamp(NOON - DAY_S):%a %d %b %Y}" in screen and "opus-4-5 → qwen-max" in screen
+        await pilot.press("escape")
+        await until(pilot, "By day")
+        await pilot.press("right", "right")
+        await until(pilot, "By model", "■ qwen-max")
+        await pilot.press("enter")
+        await until(pilot, "Requests of qwen-max", "· 3 ·")
+
+
+async def test_what_if_all_had_gone_to_another_model(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("w")
+        screen = await until(pilot, "What if all", "dear", "claude-sonnet-4-5")
+        assert "genai-prices" in line(screen, "claude-sonnet-4-5") and "%" in line(screen, "claude-sonnet-4-5")
+        await pilot.press(*"sonnet-4-5", "enter")
+        screen = await until(pilot, "if sonnet-4-5", "at sonnet-4-5", "esc back")
+        assert "~$19.20" in line(screen, "if sonnet-4-5"), "6.4M tokens at $3"
+        await pilot.press("escape")
+        await until(pilot, "at dear")
+
+
+async def test_a_model_of_unknown_price_changes_nothing(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("w")
+        await until(pilot, "What if all", "sonnet")
+        await pilot.press(*"nobody-knows", "enter")
+        await until(pilot, "Nobody here knows the price of nobody-knows")
+        assert "at dear" in shown(pilot)
+
+
+async def test_a_baseline_is_kept_or_held(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("b")
+        await until(pilot, "Compare with", "claude-haiku-4-5")
+        await pilot.press(*"haiku", "enter")
+        await until(pilot, "at haiku-4-5", "Held until ccr-tui ends")
+        screen_of(pilot).store_changed()
+        await pilot.press("right")
+        await until(pilot, "By week", "at haiku-4-5")
+
+
+async def test_the_picture_is_bars_or_lines_or_none(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await until(pilot, "Spent per day, by model", "■ qwen-max")
+        await pilot.press("p")
+        screen = await until(pilot, "Paid, and at dear, summed up")
+        await until(pilot, "$64.00┤")
+        await pilot.press("p")
+        await settled(pilot)
+        folded = await until(pilot, "By day")
+        assert "┤" not in folded
+        await pilot.press("p")
+        await until(pilot, "Spent per day")
+        assert screen != folded
+
+
+async def test_sources_tell_what_each_figure_is(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("i")
+        screen = await until(pilot, "Where the figures come from", "What they mean")
+        assert "list price · ccr-tui table · 2026-11-01" in screen and "nobody knows a price" in screen
+        assert "input $10.00" in screen and "your own price: config.toml" in screen
+
+
+async def test_what_comes_is_seen(opened: Open) -> None:
+    async with opened() as (house, pilot):
+        await until(pilot, "~$5.50+")
+        house.land([generated.trace("new", started_at=NOON + 1, attempts=(call(tokens=4_000_000),))])
+        await until(pilot, "~$9.50+")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_nothing_was_spent_yet(opened: Open, size: tuple[int, int]) -> None:
+    async with opened(size, traces=[], config=QWEN) as (_, pilot):
+        screen = await until(pilot, "nothing was spent")
+        assert "$0.00" in screen
+        await pilot.press("enter", "w")
+        await until(pilot, "What if all")
+
+
+async def test_both_themes_and_the_demo(opened: Open) -> None:
+    async with opened(demo=True) as (_, pilot):
+        assert isinstance(pilot.app, CcrApp)
+        before = shown(pilot)
+        pilot.app.action_light()
+        await settled(pilot)
+        assert line(shown(pilot), "spent") == line(before, "spent")
+        await pilot.press("b")
+        await until(pilot, "Compare with", "claude-haiku-4-5")
+        await pilot.press(*"haiku", "enter")
+        await until(pilot, "at haiku-4-5")
+
+
+# -- parts
+
+
+TICKS = [
+    ("day", 30, ["1 Nov", "8 Nov", "15 Nov", "22 Nov", "29 Nov"]),
+    ("hour", 24, ["0:00", "6:00", "12:00", "18:00"]),
+    ("hour", 3, ["0:00", "1:00", "2:00"]),
+    ("day", 0, []),
+]
+
+
+@pytest.mark.parametrize(("unit", "count", "words"), TICKS, ids=[f"{c[1]} {c[0]}s" for c in TICKS])
+def test_ticks(unit: str, count: int, words: list[str]) -> None:
+    step = DAY_S if unit == "day" else 3600
+    edges = tuple(datetime(2026, 11, 1).timestamp() + n * step for n in range(count + 1))
+    assert list(ticks_of(unit, edges).values()) == words
+
+
+PARTS: list[dict[str | None, int]] = [{"a": 4_000, "b": 4_000}, {}, {"a": 2_000}, {None: 1}]
+
+
+@pytest.mark.parametrize("width", [24, 40, 66, 150])
+@pytest.mark.parametrize("height", [4, 6, 9, 18])
+def test_bars_are_as_high_as_their_amounts(width: int, height: int) -> None:
+    picture = course.bars(PARTS, {0: "x", 3: "y"}, width, height)
+    assert picture is not None and len(picture.lines) <= height
+    rows = ["".join(text for text, _ in row) for row in picture.lines]
+    assert all(len(row) == width for row in rows)
+    assert all(set(FULL) & set(row) for row in rows[: height - 2]), "the dearest bar fills the height"
+    assert picture.inks == {"a": "link", "b": "good", None: "think"}
+    assert rows[-1].split() == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "size"), [([], (80, 10)), ([{}], (80, 10)), (PARTS, (10, 10)), (PARTS, (80, 3))], ids=str
+)
+def test_no_picture_where_there_is_nothing_or_no_room(parts: Any, size: tuple[int, int]) -> None:
+    assert course.bars(parts, {}, *size) is None
+    assert course.lines([part.get("a", 0) for part in parts], [0] * len(parts), {}, *size) is None or parts is PARTS
+
+
+def test_a_small_part_of_a_bar_is_on_top_and_what_has_no_ink_is_muted() -> None:
+    many: dict[str | None, int] = {str(n): 100 - n for n in range(9)}
+    picture = course.bars([many], {}, 30, 20)
+    assert picture is not None and len(picture.inks) == len(course.SERIES)
+    assert any(ink == course.REST or f"/{course.REST}" in ink for row in picture.lines for _, ink in row)
+
+
+LINED = [("$0.0043", "$0.0043"), ("~$1.20", "~$1.20  "), ("?", "?     "), ("", ""), ("$123", "$123     "),
+         ("$0.00043", "$0.0004"), ("<$0.00001", "<$0.0001"), ("$12.40+", "$12.40+ ")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), LINED, ids=[repr(case[0]) for case in LINED])
+def test_points_are_in_line(text: str, expected: str) -> None:
+    assert show.lined(text) == expected.ljust(len(expected))[: len(show.lined(text))]
+    if "." in show.lined(text):
+        assert len(show.lined(text)) - show.lined(text).index(".") == 5
+
+
+NAMED = [
+    ("week", "2026-W47", "W47  16 Nov – 22 Nov"),
+    ("day", "2026-11-22", "Sun 22 Nov 2026"),
+    ("model", "x\x1b[2J", "x␛[2J"),
+    ("session", None, "(none)"),
+    ("project", f"{Path.home()}/web", "~/web"),
+]
+
+
+@pytest.mark.parametrize(("by", "key", "words"), NAMED, ids=[case[0] for case in NAMED])
+def test_keys_are_called(by: str, key: str | None, words: str) -> None:
+    assert spend_table.named(by, key) == words
+
+
+TERMS = [
+    ("model", SpendRow(requests=1, key="qwen"), ["since", "model"]),
+    ("model", SpendRow(requests=0, key="small"), ["since", "tries", "mode"]),
+    ("session", SpendRow(requests=1, key=None), ["since", "!session"]),
+    ("day", SpendRow(requests=1, key="2026-11-22"), ["since", "until"]),
+    ("week", SpendRow(requests=1, key="2026-W47"), ["since", "until"]),
+]
+
+
+@pytest.mark.parametrize(("by", "row", "keys"), TERMS, ids=[f"{c[0]} {c[1].key}" for c in TERMS])
+def test_the_filter_of_a_row(by: Any, row: SpendRow, keys: list[str]) -> None:
+    found = terms_of(by, row, 5.0)
+    assert [("!" if term.inverted else "") + term.key for term in found] == keys
+
+
+def test_a_long_table_tells_how_much_is_left() -> None:
+    many = [SpendRow(by="model", key=str(n), cost=n) for n in range(spend_table.MOST + 5)]
+    rows = spend_table.rows(many, Context("model", None, {}, 1))
+    assert len(rows) == spend_table.MOST + 1
+    assert "and 5 more" in "".join(text for text, _ in rows[-1].draw(80))
