@@ -14,6 +14,7 @@ from itertools import groupby
 from ccr_tui.records import Attempt, Json, Trace
 from ccr_tui.screens import failing, show
 from ccr_tui.screens.ink import AGENT_INKS
+from ccr_tui.screens.levels import USUAL, Category, Level, Levels
 from ccr_tui.screens.lines import Document, Line
 from ccr_tui.signed import Speaker, speaker
 
@@ -25,9 +26,9 @@ AGENTS = {"think": "think", "code": "coder"}
 """The agents that work aside, by the purposes of their calls."""
 
 
-def conversation_document(trace: Trace) -> Document:
-    """The conversation of the request, then the reply that it got."""
-    page = _Page()
+def conversation_document(trace: Trace, levels: Levels = USUAL) -> Document:
+    """The conversation of the request, then the reply that it got; each category at its level."""
+    page = _Page(levels)
     body = trace.body if isinstance(trace.body, dict) else {}
     if not body:
         page.document.say("The body could not be read as a JSON object; the Received tab has it as it came.", "warn")
@@ -100,8 +101,9 @@ def _media(block: Json, kind: str) -> str:
 class _Page:
     """The document as it grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Levels) -> None:
         self.document = Document()
+        self.levels = levels
         self.folded: set[int] = set()
         self.results: dict[str, Json] = {}
         self.asked: set[str] = set()
@@ -117,17 +119,36 @@ class _Page:
         if self.lines and self.lines[-1].text:
             self.document.put("")
 
-    def section(self, title: str, text: str, ink: str = "muted") -> None:
+    def section(self, category: Category, title: str, text: str, ink: str = "muted") -> None:
         """A heading that folds its text away."""
+        if self.levels[category] == "hidden":
+            return
+        if self.document.lines and category != "system":
+            self.gap()
         head = self.document.put(("▾ ", "faint"), (title, ink))
         self.say(text, "  ", "muted")
-        self.fold(head, title, ink)
+        self.fold(head, title, ink, self.levels[category])
 
-    def fold(self, head: int, title: str, ink: str) -> None:
+    def fold(self, head: int, title: str, ink: str, level: Level) -> None:
         line = self.lines[head]
         line.until = len(self.lines)
         line.closed, line.closed_spans = f"▸ {title}", ((0, 2, "faint"), (2, 2 + len(title), ink))
-        self.folded.add(head)
+        if level != "full":
+            self.folded.add(head)
+
+    def spoken(self, category: Category, text: str, ink: str, first: str, first_ink: str) -> None:
+        """What the person or the model said; as a summary its first line, which unfolds."""
+        level = self.levels[category]
+        if level == "hidden":
+            return
+        self.gap()
+        head = self.say(text, "  ", ink, first, first_ink)
+        if category == "prompts":
+            self.at = head
+        if level == "summary" and len(self.lines) > head + 1:
+            line = self.lines[head]
+            line.until, line.closed, line.closed_spans = len(self.lines), f"{line.text}  ▸", line.spans
+            self.folded.add(head)
 
     def say(self, text: str, indent: str, ink: str, first: str | None = None, first_ink: str = "") -> int:
         """Text, each line indented, the first one behind a mark; gives its first line."""
@@ -143,11 +164,12 @@ class _Page:
     def preamble(self, body: Json) -> None:
         system = "\n\n".join(text_of(block) for block in blocks_of(body.get("system")))
         if system:
-            self.section(f"system prompt · {show.size(len(system))} characters", system)
+            self.section("system", f"system prompt · {show.size(len(system))} characters", system)
         tools = [t for t in _items(body.get("tools")) if isinstance(t, dict)]
         if tools:
             names = show.harmless(" ".join(str(t.get("name", "?")) for t in tools))
             self.section(
+                "system",
                 f"{len(tools)} tool{'s' * (len(tools) > 1)} · {names}",
                 "\n".join(f"{t.get('name', '?')}  {_first_line(t.get('description'))}" for t in tools),
             )
@@ -156,8 +178,9 @@ class _Page:
         role, blocks = message.get("role"), blocks_of(message.get("content"))
         if role == "system":
             text = "\n".join(text_of(block) for block in blocks)
-            self.gap()
-            self.section(f"system · {_first_line(text) or 'empty'} · {show.size(len(text))} characters", text)
+            if self.levels["system"] != "hidden":
+                self.gap()
+            self.section("system", f"system · {_first_line(text) or 'empty'} · {show.size(len(text))} characters", text)
         self.blocks(blocks if role != "system" else (), self.person if role == "user" else self.model)
 
     def blocks(self, blocks: Iterable[Json], put: Callable[[Json], None]) -> None:
@@ -177,34 +200,34 @@ class _Page:
         who = f"{show.harmless(said.agent)} agent".strip() + (f" · {show.model(model)}" if model else "")
         text, what = text_of(block), "its result" if said.part == "result" else "its thinking"
         title = f"✻ {who} · {what} · {_first_line(text)} · {show.size(len(text))} characters"
-        self.gap()
-        self.section(title, text, AGENT_INKS.get(said.agent, "thinking"))
+        self.section("thinking", title, text, AGENT_INKS.get(said.agent, "thinking"))
 
     def person(self, block: Json) -> None:
         if isinstance(block, dict) and str(block.get("type", "")).endswith("tool_result"):
-            if str(block.get("tool_use_id")) not in self.asked:
+            if str(block.get("tool_use_id")) not in self.asked and self.levels["tools"] != "hidden":
                 self.gap()
                 self.result(block)
             return
         text = text_of(block)
-        self.gap()
         if text.lstrip().startswith("<system-reminder>"):
             inner = text.replace("<system-reminder>", "").replace("</system-reminder>", "").strip()
-            self.section(f"reminder · {_first_line(inner)} · {show.size(len(inner))} characters", inner)
+            title = f"reminder · {_first_line(inner)} · {show.size(len(inner))} characters"
+            self.section("reminders", title, inner)
         else:
-            self.at = self.say(text, "  ", "strong", "❯ ", "title")
+            self.spoken("prompts", text, "strong", "❯ ", "title")
 
     def model(self, block: Json) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
-        self.gap()
         if isinstance(block, dict) and isinstance(kind, str) and kind.endswith("tool_use"):
-            self.call(block)
+            if self.levels["tools"] != "hidden":
+                self.gap()
+                self.call(block)
         elif kind in ("thinking", "redacted_thinking"):
             text = text_of(block)
             title = f"✻ thinking · {_first_line(text)} · {show.size(len(text))} characters"
-            self.section(title, text, "thinking")
+            self.section("thinking", title, text, "thinking")
         else:
-            self.say(text_of(block), "  ", "", "● ", "")
+            self.spoken("answers", text_of(block), "", "● ", "")
 
     def call(self, block: Json) -> None:
         name = show.harmless(str(block.get("name", "?")))
@@ -216,7 +239,8 @@ class _Page:
         text = self.lines[head].text
         self.lines[head].closed = f"{text} ▸"
         self.lines[head].closed_spans = (*self.lines[head].spans, (len(text), len(text) + 2, "faint"))
-        self.folded.add(head)
+        if self.levels["tools"] != "full":
+            self.folded.add(head)
         if (result := self.results.get(str(block.get("id")))) is not None:
             self.result(result)
 
@@ -234,7 +258,8 @@ class _Page:
         self.say("\n".join(said[PEEK:]) + text[LONGEST:], "    ", ink)
         opener = self.lines[head]
         opener.until, opener.closed = len(self.lines), opener.text.replace("▾", "▸", 1)
-        self.folded.add(head)
+        if self.levels["tools"] != "full":
+            self.folded.add(head)
 
     def ending(self, trace: Trace, reply: Json) -> None:
         self.gap()

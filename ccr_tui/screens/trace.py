@@ -33,6 +33,7 @@ from ccr_tui.screens.conversation import conversation_document
 from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.heads import TABS, Headline, Tabs
 from ccr_tui.screens.house import House
+from ccr_tui.screens.levels import CATEGORIES, USUAL, LevelsLine, next_level
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.marking import Marking
 from ccr_tui.screens.overview import overview_document
@@ -72,6 +73,10 @@ class TraceScreen(Marking):
         Binding("slash", "search", "Search", key_display="/"),
         Binding("n", "hit(1)", "Next hit", show=False),
         Binding("N", "hit(-1)", "Previous hit", show=False),
+        Binding(
+            "v", "levels", "Levels", tooltip="Conversation: number keys show less or more of a category, 0 as usual"
+        ),
+        Binding("0", "usual", "As usual", show=False),
         Binding("tab", "other_side", "Side", tooltip="To the other side: received or sent"),
         Binding("J", "step(1)", "Older request", show=False),
         Binding("K", "step(-1)", "Newer request", show=False),
@@ -132,12 +137,14 @@ class TraceScreen(Marking):
             "diff": Viewer(id="diff", empty="nothing to compare with"),
         }
         self.titles = {name: title for name, title in TABS if name != "bodies"}
+        self.levels = LevelsLine()
         self.search = Input(id="search", placeholder="search; ⏎ finds, n and N go on, esc ends it")
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         yield self.headline
         yield self.tabs
+        yield self.levels
         with ContentSwitcher(initial="overview"):
             yield self.viewers["overview"]
             yield self.viewers["conversation"]
@@ -151,7 +158,7 @@ class TraceScreen(Marking):
 
     def on_mount(self) -> None:
         """Read the trace."""
-        self.search.display = False
+        self.search.display = self.levels.display = False
         self.set_interval(0.5, self.footer.look)
         self.viewers["overview"].focus()
         self._load(self.row)
@@ -178,7 +185,7 @@ class TraceScreen(Marking):
         self.titles |= {"received": bodies.received_title(trace), "sent": bodies.sent_title(trace)}
         show_ = self.viewers
         show_["overview"].load(partial(overview_document, trace))
-        show_["conversation"].load(lambda _: conversation_document(trace))
+        self._converse()
         show_["received"].load(lambda _: bodies.received_document(trace))
         show_["sent"].load(lambda _: bodies.sent_document(trace))
         show_["route"].load(lambda _: route_document(trace))
@@ -207,7 +214,7 @@ class TraceScreen(Marking):
         if kind == "trace":
             self._open_other(where)
         else:
-            self.action_tab(next(n for n, (name, _) in enumerate(TABS, 1) if name == "bodies"))
+            self.open_tab(next(n for n, (name, _) in enumerate(TABS, 1) if name == "bodies"))
             self.viewers[kind].focus()
             self.viewers[kind].reveal(where)
 
@@ -253,7 +260,7 @@ class TraceScreen(Marking):
         def chosen(key: str | None) -> None:
             if key:
                 self._compare(others[key])
-                self.action_tab(next(n for n, (name, _) in enumerate(TABS, 1) if name == "diff"))
+                self.open_tab(next(n for n, (name, _) in enumerate(TABS, 1) if name == "diff"))
 
         self.app.push_screen(Ask("Compare this request with", [answer for answer, _ in comparable.others]), chosen)
 
@@ -281,10 +288,19 @@ class TraceScreen(Marking):
 
     @on(Tabs.Chosen)
     def _tab_chosen(self, chosen: Tabs.Chosen) -> None:
-        self.action_tab(chosen.number)
+        self._close_levels()
+        self.open_tab(chosen.number)
 
     def action_tab(self, number: int) -> None:
-        """Open a tab by its number."""
+        """Open a tab by its number; while the levels are open, change the level of that number."""
+        if not self.levels.open:
+            self.open_tab(number)
+        elif number <= len(CATEGORIES):
+            self.levels.put(next_level(self.levels.levels, CATEGORIES[number - 1]), True)
+            self._converse()
+
+    def open_tab(self, number: int) -> None:
+        """Open the tab with this number."""
         self.tabs.chosen = number
         self.tabs.refresh()
         name = TABS[number - 1][0]
@@ -294,7 +310,30 @@ class TraceScreen(Marking):
 
     def action_turn(self, by: int) -> None:
         """To the tab beside this one."""
-        self.action_tab((self.tabs.chosen - 1 + by) % len(TABS) + 1)
+        self._close_levels()
+        self.open_tab((self.tabs.chosen - 1 + by) % len(TABS) + 1)
+
+    # -- levels
+
+    def _converse(self) -> None:
+        """Fill the Conversation tab."""
+        if self.trace is not None:
+            trace, levels = self.trace, self.levels.levels
+            self.viewers["conversation"].load(lambda _: conversation_document(trace, levels))
+
+    def _close_levels(self) -> None:
+        self.levels.put(self.levels.levels, False)
+        self.refresh_bindings()
+
+    def action_levels(self) -> None:
+        """Number keys change levels from here on, or open tabs again."""
+        self.levels.put(self.levels.levels, not self.levels.open)
+        self.refresh_bindings()
+
+    def action_usual(self) -> None:
+        """Every category as it opens."""
+        self.levels.put(USUAL, self.levels.open)
+        self._converse()
 
     def action_other_side(self) -> None:
         """Between what was received and what was sent."""
@@ -302,9 +341,12 @@ class TraceScreen(Marking):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing are not shown."""
+        tab = TABS[self.tabs.chosen - 1][0]
         if action == "other_side":
-            return TABS[self.tabs.chosen - 1][0] == "bodies"
-        return True
+            return tab == "bodies"
+        if action == "levels":
+            return tab == "conversation"
+        return action != "usual" or self.levels.open
 
     def action_step(self, by: int) -> None:
         """To the request below or above this one in the list."""
@@ -316,8 +358,10 @@ class TraceScreen(Marking):
             self._load(row)
 
     def action_back(self) -> None:
-        """End the search; where there is none, go back to the list."""
-        if self.search.display or self.viewer.words:
+        """Close the levels, or end the search; where there is neither, go back to the list."""
+        if self.levels.open:
+            self._close_levels()
+        elif self.search.display or self.viewer.words:
             self.search.value = ""
             self.search.display = False
             viewer = self.viewer
