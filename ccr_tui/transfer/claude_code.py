@@ -22,7 +22,19 @@ from ccr_tui.records import Trace, Usage
 from ccr_tui.store.intake import Answer, Intake
 from ccr_tui.transfer.progress import Report, silent
 from ccr_tui.transfer.retelling import Quote, Teller
-from ccr_tui.transfer.transcript import Call, Key, Story, answers, is_side, key_of, moment, tell, total, usage_of
+from ccr_tui.transfer.transcript import (
+    Call,
+    Key,
+    Story,
+    answers,
+    is_side,
+    key_of,
+    moment,
+    starts,
+    tell,
+    total,
+    usage_of,
+)
 
 T = TypeVar("T")
 
@@ -165,10 +177,11 @@ class _Taking:
         """First what there is, then what counts of it."""
         self.size = 2 * sum(stat.st_size for _, stat in changed)
         claims: dict[Path, list[Claim]] = {}
+        began: dict[Path, tuple[float, float]] = {}
         for path, stat in changed:
-            claims[path] = self._read(path, _claims, [])
+            first, claims[path] = self._read(path, _claims, (0.0, []))
+            began[path] = (first, max((claim.at for claim in claims[path]), default=0.0))
             self._advance(stat.st_size)
-        began = {path: min((claim.at for claim in found), default=0.0) for path, found in claims.items()}
         wanted = winners(
             sorted((c for found in claims.values() for c in found), key=lambda c: began[c.file]), self.summary
         )
@@ -256,10 +269,15 @@ def _is_better(one: Claim, other: Claim) -> bool:
     return other.side if one.side != other.side else one.tokens > other.tokens
 
 
-def _claims(path: Path) -> list[Claim]:
-    """What a file has, each answer once."""
+def _claims(path: Path) -> tuple[float, list[Claim]]:
+    """When a file was begun, and what it has, each answer once.
+
+    A fork's first line is younger than the talk that it repeats, so that the older file's copies count.
+    """
     found: dict[Key, Claim] = {}
     with path.open("rb") as lines:
+        first = next(starts(lines), 0.0)
+        lines.seek(0)
         for line in answers(lines):
             key, tokens = key_of(line), total(usage_of(line["message"]["usage"]))
             known = found.get(key)
@@ -267,7 +285,7 @@ def _claims(path: Path) -> list[Claim]:
                 found[key] = Claim(key, is_side(line), tokens, moment(line["timestamp"]) or 0.0, path)
             elif tokens > known.tokens:
                 known.tokens, known.side = tokens, is_side(line)
-    return list(found.values())
+    return first, list(found.values())
 
 
 def _story(path: Path) -> Story:

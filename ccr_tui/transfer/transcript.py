@@ -108,6 +108,14 @@ def answers(given: Iterable[bytes]) -> Iterator[dict[str, Any]]:
                 yield line
 
 
+def starts(given: Iterable[bytes]) -> Iterator[float]:
+    """The times of a file's lines, of whatever kind, in the order of the file."""
+    for raw in given:
+        line = _object(raw)
+        if line is not None and (at := moment(line.get("timestamp"))) is not None:
+            yield at
+
+
 def is_answer(line: dict[str, Any]) -> bool:
     """Whether a line is a part of a model's answer, with its usage."""
     message = line.get("message")
