@@ -89,7 +89,11 @@ class Figures(Panel):
 
     def _compared(self, total: Sums, compared: Baseline) -> Pieces:
         about = "~" if total.has_guesses else ""
-        return [(about + show.money(total.at(compared.price)), "strong"), ("  ", ""), against(total, compared)]
+        return [
+            (about + show.money(total.at(compared.price)), "strong"),
+            ("  ", ""),
+            against(total, compared, self.is_what_if),
+        ]
 
 
 def _short(each: Budget) -> str:

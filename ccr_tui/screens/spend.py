@@ -214,7 +214,8 @@ class SpendScreen(Screen[None]):
         inks = self.plot.picture.inks if self.plot.picture and self.kind == "bars" else {}
         if found is None:
             return Context(self.by, self.compared, inks, 0)
-        return Context(self.by, self.compared, inks, found.total.cost, spend_table.empty(found.rows))
+        total, what_if = found.total.cost, self.what_if is not None
+        return Context(self.by, self.compared, inks, total, what_if, spend_table.empty(found.rows))
 
     def _headings(self, width: int) -> Pieces:
         return spend_table.headings(self._drawn_with())(width)
@@ -402,11 +403,12 @@ class SpendScreen(Screen[None]):
 
 
 def choice_of(each: Baseline, seen: Seen) -> Choice:
-    """A model with what the shown mix would have cost, and by whose price."""
+    """A model with what the shown mix would have cost, how that is to what was paid, and by whose price."""
     total = seen.found.total
     about = "~" if total.has_guesses else ""
-    share, ink = spend_table.against(total, each)
-    note = f"{show.lined(about + show.money(total.at(each.price)), 3):>10} {share:>6}  {each.price.source}"
+    share, ink = spend_table.against(total, each, is_what_if=True)
+    source = each.price.source.removeprefix("list price of ").removeprefix("list price in ")
+    note = f"{show.lined(about + show.money(total.at(each.price)), 3):>10} {share:>6}  {source}"
     return Choice(each.name, each.name, note, ink)
 
 

@@ -34,6 +34,7 @@ class Context:
     """The keys' inks in the picture above."""
     total: int
     """The cost of all rows."""
+    is_what_if: bool = False
     empty: frozenset[str] = frozenset()
     """Columns without anything in them."""
 
@@ -85,7 +86,8 @@ def _room(width: int, context: Context) -> int:
 def _title(column: Column, context: Context) -> str:
     if column.title != "at":
         return column.title
-    return f"at {show.model(context.compared.name)}"[: column.width] if context.compared else "at ?"
+    word = "if" if context.is_what_if else "at"
+    return f"{word} {show.model(context.compared.name)}"[: column.width] if context.compared else "at ?"
 
 
 def _columns(width: int, context: Context) -> Sequence[Column]:
@@ -168,17 +170,21 @@ def _at(row: Sums, context: Context) -> Cell:
 
 
 def _against(row: Sums, context: Context) -> Cell:
-    return against(row, context.compared)
+    return against(row, context.compared, context.is_what_if)
 
 
-def against(row: Sums, compared: Baseline | None) -> Cell:
-    """How much less or more was paid than one model for all would have cost; of what has a known price."""
-    known = row.against(compared.price) if compared else None
-    if known is None:
+def against(row: Sums, compared: Baseline | None, is_what_if: bool = False) -> Cell:
+    """How much less or more was paid than one model for all would have cost; of what has a known price.
+
+    What if: how much less or more that model would have cost than was paid.
+    """
+    other = row.at_priced(compared.price) if compared else 0
+    mine, whole = (other - row.cost, row.cost) if is_what_if else (row.cost - other, other)
+    if not whole or not other:
         return "", ""
-    share = round(100 * known)
+    share = round(100 * mine / whole)
     if share > 999:
-        return f"×{known + 1:,.0f}", "warn"
+        return f"×{mine / whole + 1:,.0f}", "warn"
     return f"{share:+d}%".replace("-", "−"), "good" if share < 0 else "warn" if share else "muted"
 
 
@@ -234,7 +240,9 @@ def named(by: str, key: str | None) -> str:
         return datetime.fromisoformat(key).strftime("%a %d %b %Y")
     if by == "week":
         monday = monday_of(key)
-        return f"W{key[-2:]}  {monday:%d %b} – {monday + timedelta(days=6):%d %b}"
+        sunday = monday + timedelta(days=6)
+        start = f"{monday:%d}" if monday.month == sunday.month else f"{monday:%d %b}"
+        return f"W{key[-2:]} {start}–{sunday:%d %b}"
     if by == "project":
         return show.harmless(home(key))
     return show.harmless(key)

@@ -104,11 +104,15 @@ class Sums:
         """What one model for all would have cost, in nano-USD."""
         return cost(self.mix, price)
 
+    def at_priced(self, price: Price) -> int:
+        """The same for those answers alone whose own price is known, so that it may be set against `cost`."""
+        recorded = Usage(self.priced_input, self.priced_output, self.priced_read, self.priced_written)
+        return cost(economy.cached(recorded, self.priced_switched), price)
+
     def against(self, price: Price) -> float | None:
         """How much more was paid than one model for all would have cost, as a part of that: -0.9 is 90 % less. Answers
         whose price nobody knows are left out on both sides; None where nothing is left."""
-        recorded = Usage(self.priced_input, self.priced_output, self.priced_read, self.priced_written)
-        other = cost(economy.cached(recorded, self.priced_switched), price)
+        other = self.at_priced(price)
         return (self.cost - other) / other if other else None
 
     def sums_json(self) -> dict[str, Any]:

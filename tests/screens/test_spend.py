@@ -175,7 +175,7 @@ async def test_what_if_all_had_gone_to_another_model(opened: Open) -> None:
         screen = await until(pilot, "What if all", "dear", "claude-sonnet-4-5")
         assert "genai-prices" in line(screen, "claude-sonnet-4-5") and "%" in line(screen, "claude-sonnet-4-5")
         await pilot.press(*"sonnet-4-5", "enter")
-        screen = await until(pilot, "if sonnet-4-5", "at sonnet-4-5", "esc back")
+        screen = await until(pilot, "if sonnet-4-5 ", "esc back", "+195%")
         assert "~$19.20" in line(screen, "if sonnet-4-5"), "6.4M tokens at $3"
         await pilot.press("escape")
         await until(pilot, "at dear")
@@ -313,7 +313,8 @@ def test_points_are_in_line(text: str, expected: str) -> None:
 
 
 NAMED = [
-    ("week", "2026-W47", "W47  16 Nov – 22 Nov"),
+    ("week", "2026-W47", "W47 16–22 Nov"),
+    ("week", "2026-W44", "W44 26 Oct–01 Nov"),
     ("day", "2026-11-22", "Sun 22 Nov 2026"),
     ("model", "x\x1b[2J", "x␛[2J"),
     ("session", None, "(none)"),
@@ -321,7 +322,7 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize(("by", "key", "words"), NAMED, ids=[case[0] for case in NAMED])
+@pytest.mark.parametrize(("by", "key", "words"), NAMED, ids=[str(case[1]) for case in NAMED])
 def test_keys_are_called(by: str, key: str | None, words: str) -> None:
     assert spend_table.named(by, key) == words
 
