@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import inf
@@ -187,37 +187,38 @@ class Simulator:
         self._taken = 0
         self._memory = _MEMORIES[rules.match](tree, rules)
 
-    def take(self, prompt: Prompt, ratio: float = 1.0, total: int | None = None) -> Cached:
-        """What of this prompt is served, and what it leaves behind. `ratio` is the model's tokens for a raw one.
+    def take(self, prompt: Prompt, measure: Callable[[int], float] | None = None, total: int | None = None) -> Cached:
+        """What of this prompt is served, and what it leaves behind.
 
-        `total` is the whole prompt in the model's tokens where it is known better than from the tree.
+        `measure` gives the model's tokens of everything up to a node (the tree's own where it is None), `total` those
+        of the whole prompt where that is more than its blocks.
         """
         while self._pending and self._pending[0][0] <= prompt.at:
             self._memory.keep(heappop(self._pending)[2])
         found = self._memory.found(prompt)
         heappush(self._pending, (prompt.at + prompt.ready_s, self._taken, prompt))
         self._taken += 1
-        return self._counted(prompt, found, ratio, total)
+        return self._counted(prompt, found, measure or self._tree.tokens.__getitem__, total)
 
-    def _counted(self, prompt: Prompt, found: int, ratio: float, total: int | None) -> Cached:
-        rules, tokens = self.rules, self._tree.tokens
-        whole = round(tokens[prompt.leaf] * ratio) if total is None else total
+    def _counted(self, prompt: Prompt, found: int, measure: Callable[[int], float], total: int | None) -> Cached:
+        rules = self.rules
+        whole = round(measure(prompt.leaf)) if total is None else total
         most = whole if rules.match == "marks" else max(0, whole - 1)  # to answer, a model must read something
-        read = min(int(tokens[found] * ratio), most) // rules.block * rules.block
+        read = min(int(measure(found)) if found else 0, most) // rules.block * rules.block
         if read < rules.minimum:
             read = 0
         if not rules.writes:
             return Cached(read)
         if rules.match == "marks":
-            return self._written(prompt, read, ratio, whole)
+            return self._written(prompt, read, measure, whole)
         return Cached(read, max(0, whole // rules.block * rules.block - read) if whole >= rules.minimum else 0)
 
-    def _written(self, prompt: Prompt, read: int, ratio: float, whole: int) -> Cached:
+    def _written(self, prompt: Prompt, read: int, measure: Callable[[int], float], whole: int) -> Cached:
         """From what was read on to the last mark of each life; long-lived marks stand before short-lived ones."""
         short = long = 0
         reached = read
         for node, lives in prompt.marks:
-            end = min(int(self._tree.tokens[node] * ratio), whole)
+            end = min(int(measure(node)), whole)
             if end < self.rules.minimum or end <= reached:
                 continue
             if lives > self.rules.lives_s:

@@ -117,13 +117,13 @@ class Aside:
         model = resolve(config, name)
         if (model.provider, model.id) == (call.provider, call.model):
             return usage, True
-        factor = self._factor(config, name) / self._ratios.by_name(call.provider, call.model).value
+        factor = self._factor(config, name) / self._ratios.ratio(call.provider, call.model).value
         made = Usage(round(usage.prompt * factor), round(usage.output * factor), basis="estimated")
         return made, True
 
     def _factor(self, config: Config, name: str) -> float:
         model = resolve(config, name)
-        return self._ratios.of(config.providers[model.provider], model).value
+        return self._ratios.of(config.providers[model.provider], model).ratio.value
 
     def _ours(self, config: Config, name: str, tokens: int) -> int:
         return round(tokens / self._factor(config, name))

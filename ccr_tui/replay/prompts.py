@@ -15,6 +15,7 @@ from ccr_tui.caching import HOUR, MINUTE, Prompt
 from ccr_tui.chunks import MARK
 from ccr_tui.proxy.asked import BILLING
 from ccr_tui.records import Json
+from ccr_tui.replay.fitting import SIZE, Features, around, features, minus, plus, whole
 from ccr_tui.store.paths import Paths, Sent
 from ccr_tui.store.rows import TraceRow
 from ccr_tui.tally import PER_MESSAGE, PER_REPLY
@@ -22,6 +23,9 @@ from ccr_tui.tokens import Counter
 from ccr_tui.trie import Tree
 from ccr_tui.wire import loads
 
+NOTHING: Features = (0,) * SIZE
+PRIMER: Features = around(PER_REPLY)
+"""What begins the answer."""
 THREADS = 2
 BATCH = 64
 """Chunks that a thread counts before it asks for more."""
@@ -31,10 +35,15 @@ BATCH = 64
 class Weight:
     """What a block weighs, and what it is."""
 
-    tokens: int
+    features: Features
     parts: int = 1
-    chat: int | None = None
-    """Its weight for chat providers where that differs; 0: they are not sent it."""
+    chat: Features | None = None
+    """Its weight for chat providers where that differs; nothing at all: they are not sent it."""
+
+    @property
+    def tokens(self) -> int:
+        """Ours."""
+        return whole(self.features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +66,20 @@ class View:
     """The store's node to the tree's."""
     instructed: set[int]
     """Nodes of the tree at or after a system block."""
+    features: list[Features]
+    """Of everything up to each node of the tree."""
 
-    def add(self, place: Place, weight: Weight, tokens: int, block: Any) -> None:
+    def add(self, place: Place, features: Features, parts: int, block: Any) -> None:
         """A node of the store, after its parent. What surrounds the system prompt is counted with its first block."""
         before = self.node[place.parent]
-        system = before in self.instructed or (place.key == "system" and tokens > 0)
-        first = PER_MESSAGE if system and before not in self.instructed else 0
-        made = self.node[place.id] = self.tree.add(before, block, tokens + first, weight.parts)
+        system = before in self.instructed or (place.key == "system" and any(features))
+        if system and before not in self.instructed:
+            features = plus(features, around(PER_MESSAGE))
+        made = self.node[place.id] = self.tree.add(before, block, whole(features), parts)
         if system:
             self.instructed.add(made)
+        if made == len(self.features):
+            self.features.append(plus(self.features[before], features))
 
 
 class Prompts:
@@ -82,8 +96,9 @@ class Prompts:
         self._tools = {0: 0}
         """For each node of the store: tokens of tools up to it."""
         self._marked: dict[int, tuple[tuple[int, float], ...]] = {}
+        self._said: dict[tuple[int, bool], Features] = {}
         self._read: dict[bytes, tuple[list[Any], list[Any]]] = {}
-        self.whole, self.chat = View(Tree(), {0: 0}, set()), View(Tree(), {0: 0}, set())
+        self.whole, self.chat = (View(Tree(), {0: 0}, set(), [NOTHING]) for _ in range(2))
         places = [place for sent in paths.sent.values() for place in self._new(sent)]
         weights = self._weigh(places)
         for place in places:
@@ -94,14 +109,25 @@ class Prompts:
         last = self._last(self._paths.sent[n])
         return self.whole.tree.tokens[self.whole.node[last]] + PER_REPLY
 
+    def features(self, n: int) -> Features:
+        """What `raw` counts, as a tokenizer is fitted to it."""
+        last = self._last(self._paths.sent[n])
+        return plus(self.whole.features[self.whole.node[last]], PRIMER)
+
     def tools(self, n: int) -> int:
         """The part of `raw` that describes tools."""
         return self._tools[self._last(self._paths.sent[n])]
 
-    def reply(self, n: int) -> Json:
-        """The message that answered a request; None without one."""
+    def said(self, n: int, *, reasoning: bool) -> Features | None:
+        """The answer to a request; None without one. Its reasoning is left out where that was reported apart."""
         reply = self._paths.sent[n].reply
-        return None if reply is None else self._paths.chunks.get(reply)
+        if reply is None:
+            return None
+        key = (reply, reasoning)
+        if key not in self._said:
+            found = self._features("messages", self._paths.chunks.get(reply), thinking=not reasoning)
+            self._said[key] = minus(found, around(PER_MESSAGE))
+        return self._said[key]
 
     def prompt(self, row: TraceRow, *, whole: bool) -> Prompt:
         """A request as a cache sees it; `whole` for an Anthropic model."""
@@ -164,28 +190,29 @@ class Prompts:
         return [((chunk, key), self._weight(key, value)) for chunk, key, value in wanted]
 
     def _weight(self, key: str, value: Json) -> Weight:
-        tokens = self._tokens(key, value)
+        found = self._features(key, value)
         if key == "messages" and isinstance(value, dict):
             content = value.get("content")
-            return Weight(tokens, max(1, len(content)) if isinstance(content, list) else 1)
+            return Weight(found, max(1, len(content)) if isinstance(content, list) else 1)
         text = value.get("text") if isinstance(value, dict) else value
         if key == "system" and isinstance(text, str) and text.startswith(BILLING):
-            return Weight(tokens, chat=self._tokens(key, text.partition("\n")[2].lstrip("\n")))
-        return Weight(tokens)
+            return Weight(found, chat=self._features(key, text.partition("\n")[2].lstrip("\n")))
+        return Weight(found)
 
-    def _tokens(self, key: str, value: Json) -> int:
+    def _features(self, key: str, value: Json, *, thinking: bool = True) -> Features:
         if not value:
-            return 0
-        counted = self._counter.request({key: [value]}).total - PER_REPLY
-        return counted - PER_MESSAGE if key == "system" else counted
+            return NOTHING
+        body = {key: [value]}
+        found = features(body, self._counter.request(body, thinking=thinking).total, thinking=thinking)
+        return minus(found, around(PER_REPLY + (PER_MESSAGE if key == "system" else 0)))
 
     def _add(self, place: Place, weight: Weight) -> None:
         self._tools[place.id] = self._tools[place.parent] + (weight.tokens if place.key == "tools" else 0)
-        self.whole.add(place, weight, weight.tokens, place.chunk)
+        self.whole.add(place, weight.features, weight.parts, place.chunk)
         if weight.chat is None:
-            self.chat.add(place, weight, weight.tokens, place.chunk)
-        elif weight.chat:
-            self.chat.add(place, weight, weight.chat, (place.chunk, "rest"))
+            self.chat.add(place, weight.features, weight.parts, place.chunk)
+        elif any(weight.chat):
+            self.chat.add(place, weight.chat, weight.parts, (place.chunk, "rest"))
         else:
             self.chat.node[place.id] = self.chat.node[place.parent]
 

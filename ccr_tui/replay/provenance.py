@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ccr_tui.caching import Rules, Simulator
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy.quirks import Facts
-from ccr_tui.replay.tokenizing import ENOUGH, Ratio
+from ccr_tui.replay.tokenizing import ENOUGH, Tongue
 from ccr_tui.replay.words import StepResult
 
 
@@ -24,7 +24,7 @@ class Target:
     provider: Provider
     model: Model
     facts: Facts
-    ratio: Ratio
+    tongue: Tongue
     rules: Rules
     cache: Simulator
 
@@ -47,7 +47,10 @@ def told(targets: Sequence[Target], results: Sequence[StepResult]) -> Iterator[s
 
 
 def _tokens(target: Target) -> str:
-    ratio, name = target.ratio, f"{target.provider.name}/{target.model.id}"
+    ratio, name = target.tongue.ratio, f"{target.provider.name}/{target.model.id}"
+    if target.tongue.fitted:
+        fit = target.tongue.prompt
+        return f"tokens of {name}: weights fitted to {fit.n} reported counts, {fit.error:.1%} off on those held back"
     if ratio.n < ENOUGH:
         return f"tokens of {name}: {ratio.value:.3f} of ours, not learned yet, taken to be up to {ratio.error:.0%} off"
     learned = f"learned from {ratio.n} requests, {ratio.error:.1%} off on average"

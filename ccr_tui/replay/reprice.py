@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import cast
 
-from ccr_tui.caching import Rules, Simulator, rules_for
+from ccr_tui.caching import Cached, Rules, Simulator, rules_for
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.prices import Book, cost
 from ccr_tui.proxy.question import resolve
@@ -25,7 +25,7 @@ from ccr_tui.replay.aside import Aside
 from ccr_tui.replay.prompts import Prompts
 from ccr_tui.replay.provenance import Target, told
 from ccr_tui.replay.routes import NOBODY, Routes
-from ccr_tui.replay.tokenizing import Ratio, Ratios
+from ccr_tui.replay.tokenizing import Ratios
 from ccr_tui.replay.words import RECORDED, Progress, Recording, Routed, Step, StepResult, Tell, Variant
 from ccr_tui.store.paths import Call
 from ccr_tui.store.queries import Reader
@@ -61,8 +61,7 @@ class Repricer:
         self.paths = recording.paths()
         self.prompts = Prompts(self.paths, counter)
         self.raws = {step.row.n: self.prompts.raw(step.row.n) for step in recording.steps}
-        self.ratios = Ratios(store.calibrations(), store.answers, counter)
-        self.ratios.learn(recording.steps, self.raws)
+        self.ratios = Ratios(store, counter, self.prompts, recording.steps)
         self._aside = Aside(self.paths, self.prompts, counter, self.ratios)
         self._answers = {n: next((c for c in calls if c.answers), None) for n, calls in self.paths.calls.items()}
 
@@ -157,20 +156,16 @@ class Repricer:
         row, call = step.row, self._answers.get(step.row.n)
         same = call is not None and (call.provider, call.model) == (target.provider.name, target.model.id)
         reported = call.usage if call and call.usage and call.usage.basis != "estimated" else None
-        raw = self.raws[row.n]
-        theirs = self.ratios.by_name(row.provider or "", row.model or "")
+        fit = target.tongue.prompt
+        counted = fit.tokens(self.prompts.features(row.n))
+        total, error = round(counted + carried * target.tongue.ratio.value), fit.error
         if same and reported and not carried:
             total, error = reported.prompt, 0.0
-        else:
-            if reported and row.origin == "imported":  # its body may lack the system prompt and the tools
-                raw = max(raw, round(reported.prompt / theirs.value))
-            total, error = round((raw + carried) * target.ratio.value), target.ratio.error
-        whole = target.rules.match == "marks"
-        view = self.prompts.whole if whole else self.prompts.chat
-        prompt = self.prompts.prompt(row, whole=whole)
-        scale = total / max(1, view.tree.tokens[prompt.leaf] + 3)
-        cached = target.cache.take(prompt, scale, total)
-        output, reasoning = self._output(row.n, call, target, same, theirs)
+        elif reported and row.origin == "imported":  # its body may lack the system prompt and the tools
+            theirs = self.ratios.ratio(row.provider or "", row.model or "")
+            total = max(total, round(reported.prompt / theirs.value * target.tongue.ratio.value))
+        cached = self._cached(target, step, total / counted, total)
+        output, reasoning = self._output(row.n, call, target, same)
         written = cached.write + cached.write_long
         return Usage(
             input=total - cached.read - written,
@@ -182,20 +177,26 @@ class Repricer:
             cache_write_1h=cached.write_long,
         ), error
 
-    def _output(self, n: int, call: Call | None, target: Target, same: bool, theirs: Ratio) -> tuple[int, int]:
+    def _cached(self, target: Target, step: Step, scale: float, total: int) -> Cached:
+        whole = target.rules.match == "marks"
+        features = (self.prompts.whole if whole else self.prompts.chat).features
+        fit = target.tongue.prompt
+        prompt = self.prompts.prompt(step.row, whole=whole)
+        return target.cache.take(prompt, lambda node: fit.tokens(features[node]) * scale, total)
+
+    def _output(self, n: int, call: Call | None, target: Target, same: bool) -> tuple[int, int]:
         """The recorded answer in the target's tokens, its reasoning only if the target reasons."""
         usage = call.usage if call else None
-        if usage is None:
+        if call is None or usage is None:
             return 0, 0
         if same:
             return usage.output, usage.reasoning
-        factor = target.ratio.value / theirs.value
+        factor = target.tongue.ratio.value / self.ratios.ratio(call.provider, call.model).value
         thinks = target.facts.thinking != "none" or target.facts.always_thinks
         reasoning = round(usage.reasoning * factor) if thinks else 0
-        spoken = self.ratios.spoken(target.provider.name, target.model.id)
-        reply = self.prompts.reply(n) if spoken else None
-        if spoken and reply is not None:
-            return round(self.ratios.said(reply, usage.reasoning > 0) * spoken.value) + reasoning, reasoning
+        reply = self.prompts.said(n, reasoning=usage.reasoning > 0)
+        if target.tongue.said and reply is not None:
+            return round(target.tongue.said.tokens(reply)) + reasoning, reasoning
         return round((usage.output - usage.reasoning) * factor) + reasoning, reasoning
 
     def _target(self, lane: Lane, name: str) -> Target:

@@ -1,22 +1,23 @@
 """How one model's tokens become another's.
 
-Owns the ratio of a model's tokens to those that we count, and how far it may be off. Must never claim to be exact
-where nothing was learned. The one surprise: a recording teaches by itself: every request in it whose tokens were
-reported says how the model that answered it counts.
+Owns what is known of each model's tokenizer, and how far it may be off. Must never claim to be exact where nothing was
+learned. The one surprise: a database teaches more than a ratio. Each request whose tokens were reported says how its
+model counts tools, code and prose, so that weights can be fitted to those (fitting.py); the ratio that live traffic has
+learned is what remains where there are too few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import mean
 
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy.quirks import facts_for
-from ccr_tui.records import Json
+from ccr_tui.replay.fitting import Fit, Sample, fit, minus, missed, plain, whole
+from ccr_tui.replay.prompts import Prompts
 from ccr_tui.replay.words import Step
-from ccr_tui.store.paths import Answer
-from ccr_tui.tally import PER_MESSAGE, PER_REPLY
+from ccr_tui.store.paths import Reported
+from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Calibration, Counter
 
 UNKNOWN_ERROR = 0.15
@@ -36,53 +37,39 @@ class Ratio:
     """Requests that it was learned from; 0: it is the family's fact, or 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """How a model counts."""
+
+    ratio: Ratio
+    prompt: Fit
+    said: Fit | None
+    """What it says itself; None where none of its answers is recorded."""
+    fitted: bool
+    """Whether `prompt` is more than the ratio."""
+
+
 class Ratios:
-    """Of every model, by provider and id. `learned` is what live traffic has taught; the recording adds to it.
+    """Of every model, by provider and id. `store` is what live traffic is kept in; the recording adds to it."""
 
-    `answers` gives the latest recorded answers of a model: how it counts what it says itself is not how it counts a
-    prompt, which is mostly code and JSON.
-    """
-
-    def __init__(
-        self,
-        learned: Mapping[str, tuple[float, int, float | None]],
-        answers: Callable[[str, str], Sequence[Answer]],
-        counter: Counter,
-    ) -> None:
+    def __init__(self, store: Reader, counter: Counter, prompts: Prompts, steps: Sequence[Step]) -> None:
+        """Raises StoreError."""
         self.calibration = Calibration()
+        learned = store.calibrations()
         self.calibration.load(learned)
-        self._known = set(learned)
-        self._answers, self._counter = answers, counter
-        self._spoken: dict[tuple[str, str], Ratio | None] = {}
+        self._store, self._counter = store, counter
+        self._prompts, self._steps = prompts, steps
+        self._tongues: dict[tuple[str, str], Tongue] = {}
+        self._learn(set(learned))
 
-    def learn(self, steps: tuple[Step, ...], raws: Mapping[int, int]) -> None:
-        """From a recording: only for models that live traffic has taught nothing about."""
-        for step in steps:
-            row = step.row
-            key = f"{row.provider}/{row.model}"
-            if row.usage_basis == "reported" and row.origin != "imported" and key not in self._known:
-                prompt = row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
-                self.calibration.learn(key, raws[row.n], prompt)
+    def of(self, provider: Provider, model: Model) -> Tongue:
+        """A configured model's. Raises StoreError."""
+        key = (provider.name, model.id)
+        if key not in self._tongues:
+            self._tongues[key] = self._tongue(*key, facts_for(provider, model).token_ratio)
+        return self._tongues[key]
 
-    def of(self, provider: Provider, model: Model) -> Ratio:
-        """A configured model's."""
-        return self.by_name(provider.name, model.id, facts_for(provider, model).token_ratio)
-
-    def spoken(self, provider: str, id: str) -> Ratio | None:
-        """Of what a model says; None where too few of its answers are recorded. Raises StoreError."""
-        if (provider, id) not in self._spoken:
-            pairs = [(self.said(each.message, each.reasoning > 0), each.output - each.reasoning)
-                     for each in self._answers(provider, id)]  # fmt: skip
-            pairs = [(ours, theirs) for ours, theirs in pairs if ours > 0 and theirs > 0]
-            self._spoken[provider, id] = _fitted(pairs) if len(pairs) >= ENOUGH else None
-        return self._spoken[provider, id]
-
-    def said(self, message: Json, reasons: bool) -> int:
-        """Tokens of ours in an answer; without its reasoning where that was reported apart."""
-        counted = self._counter.request({"messages": [message]}, thinking=not reasons).total
-        return counted - PER_REPLY - PER_MESSAGE
-
-    def by_name(self, provider: str, id: str, seed: float = 1.0) -> Ratio:
+    def ratio(self, provider: str, id: str, seed: float = 1.0) -> Ratio:
         """The model's own, else that of a model of the same name elsewhere, else `seed`."""
         known = self.calibration.known
         found = known.get(f"{provider}/{id}") or next((v for key, v in known.items() if key.endswith(f"/{id}")), None)
@@ -90,7 +77,68 @@ class Ratios:
             return Ratio(found.ratio if found else seed, UNKNOWN_ERROR, found.n if found else 0)
         return Ratio(found.ratio, UNKNOWN_ERROR if found.error is None else found.error, found.n)
 
+    def _learn(self, known: set[str]) -> None:
+        """From the recording, of models that live traffic has taught nothing about."""
+        for reported in self._own():
+            row = self._steps[reported.n - 1].row
+            key = f"{row.provider}/{row.model}"
+            if key not in known:
+                self.calibration.learn(key, self._prompts.raw(row.n), reported.prompt)
 
-def _fitted(pairs: Sequence[tuple[int, int]]) -> Ratio:
-    value = sum(theirs for _, theirs in pairs) / sum(ours for ours, _ in pairs)
-    return Ratio(value, mean(abs(ours * value - theirs) / theirs for ours, theirs in pairs), len(pairs))
+    def _own(self) -> Iterator[Reported]:
+        """The recording's requests, by their places in it."""
+        for step in self._steps:
+            row = step.row
+            if row.usage_basis == "reported" and row.origin != "imported":
+                prompt = row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
+                yield Reported(step.n, None, prompt, row.output_tokens, row.reasoning_tokens)
+
+    def _tongue(self, provider: str, id: str, seed: float) -> Tongue:
+        ratio = self.ratio(provider, id, seed)
+        asked, said = self._samples(provider, id)
+        simple = plain(ratio.value, ratio.error, ratio.n)
+        fitted = fit([*asked, *said], simple.weights)
+        return Tongue(ratio, fitted or simple, _spoken(said, fitted), fitted is not None)
+
+    def _samples(self, provider: str, id: str) -> tuple[list[Sample], list[Sample]]:
+        """Of requests, and of answers. Where the database has none, the recording's own."""
+        reported = self._store.reported(provider, id)
+        if reported:
+            paths = self._store.paths([each.n for each in reported])
+            return _sampled(Prompts(paths, self._counter), [each for each in reported if each.n in paths.sent])
+        steps = [step.row for step in self._steps if (step.row.provider, step.row.model) == (provider, id)]
+        own = {self._steps[each.n - 1].row.n: each for each in self._own()}
+        mine = [own[row.n] for row in steps if row.n in own]
+        return _sampled(self._prompts, [_at(each, self._steps[each.n - 1].row.n) for each in mine])
+
+
+def _at(reported: Reported, n: int) -> Reported:
+    return Reported(n, reported.session, reported.prompt, reported.output, reported.reasoning)
+
+
+def _sampled(prompts: Prompts, reported: Sequence[Reported]) -> tuple[list[Sample], list[Sample]]:
+    asked: list[Sample] = []
+    said: list[Sample] = []
+    before: Reported | None = None
+    for each in reported:
+        features = prompts.features(each.n)
+        asked.append(Sample(features, each.prompt))
+        if before and before.session == each.session and before.prompt < each.prompt:
+            grown = minus(features, prompts.features(before.n))
+            if min(grown) >= 0:
+                asked.append(Sample(grown, each.prompt - before.prompt, whole=False))
+        answer = prompts.said(each.n, reasoning=each.reasoning > 0)
+        if answer and answer[0] > 0 and each.output > each.reasoning:
+            said.append(Sample(answer, each.output - each.reasoning))
+        before = each
+    return asked, said
+
+
+def _spoken(said: Sequence[Sample], fitted: Fit | None) -> Fit | None:
+    """What suits the answers best: their own ratio, what was fitted to prompts and answers, or to answers alone."""
+    if len(said) < ENOUGH:
+        return None
+    value = sum(sample.tokens for sample in said) / sum(whole(sample.features) for sample in said)
+    starts = [plain(value, 0.0, 0).weights, *([fitted.weights] if fitted else [])]
+    start = min(starts, key=lambda weights: missed(weights, said))
+    return fit(said, start) or Fit(start, missed(start, said), len(said))

@@ -34,10 +34,11 @@ SELECT a.trace, a.purpose, m.provider, m.model, a.input_tokens, a.output_tokens,
 FROM attempt a JOIN model m ON m.id = a.model_id LEFT JOIN price p ON p.id = a.price_id
 WHERE a.trace IN (SELECT value FROM json_each(?)) ORDER BY a.id
 """
-ANSWERS = """
-SELECT b.node, a.output_tokens, a.reasoning_tokens FROM attempt a JOIN trace t ON t.n = a.trace
-JOIN body b ON b.id = t.reply_id WHERE a.model_id = (SELECT id FROM model WHERE provider = ? AND model = ?)
-AND a.answer AND a.usage_basis = 'reported' AND t.outcome = 'ok' ORDER BY a.id DESC LIMIT ?
+REPORTED = """
+SELECT t.n, t.session_id, a.input_tokens + a.cache_read_tokens + a.cache_write_tokens, a.output_tokens,
+    a.reasoning_tokens FROM attempt a JOIN trace t ON t.n = a.trace
+WHERE a.model_id = (SELECT id FROM model WHERE provider = ? AND model = ?) AND a.answer
+    AND a.usage_basis = 'reported' AND t.origin <> 'imported' AND t.outcome = 'ok' ORDER BY a.id DESC LIMIT ?
 """
 DATA = "SELECT id, data FROM chunk WHERE id IN (SELECT value FROM json_each(?))"
 AT_ONCE = 500
@@ -76,10 +77,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that was recorded, and what its provider reported of it."""
+class Reported:
+    """What a provider reported of a request."""
 
-    message: Json
+    n: int
+    """The trace's number."""
+    session: int | None
+    """Equal for requests of one session."""
+    prompt: int
     output: int
     reasoning: int
 
@@ -178,14 +183,10 @@ def load(
     return Paths(sent, nodes, _calls(connection, wanted), Chunks(read), headers)
 
 
-def answers(connection: sqlite3.Connection, provider: str, model: str, limit: int) -> list[Answer]:
-    """The latest answers of a model whose tokens were reported. Raises StoreError for a damaged database."""
-    rows = connection.execute(ANSWERS, (provider, model, limit)).fetchall()
-    starts = _json([node for node, _, _ in rows])
-    nodes = {id: (parent, chunk) for id, parent, chunk in connection.execute(NODES, (starts,))}
-    chunks = Chunks(lambda numbers: data(connection, numbers))
-    firsts = [(_first(nodes, node), output, reasoning) for node, output, reasoning in rows]
-    return [Answer(chunks.get(first), output, reasoning) for first, output, reasoning in firsts if first is not None]
+def reported(connection: sqlite3.Connection, provider: str, model: str, limit: int) -> list[Reported]:
+    """The latest requests that a model answered and whose tokens it reported, oldest first."""
+    rows = connection.execute(REPORTED, (provider, model, limit)).fetchall()
+    return [Reported(*row) for row in reversed(rows)]
 
 
 def _first(nodes: Mapping[int, tuple[int, int]], node: int | None) -> int | None:

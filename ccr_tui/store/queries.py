@@ -25,7 +25,7 @@ from ccr_tui.store.browsing import Browsing, Stop
 from ccr_tui.store.conversing import Conversing
 from ccr_tui.store.filters import BEYOND, Filter
 from ccr_tui.store.listing import ROW, Key, List, Order
-from ccr_tui.store.paths import Answer
+from ccr_tui.store.paths import Reported
 from ccr_tui.store.phrases import Phrase
 from ccr_tui.store.rows import SessionRow, TraceRow, trace_json
 from ccr_tui.store.runs import KeptStep, RunRow
@@ -118,10 +118,10 @@ class Reader(Browsing, Conversing):
         with self._reading() as db:
             return paths.load(db, numbers, self._chunks, self._headers)
 
-    def answers(self, provider: str, model: str, limit: int = 40) -> list[Answer]:
-        """The latest answers of a model whose tokens were reported."""
+    def reported(self, provider: str, model: str, limit: int = 40) -> list[Reported]:
+        """The latest requests that a model answered and whose tokens it reported, oldest first."""
         with self._reading() as db:
-            return paths.answers(db, provider, model, limit)
+            return paths.reported(db, provider, model, limit)
 
     def sessions(self, limit: int = 200, since: float | None = None, before: float | None = None) -> list[SessionRow]:
         """The sessions that were last active, `since` and `before` being times of their last activity."""
