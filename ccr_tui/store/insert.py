@@ -201,7 +201,9 @@ class Insertion:
             self._db.execute("INSERT INTO stream (attempt, data) VALUES (?, ?)", (made, stream))
 
     def _shares(self, trace: Trace, row: dict[str, Any], economies: Iterable[Economy]) -> Iterable[list[Any]]:
-        """What each attempt adds to the sums. The request itself is counted with its answer, or alone."""
+        """What each attempt adds to the sums, a replay's nothing. The request is counted with its answer, or alone."""
+        if trace.origin == "replay":
+            return
         slot = int(trace.started_at) // SLOT_S * SLOT_S
         for_all = [row["agent"] or "", row["session_id"] or 0, row["project_id"] or 0, trace.kind]
         request = [1, int(trace.outcome == "error")]

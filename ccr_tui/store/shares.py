@@ -1,8 +1,9 @@
 """What each request adds to the sums, told by its rows alone.
 
 Owns the statement that works shares out of `trace` and `attempt`, the same that `insert` adds up while it writes; the
-check compares both, and removal keeps the shares of what goes. Must never round: money is an integer. The one surprise:
-spend is what is there plus what was removed: spend = sum(shares of traces) + pruned.
+check compares both, and removal keeps the shares of what goes. Must never round: money is an integer. The surprises:
+spend is what is there plus what was removed: spend = sum(shares of traces) + pruned; and replays have no share in it,
+because they are experiments with a bill of their own (`ccr-tui replay runs`).
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ SELECT {KEY.format(model="a.model_id", purpose="a.purpose", basis="ifnull(a.usag
     a.output_tokens, a.reasoning_tokens, ifnull(a.cost, 0), a.cost IS NULL AND a.usage_basis IS NOT NULL,
     ifnull(a.cache_saved, 0), ifnull(a.cache_lost, 0), a.switched_tokens,
     a.usage_basis IS NOT NULL AND (a.cache_saved IS NULL OR a.cache_lost IS NULL)
-FROM attempt a JOIN trace t ON t.n = a.trace {{only}}
+FROM attempt a JOIN trace t ON t.n = a.trace AND t.origin <> 'replay' {{only}}
 UNION ALL
 SELECT {KEY.format(model="ifnull(t.model_id, 0)", purpose="'answer'", basis="''", priced="'unknown', 0")},
     1, t.outcome = 'error', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
-FROM trace t WHERE NOT EXISTS (SELECT 1 FROM attempt a WHERE a.trace = t.n AND a.answer) {{only}}
+FROM trace t WHERE t.origin <> 'replay' AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.trace = t.n AND a.answer)
+    {{only}}
 """
 """`only` narrows it down to some of the traces `t`."""
 ALL = SHARES.format(only="")
