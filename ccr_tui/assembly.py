@@ -89,6 +89,8 @@ def _scalars(root: Section, layers: Layers, path: Path, cwd: Path) -> Config:
         ping_s=timeouts.get("ping_s", values.seconds, default.ping_s),
         proxy=_proxy(root, layers),
         keep_streams=store.get("keep_streams", values.switch, default.keep_streams),
+        keep_days=store.get("keep_days", values.days, default.keep_days),
+        keep_bytes=store.get("keep_gb", values.gigabytes, default.keep_bytes),
         path=path,
         db=_db(store, layers, path, cwd),
         baseline=spend.get("baseline", values.text, "") or None,

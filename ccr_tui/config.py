@@ -177,6 +177,10 @@ class Config:
     patience: Patience = Patience()
     baseline: str | None = None
     """The model that spending is compared with, by our name or a public one; None: the one that the client asks for."""
+    keep_days: float | None = None
+    """Requests older than that are removed; None: none for their age."""
+    keep_bytes: int | None = None
+    """The oldest requests are removed until the database is not larger; None: none for its size."""
 
 
 def key(provider: Provider, env: Mapping[str, str]) -> str | None:

@@ -95,6 +95,22 @@ def budget(value: object) -> int:
     return max(1, round(number * 1_000_000_000))
 
 
+def days(value: object) -> float:
+    """More than none."""
+    number = _decimal(value, "must be a number of days")
+    if not 0 < number < 1_000_000:
+        raise ValueError(f"must be more than 0 days, not {value}")
+    return float(number)
+
+
+def gigabytes(value: object) -> int:
+    """More than none; the result is in bytes."""
+    number = _decimal(value, "must be a number of gigabytes")
+    if not 0 < number < 1_000_000:
+        raise ValueError(f"must be more than 0 gigabytes, not {value}")
+    return max(1, round(number * 1_000_000_000))
+
+
 def switch(value: object) -> bool:
     """True or false, as TOML or as people write it in an environment variable."""
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}

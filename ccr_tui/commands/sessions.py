@@ -14,6 +14,7 @@ import click
 
 from ccr_tui.commands.common import as_json as json_flag
 from ccr_tui.commands.common import load, local, print_json, reader, seconds, settings, since, table
+from ccr_tui.commands.keeping import pin, unpin
 from ccr_tui.commands.money import Amount, column, counted
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ def sessions(
     costs = column(_amount(row) for row in rows)
     cells = [_listed(row, cost) for row, cost in zip(rows, costs, strict=True)]
     table(HEADS, cells, right=RIGHT)
+
+
+for command in (pin, unpin):
+    sessions.add_command(command)
 
 
 def _listed(row: SessionRow, cost: str) -> tuple[object, ...]:

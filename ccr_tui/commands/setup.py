@@ -105,6 +105,8 @@ TEMPLATE = """\
 [store]
 # path = "ccr.db"               # beside this file if relative
 # keep_streams = true           # record the upstream's raw bytes
+# keep_days = 90                # remove older requests; what they cost stays in the spending. Not set: keep all
+# keep_gb = 2                   # remove the oldest until the database is not larger. Not set: keep all
 """
 
 
@@ -214,7 +216,7 @@ def redacted(config: Config) -> Json:
         "proxy": _without_login(config.proxy),
         "server": {"host": config.host, "port": config.port, "api_key": _hidden(config.api_key)},
         "timeouts": {"upstream_s": config.timeout_s, "connect_s": config.connect_timeout_s, "ping_s": config.ping_s},
-        "store": {"path": str(config.db), "keep_streams": config.keep_streams},
+        "store": {"path": str(config.db), "keep_streams": config.keep_streams} | _kept(config),
         "providers": {name: _provider(each) for name, each in config.providers.items()},
         "models": {name: _model(each) for name, each in config.models.items()},
         "agents": {agent: list(models) for agent, models in config.agents.items()},
@@ -225,6 +227,10 @@ def redacted(config: Config) -> Json:
         "spend": {"baseline": config.baseline},
         "origins": dict(config.origins),
     }
+
+
+def _kept(config: Config) -> dict[str, Json]:
+    return {"keep_days": config.keep_days, "keep_gb": config.keep_bytes and config.keep_bytes / 1e9}
 
 
 def _provider(provider: Provider) -> Json:

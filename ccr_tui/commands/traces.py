@@ -27,6 +27,7 @@ from ccr_tui.commands.common import (
     tokens,
 )
 from ccr_tui.commands.export import export
+from ccr_tui.commands.keeping import prune
 from ccr_tui.commands.looking import deeper, look
 from ccr_tui.commands.marking import mark, note
 from ccr_tui.commands.money import counted, in_line, money
@@ -46,7 +47,7 @@ def traces() -> None:
     """List, show, search, check and move recorded requests."""
 
 
-for command in (export, import_, mark, note):
+for command in (export, import_, mark, note, prune):
     traces.add_command(command)
 
 

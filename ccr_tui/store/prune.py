@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal
 
+from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
 from ccr_tui.store import schema
 from ccr_tui.store.codec import utf8
@@ -63,14 +64,14 @@ Phase = Literal["removing", "giving back", "done"]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to go. All that is given must hold; without anything nothing goes."""
+    """What is to go: what is too old, and the oldest of what is too much. Without anything nothing goes."""
 
     before: float | None = None
     """Requests that began earlier."""
     larger_than: int | None = None
     """The oldest requests, until what is kept takes so many bytes."""
     session: str | None = None
-    """Of this session: its id, or how its id begins."""
+    """Of this session alone (its id, or how its id begins); all of it, unless age or size is given too."""
 
     @property
     def is_empty(self) -> bool:
@@ -137,6 +138,13 @@ class Pruned:
         return self.before.disk - self.after.disk
 
 
+def kept(config: Config, now: float | None = None) -> Wish:
+    """What is to go as the configuration says it: [store] keep_days and keep_gb."""
+    days = config.keep_days
+    before = None if days is None else (time.time() if now is None else now) - days * 86_400
+    return Wish(before, config.keep_bytes)
+
+
 def size(path: Path) -> Size:
     """What the database takes. Raises StoreError."""
     if not path.exists():
@@ -179,23 +187,27 @@ class Choice:
         self._only, self._values = "true", []
         if wish.session is not None:
             self._only, self._values = "t.session_id = ?", [_session(db, path, wish.session)]
-        fresh = time.time() - FRESH_S if wish.larger_than is not None else float("inf")
         self.piece = PIECE if wish.larger_than is None else CAREFUL
         """How many may be removed at once."""
-        self._until = min(fresh, float("inf") if wish.before is None else wish.before)
+        self._fresh = time.time() - FRESH_S
 
-    def page(self, after: tuple[float, int], limit: int) -> list[tuple[int, float]]:
-        """The next ones after a time and a number: their numbers and times."""
-        return self._db.execute(CHOSEN.format(only=self._only), [*after, self._until, *self._values, limit]).fetchall()
+    def page(self, after: tuple[float, int], used: int, limit: int) -> list[tuple[int, float]]:
+        """The next ones after a time and a number, of a database with so many bytes in use: their numbers and times."""
+        values = [*after, self._until(used), *self._values, limit]
+        return self._db.execute(CHOSEN.format(only=self._only), values).fetchall()
 
-    def spared(self) -> int:
+    def spared(self, used: int) -> int:
         """How many are left out because somebody wants to keep them."""
         query = f"SELECT count(*) FROM trace t WHERE t.started_at < ? AND {self._only} AND {SPARED}"
-        return int(self._db.execute(query, [self._until, *self._values]).fetchone()[0])
+        return int(self._db.execute(query, [self._until(used), *self._values]).fetchone()[0])
 
-    def is_enough(self, used: int) -> bool:
-        """Whether a database with so many bytes in use is small enough."""
-        return self._wish.larger_than is not None and used <= self._wish.larger_than
+    def _until(self, used: int) -> float:
+        """Requests that began before are to go."""
+        wish = self._wish
+        if wish.before is None and wish.larger_than is None:
+            return float("inf")
+        old = float("-inf") if wish.before is None else wish.before
+        return old if wish.larger_than is None or used <= wish.larger_than else max(old, self._fresh)
 
 
 class Work:
@@ -212,9 +224,9 @@ class Work:
     def remove(self, choice: Choice) -> None:
         """All that was chosen."""
         removal, after = Removal(self._db), AGES_AGO
-        while not self.stop.is_set() and not choice.is_enough(_used(self._db)):
+        while not self.stop.is_set():
             with self._piece():
-                page = choice.page(after, choice.piece)
+                page = choice.page(after, _used(self._db), choice.piece)
                 after = self._take_out(removal, page, after)
                 removal.sweep()
             self._say("removing", self.requests / max(1, self._forecast.requests, self.requests))
@@ -291,7 +303,7 @@ def _plan(db: sqlite3.Connection, found: Plan, wish: Wish, choice: Choice) -> Pl
     sessions: set[int] = set()
     oldest: float | None = None
     newest: float | None = None
-    while not choice.is_enough(found.size.used - freed) and (page := choice.page(after, 500)):
+    while page := choice.page(after, found.size.used - freed, 500 if wish.larger_than is None else CAREFUL):
         after = (page[-1][1], page[-1][0])
         numbers = [n for n, _ in page]
         marks = ",".join(f"?{at}" for at in range(1, len(numbers) + 1))
@@ -301,7 +313,9 @@ def _plan(db: sqlite3.Connection, found: Plan, wish: Wish, choice: Choice) -> Pl
         requests, cost = requests + count, cost + spent
         oldest = first if oldest is None else oldest
     freed = min(freed, found.size.used)
-    return Plan(found.size, requests, len(sessions), freed, oldest, newest, cost, choice.spared())
+    return Plan(
+        found.size, requests, len(sessions), freed, oldest, newest, cost, choice.spared(found.size.used - freed)
+    )
 
 
 def _session(db: sqlite3.Connection, path: Path, given: str) -> int:

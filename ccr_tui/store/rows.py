@@ -120,12 +120,15 @@ class SessionRow(Sums):
     """Who answered, the busiest first."""
     title: str | None = None
     """What the client called it, or what was typed first in it."""
+    pinned: int = 0
+    """1: it is kept whatever is pruned."""
 
     def as_json(self) -> dict[str, Any]:
         """What `sessions --json` prints."""
         head = {
             "id": self.id,
             "title": self.title,
+            "pinned": bool(self.pinned),
             "project": self.project,
             "started_at": iso(self.started_at),
             "ended_at": iso(self.ended_at),

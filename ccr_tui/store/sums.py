@@ -50,7 +50,7 @@ KEYS: dict[str, tuple[str, str]] = {
 SESSION = """
 SELECT s.id, s.uid, p.path, s.first_at, s.last_at,
     (SELECT count(DISTINCT t.agent_id) FROM trace t WHERE t.session_id = s.id AND t.agent_id IS NOT NULL),
-    ifnull(s.title, s.prompt)
+    ifnull(s.title, s.prompt), s.pinned
 FROM session s LEFT JOIN project p ON p.id = s.project_id
 """
 MODELS = """
@@ -146,11 +146,12 @@ BEYOND = 2**62
 
 def session_row(db: sqlite3.Connection, row: tuple[Any, ...]) -> SessionRow:
     """A row of `SESSION`, with its sums."""
-    id, uid, project, first, last, subagents, title = row
+    id, uid, project, first, last, subagents, title, pinned = row
     totals = db.execute(f"SELECT {TOTALS} FROM spend w WHERE w.session_id = ?", (id,)).fetchone()
     models = tuple(model for (model,) in db.execute(MODELS, (id,)))
-    span = {"started_at": first, "ended_at": last}
-    return SessionRow(**_sums(totals), id=uid, project=project, subagents=subagents, models=models, title=title, **span)
+    told: dict[str, Any] = {"project": project, "models": models, "title": title}
+    known = {"subagents": subagents, "pinned": pinned, "started_at": first, "ended_at": last}
+    return SessionRow(**{**_sums(totals), **told, **known}, id=uid)
 
 
 def _spend_row(by: str, key: Any, sums: dict[str, int], baseline: Price | None) -> SpendRow:

@@ -145,7 +145,7 @@ def test_a_request_that_comes_back_is_not_counted_twice(path: Path, keep: Keep, 
 def test_what_somebody_wants_to_keep_stays(path: Path, keep: Keep, reader: Reader, spare: str) -> None:
     keep(BOTH)
     execute(path, spare)
-    for wish in (Wish(before=NEW), Wish(larger_than=0)):
+    for wish in (Wish(before=NEW), Wish(larger_than=0), Wish(before=NEW, larger_than=0)):
         found = plan(path, wish)
         assert found.spared == 8
         assert prune(path, wish).requests == found.requests

@@ -1,0 +1,188 @@
+"""traces prune, sessions pin and unpin: what is kept, and what is let go.
+
+Owns these commands and what they say before and after. Must never remove anything that was not wished for, nor what is
+pinned, marked or noted. The one surprise: on a terminal it asks first; a script that calls it has decided already.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ccr_tui import sizes
+from ccr_tui.commands.common import as_json, load, local, moment, narrate, print_json, reader, settings
+from ccr_tui.commands.meter import meter
+from ccr_tui.prices import usd
+
+if TYPE_CHECKING:
+    from ccr_tui.store.prune import Plan, Progress, Pruned, Wish
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+def _age(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else moment(value.strip())
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"{value!r} is no age; write 36h, 30d, 12w or a date") from error
+
+
+def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)\s*([KMGT]I?)?B?", value.strip().upper())
+    if match is None:
+        raise click.BadParameter(f"{value!r} is no size; write 500MB, 2GB or 1.5GiB")
+    return int(float(match[1]) * UNITS[match[2] or ""])
+
+
+@click.command()
+@click.option("--older-than", "before", callback=_age, metavar="AGE", help="Requests older than 30d, 12w, or a date.")
+@click.option("--larger-than", callback=_bytes, metavar="SIZE", help="The oldest, until the rest takes 2GB or less.")
+@click.option("--session", metavar="SESSION", help="Only of this session.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@settings
+@as_json
+def prune(flags: Mapping[str, str], dry_run: bool, yes: bool, as_json: bool, **given: Any) -> None:
+    """Remove old requests, and give their space back to the disk.
+
+    Without an option that chooses, what [store] keep_days and keep_gb say. What was spent stays in all sums; pinned
+    sessions and requests with a bookmark or a note stay as they are.
+    """
+    from ccr_tui.store import prune as store
+
+    path = reader(flags).path
+    wish = store.Wish(**given)
+    if wish.is_empty:
+        wish = store.kept(load(flags))
+    plan = store.plan(path, wish)
+    if not as_json:
+        _say_plan(path, plan, wish)
+    is_dry = dry_run or wish.is_empty
+    if is_dry and as_json:
+        print_json(_plan_json(path, plan) | {"dry_run": True})
+    if is_dry or not (yes or as_json or not plan.requests or _agrees()):
+        return
+    pruned = _with_meter(path, wish, plan)
+    if as_json:
+        print_json(_plan_json(path, plan) | _pruned_json(pruned))
+    else:
+        _say_pruned(pruned)
+    if not pruned.is_complete:
+        raise SystemExit(1)
+
+
+def _agrees() -> bool:
+    return not (sys.stdin.isatty() and sys.stderr.isatty()) or click.confirm("Remove them?", err=True)
+
+
+def _with_meter(path: Path, wish: Wish, plan: Plan) -> Pruned:
+    from ccr_tui.store.prune import prune as run
+
+    with _interruptible() as stop, meter("removing", "requests", 1) as report:
+
+        def tell(progress: Progress) -> None:
+            report(progress.requests, max(plan.requests, progress.requests))
+
+        return run(path, wish, tell, stop)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """Ctrl+C ends the work between two pieces."""
+    stop = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _say_plan(path: Path, plan: Plan, wish: Wish) -> None:
+    size = plan.size
+    narrate(f"{path} takes {sizes.show(size.disk)} on the disk, {sizes.show(size.free)} of it free for new requests.")
+    if wish.is_empty:
+        narrate("Everything is kept. --older-than 30d, --larger-than 2GB or --session S choose what is to go.")
+        return
+    span = f", from {local(plan.oldest)} to {local(plan.newest)}" if plan.oldest and plan.newest else ""
+    narrate(f"{_counted(plan.requests, 'request')} of {_counted(plan.sessions, 'session')}{span}: about "
+            f"{sizes.show(plan.bytes)}. The ${usd(plan.cost)} that they cost stay in the spending.")  # fmt: skip
+    if plan.spared:
+        narrate(f"{_counted(plan.spared, 'request')} stay: pinned, with a bookmark or with a note.")
+
+
+def _say_pruned(pruned: Pruned) -> None:
+    was, now = sizes.show(pruned.before.disk), sizes.show(pruned.after.disk)
+    narrate(f"{_counted(pruned.requests, 'request')} removed; {sizes.show(pruned.freed)} given back: {was} → {now}.")
+    if not pruned.is_complete:
+        narrate("Broken off; what is left goes the next time.")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _plan_json(path: Path, plan: Plan) -> dict[str, Any]:
+    from ccr_tui.store.rows import iso
+
+    return {
+        "database": str(path),
+        "size_bytes": plan.size.disk,
+        "used_bytes": plan.size.used,
+        "requests": plan.requests,
+        "sessions": plan.sessions,
+        "spared": plan.spared,
+        "oldest": None if plan.oldest is None else iso(plan.oldest),
+        "newest": None if plan.newest is None else iso(plan.newest),
+        "cost_usd": usd(plan.cost),
+        "estimated_bytes": plan.bytes,
+    }
+
+
+def _pruned_json(pruned: Pruned) -> dict[str, Any]:
+    return {
+        "dry_run": False,
+        "removed": pruned.requests,
+        "freed_bytes": pruned.freed,
+        "size_after_bytes": pruned.after.disk,
+        "complete": pruned.is_complete,
+    }
+
+
+@click.command()
+@click.argument("session")
+@settings
+@as_json
+def pin(flags: Mapping[str, str], session: str, as_json: bool) -> None:
+    """Keep a session, whatever is pruned. The beginning of its id is enough."""
+    _pin(flags, session, True, as_json)
+
+
+@click.command()
+@click.argument("session")
+@settings
+@as_json
+def unpin(flags: Mapping[str, str], session: str, as_json: bool) -> None:
+    """Let a session be pruned like any other."""
+    _pin(flags, session, False, as_json)
+
+
+def _pin(flags: Mapping[str, str], session: str, is_pinned: bool, as_json: bool) -> None:
+    from ccr_tui.store import pins
+
+    store = reader(flags)
+    row = store.session(session)
+    pins.pin(store.path, row.id, is_pinned)
+    if as_json:
+        print_json(store.session(row.id).as_json())
+    else:
+        narrate(f"{row.id}: {'pinned; it is kept whatever is pruned' if is_pinned else 'no longer pinned'}")

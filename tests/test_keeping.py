@@ -1,0 +1,127 @@
+"""`traces prune` and `sessions pin`, as they are typed, and what [store] says of keeping."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import generated
+import pytest
+
+from ccr_tui import assembly, sizes
+from ccr_tui.errors import ConfigError
+from ccr_tui.store import archive
+from ccr_tui.store.prune import Wish, kept
+from ccr_tui.store.verify import verify
+
+HOUSE = Path(__file__).parent.parent
+NOW = time.time()
+DAY = 86_400.0
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """One session of 60 days ago, and one of today."""
+    path = tmp_path / "ccr.db"
+    for seed, (session, at) in enumerate({"old-session": NOW - 60 * DAY, "new-session": NOW - 7200}.items()):
+        traces = generated.recorded(seed=seed, turns=6)
+        archive.take_in(
+            path,
+            [replace(one, uid=f"{session}-{n}", session=session, started_at=at + n) for n, one in enumerate(traces)],
+        )
+    return path
+
+
+def ccr(db: Path, *args: str, config: str = "") -> subprocess.CompletedProcess[str]:
+    file = db.with_name("config.toml")
+    file.write_text(config)
+    env = {"PATH": os.environ["PATH"], "HOME": str(db.parent), "PYTHONPATH": str(HOUSE), "CCR_TUI_DB": str(db)}
+    command = [sys.executable, "-m", "ccr_tui", "--config", str(file), *args]
+    return subprocess.run(command, env=env, cwd=db.parent, capture_output=True, text=True, timeout=60, check=False)
+
+
+def told(ended: subprocess.CompletedProcess[str]) -> Any:
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def test_what_would_go_is_said_before_and_what_went_after(db: Path) -> None:
+    dry = told(ccr(db, "traces", "prune", "--older-than", "30d", "--dry-run", "--json"))
+    assert (dry["requests"], dry["sessions"], dry["spared"], dry["dry_run"]) == (6, 1, 0, True)
+    ended = ccr(db, "traces", "prune", "--older-than", "30d")
+    assert "6 requests of 1 session, from " in ended.stderr and "stay in the spending" in ended.stderr
+    assert "6 requests removed; " in ended.stderr and " given back: " in ended.stderr
+    assert verify(db) == []
+    assert told(ccr(db, "traces", "prune", "--older-than", "30d", "--json"))["removed"] == 0
+
+
+def test_everything_is_kept_unless_something_is_said(db: Path) -> None:
+    ended = ccr(db, "traces", "prune")
+    assert ended.returncode == 0
+    assert " on the disk, " in ended.stderr and "Everything is kept. --older-than 30d" in ended.stderr
+    assert "6 requests removed" in ccr(db, "traces", "prune", config="[store]\nkeep_days = 30\n").stderr
+
+
+def test_a_pinned_session_stays(db: Path) -> None:
+    assert told(ccr(db, "sessions", "pin", "old", "--json"))["pinned"] is True
+    ended = ccr(db, "traces", "prune", "--older-than", "30d")
+    assert "6 requests stay: pinned, with a bookmark or with a note." in ended.stderr
+    refused = ccr(db, "traces", "prune", "--session", "old")
+    assert refused.returncode == 1 and "is pinned; `ccr-tui sessions unpin old` lets it go" in refused.stderr
+    assert told(ccr(db, "sessions", "unpin", "old", "--json"))["pinned"] is False
+    assert told(ccr(db, "traces", "prune", "--session", "old", "--json"))["removed"] == 6
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [(["--older-than", "soon"], "is no age"), (["--larger-than", "many"], "is no size")],
+    ids=["age", "size"],
+)
+def test_what_makes_no_sense_is_a_wrong_call(db: Path, args: list[str], says: str) -> None:
+    ended = ccr(db, "traces", "prune", *args)
+    assert ended.returncode == 2 and says in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("", Wish()),
+        ("[store]\nkeep_days = 30\n", Wish(before=NOW - 30 * DAY)),
+        ("[store]\nkeep_gb = 1.5\n", Wish(larger_than=1_500_000_000)),
+        ("[store]\nkeep_gb = '2'\nkeep_days = 0.5\n", Wish(before=NOW - DAY / 2, larger_than=2_000_000_000)),
+    ],
+    ids=["nothing", "days", "gigabytes", "both"],
+)
+def test_what_the_configuration_keeps(tmp_path: Path, text: str, wish: Wish) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    assert kept(assembly.load({"config": str(file)}, {}, tmp_path), NOW) == wish
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("keep_days = 0", "store.keep_days must be more than 0 days"),
+        ("keep_gb = 'much'", "store.keep_gb must be a number of gigabytes"),
+    ],
+    ids=["days", "gigabytes"],
+)
+def test_what_cannot_be_kept_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[store]\n{text}\n")
+    with pytest.raises(ConfigError, match=says):
+        assembly.load({"config": str(file)}, {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (123_456, "123 kB"), (2_500_000_000, "2.5 GB"), (-4096, "-4.1 kB")],
+)
+def test_sizes_are_short(count: int, words: str) -> None:
+    assert sizes.show(count) == words
