@@ -16,6 +16,8 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.message import Message
 
+from ccr_tui import baseline
+from ccr_tui.baseline import Baseline
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
 from ccr_tui.screens import copies
@@ -53,6 +55,7 @@ class LiveScreen(Lists):
         """A thread has read the sums."""
 
         today: Today
+        baseline: Baseline | None
 
     COPIES = (Answer("l", "lines to paste for Claude Code"),)
 
@@ -103,6 +106,7 @@ class LiveScreen(Lists):
         self.footer.look()
         if self._open and self.house.engine.config is not self._greeted:
             self._greet()
+            self._today_stale = True
         now = time.monotonic()
         if self._stale and self._open and now - self._read_at >= READ_S:
             self._stale, self._read_at = False, now
@@ -113,14 +117,18 @@ class LiveScreen(Lists):
 
     @work(thread=True, exclusive=True, group="today")
     def _read_today(self) -> None:
+        reader, config = self.house.reader, self.house.engine.config
         try:
-            self.post_message(self.TodayRead(self.house.reader.today()))
+            today = reader.today()
+            if self.today.today is None:
+                self.post_message(self.TodayRead(today, None))  # the large table of prices takes a while to load
+            self.post_message(self.TodayRead(today, baseline.chosen(config, reader.asked(), time.time())))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
 
     @on(TodayRead)
     def _show_today(self, read: TodayRead) -> None:
-        self.today.put(read.today)
+        self.today.put(read.today, read.baseline)
 
     # -- the first run
 

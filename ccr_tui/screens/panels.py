@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from textual.strip import Strip
 
+from ccr_tui.baseline import Baseline
 from ccr_tui.records import Flight
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import AGENT_INKS, Inked
@@ -141,50 +142,91 @@ class TodayPanel(Panel):
         super().__init__(id="today")
         self.border_title = "Today"
         self.today: Today | None = None
+        self.compared: Baseline | None = None
 
-    def put(self, today: Today) -> None:
-        """Show these numbers."""
-        self.today = today
+    def put(self, today: Today, compared: Baseline | None = None) -> None:
+        """Show these numbers, and what one model for all would have cost; hovering tells by which price."""
+        self.today, self.compared = today, compared
+        self.tooltip = None if compared is None else source_of(today, compared)
         self.look()
 
     def lines(self) -> list[Pieces]:
-        """Spent, tokens, cached, requests, failed."""
+        """Spent, at the baseline, cached, requests, failed, tokens."""
         if (today := self.today) is None:
             return [[(" …", "faint")]]
         if self.size.height == 1:
             return [self._in_one(today)]
-        room = max(4, self.size.width - 22)
+        room = max(4, self.size.width - 24)
         full, rest = show.bar(today.cached_share or 0.0, min(10, room))
         cached = f" {show.percent(today.cached_share, 1)}" if today.cached_share is not None else " –"
         graph = show.sparkline(list(today.per_hour), min(24, room))
+        compared = (
+            [[_name(show.model(self.compared.name), "at "), *against(today, self.compared)]] if self.compared else []
+        )
         return [
-            [(" spent     ", "muted"), (show.money(today.spent), "money"), *unpriced(today), *router(today)],
-            [
-                (" tokens    ", "muted"),
-                (tokens(today), ""),
-            ],
-            [(" cached    ", "muted"), (full, "good"), (rest, "faint"), (cached, "")],
-            [(" requests  ", "muted"), (f"{today.requests}", ""), (f" {graph}", "link")],
-            [(" failed    ", "muted"), failed(today)],
+            [_name("spent"), (cost(today), "money"), *unpriced(today), *router(today)],
+            *compared,
+            [_name("cached"), (full, "good"), (rest, "faint"), (cached, "")],
+            [_name("requests"), (f"{today.requests}", ""), (f" {graph}", "link")],
+            [_name("failed"), failed(today)],
+            [_name("tokens"), (tokens(today), "")],
         ]
 
     def _in_one(self, today: Today) -> Pieces:
         """On one line, as much of it as fits."""
-        line: Pieces = [(" Today ", "title"), (show.money(today.spent), "money"), *unpriced(today)]
+        line: Pieces = [(" Today ", "title"), (cost(today), "money"), *unpriced(today)]
         room = self.size.width - sum(len(text) for text, _ in line)
         cached = show.percent(today.cached_share, 1) if today.cached_share is not None else "–"
-        of_router = [(f"router {show.money(today.router_cost)}", "")] if today.router_cost else []
+        of_router = [[(f"router {show.money(today.router_cost)}", "")]] if today.router_cost else []
+        compared = (
+            [[(f"at {show.model(self.compared.name)} ", ""), *against(today, self.compared)]] if self.compared else []
+        )
         for part in (
-            (f"{today.requests} request{'s' * (today.requests != 1)}", ""),
-            (failed(today)[0] + " failed", failed(today)[1]),
+            *compared,
+            [(f"{today.requests} request{'s' * (today.requests != 1)}", "")],
+            [(failed(today)[0] + " failed", failed(today)[1])],
             *of_router,
-            (f"{cached} cached", ""),
-            (tokens(today), ""),
+            [(f"{cached} cached", "")],
+            [(tokens(today), "")],
         ):
-            room -= len(part[0]) + 3
-            if room >= 0:
-                line += [(" · ", "faint"), part]
+            size = sum(len(text) for text, _ in part) + 3
+            if size <= room:
+                room -= size
+                line += [(" · ", "faint"), *part]
         return line
+
+
+NAME = 12
+"""Columns of the names."""
+
+
+def _name(name: str, before: str = "") -> tuple[str, str]:
+    return f" {show.fit(before + name, NAME)} ", "muted"
+
+
+def cost(today: Today) -> str:
+    """What was spent; a tilde where a part of it rests on estimated tokens."""
+    return ("~" if today.is_about and today.spent else "") + show.money(today.spent)
+
+
+def against(today: Today, compared: Baseline) -> Pieces:
+    """What one model for all would have cost, and how much less or more was paid."""
+    about, share = "~" if today.has_guesses else "", today.against(compared.price)
+    line: Pieces = [(about + show.money(today.at(compared.price)), "")]
+    if share is None:
+        return line
+    words = f" {100 * share:+.0f}%".replace("-", "−")
+    return [*line, (words, "good" if share < 0 else "warn" if share else "muted")]
+
+
+def source_of(today: Today, compared: Baseline) -> str:
+    """Where the baseline comes from, in a sentence or two."""
+    price = compared.price
+    who = "chosen in config.toml" if compared.is_chosen else "what the client asks for"
+    left_out = f" {today.unpriced} unpriced calls are left out of the share." if today.unpriced else ""
+    name, source = show.harmless(compared.name), show.harmless(price.source)
+    since = f", {price.since}" if price.since and price.since not in source else ""
+    return f"{name} ({who}): today's answers, all by this one model, at {source}{since}.{left_out} 3 shows the sources."
 
 
 def tokens(today: Today) -> str:

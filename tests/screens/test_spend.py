@@ -347,3 +347,17 @@ def test_a_long_table_tells_how_much_is_left() -> None:
     rows = spend_table.rows(many, Context("model", None, {}, 1))
     assert len(rows) == spend_table.MOST + 1
     assert "and 5 more" in "".join(text for text, _ in rows[-1].draw(80))
+
+
+# -- Live's panel
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_live_tells_what_today_would_have_cost_at_the_baseline(opened: Open, size: tuple[int, int]) -> None:
+    async with opened(size) as (_, pilot):
+        await pilot.press("1")
+        screen = await until(pilot, "at dear", "−90%")
+        assert "$3.00" in line(screen, "$3.00") and "$30.00" in line(screen, "at dear")
+        assert isinstance(pilot.app, CcrApp)
+        told = str(pilot.app.live.today.tooltip)
+        assert "dear (chosen in config.toml)" in told and "at config.toml" in told
