@@ -257,4 +257,14 @@ def keeping(db: Database) -> None:
         db.execute(statement)
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (first, second, third, lists, transfer, replays, keeping)
+ROUTE_LABELS = """
+CREATE TABLE route_label (trace TEXT PRIMARY KEY, agent TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID
+"""
+
+
+def route_labels(db: Database) -> None:
+    """Who should have worked on a request, as a person says; by the trace's uid."""
+    db.execute(ROUTE_LABELS)
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (first, second, third, lists, transfer, replays, keeping, route_labels)
