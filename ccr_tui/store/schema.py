@@ -46,7 +46,8 @@ def writable(path: Path) -> sqlite3.Connection:
     try:
         _make_file(path)
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded while the file is empty, and not after
+        if not path.stat().st_size:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that pruning can give pages back bit by bit
         _bring_up_to_date(connection, path)
         _configure(connection, path)
         return connection
