@@ -37,7 +37,28 @@ class WatchedTransport(AiohttpTransport):
         response = await super().handle_async_request(request)
         assert isinstance(response.stream, AiohttpResponseStream)
         watch(response.stream._aiohttp_response)
+        response.stream = WholeStream(response.stream._aiohttp_response)
         return response
+
+
+class WholeStream(AiohttpResponseStream):
+    """aiohttp's body, with what it has read before it broke off.
+
+    Its reader raises as soon as it knows of a broken end, though bytes that came in the same packet lie in its buffer
+    (seen with 3.14).
+    """
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces; the error comes after the last byte."""
+        try:
+            async for piece in super().__aiter__():
+                yield piece
+        except (httpx.TransportError, RuntimeError) as error:  # RuntimeError: the connection went at garbled bytes
+            if rest := self._aiohttp_response.content._read_nowait(-1):
+                yield rest
+            if isinstance(error, httpx.TransportError):
+                raise
+            raise httpx.ReadError(str(error)) from error
 
 
 def watch(response: Any) -> None:
