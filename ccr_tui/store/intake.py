@@ -27,7 +27,8 @@ from ccr_tui.wire import dumps
 HOLD_S = 0.1
 """How long one transaction may last."""
 OURS = "SELECT 1 FROM trace WHERE uid IN (?, ?) LIMIT 1"
-TAKEN = "SELECT side FROM taken WHERE message = ? AND (request = ? OR side OR ?) LIMIT 1"
+TAKEN = "SELECT 1 FROM taken WHERE message = ?1 AND (request IN (?2, '') OR ?2 = '' OR side OR ?3) LIMIT 1"
+"""A request id that one of them lacks tells nothing apart."""
 REPLIES = """
 SELECT DISTINCT t.reply_id FROM trace t JOIN session s ON s.id = t.session_id
 WHERE s.uid = ? AND t.origin <> 'replay' AND t.uid NOT LIKE 'cc-%' AND t.reply_id IS NOT NULL

@@ -179,7 +179,8 @@ class _Taking:
         claims: dict[Path, list[Claim]] = {}
         began: dict[Path, tuple[float, float]] = {}
         for path, stat in changed:
-            first, claims[path] = self._read(path, _claims, (0.0, []))
+            nothing: tuple[float, list[Claim]] = (0.0, [])
+            first, claims[path] = self._read(path, _claims, nothing)
             began[path] = (first, max((claim.at for claim in claims[path]), default=0.0))
             self._advance(stat.st_size)
         wanted = winners(

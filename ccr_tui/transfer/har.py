@@ -8,6 +8,7 @@ events that fold to the message which is stored; what a provider sent is its byt
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -64,7 +65,7 @@ def _ours(given: Json) -> dict[str, Trace]:
         if entry.get("_side") == SENT:
             sent[str(told.get("id")), int(told.get("at") or 0)] = loads(_posted(entry))
         elif isinstance(told.get("trace"), dict):
-            found[str(told.get("id"))] = told["trace"] | _body(_posted(entry), bool(told.get("raw")))
+            found[str(told.get("id"))] = told["trace"] | _given(told, entry)
             replies[str(told.get("id"))] = told.get("reply")
     return {id: _trace(id, light, replies[id], sent) for id, light in found.items()}
 
@@ -77,9 +78,11 @@ def _trace(id: str, light: dict[str, Any], reply: Json, sent: Mapping[tuple[str,
         raise StoreError(f"request {id} of this HAR cannot be read ({type(error).__name__}: {error}).") from error
 
 
-def _body(text: str, raw: bool) -> dict[str, Any]:
+def _given(told: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     """What could not be parsed when it came is not parsed now."""
-    return {"body": None, "raw": text.encode()} if raw else {"body": loads(text), "raw": None}
+    raw = told.get("raw")
+    body = loads(_posted(entry)) if told.get("parsed") else None
+    return {"body": body, "raw": None if raw is None else b64decode(raw)}
 
 
 def _posted(entry: dict[str, Any]) -> str:
@@ -87,7 +90,7 @@ def _posted(entry: dict[str, Any]) -> str:
 
 
 def _received(trace: Trace, address: str) -> dict[str, Any]:
-    posted = trace.raw.decode("utf-8", "replace") if trace.raw is not None else _json(trace.body)
+    posted = _json(trace.body) if trace.body is not None else (trace.raw or b"").decode("utf-8", "replace")
     wait = trace.ttft_ms if trace.ttft_ms is not None else trace.duration_ms
     heads = {"content-type": _type(trace), "request-id": f"req_{trace.uid}", "x-ccr-trace": trace.uid}
     light = codec.to_json(replace(trace, attempts=tuple(replace(attempt, stream=()) for attempt in trace.attempts)))
@@ -97,7 +100,13 @@ def _received(trace: Trace, address: str) -> dict[str, Any]:
         "response": _response(trace.status, heads, _answer(trace), _type(trace)),
         "comment": f"{trace.asked_model} → {trace.answer.model if trace.answer else 'nobody'}",
         "_side": "received",
-        OURS: {"id": trace.uid, "trace": light, "reply": trace.reply, "raw": trace.raw is not None},
+        OURS: {
+            "id": trace.uid,
+            "trace": light,
+            "reply": trace.reply,
+            "parsed": trace.body is not None,
+            "raw": None if trace.raw is None else b64encode(trace.raw).decode(),
+        },
     }
 
 
@@ -178,7 +187,7 @@ def _answer(trace: Trace) -> str | None:
         return _json(trace.reply)
     try:
         return as_stream(trace.reply).decode("utf-8", "replace")
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, LookupError, AttributeError, TypeError):
         return _json(trace.reply)
 
 

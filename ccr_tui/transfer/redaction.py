@@ -23,7 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ccr_tui.config import Config
-from ccr_tui.records import Attempt, Failure, Json, RouteDecision, Trace
+from ccr_tui.records import Json, Trace
+from ccr_tui.store import codec
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
 """A PNG of one pixel: a body with it is still a good request."""
@@ -100,24 +101,21 @@ class Redactor:
         """The trace without what is nobody's business."""
         self._owners = self._with(owner(trace.project))
         self.counts["raw streams"] += sum(bool(attempt.stream) for attempt in trace.attempts)
-        return replace(
-            trace,
-            project=self._maybe(trace.project),
-            asked_model=self.text(trace.asked_model),
+        light = self.json(codec.to_json(replace(trace, timeline=()))) | {"uid": trace.uid}
+        made = codec.from_json(
+            light,
+            [{"sent": self.json(attempt.sent), "stream": ()} for attempt in trace.attempts],
             body=self.json(trace.body),
             raw=None if trace.raw is None else self.text(trace.raw.decode("utf-8", "replace")).encode(),
-            headers={name: self.text(value) for name, value in trace.headers.items()},
-            decision=trace.decision and self._decision(trace.decision),
-            attempts=tuple(self._attempt(attempt) for attempt in trace.attempts),
             reply=self.json(trace.reply),
-            failure=self._failure(trace.failure),
         )
+        return replace(made, timeline=trace.timeline)
 
     def json(self, value: Json) -> Json:
         """Any JSON."""
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [self.json(each) for each in value]
         return self._object(value) if isinstance(value, dict) else value
 
@@ -189,25 +187,6 @@ class Redactor:
             made = re.compile(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])") if names else None
             self._words[self._owners] = made
         return self._words[self._owners]
-
-    def _attempt(self, attempt: Attempt) -> Attempt:
-        return replace(
-            attempt,
-            sent=self.json(attempt.sent),
-            failure=self._failure(attempt.failure),
-            notes=tuple(map(self.text, attempt.notes)),
-            stream=(),
-        )
-
-    def _decision(self, decision: RouteDecision) -> RouteDecision:
-        considered = tuple((rule, self.text(why)) for rule, why in decision.considered)
-        return replace(decision, reason=self.text(decision.reason), considered=considered)
-
-    def _failure(self, failure: Failure | None) -> Failure | None:
-        return failure and replace(failure, message=self.text(failure.message))
-
-    def _maybe(self, text: str | None) -> str | None:
-        return None if text is None else self.text(text)
 
 
 def owner(project: str | None) -> str:
