@@ -43,7 +43,7 @@ from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.watching import Source
 
-UNTOLD = ("command_palette", "move(", "app.focus", "screen.")
+UNTOLD = ("command_palette", "move(", "app.focus", "screen.", "page_left", "page_right", "scroll_")
 """Actions that the palette leaves out: itself, single steps, and what Textual binds for all apps."""
 
 Play = Callable[[], Coroutine[Any, Any, None]]

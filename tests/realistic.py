@@ -55,7 +55,7 @@ def talk(counter: Scale, turns: int = 24, seed: int = 5, at: float = STARTED) ->
         second += pause
         found.append(_record(n, body, kind, model, at + second, cache, counter))
         if n in (7, 8, 9):
-            sub = {**body, "messages": body["messages"][: 3 + 2 * (n - 7)], "tools": body["tools"][:5]}
+            sub = {**body, "messages": body["messages"][: 4 + 2 * (n - 7)], "tools": body["tools"][:5]}
             aside = _record(100 + n, sub, "subagent", model, at + second + 4, cache_aside, counter)
             found.append(replace(aside, agent_id="a576fa3afc7190154"))
     return found

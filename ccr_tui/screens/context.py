@@ -158,6 +158,7 @@ class ContextScreen(Screen[None]):
         self.agents: list[str | None] = [None]
         self.shown = 0
         """Which conversation."""
+        self._jumped: int | None = None
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -206,6 +207,7 @@ class ContextScreen(Screen[None]):
         start = next((n for n, point in enumerate(points) if point.row.id == self.at), None)
         first = next(iter(growth.blown(points)), max(0, len(points) - 1))
         chosen = first if start is None else start
+        self._jumped = first if start is None and growth.blown(points) else None
         self.graph.put(points, chosen)
         self.turns.put(points, chosen)
         who = "main conversation" if agent is None else f"subagent {show.harmless(agent)[:13]}"
@@ -253,8 +255,9 @@ class ContextScreen(Screen[None]):
         """To the request that grew most; from there to the next."""
         order = growth.blown(self.turns.points)
         if order:
-            here = order.index(self.turns.cursor) + 1 if self.turns.cursor in order else 0
-            self.turns.go(order[here % len(order)], centre=True)
+            here = order.index(self._jumped) + 1 if self._jumped == self.turns.cursor else 0
+            self._jumped = order[here % len(order)]
+            self.turns.go(self._jumped, centre=True)
 
     def action_agent(self) -> None:
         """The next conversation."""

@@ -120,16 +120,19 @@ def wrap(text: str, width: int, hang: int = 0, breaks: bool = False) -> list[tup
     """The stretches of `text` that fit into rows of `width` cells, the later ones `hang` cells narrower."""
     hang = min(hang, width // 2)
     if not breaks:
-        return _wrap_stretch(text, 0, len(text), width, hang, True)
+        return _wrap_stretch(text, 0, len(text), width, hang, True, False)
     stretches, start = [], 0
     for found in _ESCAPED_NEWLINE.finditer(text):
         if found.end() < len(text) - 2:
-            stretches += _wrap_stretch(text, start, found.end(), width, hang, start == 0)
+            stretches += _wrap_stretch(text, start, found.end(), width, hang, start == 0, True)
             start = found.end()
-    return stretches + _wrap_stretch(text, start, len(text), width, hang, start == 0)
+    return stretches + _wrap_stretch(text, start, len(text), width, hang, start == 0, True)
 
 
-def _wrap_stretch(text: str, start: int, end: int, width: int, hang: int, first: bool) -> list[tuple[int, int]]:
+def _wrap_stretch(
+    text: str, start: int, end: int, width: int, hang: int, first: bool, escapes: bool
+) -> list[tuple[int, int]]:
+    """`escapes`: a row never ends inside an escape of JSON."""
     stretches: list[tuple[int, int]] = []
     narrow = max(1, width - hang)
     room = max(1, width) if first else narrow
@@ -138,11 +141,26 @@ def _wrap_stretch(text: str, start: int, end: int, width: int, hang: int, first:
         cut = min(end, start + room) if plain else _cut(text, start, end, room)
         if cut < end:
             space = text.rfind(" ", start + int(room * (1 - _SPACE_IN_LAST)), cut)
-            cut = space + 1 if space >= 0 else cut
+            cut = space + 1 if space >= 0 else _before_escape(text, start, cut) if escapes else cut
         stretches.append((start, cut))
         if cut >= end:
             return stretches
         start, room = cut, narrow
+
+
+_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
+
+
+def _before_escape(text: str, start: int, cut: int) -> int:
+    """The place to cut at: before an escape that `cut` lies in the middle of."""
+    at = text.find("\\", max(start, cut - 6), cut)
+    while 0 < at < cut and text[at - 1] == "\\":
+        at -= 1  # the first of a run of backslashes begins an escape
+    while at > start and (found := _ESCAPE.match(text, at)) is not None:
+        if at < cut < found.end():
+            return at
+        at = text.find("\\", found.end(), cut)
+    return cut
 
 
 def _cut(text: str, start: int, end: int, room: int) -> int:

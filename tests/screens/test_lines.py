@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from generated import json_values, recorded, texts
@@ -97,3 +98,11 @@ def test_recorded_text_is_said_line_by_line() -> None:
         Line("c", ((0, 1, "bad"),)),
         Line("␛[31m", ((0, 5, "bad"),)),
     ]
+
+
+@given(st.text('ab "\\\n\té中', max_size=60), st.integers(12, 30))
+def test_no_row_ends_inside_an_escape_of_json(text: str, width: int) -> None:
+    shown = json.dumps(text)
+    whole = [found.span() for found in re.finditer(r"\\(?:u[0-9a-f]{4}|.)", shown)]
+    for _, end in wrap(shown, width, 2, True)[:-1]:
+        assert not [span for span in whole if span[0] < end < span[1]]
