@@ -16,7 +16,9 @@ import sqlite3
 import sys
 import time
 import uuid
+import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path as Path_
 from typing import Any
@@ -177,7 +179,7 @@ class Many:
                 self.told.add((id, session))
             return id, name
         id = self.next("chunk")
-        self.rows["chunk"].append((id, name, trace, len(data), codec.squeeze(data)))
+        self.rows["chunk"].append((id, name, trace, len(data), squeeze(data)))
         if message is not None and (text := said.indexed(message)).strip():
             self.rows["said"].append((id, text))
         if share:
@@ -384,7 +386,7 @@ class Session:
             "started_at": self.at, "duration_ms": duration, "ttft_ms": ttft, "outcome": outcome, "status": status,
             "failure": failure, "attempts": [one], "estimate": estimate,
         }  # fmt: skip
-        many.rows["record"].append((n, codec.pack(record)))
+        many.rows["record"].append((n, squeeze(dumps(record))))
         slot = int(self.at) // schema.SLOT_S * schema.SLOT_S
         key = (slot, model, self.agent, self.id, self.project, kind, "answer", basis or "", cost_basis, price_id or 0)
         assert len(key) == SPEND_KEYS
@@ -400,13 +402,30 @@ def _cost(tokens: Iterable[int], price: Price) -> int:
     return (fresh * price.input + output * price.output + read * (price.cache_read or price.input)) // 10**6
 
 
+def squeeze(data: bytes) -> bytes:
+    """As `codec.squeeze` does it, three times as fast and a little larger."""
+    small = zlib.compress(data, 1) if len(data) > 60 else data
+    return small if len(small) < len(data) else data
+
+
+HASTE = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -500000", "locking_mode = EXCLUSIVE")
+"""What is lost in a crash is generated again."""
+INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+
+
 def fill(path: Path_, count: int, seed: int = 1, until: float = 0.0, progress: bool = False) -> None:
     """A new database with so many requests."""
-    db = schema.writable(path)
-    try:
+    schema.writable(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for pragma in HASTE:
+            db.execute(f"PRAGMA {pragma}")
+        indexes = db.execute(INDEXES).fetchall()
+        for name, _ in indexes:
+            db.execute(f"DROP INDEX {name}")
         Many(db, seed, until).fill(count, progress)
-    finally:
-        db.close()
+        for _, statement in indexes:
+            db.execute(statement)
+    schema.writable(path).close()
 
 
 def main() -> None:
