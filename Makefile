@@ -38,6 +38,9 @@ test-claude: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	@$(PY) tests/bench/bench.py $(ARGS)
 
+soak: $(VENV)/.installed-test
+	@$(PY) tests/bench/soak.py $(ARGS)
+
 bench-peers: $(VENV)/.installed-test
 	@$(PY) tests/bench/peers.py $(ARGS)
 

@@ -18,7 +18,7 @@ from ccr_tui.records import Json
 from ccr_tui.seen import LISTS, History, Part
 from ccr_tui.wire import dumps, loads
 
-MEMORY = 8 * 1024 * 1024
+MEMORY = 4 * 1024 * 1024
 """Bytes of JSON that are remembered, some ten long conversations; as objects they take about as much again."""
 TALKS = 16
 """Conversations whose beginning is remembered; subagents have one each."""
