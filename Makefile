@@ -14,7 +14,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3.14 python3 python)
 ARGS ?=
 
-.PHONY: run test check pytest test-real test-claude bench traces clean
+.PHONY: run test check pytest test-real test-claude bench bench-peers soak traces clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ccr-tui $(ARGS)

@@ -172,7 +172,7 @@ def faults(minutes: float, seed: int) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder, upstream = Path(name), bench.free_port()
         command = [sys.executable, str(ROOT / "tests" / "scripted_openai.py"), "--port", str(upstream)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as scripted:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as scripted:
             try:
                 bench.listening(upstream, scripted)
                 (folder / "config.toml").write_text(FAST)
