@@ -24,6 +24,7 @@ COMMANDS = {
     "context": "looking:context",
     "doctor": "doctor:doctor",
     "env": "setup:env",
+    "lab": "lab:lab",
     "mode": "models:mode",
     "models": "models:models",
     "replay": "replay:replay",
