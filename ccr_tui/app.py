@@ -33,6 +33,7 @@ from ccr_tui.errors import CcrError
 from ccr_tui.host import House
 from ccr_tui.screens import show
 from ccr_tui.screens.ask import Answer, Ask
+from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.flip import SAYS
 from ccr_tui.screens.help import HelpScreen
 from ccr_tui.screens.house import House as SeenHouse
@@ -41,6 +42,7 @@ from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
+from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.watching import Source
 
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.", "page_left", "page_right", "scroll_")
@@ -125,6 +127,10 @@ class CcrApp(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Before the house is open there is only Live."""
         return action != "show" or self.open
+
+    @on(ContextScreen.Opened)
+    def _open_request(self, opened: ContextScreen.Opened) -> None:
+        self.push_screen(TraceScreen(self.house, opened.row, opened.step))
 
     @on(StoreChanged)
     def _changed(self) -> None:

@@ -7,7 +7,7 @@ what one comes here to find.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual import events, on, work
@@ -143,6 +143,13 @@ class ContextScreen(Screen[None]):
         words: str
 
     @dataclass
+    class Opened(Message):
+        """A request is to be opened; `step` gives its neighbours."""
+
+        row: TraceRow
+        step: Callable[[int], TraceRow | None]
+
+    @dataclass
     class Missing(Message):
         """The session could not be read; why."""
 
@@ -237,11 +244,9 @@ class ContextScreen(Screen[None]):
     # -- keys
 
     def action_open(self) -> None:
-        """Open the request."""
-        from ccr_tui.screens.trace import TraceScreen
-
+        """Open the request; the app knows how."""
         if self.turns.points:
-            self.app.push_screen(TraceScreen(self.house, self.turns.points[self.turns.cursor].row, self._beside))
+            self.post_message(self.Opened(self.turns.points[self.turns.cursor].row, self._beside))
 
     def _beside(self, by: int) -> TraceRow | None:
         """The request before (1) or after (-1) the chosen one, for the trace's own keys."""
