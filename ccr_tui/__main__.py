@@ -1,6 +1,22 @@
-"""`python -m ccr_tui` is `ccr-tui`."""
+"""`python -m ccr_tui` and `ccr-tui`: the status line at once, everything else through the command line.
 
-from ccr_tui.cli import main
+Owns nothing but that choice. Must never import anything before it is made. The one surprise: the status line runs
+several times a minute, and loading the command line would be most of its time.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run the program and end it with its exit code."""
+    if sys.argv[1:2] == ["statusline"] and not {"--help", "-h"} & set(sys.argv):
+        from ccr_tui import statusline
+
+        sys.exit(statusline.main(sys.argv[2:]))
+    from ccr_tui import cli
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

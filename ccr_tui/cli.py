@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "run:serve",
     "sessions": "sessions:sessions",
     "spend": "ledger:spend",
+    "statusline": "statusline:statusline",
     "traces": "traces:traces",
 }
 """Command to module and attribute below ccr_tui.commands."""

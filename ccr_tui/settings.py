@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from ccr_tui.places import default_config, default_db
 from ccr_tui.values import Parser, did_you_mean
+
+__all__ = ["Layers", "Section", "default_config", "default_db", "parse_dotenv", "read_dotenv"]
 
 T = TypeVar("T")
 
@@ -168,17 +171,3 @@ def read_dotenv(folder: Path) -> tuple[dict[str, str], list[str]]:
         return parse_dotenv(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         return {}, [f"{path} could not be read ({error}) and was left out"]
-
-
-def default_config() -> Path:
-    """Where config.toml is if nothing names another place (XDG, or what the system has instead)."""
-    import platformdirs  # 20 ms that most calls with CCR_TUI_CONFIG and CCR_TUI_DB need not spend
-
-    return platformdirs.user_config_path("ccr-tui", appauthor=False) / "config.toml"
-
-
-def default_db() -> Path:
-    """Where the database is if nothing names another place."""
-    import platformdirs
-
-    return platformdirs.user_data_path("ccr-tui", appauthor=False) / "ccr.db"

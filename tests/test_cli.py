@@ -96,6 +96,8 @@ def test_a_version_and_help_for_everything(call: Call) -> None:
         "code",
         "env",
         "config",
+        "context",
+        "lab",
         "models",
         "agents",
         "mode",
@@ -105,6 +107,7 @@ def test_a_version_and_help_for_everything(call: Call) -> None:
         "sessions",
         "traces",
         "spend",
+        "statusline",
     } == set(commands)
     for command in commands:
         assert call(command, "--help").code == 0, command

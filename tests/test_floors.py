@@ -24,7 +24,7 @@ HOUSE = Path(__file__).parent.parent / "ccr_tui"
 # The first line that matches a module (its path in ccr_tui, without .py) names its floor.
 FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("__init__", "records", "errors")),
-    (5, ("cli", "app", "environment", "__main__", "commands/")),
+    (5, ("cli", "app", "environment", "statusline", "__main__", "commands/")),
     (4, ("screens/", "host", "reloading", "asking_router")),
     (3, ("store/", "transfer/", "demo", "player", "replay/", "wiretest", "inspection", "growth", "offers", "spending")),
     (
@@ -44,6 +44,8 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
                 "transports",
                 "recorded",
                 "listing",
+                "listening",
+                "connection",
                 "server",
                 "engine",
             ]
@@ -58,7 +60,7 @@ ONLY_IN = {
     "textual": ("app", "screens/"),
     "rich": ("app", "screens/"),
     "textual_plotext": ("screens/course",),
-    "aiohttp": ("proxy/server", "proxy/engine"),
+    "aiohttp": ("proxy/server", "proxy/engine", "proxy/connection"),
     "httpx": ("proxy/upstream", "proxy/transports", "proxy/recorded"),
     "httpx_aiohttp": ("proxy/transports",),
     "sqlite3": ("store/",),
