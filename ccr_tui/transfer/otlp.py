@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,7 @@ def _readable(span: Span) -> ReadableSpan:
     )
 
 
+@cache
 def _resource() -> Any:
     """Who says it; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word, as everywhere."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource

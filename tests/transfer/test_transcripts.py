@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ccusage
 import pytest
 from generated import trace
 from transcripts import (
@@ -257,24 +255,12 @@ def test_a_session_costs_what_was_said_not_its_square(db: Path, tmp_path: Path) 
     assert len(Reader(db).trace(rows(db)[-1].id).body["messages"]) == 119
 
 
-def ccusage() -> str:
-    """The program, where it is installed; else a skip that says why."""
-    found = os.environ.get("CCUSAGE") or shutil.which("ccusage")
-    if not found:
-        pytest.skip("ccusage is not installed (npm install -g ccusage, or CCUSAGE=/path/to/it)")
-    return found
-
-
 def test_ccusage_counts_the_same_to_the_token(db: Path, tmp_path: Path) -> None:
-    """Its daily report: by session, 20.0.24 counts again what a subagent's file repeats of the main talk."""
-    program, folder = ccusage(), project(tmp_path)
+    program, folder = ccusage.installed(), project(tmp_path)
+    if program is None:
+        pytest.skip("ccusage is not installed (make test-claude fetches it; or npm install -g ccusage)")
     claude_code.take_in(db, [folder], quotes(Config()), LATER)
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(folder), "LOG_LEVEL": "0"}
-    done = subprocess.run(
-        [program, "daily", "--json", "--offline"], env=env, capture_output=True, text=True, check=True
-    )
-    told = json.loads(done.stdout)["totals"]
-    total = Reader(db).total()
+    told, total = ccusage.totals(program, folder), Reader(db).total()
     assert (told["inputTokens"], told["outputTokens"]) == (total.input_tokens, total.output_tokens)
     assert told["cacheReadTokens"] == total.cache_read_tokens
     assert told["cacheCreationTokens"] == total.cache_write_tokens
