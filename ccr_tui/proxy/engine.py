@@ -23,6 +23,7 @@ from ccr_tui.feed import Feed
 from ccr_tui.memory import Memory
 from ccr_tui.prices import Book
 from ccr_tui.proxy.breaker import Breakers
+from ccr_tui.proxy.connection import Runner
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.guards import Pace, Spent
 from ccr_tui.proxy.keys import Keyring
@@ -103,7 +104,7 @@ class Engine:
         """Listen. Raises CcrError if the port is taken or the address can't be bound."""
         self._upstreams.warm()
         app = Server(lambda: self._context, self.ready.wait, self.health, self.estimate).app()
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
+        self._runner = Runner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.config.host, self.config.port)
         try:
