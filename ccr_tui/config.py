@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -183,6 +184,10 @@ class Config:
     """The oldest requests are removed until the database is not larger; None: none for its size."""
 
 
+SECRET = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
+"""Headers whose value is a credential, also where it is written out."""
+
+
 def key(provider: Provider, env: Mapping[str, str]) -> str | None:
     """The provider's first key, `$NAME` resolved in `env` (pass `Config.env`).
 
@@ -215,6 +220,19 @@ def credentials(provider: Provider, config: Config) -> tuple[str | None, dict[st
     path = f"providers.{provider.name}.headers"
     extra = {name: _resolved(value, f"{path}.{name}", config.env) for name, value in provider.headers.items()}
     return key(provider, config.env), extra
+
+
+def secrets(config: Config) -> list[str]:
+    """Every credential of this configuration, resolved: what must never be kept or shown."""
+    found = [config.api_key] if config.api_key else []
+    for provider in config.providers.values():
+        with suppress(ConfigError):
+            found += keys(provider, config.env)
+        for header, value in provider.headers.items():
+            name = variable(value)
+            if name is not None or SECRET.search(header):
+                found.append((value if name is None else config.env.get(name, "")).strip().rpartition(" ")[2])
+    return [one for one in found if one]
 
 
 def _resolved(written: str, path: str, env: Mapping[str, str]) -> str:

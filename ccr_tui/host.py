@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 
 from ccr_tui import loops, wiretest
-from ccr_tui.config import Config
+from ccr_tui.config import Config, secrets
 from ccr_tui.editing import Edit
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
@@ -51,7 +51,7 @@ class House:
         """Sentences about traces that could not be written; a banner shows the last."""
         self._counter = counter or Counter()
         self._commits: list[Callable[[int], None]] = []
-        self.writer = Writer(self.db, self._committed, self.rejected.append)
+        self.writer = Writer(self.db, self._committed, self.rejected.append, lambda: secrets(self.engine.config))
         self.engine = Engine(config, self.feed, self._counter, Calibration(), self.writer.put_calibration)
         self._reloading = Reloading(self.engine, source)
         self._reader: Reader | None = None

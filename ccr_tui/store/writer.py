@@ -19,6 +19,7 @@ from typing import Any
 from ccr_tui.records import Trace
 from ccr_tui.store import archive, schema
 from ccr_tui.store.insert import Insertion
+from ccr_tui.store.veil import Veil
 
 BATCH = 100
 """Traces in one transaction at most."""
@@ -56,7 +57,10 @@ class Writer:
         path: Path,
         on_commit: Callable[[int], None] | None = None,
         on_reject: Callable[[str], None] | None = None,
+        secrets: Callable[[], Sequence[str]] = tuple,
     ) -> None:
+        """`secrets` gives what must never be kept, at the time."""
+        self._veil = Veil(secrets)
         self.path = path
         self.rejects = path.with_name(path.name + ".rejects.jsonl")
         self._on_commit = on_commit or (lambda _: None)
@@ -106,7 +110,7 @@ class Writer:
             batch = list(self._batch())
             signals = [item for item in batch if isinstance(item, Signal)]
             learned = [self._learned.get_nowait() for _ in range(self._learned.qsize())]
-            self._keep([*learned, *(item for item in batch if isinstance(item, Trace))])
+            self._keep([*learned, *(self._veil.over(item) for item in batch if isinstance(item, Trace))])
             going = not any(signal.is_last for signal in signals)
             if not going:
                 self._connection.close()

@@ -16,6 +16,7 @@ from places import KEY, Place, config_for
 from scripted_openai import ScriptedOpenAI
 
 from ccr_tui import host
+from ccr_tui.store.verify import verify
 
 if TYPE_CHECKING:
     from ccr_tui.tokens import Counter
@@ -138,6 +139,26 @@ async def test_no_secret_reaches_the_store(place: Place, http: aiohttp.ClientSes
     assert {file.stat().st_mode & 0o077 for file in files} == {0}
     trace = await place.trace(response.headers["x-ccr-trace"])
     assert "client-secret" not in json.dumps(dict(trace.headers))
+
+
+async def test_a_key_that_is_spoken_of_reaches_the_client_and_not_the_store(
+    place: Place, http: aiohttp.ClientSession
+) -> None:
+    """Claude Code may read .env with a tool; the key is then part of the conversation, turn after turn."""
+    said = [{"role": "user", "content": f"My key is {KEY}, by the way."}, {"role": "assistant", "content": "I see."}]
+    for turn in range(2):
+        said.append({"role": "user", "content": f"Play {turn}. [[ccr:echo:it is {KEY}]]"})
+        async with http.post(f"{place.address}/v1/messages", json={**ask("echo"), "messages": said}) as response:
+            answer = await response.json()
+        assert answer["content"][0]["text"] == f"it is {KEY}"
+        assert place.upstream is not None
+        assert KEY in json.dumps(place.upstream.requests[-1].body)
+        trace = await place.trace(response.headers["x-ccr-trace"])
+        assert trace.body["messages"][0]["content"] == f"My key is {'*' * len(KEY)}, by the way."
+        assert trace.reply["content"][0]["text"] == f"it is {'*' * len(KEY)}"
+        said.append({"role": "assistant", "content": answer["content"]})
+    assert not await asyncio.to_thread(verify, place.house.db)
+    assert KEY.encode() not in b"".join(file.read_bytes() for file in place.house.db.parent.iterdir())
 
 
 async def test_sixty_four_streams_at_once_do_not_mix(place: Place, http: aiohttp.ClientSession) -> None:
