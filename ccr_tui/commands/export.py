@@ -140,7 +140,6 @@ def _send(flags: Mapping[str, str], choice: Chosen, url: str | None, redactor: R
             done += count
             report(done, total)
 
-        shown = traces if redactor is None else map(redactor.trace, traces)
-        spans = otlp.send(shown, out, otlp.wants_content(os.environ), sent)
+        spans = otlp.send(traces, out, otlp.wants_content(os.environ), redactor, sent)
     out.shutdown()
     narrate(f"{done} traces sent as {spans} spans to {safe(url or 'the collector of the environment')}")

@@ -21,7 +21,7 @@ from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.records import Trace
 from ccr_tui.transfer.redaction import Redactor, redactor
-from ccr_tui.transfer.spans import Span, spans
+from ccr_tui.transfer.spans import Span, slim, spans
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EXTRA = "sending spans needs OpenTelemetry's SDK: pip install 'ccr-tui[otel]'"
 BATCH = 200
 """Traces in one request to the collector."""
-HELD = 2_000
+HELD = 1_000
 """Traces that wait at most; more are dropped, and counted."""
 TIMEOUT_S = 10.0
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -81,11 +81,13 @@ def begin(config: Config, say: Callable[[str], None]) -> Live | None:
     return live
 
 
-def send(traces: Iterable[Trace], out: SpanExporter, content: bool, sent: Callable[[int], None]) -> int:
+def send(
+    traces: Iterable[Trace], out: SpanExporter, content: bool, redactor: Redactor | None, sent: Callable[[int], None]
+) -> int:
     """Send them all, batch by batch; gives how many spans. Raises CcrError where the collector does not take them."""
     total, given = 0, iter(traces)
     while batch := list(islice(given, BATCH)):
-        made = readable(batch, content)
+        made = readable(batch, content, redactor)
         if not _taken(out, made):
             raise CcrError(f"the collector did not take the spans; {total} were taken before.")
         total += len(made)
@@ -93,9 +95,11 @@ def send(traces: Iterable[Trace], out: SpanExporter, content: bool, sent: Callab
     return total
 
 
-def readable(traces: Iterable[Trace], content: bool) -> list[ReadableSpan]:
+def readable(traces: Iterable[Trace], content: bool, redactor: Redactor | None) -> list[ReadableSpan]:
     """The SDK's spans of these traces."""
-    return [_readable(span) for trace in traces for span in spans(trace, content)]
+    told = traces if content else map(slim, traces)
+    shown = told if redactor is None else map(redactor.trace, told)
+    return [_readable(span) for trace in shown for span in spans(trace, content)]
 
 
 def _taken(out: SpanExporter, made: Sequence[ReadableSpan]) -> bool:
@@ -177,7 +181,7 @@ class Live:
             return
         told = False
         for batch in self._batches():
-            if not _taken(out, readable(map(self._redactor.trace, batch), self._content)):
+            if not _taken(out, readable(batch, self._content, self._redactor)):
                 self.dropped += len(batch)
                 if not told:
                     self._say(

@@ -9,8 +9,8 @@ else. Ids are made from the trace's own, so that an export which is repeated say
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -45,6 +45,18 @@ class Span:
     """Whether it is a call to somebody else, or a request to us."""
     attributes: dict[str, Value] = field(default_factory=dict)
     error: str | None = None
+
+
+def slim(trace: Trace) -> Trace:
+    """The trace with no more than what its spans tell: what was said is left out, and takes no time then."""
+    return replace(
+        trace,
+        body=_only(trace.body, ASKED),
+        raw=None,
+        reply=_only(trace.reply, ("id", "stop_reason")),
+        attempts=tuple(replace(each, sent=_only(each.sent, ASKED), stream=()) for each in trace.attempts),
+        timeline=(),
+    )
 
 
 def spans(trace: Trace, content: bool = False) -> Iterator[Span]:
@@ -180,6 +192,10 @@ def _part(block: dict[str, Any]) -> dict[str, Any]:
 def _clean(given: dict[str, Any]) -> dict[str, Value]:
     """What a span can hold, and only what is known."""
     return {name: value for name, value in given.items() if isinstance(value, str | int | float | bool | list)}
+
+
+def _only(value: Json, keys: Iterable[str]) -> Json:
+    return {key: value[key] for key in keys if key in value} if isinstance(value, dict) else None
 
 
 def _provider(name: str) -> str | None:

@@ -22,7 +22,7 @@ from ccr_tui.records import Usage
 from ccr_tui.transfer import otlp
 from ccr_tui.transfer.otlp import Live
 from ccr_tui.transfer.redaction import Redactor
-from ccr_tui.transfer.spans import spans
+from ccr_tui.transfer.spans import slim, spans
 
 ONE = trace(
     "0199-a",
@@ -77,6 +77,10 @@ def test_what_was_said_is_told_only_where_it_is_wanted() -> None:
     assert json.loads(str(told["gen_ai.output.messages"]))[0]["finish_reason"] == ONE.reply["stop_reason"]
 
 
+def test_what_is_not_told_is_not_needed() -> None:
+    assert list(spans(slim(ONE))) == list(spans(ONE))
+
+
 def test_the_same_request_is_the_same_span_again() -> None:
     assert list(spans(ONE)) == list(spans(ONE))
     assert len({span.span_id for one in (ONE, failed()) for span in spans(one)}) == 5
@@ -85,7 +89,7 @@ def test_the_same_request_is_the_same_span_again() -> None:
 def test_the_sdk_takes_them() -> None:
     memory = InMemorySpanExporter()
     done: list[int] = []
-    assert otlp.send([ONE, failed()], memory, False, done.append) == 5
+    assert otlp.send([ONE, failed()], memory, False, None, done.append) == 5
     got = memory.get_finished_spans()
     assert got[0].name == "chat claude-opus-5-5"
     assert got[1].parent is not None and got[1].parent.span_id == got[0].context.span_id
@@ -139,7 +143,7 @@ def collector() -> Iterator[Collector]:
 
 def test_a_collector_gets_what_is_stored(collector: Collector) -> None:
     out = otlp.exporter(collector.url)
-    assert otlp.send([ONE], out, False, lambda _: None) == 3
+    assert otlp.send([ONE], out, False, Redactor(), lambda _: None) == 3
     out.shutdown()
     told = {attribute.key: attribute.value for attribute in collector.spans()[0].attributes}
     assert told["gen_ai.usage.input_tokens"].int_value == 80
@@ -149,7 +153,7 @@ def test_a_collector_gets_what_is_stored(collector: Collector) -> None:
 def test_a_collector_that_refuses_is_told_of(collector: Collector) -> None:
     collector.status = 400
     with pytest.raises(CcrError, match="did not take"):
-        otlp.send([ONE], otlp.exporter(collector.url), False, lambda _: None)
+        otlp.send([ONE], otlp.exporter(collector.url), False, None, lambda _: None)
 
 
 ENDPOINTS = [
