@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 
 from ccr_tui import filtering
 from ccr_tui.screens.box import Lists
+from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.filterbar import FilterLine
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.live import LiveScreen
@@ -66,6 +67,7 @@ class HelpScreen(ModalScreen[None]):
             ("Models", ModelsScreen.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
             ("Its bodies", Viewer.BINDINGS),
+            ("Context over time", ContextScreen.BINDINGS),
         )
         for title, bindings in sections:
             page.put((title, "title"))
