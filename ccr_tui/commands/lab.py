@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ccr_tui.replay.lab import Report, Trivial, Turn
     from ccr_tui.replay.labwork import Found
     from ccr_tui.replay.words import Recording
+    from ccr_tui.store.queries import Reader
 
+WHOLE = 24
+"""Letters of a whole id: a trace of a file, which is in no database, can only be named by it."""
 AGENTS = ("tool", "think", "coder", "none")
 
 
@@ -52,7 +55,7 @@ def run(flags: Mapping[str, str], what: str, routers: tuple[str, ...], as_json: 
     with recordings.opened(what, store) as recording:
         if not routers:
             return _list(recording, flags, as_json)
-        found = _tried(recording, flags, routers, wanted)
+        found = _tried(recording, flags, store, routers, wanted)
     if as_json:
         print_json(shown(found))
     else:
@@ -68,12 +71,14 @@ def label(flags: Mapping[str, str], trace: str, agent: str) -> None:
     from ccr_tui.store import labels
 
     path = database(flags)
-    uid = reader(flags).row(trace).id if path.exists() and len(trace) < 24 else trace
+    uid = trace if len(trace) == WHOLE else reader(flags).row(trace).id
     labels.save(path, uid, None if agent == "none" else agent)
     narrate(f"{uid}: {'no label' if agent == 'none' else agent}")
 
 
-def _tried(recording: Recording, flags: Mapping[str, str], routers: tuple[str, ...], wanted: dict[str, Any]) -> Found:
+def _tried(
+    recording: Recording, flags: Mapping[str, str], store: Reader, routers: tuple[str, ...], wanted: dict[str, Any]
+) -> Found:
     from ccr_tui.commands.rerunning import stopping, tell_money
     from ccr_tui.replay import lab as laboratory
     from ccr_tui.replay import labwork
@@ -82,7 +87,7 @@ def _tried(recording: Recording, flags: Mapping[str, str], routers: tuple[str, .
     from ccr_tui.store import labels
     from ccr_tui.tokens import Counter
 
-    store, counter = reader(flags), Counter()
+    counter = Counter()
     bench = Bench(recording, load(flags), store, counter)
     tried = labwork.candidates(bench, routers, labwork.prompts_of(wanted["prompts"]))
     turns = laboratory.turns_of(recording, labels.load(store.path))
@@ -120,7 +125,7 @@ def _list(recording: Recording, flags: Mapping[str, str], as_json: bool) -> None
                 {"id": turn.uid, "step": turn.n, "label": turn.label, "by": turn.by, "said": said(turn.trace.body)}
             )
         return
-    rows = [(turn.n, turn.uid[:12], turn.label or "", turn.by, said(turn.trace.body)) for turn in turns]
+    rows = [(turn.n, turn.uid, turn.label or "", turn.by, said(turn.trace.body)) for turn in turns]
     table(("step", "id", "label", "by", "said"), rows, right="step", widest=80)
     narrate("name a --router NAME=MODEL to try one; `ccr-tui lab label ID tool|think|coder` says who should work")
 

@@ -27,6 +27,7 @@ from ccr_tui.replay import agreement
 from ccr_tui.replay import judge as judging
 from ccr_tui.replay.budget import Budget, BudgetReached, Purse
 from ccr_tui.replay.metered import Metered, unpriced
+from ccr_tui.replay.routes import ONE
 from ccr_tui.replay.variation import candidates, config_for, headers_for, memory_for
 from ccr_tui.replay.words import Done, Keep, Progress, Recording, Settings, Step, StepResult, Tell, Variant
 from ccr_tui.replay.worst import Worst
@@ -341,6 +342,8 @@ def is_budgets(trace: Trace) -> bool:
 def result_of(step: Step, variant: Variant, again: Trace, recorded: Trace) -> StepResult:
     """What came of one step, compared with the recording."""
     answer, decision = again.answer, again.decision
+    if variant.model and recorded.decision:
+        decision = recorded.decision
     cost = total(again)
     made = StepResult(
         step=step.uid,
@@ -350,7 +353,7 @@ def result_of(step: Step, variant: Variant, again: Trace, recorded: Trace) -> St
         provider=answer.provider if answer else "",
         model=answer.model if answer else "",
         agent=decision.agent if decision else "",
-        rule=decision.rule if decision else "",
+        rule=ONE if variant.model else decision.rule if decision else "",
         route_from="asked" if any(a.purpose == "route" for a in again.attempts) else "recomputed",
         usage=answer.usage if answer else None,
         cost=cost,

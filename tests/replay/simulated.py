@@ -64,7 +64,7 @@ class Simulated(httpx.AsyncBaseTransport):
         await asyncio.sleep(self.chance.random())
         kind = self.chance.random()
         if kind < self.habits.refuses:
-            return httpx.Response(self.chance.choice([400, 429, 500, 503]), content=b'{"error":{"message":"no"}}')
+            return answered(b'{"error":{"message":"no"}}', self.chance.choice([400, 429, 500, 503]))
         if kind < self.habits.refuses + self.habits.dies:
             raise httpx.ConnectError("refused")
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Answer(self, sent))
@@ -109,6 +109,20 @@ class Answer(httpx.AsyncByteStream):
         name = tools[0]["function"]["name"]
         call = {"index": 0, "id": f"call_{chance.getrandbits(40):x}", "type": "function"}
         return [{"tool_calls": [{**call, "function": {"name": name, "arguments": '{"file_path":"a.py"}'}}]}]
+
+
+class Body(httpx.AsyncByteStream):
+    """A body at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.data
+
+
+def answered(data: bytes, status: int = 200, kind: str = "application/json") -> httpx.Response:
+    return httpx.Response(status, headers={"content-type": kind}, stream=Body(data))
 
 
 def event(chunk: Json) -> bytes:

@@ -1,0 +1,51 @@
+"""Somebody who calls the program on a command line, in a place of his own.
+
+Owns the configuration and the environment of a child. Must never see the machine's own settings. The one surprise: the
+program is started from its sources, so that what is tested is what is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+HOUSE = Path(__file__).parent.parent
+
+
+class Person:
+    """Calls the program in a place of its own."""
+
+    def __init__(self, folder: Path, **models: str) -> None:
+        self.folder, self.config = folder, folder / "config.toml"
+        lines = ['mode = "normal"', "[agents]", f'default = "{next(iter(models))}"']
+        for n, (name, url) in enumerate(models.items(), 1):
+            lines += [
+                f"[providers.{name}]", 'kind = "openai"', f'base_url = "{url}"', f"[models.{name}]",
+                f'provider = "{name}"', f'id = "id-of-{name}"', f"price = {{input = {n}, output = {4 * n}}}",
+            ]  # fmt: skip
+        self.config.write_text("\n".join(lines))
+        self.db = folder / "ccr.db"
+
+    async def starts(self, *args: str) -> asyncio.subprocess.Process:
+        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        places = {"CCR_TUI_CONFIG": str(self.config), "CCR_TUI_DB": str(self.db), "HOME": str(self.folder)}
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ccr_tui", *args, cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env={**kept, **places, "PYTHONPATH": str(HOUSE)},
+        )  # fmt: skip
+
+    async def calls(self, *args: str) -> tuple[int, str, str]:
+        """Exit code, stdout, stderr."""
+        child = await self.starts(*args)
+        out, err = await asyncio.wait_for(child.communicate(), 60)
+        return child.returncode or 0, out.decode(), err.decode()
+
+    async def data(self, *args: str) -> Any:
+        code, out, err = await self.calls(*args, "--json")
+        assert code == 0, err
+        return json.loads(out)

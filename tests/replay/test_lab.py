@@ -1,0 +1,183 @@
+"""The router lab: what is asked, what is measured, and what routing would have saved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from simulated import Habits, Simulated, answered, event, recording, small, standing, told, variants
+
+from ccr_tui.errors import CcrError
+from ccr_tui.records import Price, RouteDecision, Trace, Usage
+from ccr_tui.replay import instant, lab
+from ccr_tui.replay.lab import Bench, Candidate, Money, Turn
+from ccr_tui.store import labels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ccr_tui.tokens import Counter
+
+PRICE = Price(1_000_000_000, 4_000_000_000)
+OFFERED = ("tool", "coder", "think")
+
+
+class Router(Simulated):
+    """Says what it is told to say, one after the other."""
+
+    def __init__(self, counter: Counter, *answers: str) -> None:
+        super().__init__(1, counter, {"router": PRICE}, Habits())
+        self.answers = list(answers)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(json.loads(request.content))
+        text = self.answers[(len(self.asked) - 1) % len(self.answers)]
+        data = event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}]})
+        usage = event({"choices": [], "usage": told(Usage(input=100, output=10))})
+        self.bill += 140_000
+        return answered(data + usage + b"data: [DONE]\n\n", kind="text/event-stream")
+
+
+def turn(n: int, label: str | None) -> Turn:
+    return Turn(f"step-{n}", n, small(n), label, "person" if label else "")
+
+
+def tried(counter: Counter, router: Router, *turns: Turn, prompt: str | None = None, **more: Any) -> Any:
+    (variant,) = variants({"router": PRICE})
+    stand = Bench(turns, OFFERED, counter, partial(standing, router, counter), **more)
+    (found,), notes = instant.run(lab._ask_all(stand, [Candidate("mine", variant, prompt)]))
+    return found, notes
+
+
+TOOL, THINK, CODER = '{"use": "tool"}', '{"use": "think"}', '{"use": "coder"}'
+
+
+def test_a_router_is_measured_against_the_labels(counter: Counter) -> None:
+    router = Router(counter, THINK, TOOL, "no idea", THINK)
+    found, _ = tried(counter, router, turn(1, "think"), turn(2, "think"), turn(3, "tool"), turn(4, None))
+    assert (found.turns, found.labelled, found.right, found.accuracy) == (4, 3, 2, pytest.approx(2 / 3))
+    assert found.confusion == {
+        "think": {"tool": 1, "coder": 0, "think": 1, "invalid": 0},
+        "tool": {"tool": 0, "coder": 0, "think": 0, "invalid": 1},
+    }
+    assert (found.invalid, found.asked, found.flips) == (1, 4, None)
+    assert (found.input_tokens, found.output_tokens, found.cost) == (400, 40, router.bill)
+    assert found.says == {"think": 2, "tool": 1, "invalid": 1}
+
+
+def test_an_answer_that_cannot_be_used_counts_as_the_tool_agent(counter: Counter) -> None:
+    """That is what live requests make of it; it is counted as invalid beside."""
+    found, _ = tried(counter, Router(counter, "?"), turn(1, "tool"))
+    assert (found.right, found.invalid) == (1, 1)
+
+
+def test_asking_again_shows_flips(counter: Counter) -> None:
+    router = Router(counter, THINK, TOOL, CODER, TOOL)
+    found, _ = tried(counter, router, turn(1, "think"), turn(2, "tool"), repeat=2)
+    assert found.flips == 0.5
+    assert (found.asked, found.right) == (4, 2)
+    assert (found.cost, found.paid) == (router.bill // 2, router.bill)
+
+
+def test_the_question_is_the_one_that_live_requests_ask(counter: Counter) -> None:
+    router = Router(counter, TOOL)
+    tried(counter, router, turn(1, "tool"))
+    (sent,) = router.asked
+    assert sent["messages"][1]["content"].startswith("The request:\nStep 1. Look at the parser.")
+    assert '- "think": to reason deeply first' in sent["messages"][0]["content"]
+
+
+def test_a_prompt_of_ones_own_takes_the_place_of_ours(counter: Counter) -> None:
+    router = Router(counter, TOOL)
+    tried(counter, router, turn(1, "tool"), prompt="Who?\n{agents}\nSay JSON.")
+    system = router.asked[0]["messages"][0]["content"]
+    assert system.startswith('Who?\n- "tool": to read')
+    assert "You dispatch work" not in system
+
+
+def test_a_budget_ends_it(counter: Counter) -> None:
+    router = Router(counter, TOOL)
+    found, notes = tried(counter, router, *(turn(n, "tool") for n in range(50)), cap=6_000_000)
+    assert router.bill <= 6_000_000 and 0 < found.turns < 50
+    assert notes[0].startswith("It ended early")
+
+
+def test_a_router_without_an_answer_tells_why(counter: Counter) -> None:
+    class Dead(Router):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return answered(b'{"error":{"message":"wrong key"}}', 401)
+
+    found, _ = tried(counter, Dead(counter, TOOL), turn(1, "think"))
+    assert "wrong key" in found.error and found.invalid == 1
+
+
+def test_a_router_that_is_known_by_its_price_alone_cannot_be_asked(counter: Counter) -> None:
+    (variant,) = variants({"router": PRICE})
+    stand = Bench((turn(1, None),), OFFERED, counter, partial(standing, Router(counter, TOOL), counter))
+    with pytest.raises(CcrError, match="can't be asked"):
+        instant.run(lab._ask_all(stand, [Candidate("x", replace(variant, priced_only=("router",)))]))
+
+
+# --- turns and labels ------------------------------------------------------------------------------------------------
+
+
+def routed(n: int, verdict: str, **more: Any) -> Trace:
+    considered = (("default", "passed"), ("router", verdict))
+    decision = RouteDecision("router", "tool", "m", "router", "…", considered=considered)
+    return replace(small(n), decision=decision, **more)
+
+
+def test_turns_are_those_about_which_a_router_would_be_asked() -> None:
+    going_on = small(3)
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "ok"}]}
+    going_on = replace(going_on, body={**going_on.body, "messages": [*going_on.body["messages"], result]})
+    traces = [
+        routed(1, "think: llm_classifier: {}"), routed(2, "tool: router_timeout_fallback"), going_on,
+        replace(small(4), kind="compaction"), small(5),
+    ]  # fmt: skip
+    found = lab.turns_of(recording(traces), {"step-5": "coder"})
+    assert [(each.n, each.label, each.by) for each in found] == [
+        (1, "think", "recorded"), (2, None, ""), (5, "coder", "person"),
+    ]  # fmt: skip
+
+
+def test_labels_are_kept_and_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "ccr.db"
+    assert labels.load(path) == {}
+    labels.save(path, "one", "think")
+    labels.save(path, "two", "tool")
+    labels.save(path, "one", "coder")
+    labels.save(path, "two", None)
+    assert labels.load(path) == {"one": "coder"}
+
+
+# --- beside the trivial ones -----------------------------------------------------------------------------------------
+
+
+def test_trivial_routers_stand_beside() -> None:
+    turns = [turn(1, "tool"), turn(2, "tool"), turn(3, "think"), turn(4, "coder"), turn(5, None)]
+    assert [(each.name, each.accuracy) for each in lab.trivial(turns, OFFERED)] == [
+        ("always tool", 0.5), ("always think", 0.25), ("random, same mix", 0.5**2 + 2 * 0.25**2),
+    ]  # fmt: skip
+
+
+def test_the_net_saving_counts_everything(counter: Counter) -> None:
+    turns = [turn(1, "think"), turn(2, "tool")]
+    found, _ = tried(counter, Router(counter, THINK, TOOL), *turns)
+    money = Money({"step-1": {"tool": 0, "think": 500}, "step-2": {"tool": 0, "think": 700}}, 10_000, 1_000_000)
+    (report,), trivials = lab.with_money([found], lab.trivial(turns, ("tool", "think")), money)
+    assert report.net_saving == 1_000_000 - 10_000 - 500 - (report.cost or 0)
+    assert [(each.name, each.hops_cost, each.net_saving) for each in trivials] == [
+        ("always tool", 0, 990_000), ("always think", 1200, 988_800), ("random, same mix", 600, 989_400),
+    ]  # fmt: skip
+
+
+def test_what_is_not_known_is_not_saved(counter: Counter) -> None:
+    found, _ = tried(counter, Router(counter, THINK), turn(1, "think"))
+    money = Money({"step-1": {"tool": 0, "think": None}}, 10_000, 1_000_000)
+    (report,), _ = lab.with_money([found], [], money)
+    assert report.hops_cost is None and report.net_saving is None

@@ -1,0 +1,147 @@
+"""`ccr-tui replay` and `ccr-tui lab` as a person calls them: against two scripted servers, killed, and gone on with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from person import HOUSE, Person
+from scenarios import Plain, Stall, Stream, broken, say
+from scripted_openai import Request, ScriptedOpenAI
+
+from ccr_tui.store import archive
+from ccr_tui.store.queries import Filter, Reader
+
+CODING, ROUTED = HOUSE / "traces" / "coding.jsonl", HOUSE / "traces" / "routed.jsonl"
+STEPS = 9
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+class Stalling(ScriptedOpenAI):
+    """Answers, but falls silent in the middle of the answer number `at` until it is released."""
+
+    def __init__(self, at: int = 0) -> None:
+        super().__init__(rules=False)
+        self.at = at
+
+    def _choose(self, request: Request) -> Stream | Plain:
+        found = super()._choose(request)
+        if len(self.requests) == self.at and not self.release.is_set():
+            return broken(say("Some words"), fault=Stall())
+        return found
+
+
+@asynccontextmanager
+async def two() -> AsyncIterator[tuple[ScriptedOpenAI, ScriptedOpenAI]]:
+    async with ScriptedOpenAI(rules=False) as one, ScriptedOpenAI(rules=False) as other:
+        yield one, other
+
+
+async def test_a_fresh_clone_rehearses_and_reprices_without_a_key(tmp_path: Path) -> None:
+    person = Person(tmp_path, only="http://127.0.0.1:9/v1")
+    code, _, err = await person.calls("replay", str(ROUTED), "--kind", "rehearse")
+    assert (code, "every request came out as it was recorded" in err) == (0, True)
+    found = await person.data("replay", str(CODING), "--variant", "cheap=deepseek-flash")
+    assert [line["name"] for line in found["variants"]] == ["recorded", "cheap"]
+    assert found["spent_usd"] == "0"
+
+
+async def test_a_changed_recording_is_told_with_exit_code_3(tmp_path: Path) -> None:
+    traces = list(archive.read(CODING.read_bytes().splitlines(keepends=True)))
+    lines = list(archive.lines(traces))
+    lines[2] = lines[2].replace(b'"size":[', b'"size":[7,').replace(b'"ms":[', b'"ms":[0,')
+    given = json.loads(lines[1])
+    given["reply"]["content"][0]["text"] += "!"
+    broken_file = tmp_path / "changed.jsonl"
+    broken_file.write_bytes(b"".join([lines[0], json.dumps(given).encode() + b"\n", *lines[3:]]))
+    person = Person(tmp_path, only="http://127.0.0.1:9/v1")
+    code, _, err = await person.calls("replay", str(broken_file), "--kind", "rehearse")
+    assert (code, "1 requests came out otherwise" in err) == (3, True)
+
+
+async def test_two_variants_are_rerun_side_by_side(tmp_path: Path) -> None:
+    async with two() as (one, other):
+        person = Person(tmp_path, one=one.base_url, other=other.base_url)
+        found = await person.data(
+            "replay", str(CODING), "--kind", "rerun", "--variant", "a=one", "--variant", "b=other", "--yes",
+            "--concurrency", "2", "--max-cost", "1",
+        )  # fmt: skip
+        assert (len(one.requests), len(other.requests)) == (STEPS, STEPS)
+        recorded, a, b = found["variants"]
+        assert (a["requests"], a["failed"], a["models"]) == (STEPS, 0, ["id-of-one"])
+        assert b["input_tokens"] + b["cache_read_tokens"] == 100 * STEPS  # as the scripted server reports
+        assert float(found["spent_usd"]) == pytest.approx(float(a["cost_usd"]) + float(b["cost_usd"]))
+        assert recorded["cost_from"] == "recorded" and a["cost_from"] == "rerun"
+        shown = await person.data("replay", "show", "last", "--steps")
+        assert len(shown["steps"]) == 2 * STEPS
+        assert all(step["trace"] and step["tool_agreement"] in (None, 0.0) for step in shown["steps"])
+        assert json.loads(f"[{','.join((await person.calls('spend', '--json'))[1].splitlines())}]") == []
+        reader = Reader(person.db)
+        rows = reader.rows(Filter(), limit=100)
+        assert {row.origin for row in rows} == {"replay"} and len(rows) == 2 * STEPS
+        reader.close()
+
+
+async def test_without_a_yes_nothing_is_sent(tmp_path: Path) -> None:
+    async with two() as (one, _):
+        person = Person(tmp_path, one=one.base_url)
+        code, _, err = await person.calls("replay", str(CODING), "--kind", "rerun", "--variant", "a=one")
+        assert code == 2 and "add --yes" in err and "a: 9 requests, about $" in err
+        assert one.requests == []
+
+
+async def test_a_budget_ends_a_rerun_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    async with two() as (one, _):
+        person = Person(tmp_path, one=one.base_url)
+        rerun = ("replay", str(CODING), "--kind", "rerun", "--variant", "a=one", "--yes")
+        found = await person.data(*rerun, "--max-cost", "0.001")
+        sent = len(one.requests)
+        assert not found["finished"] and 0 < sent < STEPS
+        assert float(found["spent_usd"]) <= 0.001
+        found = await person.data("replay", str(CODING), "--resume", found["run"], "--yes", "--max-cost", "1")
+        assert found["finished"] and len(one.requests) == STEPS
+        bodies = [json.dumps(request.body) for request in one.requests]
+        assert len(set(bodies)) == STEPS
+
+
+async def test_a_killed_rerun_goes_on_and_pays_for_no_answer_twice(tmp_path: Path) -> None:
+    async with Stalling(at=4) as upstream:
+        person = Person(tmp_path, one=upstream.base_url)
+        child = await person.starts("replay", str(CODING), "--kind", "rerun", "--variant", "a=one", "--yes")
+        await upstream.came(4, within_s=30)
+        child.send_signal(signal.SIGKILL)
+        await child.wait()
+        assert child.stdout is not None and child.stderr is not None
+        await asyncio.gather(child.stdout.read(), child.stderr.read())
+        upstream.release.set()
+        code, out, _ = await person.calls("replay", "runs")
+        assert code == 0 and "cut off" in out
+        run = out.splitlines()[1].split()[0]
+        found = await person.data("replay", str(CODING), "--resume", run, "--yes")
+        assert found["finished"] and found["variants"][1]["requests"] == STEPS
+        assert any("was under way when the run was cut off" in note for note in found["notes"])
+        bodies = [json.dumps(request.body) for request in upstream.requests]
+        assert len(bodies) == STEPS + 1
+        assert bodies[3] == bodies[4]  # the one that was under way, whose answer nobody has
+        assert len(set(bodies)) == STEPS
+        assert (await person.calls("traces", "verify"))[0] == 0
+
+
+async def test_the_lab_asks_routers_about_the_turns(tmp_path: Path) -> None:
+    async with ScriptedOpenAI(rules=False, roles={"id-of-one": "text"}) as upstream:
+        person = Person(tmp_path, one=upstream.base_url)
+        code, out, _ = await person.calls("lab", str(ROUTED))
+        assert code == 0 and [line.split()[2] for line in out.splitlines()[1:4]] == ["think", "coder", "tool"]
+        uid = out.splitlines()[1].split()[1]
+        assert (await person.calls("lab", "label", uid, "tool"))[0] == 0
+        found = await person.data("lab", str(ROUTED), "--router", "mine=one", "--yes", "--baseline", "one")
+        (router,) = found["routers"]
+        assert (router["turns"], router["labelled"], router["invalid"], router["right"]) == (3, 3, 3, 2)
+        assert [each["name"] for each in found["trivial"]] == ["always tool", "always think", "random, same mix"]
+        assert len(upstream.requests) == 3
+        assert router["net_saving_usd"] is not None
