@@ -189,13 +189,19 @@ async def _serve(config: Config, say: Callable[[str], None], source: Source | No
     loop = asyncio.get_running_loop()
     async with open(config, source=source) as house:
         house.on_config(say)
+
+        def told() -> None:
+            if ended.is_set():
+                house.engine.hasten()
+            ended.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
-                loop.add_signal_handler(number, ended.set)
+                loop.add_signal_handler(number, told)
             except NotImplementedError:  # Windows has no signal handlers on its loop
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(told))
         say(f"listening on {house.engine.address}")
         await ended.wait()
-        say("ending; running streams get 10 s")
+        say("ending; running streams get 10 s, or none if told so again")
     for sentence in house.rejected:
         say(sentence)

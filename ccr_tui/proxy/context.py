@@ -52,5 +52,7 @@ class Context:
     memory: Memory = field(default_factory=Memory)
     own: Own = field(default_factory=Own)
     """The user's own Python file that routes."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the program ends: whoever is cancelled then is told why."""
     verdicts: dict[bytes, Verdict] = field(default_factory=dict)
     """What the router said to questions of late, by their hash."""

@@ -38,6 +38,8 @@ AT_ONCE = 4096
 """Bytes of new text that are counted on the loop: 0.4 ms at most, where the way to a thread and back takes 0.2."""
 TICK_S = 0.05
 """How often the loop is asked whether it is on time."""
+FAREWELL_S = 1.0
+"""How long clients may take to read that the program ends."""
 WINDOW = 40
 """Ticks that the shown stall looks back on: two seconds."""
 
@@ -64,6 +66,8 @@ class Engine:
         self._upstreams = Upstreams(garbled=ClientResponseError)
         self._threads = ThreadPoolExecutor(1, "count")
         self._runner: web.AppRunner | None = None
+        self._server: Server | None = None
+        self._stopping, self._hastened = asyncio.Event(), asyncio.Event()
         self._ticker: asyncio.Task[None] | None = None
         self.address = ""
         self.ready = asyncio.Event()
@@ -88,6 +92,7 @@ class Engine:
             spent=self.spent,
             pace=self._pace,
             memory=self._memory,
+            stopping=self._stopping,
         )
 
     @property
@@ -103,8 +108,8 @@ class Engine:
     async def start(self) -> None:
         """Listen. Raises CcrError if the port is taken or the address can't be bound."""
         self._upstreams.warm()
-        app = Server(lambda: self._context, self.ready.wait, self.health, self.estimate).app()
-        self._runner = Runner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
+        self._server = Server(lambda: self._context, self.ready.wait, self.health, self.estimate)
+        self._runner = Runner(self._server.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.config.host, self.config.port)
         try:
@@ -116,25 +121,38 @@ class Engine:
         self._ticker = asyncio.create_task(self._tick())
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """Take no more requests, let those under way end, close everything."""
+        """Take no more requests, let those under way end, tell those that do not why, close everything."""
         if self._runner is not None:
             for site in list(self._runner.sites):
                 await site.stop()
             await self._landed(grace_s)
+            await self._dismiss()
             await self._runner.cleanup()
         if self._ticker is not None:
             self._ticker.cancel()
         await self._upstreams.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def hasten(self) -> None:
+        """Stop at once, whoever is still answered."""
+        self._hastened.set()
+
     async def _landed(self, grace_s: float) -> None:
-        """Wait until the board is empty, `grace_s` seconds at most."""
-        empty = asyncio.Event()
-        self.feed.subscribe(lambda _: None if self.feed.board else empty.set())
+        """Wait until the board is empty, `grace_s` seconds at most, or until there is no time for that."""
+        self.feed.subscribe(lambda _: None if self.feed.board else self._hastened.set())
         if self.feed.board:
             with suppress(TimeoutError):
                 async with asyncio.timeout(grace_s):
-                    await empty.wait()
+                    await self._hastened.wait()
+
+    async def _dismiss(self) -> None:
+        """End what runs; its clients are told."""
+        self._stopping.set()
+        running = list(self._server.running) if self._server else []
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=FAREWELL_S)
 
     def health(self) -> Json:
         """What GET /health says."""

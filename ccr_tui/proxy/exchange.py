@@ -32,6 +32,7 @@ from ccr_tui.proxy.trying import keeps_status
 from ccr_tui.records import Origin, RouteDecision, Trace
 
 log = logging.getLogger(__name__)
+STOPPED = "ccr-tui was stopped, so this answer is incomplete. Ask again when it runs."
 BUG = "ccr-tui made a mistake with this request; ccr-tui.log, beside its database, describes it. Please report it."
 
 
@@ -48,7 +49,11 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
         asked = read(draft, raw, context)
         await answer(draft, delivery, asked, context)
         draft.outcome = "ok"
-    except (asyncio.CancelledError, ClientGone):
+    except asyncio.CancelledError:
+        if not context.stopping.is_set():
+            raise
+        await fail(draft, delivery, ProxyError(STOPPED, status=503))
+    except ClientGone:
         raise
     except ProxyError as error:
         await fail(draft, delivery, error)

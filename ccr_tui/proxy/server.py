@@ -7,10 +7,12 @@ with 3.14); here and in the engine it is.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
+from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
@@ -74,6 +76,8 @@ class Server:
         count: Callable[[Json], Awaitable[int]],
     ) -> None:
         self._context, self._ready, self._health, self._count = context, ready, health, count
+        self.running: set[asyncio.Task[Any]] = set()
+        """Exchanges under way."""
 
     def app(self) -> web.Application:
         """The aiohttp application."""
@@ -110,10 +114,16 @@ class Server:
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         client = LiveClient(request)
         await self._ready()
+        raw = await request.read()
+        task = asyncio.current_task()
+        assert task is not None
+        self.running.add(task)
         try:
-            await exchange.run(await request.read(), client, self._context())
+            await exchange.run(raw, client, self._context())
         except ClientGone:
             return client.response or web.Response(status=499)
+        finally:
+            self.running.discard(task)
         assert client.response is not None
         return client.response
 
