@@ -164,7 +164,7 @@ class ExportScreen(ModalScreen[None]):
         self._named = False
         self._confirmed = ""
         self._cancelled = Event()
-        self._running = False
+        self._writing = False
 
     def compose(self) -> ComposeResult:
         """The box in the middle."""
@@ -173,7 +173,7 @@ class ExportScreen(ModalScreen[None]):
             box.border_subtitle = "↑↓ lines · ←→ values · ⏎ writes · esc leaves"
             yield self.choices
             with Horizontal():
-                yield Label(f" {show.fit('file', NAMES)}")
+                yield Label(f" {show.fit('file', NAMES)} ")
                 yield self.path
             yield self.note
 
@@ -229,7 +229,7 @@ class ExportScreen(ModalScreen[None]):
 
     def action_write(self) -> None:
         """Write the file, if there is none of that name or it was said twice."""
-        if self._running:
+        if self._writing:
             return
         target = Path(self.path.value.strip()).expanduser()
         if not self.path.value.strip() or target.is_dir():
@@ -238,13 +238,13 @@ class ExportScreen(ModalScreen[None]):
             self._confirmed = str(target)
             self.note.say(f"{target} is there already; ⏎ once more writes over it.", "warn")
         else:
-            self._running = True
+            self._writing = True
             self.note.say("writing… esc breaks it off")
             self._write(self.subject, self.format, str(target), self.redacted)
 
     def action_leave(self) -> None:
         """Close; or break the writing off, which closes it too."""
-        if self._running:
+        if self._writing:
             self._cancelled.set()
         else:
             self.dismiss()
@@ -263,17 +263,18 @@ class ExportScreen(ModalScreen[None]):
         except Cancelled:
             self.post_message(self.Ended("Nothing was written.", "Broken off", failed=False))
         else:
-            said = f"{total:,} requests, {show.size(size)}, in {target}\n{clean.told() if clean else leaving.COMPLETE}"
+            count = f"{total:,} request{'' if total == 1 else 's'}"
+            said = f"{count}, {show.size(size)}, in {target}\n{clean.told() if clean else leaving.COMPLETE}"
             self.post_message(self.Ended(said, "Exported", failed=False))
 
     @on(Far)
     def _show_far(self, far: Far) -> None:
-        if self._running:
+        if self._writing:
             self.note.say(far.words)
 
     @on(Ended)
     def _end(self, ended: Ended) -> None:
-        self._running = False
+        self._writing = False
         if ended.failed:
             self.note.say(ended.words, "bad")
             return
@@ -302,7 +303,7 @@ class _Meter:
 
 def _short(path: Path) -> str:
     """A path as people type it."""
-    try:
-        return f"~/{path.relative_to(Path.home())}"
-    except ValueError:
-        return str(path)
+    for base, sign in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path.is_relative_to(base):
+            return f"{sign}{path.relative_to(base)}"
+    return str(path)

@@ -41,6 +41,17 @@ COMMON = frozenset(
 )  # fmt: skip
 """Names of accounts that are nobody's, and words that may be anything."""
 
+ONE = {
+    "keys": "key",
+    "e-mail addresses": "e-mail address",
+    "home directories": "home directory",
+    "user names": "user name",
+    "account ids": "account id",
+    "images and files": "image or file",
+    "raw streams": "raw stream",
+}
+"""What is counted, and the word for one of it."""
+
 _PREFIXED = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"sk-[A-Za-z0-9_-]{12,}|(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|gh[pousr]_[A-Za-z0-9]{20,}"
@@ -133,7 +144,9 @@ class Redactor:
 
     def told(self) -> str:
         """What was redacted, in a sentence."""
-        found = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()) if count)
+        found = ", ".join(
+            f"{count} {ONE[kind] if count == 1 else kind}" for kind, count in sorted((+self.counts).items())
+        )
         return f"Redacted: {found}." if found else "Redacted: nothing was found that had to be."
 
     def _object(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def test_a_session_is_told_once() -> None:
 def test_a_redacted_export_says_what_was() -> None:
     one = trace(body={"messages": [{"role": "user", "content": f"{CANARY} of ada@example.org"}]})
     shown = export("md", [one], Redactor()).decode()
-    assert "Redacted: 1 e-mail addresses" in shown and "1 keys" in shown
+    assert "Redacted: 1 e-mail address, " in shown and "1 key" in shown
     assert "Not redacted." in export("md", [one]).decode()
 
 
