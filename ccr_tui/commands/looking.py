@@ -161,7 +161,10 @@ def _width() -> int:
 @settings
 @as_json
 def context(flags: Mapping[str, str], session: str, as_json: bool) -> None:
-    """A session's context over time: what each request's prompt was made of, and which one blew it up."""
+    """Show a session's context over time.
+
+    What each request's prompt was made of, and which one blew it up.
+    """
     from ccr_tui import growth
     from ccr_tui.tokens import Counter
 

@@ -3,7 +3,8 @@
     python tests/screens/screenshot.py [FOLDER]
 
 Nothing in the pictures is drawn by hand: it is the app, with the built-in demo's models, played for some seconds; in
-the picture of Models it has the README's own example, whose keys are set to nothing real.
+the picture of Models it has the README's own example, whose keys are set to nothing real, and in that of Spend a month
+that is made up by rule (month.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import sys
 import tempfile
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -19,8 +21,9 @@ from textual.pilot import Pilot
 from ccr_tui import player
 from ccr_tui.app import CcrApp
 from ccr_tui.assembly import load
-from ccr_tui.config import Config
+from ccr_tui.config import Config, Guards
 from ccr_tui.host import House
+from ccr_tui.store import archive
 
 SHOTS = Path(__file__).parent / "shots"
 SIZE = (120, 34)
@@ -100,6 +103,28 @@ async def shoot_models(folder: Path) -> None:
         await house.stop(0)
 
 
+async def shoot_spend(folder: Path) -> None:
+    """A month, at half past four in the afternoon of its last day."""
+    sys.path.append(str(Path(__file__).parent.parent))  # where generated.py is
+    from month import month
+
+    with tempfile.TemporaryDirectory() as place:
+        db = Path(place) / "ccr.db"
+        archive.take_in(db, month(datetime.now().replace(hour=16, minute=30)))
+        guards = Guards(budget_per_day=8_000_000_000)
+        house = House(replace(load({"port": "0", "db": str(db)}, EXAMPLE, Path(place)), guards=guards))
+        app = CcrApp(house)
+        async with app.run_test(size=SIZE) as pilot:
+            while not app.open:
+                await pilot.pause(0.1)
+            house.engine.address = "http://127.0.0.1:3456"
+            await pilot.press("3")
+            while app.spend.plot.picture is None or house.engine.stall_ms > 30:
+                await pilot.pause(0.1)
+            save(app, folder / "spend.svg")
+        await house.stop(0)
+
+
 def save(app: CcrApp, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(app.export_screenshot(title="ccr-tui"), encoding="utf-8")
@@ -110,3 +135,4 @@ if __name__ == "__main__":
     given = Path(sys.argv[1]) if len(sys.argv) > 1 else SHOTS
     asyncio.run(shoot(given))
     asyncio.run(shoot_models(given))
+    asyncio.run(shoot_spend(given))
