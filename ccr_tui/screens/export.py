@@ -173,7 +173,7 @@ class ExportScreen(ModalScreen[None]):
             box.border_subtitle = "↑↓ lines · ←→ values · ⏎ writes · esc leaves"
             yield self.choices
             with Horizontal():
-                yield Label(f" {show.fit('file', NAMES)} ")
+                yield Label(show.fit("file", NAMES))
                 yield self.path
             yield self.note
 
