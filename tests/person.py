@@ -39,13 +39,14 @@ class Person:
             env={**kept, **places, "PYTHONPATH": str(HOUSE)},
         )  # fmt: skip
 
-    async def calls(self, *args: str) -> tuple[int, str, str]:
+    async def calls(self, *args: str, within_s: float = 120) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
         child = await self.starts(*args)
-        out, err = await asyncio.wait_for(child.communicate(), 60)
+        out, err = await asyncio.wait_for(child.communicate(), within_s)
         return child.returncode or 0, out.decode(), err.decode()
 
-    async def data(self, *args: str) -> Any:
-        code, out, err = await self.calls(*args, "--json")
+    async def data(self, *args: str, within_s: float = 120) -> Any:
+        """What it says as JSON."""
+        code, out, err = await self.calls(*args, "--json", within_s=within_s)
         assert code == 0, err
         return json.loads(out)

@@ -127,7 +127,7 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
         show(comparison, explain=wanted["explain"])
     if form:
         _write(form, comparison, wanted["file"])
-    return _judged(comparison, gates) or rerunning.code(comparison)
+    return _judged(comparison, gates) or rerunning.code(found)
 
 
 @replay.command()

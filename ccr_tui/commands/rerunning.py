@@ -20,9 +20,11 @@ from ccr_tui.commands.common import narrate, safe
 from ccr_tui.errors import CcrError
 
 DIFFERS = 3
+TOLD = 5
+"""Steps of a rehearsal that are named."""
 
 if TYPE_CHECKING:
-    from ccr_tui.replay.words import Comparison, Progress, Recording, Settings, Variant, VariantSums
+    from ccr_tui.replay.words import Progress, Recording, Settings, Variant, VariantSums
     from ccr_tui.replay.work import Bench, Found
     from ccr_tui.store.queries import Reader
     from ccr_tui.store.runs import RunRow
@@ -146,10 +148,15 @@ def check_same(row: RunRow | None, recording: Recording) -> None:
         raise CcrError(f"Replay {row.id[:12]} is of {row.session}, and not of {recording.session}.")
 
 
-def code(comparison: Comparison) -> int:
-    """The exit code of a rehearsal: 3 where a step came out otherwise; the first differences are told."""
-    if comparison.kind != "rehearse":
+def code(found: Found) -> int:
+    """The exit code of a rehearsal: 3 where a step came out otherwise; the first of those are told."""
+    from ccr_tui.replay.real import REHEARSED
+
+    if found.comparison.kind != "rehearse":
         return 0
-    failed = sum(line.failed for line in comparison.variants[1:])
-    narrate(f"{failed} requests came out otherwise" if failed else "every request came out as it was recorded")
+    failed = [each for each in found.results[REHEARSED] if each.outcome == "error"]
+    for each in failed[:TOLD]:
+        narrate(f"step {each.n}: {safe(each.error)}")
+    many = f"{len(failed)} of {len(found.results[REHEARSED])} requests came out otherwise, or could not be rehearsed"
+    narrate(many if failed else "every request came out as it was recorded")
     return DIFFERS if failed else 0

@@ -16,17 +16,17 @@ async def test_two_real_servers_are_compared_side_by_side(servers: Any, tmp_path
     person = Person(tmp_path, tools=f"{servers.tools}/v1", other=f"{servers.route}/v1")
     found = await person.data(
         "replay", str(CODING), "--kind", "rerun", "--variant", "a=tools", "--variant", "b=other", "--yes",
-        "--concurrency", "2", "--sample", "4", "--max-cost", "0.05",
+        "--concurrency", "2", "--sample", "3", "--max-cost", "0.05", within_s=300,
     )  # fmt: skip
     recorded, a, b = found["variants"]
-    assert found["finished"] and (a["requests"], b["requests"]) == (4, 4)
+    assert found["finished"] and (a["requests"], b["requests"]) == (3, 3)
     assert (a["failed"], b["failed"]) == (0, 0)
     assert all(line["models"] == [f"id-of-{name}"] for line, name in ((a, "tools"), (b, "other")))
     assert 0 < float(found["spent_usd"]) <= 0.05
     assert a["input_tokens"] + a["cache_read_tokens"] > recorded["input_tokens"] / 2
     assert a["tool_agreement"] is not None and a["stop_agreement"] is not None
     steps = (await person.data("replay", "show", "last", "--steps"))["steps"]
-    assert len(steps) == 8
+    assert len(steps) == 6
     assert all(step["usage"]["basis"] == "reported" for step in steps)
 
 
@@ -34,8 +34,8 @@ async def test_what_was_rerun_can_be_rehearsed(servers: Any, tmp_path: Path) -> 
     """A replay's traces are traces: they are exported, and their bytes come out the same."""
     person = Person(tmp_path, tools=f"{servers.tools}/v1")
     given = ("replay", str(CODING), "--kind", "rerun", "--variant", "a=tools", "--yes", "--sample", "2")
-    assert (await person.data(*given))["finished"]
-    code, out, err = await person.calls("traces", "export")
+    assert (await person.data(*given, within_s=300))["finished"]
+    code, out, err = await person.calls("traces", "export", "--no-redact")
     assert code == 0, err
     again = tmp_path / "again.jsonl"
     again.write_text(out)
