@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ccr_tui.records import Json
 from ccr_tui.tally import tally
 
-SIZE = 8
-"""Our tokens of texts, what surrounds them, bytes, digits, white space, bytes beyond ASCII, words, and once more our
-tokens of the tools and the system prompt."""
+SIZE = 9
+"""Our tokens of texts, what surrounds them, bytes, digits, white space, bytes beyond ASCII, words, numbers, and once
+more our tokens of the tools and the system prompt."""
 LEAST = 12
 """Samples below which no weights are fitted."""
 RIDGE = 1e-4
@@ -26,7 +26,8 @@ SMALL = 200
 _DIGITS, _SPACE = b"0123456789", b" \t\r\n"
 _ASCII = bytes(range(128))
 _LETTERS = bytes(n if n >= 128 or chr(n).isalpha() else 32 for n in range(256))
-"""Everything but letters is a blank."""
+_NUMBERS = bytes(n if 48 <= n < 58 else 32 for n in range(256))
+"""Everything but letters, or but digits, is a blank."""
 
 Features = tuple[float, ...]
 
@@ -35,7 +36,7 @@ class Letters:
     """A scale for `tally` that weighs nothing and counts letters. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self.bytes = self.digits = self.space = self.foreign = self.words = 0
+        self.bytes = self.digits = self.space = self.foreign = self.words = self.numbers = 0
 
     def weigh(self, text: str) -> tuple[int, int]:
         """Nothing, after a look at the text."""
@@ -45,6 +46,7 @@ class Letters:
         self.space += len(data) - len(data.translate(None, _SPACE))
         self.foreign += len(data.translate(None, _ASCII))
         self.words += len(data.translate(_LETTERS).split())
+        self.numbers += len(data.translate(_NUMBERS).split())
         return 0, 0
 
     def pages(self, data: str) -> int | None:
@@ -57,7 +59,10 @@ def features(body: Json, tokens: int, *, thinking: bool = True) -> Features:
     letters = Letters()
     around = tally(body, letters, thinking=thinking).total
     fixed = 0 if "messages" in body else tokens
-    return tokens - around, around, letters.bytes, letters.digits, letters.space, letters.foreign, letters.words, fixed
+    return (
+        tokens - around, around, letters.bytes, letters.digits, letters.space, letters.foreign, letters.words,
+        letters.numbers, fixed,
+    )  # fmt: skip
 
 
 def around(tokens: int) -> Features:

@@ -125,8 +125,7 @@ class Prompts:
             return None
         key = (reply, reasoning)
         if key not in self._said:
-            found = self._features("messages", self._paths.chunks.get(reply), thinking=not reasoning)
-            self._said[key] = minus(found, around(PER_MESSAGE))
+            self._said[key] = self._features("messages", self._paths.chunks.get(reply), thinking=not reasoning)
         return self._said[key]
 
     def prompt(self, row: TraceRow, *, whole: bool) -> Prompt:
