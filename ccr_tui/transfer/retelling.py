@@ -27,6 +27,9 @@ FAST = "fast mode was on, whose price is not known"
 PREFIX = "cc-"
 """How the ids of traces begin that come from transcripts."""
 
+TOLD = 16
+"""Conversations that are remembered whole: the latest, some subagents' among them."""
+
 Quote = Callable[[str, str, float, Usage], Price | None]
 """Provider, model, time, usage to the price; None where nobody knows it."""
 
@@ -40,6 +43,7 @@ class Teller:
     session: str = ""
     """Of lines that name none: the file's."""
     app_version: str = ""
+    _told: dict[Key, list[Part]] = field(default_factory=dict)
     _walked: dict[Key, tuple[Call | None, list[Line]]] = field(default_factory=dict)
     _heard: dict[Key, tuple[Part, ...]] = field(default_factory=dict)
     _said: dict[Key, Part] = field(default_factory=dict)
@@ -78,18 +82,34 @@ class Teller:
         )
 
     def messages(self, call: Call) -> list[Part]:
-        """What the model was sent, oldest first."""
-        pieces: list[tuple[Part, ...]] = []
-        at: Call | None = call
+        """What the model was sent, oldest first. Costs what was added, where the call before it was told just now."""
+        chain, known = self._chain(call)
+        messages = list(known)
+        for earlier, later in zip((None, *chain), chain, strict=False):
+            if earlier is not None:
+                messages.append(self._message(earlier))
+            messages += self._news(later)
+        self._told[call.key] = messages
+        while len(self._told) > TOLD:
+            del self._told[next(iter(self._told))]
+        return messages
+
+    def _chain(self, call: Call) -> tuple[list[Call], list[Part]]:
+        """The calls of the conversation up to this one, from the first whose messages are not known; and what is known.
+
+        What is known ends with the answer before the first of them.
+        """
+        chain: list[Call] = []
         seen: set[Key] = set()
+        at: Call | None = call
         while at is not None and at.key not in seen:
+            known = self._told.get(at.key) if chain else None
+            if known is not None:
+                return chain[::-1], [*known, self._message(at)]
             seen.add(at.key)
-            earlier, _ = self._walk(at)
-            pieces.append(self._news(at))
-            if earlier is not None and earlier.key not in seen:
-                pieces.append((self._message(earlier),))
-            at = earlier
-        return [part for piece in reversed(pieces) for part in piece]
+            chain.append(at)
+            at, _ = self._walk(at)
+        return chain[::-1], []
 
     def _news(self, call: Call) -> tuple[Part, ...]:
         """What was said to the model since its answer before."""
