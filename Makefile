@@ -1,6 +1,7 @@
 # make run     opens the app (makes .venv first: Python 3.11 or newer and make are all it needs)
 # make test    ruff, mypy and the tests
 # make test-real, make test-claude, make bench, make bench-peers: see tests/real, tests/claude, tests/bench
+# make truth   how true a reprice is (tests/replay/test_truth.py)
 
 VENV := .venv
 ifeq ($(OS),Windows_NT)
@@ -14,7 +15,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3.14 python3 python)
 ARGS ?=
 
-.PHONY: run test check pytest test-real test-claude bench bench-peers soak traces clean
+.PHONY: run test check pytest test-real test-claude bench bench-peers soak traces truth clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ccr-tui $(ARGS)
@@ -34,6 +35,10 @@ test-real: $(VENV)/.installed-test
 
 test-claude: $(VENV)/.installed-test
 	@$(PY) -m pytest tests/claude -m claude -rs $(ARGS)
+
+# The README's table of how true a reprice is.
+truth: $(VENV)/.installed-test
+	@PYTHONPATH=.:tests:tests/replay $(PY) tests/replay/test_truth.py
 
 bench: $(VENV)/.installed-test
 	@$(PY) tests/bench/bench.py $(ARGS)
