@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ccr_tui.config import Config
     from ccr_tui.spending import Spending
     from ccr_tui.store.amounts import SpendRow, Sums
+    from ccr_tui.store.queries import Reader
     from ccr_tui.store.sums import By
 
 Compared: TypeAlias = "tuple[Baseline | None, list[Baseline]]"
@@ -65,12 +66,22 @@ def spend(
     if summary:
         _summary(flags, since, compared, as_json)
         return
-    rows = reader(flags).spend(by, since=since)
+    store = reader(flags)
+    rows = store.spend(by, since=since)
     if as_json:
         for row in rows:
             print_json(_json(row, compared))
         return
     _table(by, rows, _all(compared))
+    _tell_of_replays(store, since)
+
+
+def _tell_of_replays(store: Reader, since: float | None) -> None:
+    """Experiments are paid for too, and stand in no line of the table."""
+    found = store.replayed(since)
+    if found.requests:
+        spent = money(found.cost, more=bool(found.unpriced))
+        narrate(f"replays beside it: {spent} for {found.requests} requests (`ccr-tui replay runs`)")
 
 
 def _json(row: SpendRow, compared: Compared) -> Any:

@@ -27,6 +27,7 @@ from ccr_tui.store.filters import BEYOND, Filter
 from ccr_tui.store.listing import ROW, Key, List, Order
 from ccr_tui.store.paths import Reported
 from ccr_tui.store.phrases import Phrase
+from ccr_tui.store.replayed import Replayed, replayed
 from ccr_tui.store.rows import SessionRow, TraceRow, trace_json
 from ccr_tui.store.runs import KeptStep, RunRow
 from ccr_tui.store.sums import By
@@ -190,6 +191,11 @@ class Reader(Browsing, Conversing):
         """What tests of the models have shown, by provider and the provider's id of the model."""
         with self._reading() as db:
             return badges.load(db)
+
+    def replayed(self, since: float | None = None, until: float | None = None) -> Replayed:
+        """What replays have cost, which no other sum holds."""
+        with self._reading() as db:
+            return replayed(db, since, until)
 
     def runs(self, limit: int = 200) -> list[RunRow]:
         """Replays, the newest first."""

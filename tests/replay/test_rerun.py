@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from simulated import Habits, Simulated, recording, small, standing, variants
+from simulated import Habits, Simulated, answered, event, recording, small, standing, told, variants
 
 from ccr_tui.errors import CcrError
-from ccr_tui.records import Price, Trace
+from ccr_tui.prices import cost
+from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.replay import instant, rerun
 from ccr_tui.replay.rerun import Job, Outcome
 from ccr_tui.replay.words import Progress, Settings, StepResult
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 CHEAP, DEAR = Price(100_000_000, 400_000_000, 10_000_000), Price(3_000_000_000, 15_000_000_000, 300_000_000)
 ONE = {"cheap": CHEAP}
+DONE = b"data: [DONE]\n\n"
 
 
 class Kept:
@@ -263,6 +267,56 @@ def test_answers_are_compared_with_the_recorded_ones(counter: Counter) -> None:
     never, _ = go(counter, made(counter, calls=0.0), [small(1)])
     (other,) = never.results["cheap"]
     assert (other.tool_agreement, other.stop_agrees, other.chars) == (0.0, False, 11)
+
+
+# --- the judge -------------------------------------------------------------------------------------------------------
+
+
+class Judged(Simulated):
+    """Its model "judge" always finds the second answer better; whose that is changes with the order."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        sent = json.loads(request.content)
+        if sent["model"] != "judge":
+            return await super().handle_async_request(request)
+        self.asked.append(sent)
+        usage = Usage(input=500, output=10)
+        self.bill += cost(usage, self.prices["judge"])
+        said = event({"choices": [{"index": 0, "delta": {"content": '{"better": "B"}'}, "finish_reason": "stop"}]})
+        return answered(said + event({"choices": [], "usage": told(usage)}) + DONE, kind="text/event-stream")
+
+
+def test_a_judge_is_asked_in_both_orders_and_his_bill_is_part_of_what_is_spent(counter: Counter) -> None:
+    prices = {"cheap": CHEAP, "judge": DEAR}
+    provider = Judged(1, counter, prices, Habits(calls=0.0))
+    cheap, judge = variants(prices)
+    of, kept = recording([small(1)]), Kept()
+    job = Job(
+        of, of.steps, (cheap,), Settings("rerun", judge="judge"), "run", counter, partial(standing, provider, counter),
+        kept.mark, kept.keep, kept.land, judge=judge,
+    )  # fmt: skip
+    outcome = instant.run(rerun.run(job))
+    (result,) = outcome.results["cheap"]
+    asked = [sent["messages"][-1]["content"] for sent in provider.asked if sent["model"] == "judge"]
+    assert len(asked) == 2 and asked[0] != asked[1]
+    assert result.judged == 0.5  # an opinion that changes with the order is none
+    assert result.judge_cost == 2 * cost(Usage(input=500, output=10), DEAR)
+    assert outcome.spent == provider.bill == (result.cost or 0) + result.judge_cost
+    assert len(kept.traces) == 3
+
+
+def test_a_judge_that_cannot_be_paid_is_not_asked(counter: Counter) -> None:
+    prices = {"cheap": CHEAP, "judge": Price(10**12, 10**12)}
+    provider = Judged(1, counter, prices, Habits(calls=0.0))
+    cheap, judge = variants(prices)
+    of, kept = recording([small(1)]), Kept()
+    job = Job(
+        of, of.steps, (cheap,), Settings("rerun", 10_000_000, judge="judge"), "run", counter,
+        partial(standing, provider, counter), kept.mark, kept.keep, kept.land, judge=judge,
+    )  # fmt: skip
+    (result,) = instant.run(rerun.run(job)).results["cheap"]
+    assert (result.outcome, result.judged, result.judge_cost) == ("ok", None, 0)
+    assert result.notes == ("not judged: the budget was too small",)
 
 
 async def test_it_runs_on_a_real_loop_too(counter: Counter) -> None:
