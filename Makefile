@@ -1,6 +1,6 @@
 # make run     opens the app (makes .venv first: Python 3.11 or newer and make are all it needs)
 # make test    ruff, mypy and the tests
-# make test-real, make test-claude, make bench, make bench-peers: see tests/real, tests/claude, tests/bench
+# make test-real, make test-claude, make bench, make bench-lists, make bench-peers: see tests/real, tests/claude, tests/bench
 # make truth   how true a reprice is (tests/replay/test_truth.py)
 
 VENV := .venv
@@ -15,7 +15,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3.14 python3 python)
 ARGS ?=
 
-.PHONY: run test check pytest test-real test-claude bench bench-peers soak traces truth clean
+.PHONY: run test check pytest test-real test-claude bench bench-lists bench-peers soak traces truth clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ccr-tui $(ARGS)
@@ -45,6 +45,9 @@ bench: $(VENV)/.installed-test
 
 soak: $(VENV)/.installed-test
 	@$(PY) tests/bench/soak.py $(ARGS)
+
+bench-lists: $(VENV)/.installed-test
+	@$(PY) tests/bench/lists.py $(ARGS)
 
 bench-peers: $(VENV)/.installed-test
 	@$(PY) tests/bench/peers.py $(ARGS)
