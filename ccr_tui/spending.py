@@ -11,10 +11,9 @@ seven of them, and none from before anything was recorded. Without such a day th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from ccr_tui.config import Guards
@@ -22,6 +21,7 @@ from ccr_tui.prices import usd
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.queries import By, Reader
 from ccr_tui.store.schema import SLOT_S
+from ccr_tui.store.sums import COLUMNS, TIMES
 
 SPANS: dict[str, int | None] = {"today": 1, "7 days": 7, "30 days": 30, "90 days": 90, "all": None}
 """Their names, and how many local days they are."""
@@ -98,17 +98,32 @@ class Spending:
 
 def read(reader: Reader, guards: Guards, by: By, since: float | None, now: float) -> Spending:
     """All of it, from a reader of the store. Blocks; raises StoreError."""
+    rows = reader.spend(by, since=since)
     return Spending(
         by,
         since,
-        reader.spend(by, since=since),
-        reader.total(since=since),
+        rows,
+        together(rows),
         reader.billed(since=since),
         _course(reader, by, since, now),
         reader.today(now=now),
         forecast(reader, now),
         budgets(reader, guards, now),
     )
+
+
+def together(rows: Iterable[Sums]) -> Sums:
+    """All rows in one."""
+    numbers = [[getattr(row, name) for name in COLUMNS] for row in rows]
+    return Sums(*map(sum, zip(*numbers, strict=True))) if numbers else Sums()
+
+
+def steps(reader: Reader, found: Spending) -> list[SpendRow]:
+    """The sums of each stretch of the course, in its order. Blocks; raises StoreError."""
+    unit: By = found.course.unit  # type: ignore[assignment]
+    rows = found.rows if found.by == unit else reader.spend(unit, since=found.course.edges[0])
+    known = {row.key: row for row in rows}
+    return [known.get(TIMES[unit](int(at)), SpendRow()) for at in found.course.edges[:-1]]
 
 
 def since(span: str, now: float) -> float | None:
@@ -204,13 +219,3 @@ def summary_json(found: Spending, now: float) -> dict[str, Any]:
             for each in found.budgets
         ],
     }
-
-
-def peak(parts: Sequence[dict[str | None, int]]) -> int:
-    """The dearest stretch."""
-    return max((sum(part.values()) for part in parts), default=0)
-
-
-def stretches(course: Course) -> list[tuple[float, float]]:
-    """Beginning and end of each."""
-    return list(pairwise(course.edges))

@@ -59,8 +59,6 @@ class Seen:
     """One reading, and what it is compared with."""
 
     found: Spending
-    steps: list[SpendRow]
-    """The sums of each stretch of the course."""
     baseline: Baseline | None
     asked: str | None
     """The model that the client asks for."""
@@ -180,14 +178,13 @@ class SpendScreen(Screen[None]):
         start, now, reader = time.monotonic(), time.time(), self.house.reader
         try:
             found = spending.read(reader, config.guards, by, spending.since(span, now), now)
-            steps = reader.spend(found.course.unit, since=found.course.edges[0])  # type: ignore[arg-type]
             asked = reader.asked()
         except StoreError as error:
             self.post_message(self.Trouble(str(error)))
             return
         chosen = self.picked or baseline.chosen(config, asked, now)
         if not get_current_worker().is_cancelled:
-            self.post_message(self.Read(Seen(found, steps, chosen, asked, time.monotonic() - start), ticket))
+            self.post_message(self.Read(Seen(found, chosen, asked, time.monotonic() - start), ticket))
 
     @on(Trouble)
     def _say(self, trouble: Trouble) -> None:
@@ -261,10 +258,12 @@ class SpendScreen(Screen[None]):
         cuts = seen.found.course
         ticks = ticks_of(cuts.unit, cuts.edges)
         if kind == "lines" and compared is not None:
-            sums = {row.key: row for row in seen.steps}
-            keys = [TIMES[cuts.unit](int(at)) for at in cuts.edges[:-1]]
-            found = [sums.get(key, SpendRow()) for key in keys]
-            paid, other = [row.cost for row in found], [row.at(compared.price) for row in found]
+            try:
+                rows = spending.steps(self.house.reader, seen.found)
+            except StoreError as error:
+                self.post_message(self.Trouble(str(error)))
+                return
+            paid, other = [row.cost for row in rows], [row.at(compared.price) for row in rows]
             picture = course.lines(paid, other, ticks, *size)
         else:
             agents = AGENT_INKS if seen.found.by == "agent" else {}

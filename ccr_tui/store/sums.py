@@ -1,7 +1,8 @@
 """What it all came to: sessions, spending, today.
 
-Owns the queries over the quarter-hourly sums. Must never add up traces one by one. The one surprise: a row's own tokens
-are only those of the answer, while the sums hold every call, the router's included, each under its own model.
+Owns the queries over the quarter-hourly sums. Must never add up traces one by one. The surprises: a row's own tokens
+are only those of the answer, while the sums hold every call, the router's included, each under its own model; and there
+are two tables of sums, of which the one without sessions and projects has far fewer rows.
 """
 
 from __future__ import annotations
@@ -67,17 +68,17 @@ def spend(
     if by not in get_args(By):
         raise ValueError(f"cannot sum by {by!r}; choose one of {', '.join(get_args(By))}")
     key, join = KEYS[by]
-    totals = f"SELECT {key}, {TOTALS} FROM spend w {join} WHERE w.slot >= ? AND w.slot < ? GROUP BY 1"
+    totals = f"SELECT {key}, {TOTALS} FROM {_table(by)} w {join} WHERE w.slot >= ? AND w.slot < ? GROUP BY 1"
     found = db.execute(totals, _span(since, until)).fetchall()
     if by in TIMES:
         found = _regroup(found, TIMES[by])
-    rows = [_spend_row(by, key, _sums(numbers), baseline) for key, *numbers in found]
+    rows = [_spend_row(by, key, _sums(numbers), baseline) for key, *numbers in found if any(numbers)]
     return rows if by in TIMES else sorted(rows, key=lambda row: (-row.cost, -row.requests, row.key or ""))
 
 
 def total(db: sqlite3.Connection, since: float | None, until: float | None) -> Sums:
     """All of it in one."""
-    found = f"SELECT {TOTALS} FROM spend w WHERE w.slot >= ? AND w.slot < ?"
+    found = f"SELECT {TOTALS} FROM spend_total w WHERE w.slot >= ? AND w.slot < ?"
     return Sums(**_sums(db.execute(found, _span(since, until)).fetchone()))
 
 
@@ -87,9 +88,10 @@ def billed(
     """Where the money is known from, the largest part first. `only` is a way to sum that is no time, and a key."""
     key, join = KEYS[only[0]] if only else ("0", "")
     where = f"w.slot >= ? AND w.slot < ? AND {key} IS ? AND (w.cost <> 0 OR {ALL} > 0)"
+    table = _table(only[0] if only else "day")
     query = f"""SELECT w.cost_basis, ifnull(p_.source, ''), ifnull(p_.since, ''), sum({ALL}), sum(w.cost),
             sum(w.unpriced)
-        FROM spend w LEFT JOIN price p_ ON p_.id = w.price_id AND w.cost_basis IN ('list', 'user') {join}
+        FROM {table} w LEFT JOIN price p_ ON p_.id = w.price_id AND w.cost_basis IN ('list', 'user') {join}
         WHERE {where} GROUP BY 1, 2, 3 ORDER BY 5 DESC, 4 DESC"""
     return [Billed(*row) for row in db.execute(query, (*_span(since, until), only[1] if only else 0))]
 
@@ -102,7 +104,7 @@ def course(db: sqlite3.Connection, by: str, edges: Sequence[float]) -> list[dict
     if not spans:
         return []
     query = f"""WITH bucket(at, start, stop) AS (VALUES {spans}) SELECT at, {key}, sum(w.cost)
-        FROM bucket CROSS JOIN spend w ON w.slot >= bucket.start AND w.slot < bucket.stop {join} GROUP BY 1, 2"""
+        FROM bucket CROSS JOIN {_table(by)} w ON w.slot >= bucket.start AND w.slot < bucket.stop {join} GROUP BY 1, 2"""
     found: list[dict[str | None, int]] = [{} for _ in pairwise(edges)]
     for at, name, cost in db.execute(query):
         found[at][name] = cost
@@ -111,7 +113,7 @@ def course(db: sqlite3.Connection, by: str, edges: Sequence[float]) -> list[dict
 
 def began(db: sqlite3.Connection) -> float | None:
     """When anything was spent or asked first, to a quarter of an hour."""
-    first: float | None = db.execute("SELECT min(slot) FROM spend").fetchone()[0]
+    first: float | None = db.execute("SELECT min(slot) FROM spend_total").fetchone()[0]
     return first
 
 
@@ -120,8 +122,10 @@ def today(db: sqlite3.Connection, now: datetime, baseline: Price | None) -> Toda
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
     span = (int(start), int(end))
-    sums = Sums(**_sums(db.execute(f"SELECT {TOTALS} FROM spend w WHERE w.slot >= ? AND w.slot < ?", span).fetchone()))
-    by_slot = "SELECT slot, sum(requests) FROM spend WHERE slot >= ? AND slot < ? GROUP BY slot"
+    sums = Sums(
+        **_sums(db.execute(f"SELECT {TOTALS} FROM spend_total w WHERE w.slot >= ? AND w.slot < ?", span).fetchone())
+    )
+    by_slot = "SELECT slot, sum(requests) FROM spend_total WHERE slot >= ? AND slot < ? GROUP BY slot"
     return Today(
         **_given(sums),
         per_hour=_per_hour(db.execute(by_slot, span), span),
@@ -199,6 +203,11 @@ def _per_hour(rows: Iterable[tuple[int, int]], span: tuple[int, int]) -> tuple[i
 
 
 TIMES: dict[str, Callable[[int], str]] = {"hour": _hour, "day": _day, "week": _week}
+
+
+def _table(by: str) -> str:
+    """Where the sums for a question are."""
+    return "spend" if by in ("session", "project") else "spend_total"
 
 
 def _span(since: float | None, until: float | None) -> tuple[int, float]:

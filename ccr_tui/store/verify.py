@@ -60,6 +60,15 @@ SELECT * FROM (SELECT * FROM expected EXCEPT SELECT * FROM kept)
 UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM expected)
 """
 """Where the spending is not what the requests that are here and those that were removed add up to."""
+TOTAL_KEYS = ", ".join(name for name in SPEND[:SPEND_KEYS] if name not in ("session_id", "project_id"))
+TOTALS = f"""
+WITH expected AS (SELECT {TOTAL_KEYS}, {", ".join(f"sum({name})" for name in SPEND[SPEND_KEYS:])}
+        FROM spend WHERE NOT ({NONE}) GROUP BY {TOTAL_KEYS}),
+     kept AS (SELECT {TOTAL_KEYS}, {", ".join(SPEND[SPEND_KEYS:])} FROM spend_total WHERE NOT ({NONE}))
+SELECT * FROM (SELECT * FROM expected EXCEPT SELECT * FROM kept)
+UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM expected)
+"""
+"""Where the sums without sessions and projects are not those of the sums with them."""
 
 
 def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
@@ -144,6 +153,8 @@ def _records(db: sqlite3.Connection) -> Iterator[str]:
 def _sums(db: sqlite3.Connection) -> Iterator[str]:
     for row in db.execute(SUMS):
         yield f"spending of {dict(zip(SPEND, row, strict=True))} is not the sum of its requests"
+    for row in db.execute(TOTALS):
+        yield f"the total of {row[: SPEND_KEYS - 2]} is not the sum of its parts"
 
 
 def _words(db: sqlite3.Connection) -> Iterator[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import generated
 import pytest
 
 from ccr_tui.records import Price, Trace, Usage
-from ccr_tui.store import archive
+from ccr_tui.store import archive, schema
 from ccr_tui.store.queries import Billed, Reader, Sums
+from ccr_tui.store.verify import verify
 
 MONDAY = datetime(2026, 11, 16, 9, 5).timestamp()
 DAY_S, HOUR_S = 86400, 3600
@@ -123,3 +125,32 @@ def test_sums_as_scripts_get_them(weeks: Reader) -> None:
     assert shown["cost_by_basis"] == {"reported": "0", "list": "0.0012", "user": "0"}
     assert (shown["estimated_cost_usd"], shown["baseline_usd"]) == ("0.0012", "0.015")
     assert weeks.billed(only=("model", "odd"))[0].as_json()["cost_usd"] is None
+
+
+CHANGES = [
+    ("a sum changed", "UPDATE spend SET cost = cost + 7, requests = requests + 1"),
+    ("a session's sums gone", "DELETE FROM spend WHERE session_id = 1"),
+    ("all gone", "DELETE FROM spend"),
+    ("put in anew", "INSERT INTO spend SELECT slot + 900, model_id, agent, session_id, project_id, kind, purpose,"
+     " basis, cost_basis, price_id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 FROM spend"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [case[1] for case in CHANGES], ids=[case[0] for case in CHANGES])
+def test_the_totals_follow_every_change_of_the_sums(path: Path, change: str) -> None:
+    archive.take_in(path, WEEKS)
+    db = schema.writable(path)
+    db.execute(change)
+    db.close()
+    assert not [problem for problem in verify(path) if "is not the sum of its parts" in problem]
+    reader = Reader(path)
+    assert sum(row.cost for row in reader.spend("model")) == sum(row.cost for row in reader.spend("session"))
+    reader.close()
+
+
+def test_totals_that_were_changed_by_hand_are_found(path: Path) -> None:
+    archive.take_in(path, WEEKS)
+    db = schema.writable(path)
+    db.execute("UPDATE spend_total SET cost = cost + 1 WHERE purpose = 'route'")
+    db.close()
+    assert len([problem for problem in verify(path) if "is not the sum of its parts" in problem]) == 2
