@@ -16,7 +16,7 @@ from secrets import token_hex
 
 from ccr_tui.records import Json
 from ccr_tui.seen import LISTS, History, Part
-from ccr_tui.wire import dumps, loads
+from ccr_tui.wire import DEEPEST, check_depth, dumps, parsed
 
 MEMORY = 4 * 1024 * 1024
 """Bytes of JSON that are remembered, some ten long conversations; as objects they take about as much again."""
@@ -40,10 +40,12 @@ class Memory:
         self._talks = Talks(limit)
 
     def read(self, raw: bytes) -> Json:
-        """The body that the bytes hold, in parts. Raises ValueError for what is no JSON."""
+        """The body that the bytes hold, in parts. Raises ValueError for what is no JSON, or nested too deeply."""
         known, body = self._talks.cut(raw)
         if not isinstance(body, dict):
+            check_depth(body)
             return body
+        check_depth({key: value for key, value in body.items() if key not in LISTS or not isinstance(value, list)})
         for key in LISTS:
             if isinstance(body.get(key), list):
                 body[key] = [self.part(value) for value in body[key]]
@@ -55,15 +57,18 @@ class Memory:
         return body
 
     def part(self, value: Json) -> Json:
-        """The value as a part, the one of before if there was one; what is no object, or can't be written, as it is."""
+        """The value as a part, the one of before if there was one; what is no object as it is.
+
+        Raises ValueError for what is nested too deeply.
+        """
         if type(value) is not dict:
+            check_depth(value)
             return value
-        try:
-            data = dumps(value)
-        except RecursionError:
-            return value
+        data = dumps(value)
         known = self._parts.get(data)
         if known is None:
+            if data.count(b"[") + data.count(b"{") > DEEPEST:
+                check_depth(value)
             return self._keep(Part(value, data))
         self._parts.move_to_end(data)
         return known
@@ -129,7 +134,7 @@ class Talks:
                 known, end = self._longest(raw, start, form)
                 if known and (body := _without(raw, start, end, form)) is not None:
                     return known, body
-        return (), loads(raw)
+        return (), parsed(raw)
 
     def _longest(self, raw: bytes, start: int, form: Form) -> tuple[Sequence[Part], int]:
         """The most messages of one conversation that stand at `start`, and where they end."""
@@ -167,7 +172,7 @@ def _without(raw: bytes, start: int, end: int, form: Form) -> Json:
     """The body without what stands between; None if that is not the beginning of its messages."""
     cut = b"".join((raw[:start], dumps(CUT), form.comma, raw[end:]))
     try:
-        body = loads(cut)
+        body = parsed(cut)
     except ValueError:
         return None
     messages = body.get("messages") if isinstance(body, dict) else None

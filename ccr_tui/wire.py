@@ -19,9 +19,46 @@ _LOOKS = 500
 """Pairs that are looked at one by one; where there are more of them, as in base64, one full look is faster."""
 
 
+DEEPEST = 250
+"""Levels of nesting that are surely taken, and some more: enough for any schema, few enough for whoever walks them."""
+DEEP = "the JSON is nested too deeply"
+
+
 def loads(data: bytes | str) -> Any:
-    """The value. Raises ValueError (json.JSONDecodeError is one) with a position; RecursionError is turned into one."""
+    """The value. Raises ValueError (json.JSONDecodeError is one) with a position, or if it is nested too deeply."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    value = parsed(raw)
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST:
+        check_depth(value)
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raises ValueError for what is nested too deeply."""
+    try:
+        orjson.dumps(value)  # which has a limit of 254 levels, and is the quickest to look
+    except TypeError:
+        if is_deep(value):
+            raise ValueError(DEEP) from None
+
+
+def is_deep(value: Any, limit: int = DEEPEST) -> bool:
+    """Whether it is nested deeper than so many levels. Goes level by level, so that no depth is too much."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def parsed(raw: bytes) -> Any:
+    """The value, however deeply it is nested: whoever calls this checks that. Raises ValueError."""
     try:
         if not _may_hold_a_long_integer(raw):
             return orjson.loads(raw)
@@ -31,7 +68,7 @@ def loads(data: bytes | str) -> Any:
         text = raw.decode("utf-8", "surrogatepass")
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+        raise ValueError(DEEP) from None
 
 
 def dumps(value: Any) -> bytes:
@@ -39,8 +76,14 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return _encoded(text, value)
+        return _written(value)
+
+
+def _written(value: Any) -> bytes:
+    try:
+        return _encoded(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False), value)
+    except RecursionError:
+        raise ValueError(DEEP) from None
 
 
 def _encoded(text: str, value: Any) -> bytes:

@@ -120,7 +120,7 @@ def test_a_beginning_is_cut_out_only_where_it_is_one(raw: bytes) -> None:
 
 def test_what_is_known_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     memory, parsed = Memory(), list[int]()
-    monkeypatch.setattr("ccr_tui.memory.loads", lambda raw: parsed.append(len(raw)) or wire.loads(raw))
+    monkeypatch.setattr("ccr_tui.memory.parsed", lambda raw: parsed.append(len(raw)) or wire.loads(raw))
     long = [message(n=n, text="wörd " * 500) for n in range(40)]
     for form in FORMS[:4]:
         for count in (30, 31, 40):

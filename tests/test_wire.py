@@ -1,6 +1,7 @@
 """JSON is read and written exactly."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -55,3 +56,27 @@ def test_bytes_that_are_no_text_are_refused():
 
 def test_key_order_is_kept():
     assert dumps(loads(b'{"b":1,"a":2}')) == b'{"b":1,"a":2}'
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'], ids=["lists", "objects"])
+@pytest.mark.parametrize(("depth", "taken"), [(200, True), (260, False), (900, False), (5000, False), (10**6, False)])
+def test_what_is_nested_too_deeply_is_refused_in_words(opening: str, depth: int, taken: bool) -> None:
+    text = opening * depth + "1" + {"[": "]", '{"a":': "}"}[opening] * depth
+    for data in (text, text.encode(), f'["\\ud800", {text}]'):
+        if taken:
+            assert loads(dumps(loads(data))) == loads(data)
+        else:
+            with pytest.raises(ValueError, match="nested too deeply"):
+                loads(data)
+
+
+def test_what_is_wide_is_not_deep() -> None:
+    assert len(loads(b"[" + b"[[1]]," * 5000 + b"0]")) == 5001
+
+
+def test_nothing_that_is_too_deep_is_written() -> None:
+    value: Any = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(ValueError, match="nested too deeply"):
+        dumps(value)
