@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ccr_tui.records import Attempt, Trace
 from ccr_tui.screens import show
-from ccr_tui.screens.json_lines import Place, Places, add_json, folded_at_first, json_document
-from ccr_tui.screens.lines import Document, Line
+from ccr_tui.screens.json_lines import json_document, put_json
+from ccr_tui.screens.lines import Document
 
 
 def received_title(trace: Trace) -> str:
@@ -35,40 +35,31 @@ def received_document(trace: Trace) -> Document:
 
 def sent_document(trace: Trace) -> Document:
     """The translated bodies; where there were several, each behind a heading that folds it, the answer's open."""
+    page, opened = Document(), frozenset[int]()
     if len(trace.attempts) == 1:
-        page = json_document(trace.attempts[0].sent)
-        lines = [Line(f"· {show.harmless(note)}", ((0, 2, "muted"),), 2) for note in trace.attempts[0].notes]
-        return _below(lines, page)
-    page, folded = Document(), set[int]()
+        for note in trace.attempts[0].notes:
+            page.put(("· ", "muted"), show.harmless(note), hang=2)
+        put_json(page, trace.attempts[0].sent)
+        return page
+    places = page.places
     for attempt in trace.attempts:
-        folded |= _one_of_several(page, attempt, attempt is trace.answer)
-    page.folded = frozenset(folded)
+        is_answer = attempt is trace.answer
+        head = _one_of_several(page, attempt)
+        opened |= {head} if is_answer else set()
+        places = page.places if is_answer else places
+    page.folded, page.places = page.folded - opened, places
     return page
 
 
-def _below(lines: list[Line], page: Document) -> Document:
-    """`page` with these lines before it."""
-    by = len(lines)
-    for line in page.lines:
-        line.until += by if line.until else 0
-    places = {place: line + by for place, line in page.places.items()}
-    return Document([*lines, *page.lines], frozenset(index + by for index in page.folded), places=places)
-
-
-def _one_of_several(page: Document, attempt: Attempt, opened: bool) -> set[int]:
+def _one_of_several(page: Document, attempt: Attempt) -> int:
+    """A call behind a heading that folds it; gives that line."""
     title = f"{attempt.n} {attempt.purpose} · {show.harmless(attempt.model)} at {show.harmless(attempt.provider)}"
     head = page.put(("▾ ", "faint"), (title, "title"))
     for note in attempt.notes:
         page.put(("  · ", "muted"), show.harmless(note), hang=4)
-    body: list[Line] = []
-    places: Places = {}
-    add_json(body, attempt.sent, place=Place((), places))
-    folds = folded_at_first(body)
-    by = len(page.lines)
-    if opened:
-        page.places = {place: line + by for place, line in places.items()}
-    page.lines += _below([Line("")] * by, Document(body)).lines[by:]
+    put_json(page, attempt.sent)
     line = page.lines[head]
     line.until, line.closed = len(page.lines), f"▸ {title}"
     line.closed_spans = line.spans
-    return {index + by for index in folds} | (set() if opened else {head})
+    page.folded |= {head}
+    return head

@@ -17,7 +17,8 @@ from ccr_tui.anatomy import Block
 from ccr_tui.inspection import Inspection
 from ccr_tui.records import Json, Trace
 from ccr_tui.screens import show
-from ccr_tui.screens.lines import Document, Line
+from ccr_tui.screens.lines import Document
+from ccr_tui.screens.stored import Lines
 from ccr_tui.wording import Told
 
 MARKS = {
@@ -191,7 +192,7 @@ def _line(page: Document, line: Told) -> None:
     )
 
 
-def _folds(lines: list[Line], head: int, end: int) -> None:
+def _folds(lines: Lines, head: int, end: int) -> None:
     """The line folds those behind it away."""
     line = lines[head]
     open_, line.until = line.text, end

@@ -15,7 +15,8 @@ from ccr_tui.records import Attempt, Json, Trace
 from ccr_tui.screens import failing, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.levels import USUAL, Category, Level, Levels
-from ccr_tui.screens.lines import Document, Line
+from ccr_tui.screens.lines import Document
+from ccr_tui.screens.stored import Lines
 from ccr_tui.signed import Speaker, speaker
 
 PEEK = 3
@@ -112,11 +113,11 @@ class _Page:
         self.at = 0
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> Lines:
         return self.document.lines
 
     def gap(self) -> None:
-        if self.lines and self.lines[-1].text:
+        if self.lines and self.lines.text(len(self.lines) - 1):
             self.document.put("")
 
     def section(self, category: Category, title: str, text: str, ink: str = "muted") -> None:

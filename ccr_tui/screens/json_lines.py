@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from ccr_tui.records import Json
 from ccr_tui.screens import show
-from ccr_tui.screens.lines import Document, Line, Span
+from ccr_tui.screens.lines import Document
+from ccr_tui.screens.stored import Line, Lines, Span
 
 LONGEST = 100_000
 """Characters of one string that are shown."""
@@ -23,10 +24,17 @@ DEEPEST = 60
 
 def json_document(value: Json) -> Document:
     """A document of `value`; what is below the third level, tools and system begin folded, the last message open."""
-    lines: list[Line] = []
-    places: Places = {}
-    add_json(lines, value, place=Place((), places))
-    return Document(lines, folded_at_first(lines), places=places)
+    page = Document()
+    put_json(page, value)
+    return page
+
+
+def put_json(page: Document, value: Json) -> frozenset[int]:
+    """Append `value` to a page, which then has its places; gives the folds that it opens with."""
+    start, page.places = len(page.lines), {}
+    add_json(page.lines, value, place=Place((), page.places))
+    page.folded |= (folds := folded_at_first(page.lines, start))
+    return folds
 
 
 Places = dict[tuple[str | int, ...], int]
@@ -46,7 +54,7 @@ class Place(NamedTuple):
 
 
 def add_json(
-    lines: list[Line], value: Json, depth: int = 0, key: str = "", comma: str = "", place: Place | None = None
+    lines: Lines, value: Json, depth: int = 0, key: str = "", comma: str = "", place: Place | None = None
 ) -> None:
     """Append the lines of `value` to `lines`."""
     if place is not None:
@@ -61,7 +69,7 @@ def add_json(
 
 
 def _container(
-    lines: list[Line],
+    lines: Lines,
     value: Json,
     depth: int,
     key: str,
@@ -73,29 +81,29 @@ def _container(
     indent = "  " * depth
     head = indent + key
     line = Line(head + brackets[0], _key_span(indent, key), len(indent) + 2)
-    lines.append(line)
+    lines.keep(line)
     last = len(value) - 1
     for number, (name, step, item) in enumerate(items):
         inner = None if place is None else place.within(step)
         add_json(lines, item, depth + 1, name, "," if number < last else "", inner)
-    lines.append(Line(indent + brackets[1] + comma))
+    lines.add(indent + brackets[1] + comma)
     line.until = len(lines)
     summary = f" {gist(value)} "
     line.closed = f"{head}{brackets[0]}{summary}{brackets[1]}{comma}"
     line.closed_spans = (*line.spans, (len(head) + 1, len(head) + 1 + len(summary), "muted"))
 
 
-def _scalar(lines: list[Line], value: Json, depth: int, key: str, comma: str) -> None:
+def _scalar(lines: Lines, value: Json, depth: int, key: str, comma: str) -> None:
     indent = "  " * depth
     head, text = indent + key, _text(value)
     end = len(head) + len(text)
-    line = Line(head + text + comma, (*_key_span(indent, key), (len(head), end, _ink(value))), len(indent) + 2)
-    if isinstance(value, str):
-        line.breaks = True
-        if len(value) > LONGEST:
-            line.text += f" … {show.size(len(value) - LONGEST)} more characters"
-            line.spans += ((end, len(line.text), "muted"),)
-    lines.append(line)
+    spans = (*_key_span(indent, key), (len(head), end, _ink(value)))
+    whole, is_text = head + text + comma, isinstance(value, str)
+    if is_text and len(value) > LONGEST:
+        more = f" … {show.size(len(value) - LONGEST)} more characters"
+        spans += ((len(whole), len(whole) + len(more), "muted"),)
+        whole += more
+    lines.add(whole, spans, len(indent) + 2, is_text)
 
 
 def _text(value: Json) -> str:
@@ -153,11 +161,13 @@ def _first_words(value: Json) -> str:
 FOLDED_KEYS = ('"tools": ', '"system": ')
 
 
-def folded_at_first(lines: list[Line]) -> frozenset[int]:
-    """The folds of a body that is opened: messages one line each but the last, tools and system closed."""
-    folded = {i for i, line in enumerate(lines) if line.until > i and _worth_folding(line)}
-    messages = next((line for line in lines if line.text == '  "messages": ['), None)
-    last = max((i for i in folded if messages and i < messages.until), default=None)
+def folded_at_first(lines: Lines, start: int = 0) -> frozenset[int]:
+    """The folds of a body that is opened, from line `start` on: messages one line each but the last, tools and system
+    closed."""
+    folding = [(at, line) for at, line in lines.folding() if at >= start]
+    folded = {at for at, line in folding if _worth_folding(line)}
+    messages = next(((at, line) for at, line in folding if line.text == '  "messages": ['), None)
+    last = max((at for at in folded if messages and messages[0] < at < messages[1].until), default=None)
     return frozenset(folded - {last})
 
 

@@ -1,8 +1,7 @@
 """Lines that fold, and how they wrap.
 
-Owns `Line`, `Document` and the wrapping into rows of a width. Pure: it runs in a thread, on documents of 600 KB and
-more, and must never touch a widget. The one surprise: widths are cells, not characters; only text that is not ASCII
-pays for that.
+Owns `Document` and the wrapping into rows of a width. Pure: it runs in a thread, on documents of 600 KB and more, and
+must never touch a widget. The one surprise: widths are cells, not characters; only text beyond ASCII pays for that.
 """
 
 from __future__ import annotations
@@ -10,53 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.cells import cell_len
 
 from ccr_tui.screens import show
-
-Span = tuple[int, int, str]
-"""Start, end and ink of a stretch of a line."""
-
-Row = tuple[int, int, int]
-"""What one row of the screen shows: index of the line, start and end in its text."""
-
-
-Link = tuple[str, Any]
-"""What a line leads to: ("received" or "sent", place in that body), or ("trace", its id)."""
-
-
-@dataclass(slots=True)
-class Line:
-    """One logical line. It may be wider than the screen, and may fold those after it away."""
-
-    text: str
-    spans: tuple[Span, ...] = ()
-    hang: int = 0
-    """Columns by which the second and later rows are indented."""
-    until: int = 0
-    """Index after the last line that it folds away; 0: there is nothing to fold."""
-    closed: str = ""
-    """Its text while folded; empty: the same, with an ellipsis."""
-    closed_spans: tuple[Span, ...] = ()
-    breaks: bool = False
-    """JSON: a row ends after an escaped newline, so that long strings can be read."""
-    link: Link | None = None
-    """What enter opens on it."""
-
-    def shown(self, folded: bool) -> tuple[str, tuple[Span, ...]]:
-        """Text and spans, open or folded."""
-        if folded and self.closed:
-            return self.closed, self.closed_spans or self.spans
-        return self.text, self.spans
+from ccr_tui.screens.stored import Lines, Rows, Span
 
 
 @dataclass(slots=True)
 class Document:
     """What a viewer shows."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: Lines = field(default_factory=Lines)
     folded: frozenset[int] = frozenset()
     """Lines that are folded when it opens."""
     at: int = 0
@@ -68,13 +32,13 @@ class Document:
         """Append recorded or own text, made harmless, in one ink; gives the index of its first line."""
         first = len(self.lines)
         for line in show.harmless_lines(text):
-            self.lines.append(Line(line, ((0, len(line), ink),) if ink else (), hang))
+            self.lines.add(line, ((0, len(line), ink),) if ink else (), hang)
         return first
 
     def put(self, *pieces: str | tuple[str, str], hang: int = 0) -> int:
         """Append one line of pieces, each text or (text, ink); gives its index."""
         text, spans = compose(pieces)
-        self.lines.append(Line(text, spans, hang))
+        self.lines.add(text, spans, hang)
         return len(self.lines) - 1
 
 
@@ -89,21 +53,23 @@ def compose(pieces: Sequence[str | tuple[str, str]]) -> tuple[str, tuple[Span, .
     return text, tuple(spans)
 
 
-def rows_of(lines: Sequence[Line], folded: Collection[int], width: int) -> list[Row]:
+def rows_of(lines: Lines, folded: Collection[int], width: int) -> Rows:
     """The rows of all lines that no fold hides."""
-    rows: list[Row] = []
-    index, total = 0, len(lines)
+    rows = Rows()
+    index, total, special = 0, len(lines), lines.special
     while index < total:
-        line = lines[index]
-        hidden = index in folded and line.until > index
-        text, _ = line.shown(hidden)
-        if hidden:
-            rows.append((index, 0, cut_at(text, width - (2 if not line.closed else 1))))
-        elif len(text) <= width and text.isascii() and not (line.breaks and "\\n" in text):
-            rows.append((index, 0, len(text)))
+        line = special.get(index)
+        hidden = line is not None and index in folded and line.until > index
+        text = lines.text(index) if line is None else line.shown(hidden)[0]
+        breaks = lines.breaks(index)
+        if line is not None and hidden:
+            rows.add(index, 0, cut_at(text, width - (2 if not line.closed else 1)))
+        elif len(text) <= width and text.isascii() and not (breaks and "\\n" in text):
+            rows.add(index, 0, len(text))
         else:
-            rows += [(index, start, end) for start, end in wrap(text, width, line.hang, line.breaks)]
-        index = line.until if hidden else index + 1
+            for start, end in wrap(text, width, lines.hang(index), breaks):
+                rows.add(index, start, end)
+        index = line.until if line is not None and hidden else index + 1
     return rows
 
 

@@ -24,7 +24,7 @@ NAME = 18
 STEPS = "▁▂▃▄▅▆▇█"
 
 
-def stream_document(trace: Trace, width: int) -> Document:
+def stream_document(trace: Trace, width: int = 100) -> Document:
     """The page, for this width."""
     page = Document()
     if not trace.timeline:

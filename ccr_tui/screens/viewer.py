@@ -21,8 +21,9 @@ from textual.strip import Strip
 from textual.worker import get_current_worker
 
 from ccr_tui.screens import show
-from ccr_tui.screens.lines import Document, Link, Row, Span, rows_of
+from ccr_tui.screens.lines import Document, rows_of
 from ccr_tui.screens.scrolled import Scrolled
+from ccr_tui.screens.stored import Link, Rows, Span
 
 Build = Callable[[int], Document]
 """Makes the document for a width; called in a thread."""
@@ -53,7 +54,7 @@ class Viewer(Scrolled):
 
         document: Document
         folded: frozenset[int]
-        rows: list[Row]
+        rows: Rows
         width: int
         ticket: int
 
@@ -97,8 +98,7 @@ class Viewer(Scrolled):
         """Which hit the cursor went to last."""
         self._build: Build | None = None
         self._built: Document | None = None
-        self._rows: list[Row] = []
-        self._row_lines: list[int] = []
+        self._rows = Rows()
         self._width = 0
         self._ticket = 0
         self._place = (0, 0)
@@ -128,7 +128,7 @@ class Viewer(Scrolled):
 
     def _row_of(self, line: int, start: int) -> int:
         """The row that shows this place of a line; the row that folds it away, if it is hidden."""
-        index = bisect_right(self._row_lines, line) - 1
+        index = bisect_right(self._rows.lines, line) - 1
         while index > 0 and self._rows[index][0] == line and self._rows[index][1] > start:
             index -= 1
         return max(0, index)
@@ -171,13 +171,13 @@ class Viewer(Scrolled):
             return
         fresh = laid.document is not self._built
         if fresh:
-            self._leads = any(line.link for line in laid.document.lines)
-            self._folds = any(line.until for line in laid.document.lines)
+            special = laid.document.lines.special.values()
+            self._leads = any(line.link for line in special)
+            self._folds = any(line.until for line in special)
             self.screen.refresh_bindings()
         before = self.cursor - self.scroll_offset.y
         self._built = self.document = laid.document
         self.folded, self._rows = laid.folded, laid.rows
-        self._row_lines = [row[0] for row in laid.rows]
         self.virtual_size = Size(laid.width, len(laid.rows))
         if fresh and not self.fluid:
             self._place, before = (laid.document.at, 0), 0
@@ -233,7 +233,7 @@ class Viewer(Scrolled):
         """A click puts the cursor there; on a line that folds, it folds."""
         row = self.scroll_offset.y + event.get_content_offset_capture(self).y
         if row < len(self._rows):
-            again = self.document.lines[self._rows[row][0]].until > 0
+            again = self.document.lines.until(self._rows[row][0]) > 0
             self.go(row)
             if again:
                 self.action_toggle_fold()
@@ -245,7 +245,7 @@ class Viewer(Scrolled):
         if not self._rows:
             return
         index = self._place[0]
-        if self.document.lines[index].until > index:
+        if self.document.lines.until(index) > index:
             self._lay_out(self.folded ^ {index})
 
     def action_fold(self, folded: bool) -> None:
@@ -253,7 +253,7 @@ class Viewer(Scrolled):
         if not self._rows:
             return
         index = self._place[0]
-        foldable = self.document.lines[index].until > index
+        foldable = self.document.lines.until(index) > index
         if not folded:
             if foldable and index in self.folded:
                 self._lay_out(self.folded - {index})
@@ -261,17 +261,17 @@ class Viewer(Scrolled):
         if foldable and index not in self.folded:
             self._lay_out(self.folded | {index})
         elif (outer := self._enclosing(index)) is not None:
-            self.go(bisect_right(self._row_lines, outer - 1))
+            self.go(bisect_right(self._rows.lines, outer - 1))
 
     def _enclosing(self, index: int) -> int | None:
-        lines = self.document.lines
-        return next((i for i in range(index - 1, -1, -1) if lines[i].until > index), None)
+        return max((at for at, line in self.document.lines.folding() if at < index < line.until), default=None)
 
     def action_fold_all(self, folded: bool) -> None:
         """Fold everything that folds but the outermost, or unfold everything."""
         lines = self.document.lines
-        outermost = next((i for i, line in enumerate(lines) if line.until >= len(lines)), -1)
-        every = frozenset(i for i, line in enumerate(lines) if line.until > i and i != outermost)
+        folding = list(lines.folding())
+        outermost = next((at for at, line in folding if line.until >= len(lines)), -1)
+        every = frozenset(at for at, _ in folding if at != outermost)
         self._place = (self._place[0] if not folded else 0, 0)
         self._lay_out(every if folded else frozenset())
 
@@ -297,7 +297,7 @@ class Viewer(Scrolled):
     def _show_line(self, line: int, start: int) -> None:
         """Go to a place in the text, and open the folds that hide it, and its own."""
         self._place = line, start
-        hiding = frozenset(i for i in self.folded if i <= line < self.document.lines[i].until)
+        hiding = frozenset(i for i in self.folded if i <= line < self.document.lines.until(i))
         if hiding:
             self._lay_out(self.folded - hiding)
         else:
@@ -318,7 +318,8 @@ class Viewer(Scrolled):
 
     @work(thread=True, exclusive=True, group="search", description=UNTOLD)
     def _find(self, pattern: re.Pattern[str], document: Document, words: str) -> None:
-        every = ((i, found.start()) for i, line in enumerate(document.lines) for found in pattern.finditer(line.text))
+        texts = ((at, document.lines.text(at)) for at in range(len(document.lines)))
+        every = ((at, found.start()) for at, text in texts for found in pattern.finditer(text))
         hits = list(islice(every, MOST_HITS))
         if not get_current_worker().is_cancelled:
             self.post_message(self.Searched(words, hits))

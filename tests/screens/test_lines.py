@@ -13,7 +13,8 @@ from rich.cells import cell_len
 
 from ccr_tui.screens import show
 from ccr_tui.screens.json_lines import LONGEST, gist, json_document
-from ccr_tui.screens.lines import Document, Line, rows_of, wrap
+from ccr_tui.screens.lines import Document, rows_of, wrap
+from ccr_tui.screens.stored import Line
 
 
 @given(st.lists(texts(), max_size=5).map(" ".join), st.integers(4, 60), st.integers(0, 8), st.booleans())

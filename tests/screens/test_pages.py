@@ -466,13 +466,15 @@ TIMELINE = (
 def test_the_stream_finds_the_text_of_each_event_again() -> None:
     content = [{"type": "text", "text": "Hel\nlo!"}, {"type": "tool_use", "name": "Read", "input": {"a": "bcd"}}]
     shown = text(stream_document(trace(timeline=TIMELINE, reply=reply({"model": "x"}, content=content))))
-    assert shown.split("\n")[1:] == [
-        "     430     +430  message_start",
-        "     440      +10  content_block_start      0",
-        "     441       +1  content_block_delta      0      4  Hel⏎",
-        "    2500    +2059! content_block_delta      0      3  lo!",
-        '    2501       +1  content_block_delta      1     12  {"a": "bcd"}',
-        "    2510       +9  message_stop",
+    rows = shown.split("\n")
+    assert rows[-7:] == [
+        "   0.43 s  message_start",
+        "   0.44 s  content_block_start   1 text",
+        "   0.44 s  content_block_delta   1 text                    4  Hel⏎",
+        "           ⏸ 2.1 s of silence",
+        "   2.50 s  content_block_delta   1 text                    3  lo!",
+        '   2.50 s  content_block_delta   2 Read                   12  {"a": "bcd"}',
+        "   2.51 s  message_stop",
     ]
 
 
