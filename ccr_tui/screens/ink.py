@@ -113,6 +113,7 @@ class Inked(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._inks: dict[str, Style] = {}
+        self._looks: dict[tuple[str, str], tuple[Style, Style]] = {}
 
     def ink(self, name: str) -> Style:
         """The style of an ink, on its own background or the widget's."""
@@ -137,20 +138,31 @@ class Inked(Widget):
 
         Spaces around a piece are segments of their own, since some programs that draw SVG swallow them in a text.
         """
-        blank = Style(bgcolor=self.ink(on).bgcolor)
         segments: list[Segment] = []
         for text, name in pieces:
             if not text:
                 continue
-            style = self.ink(name)
-            if on and name not in FILLED:
-                style += blank
-            bare, edge = text.strip(" "), Style(bgcolor=style.bgcolor)
+            style, edge = self._look(name, on)
+            bare = text.strip(" ")
+            if len(bare) == len(text):
+                segments.append(Segment(text, style))
+                continue
             head, _, tail = text.partition(bare) if bare else (text, "", "")
             segments += [Segment(part, look) for part, look in ((head, edge), (bare, style), (tail, edge)) if part]
-        return Strip(segments).adjust_cell_length(width, blank)
+        return Strip(segments).adjust_cell_length(width, self._look("", on)[1])
+
+    def _look(self, name: str, on: str) -> tuple[Style, Style]:
+        """The style of an ink on another's background, and that of the spaces around it; made once, since making a
+        style takes longer than drawing with it."""
+        known = self._looks.get((name, on))
+        if known is None:
+            style = self.ink(name)
+            if on and name not in FILLED:
+                style += Style(bgcolor=self.ink(on).bgcolor)
+            known = self._looks[name, on] = style, Style(bgcolor=style.bgcolor)
+        return known
 
     def notify_style_update(self) -> None:
         """Another theme: look the styles up again."""
-        self._inks = {}
+        self._inks, self._looks = {}, {}
         super().notify_style_update()

@@ -1,0 +1,254 @@
+"""How the app feels over a million requests: what each look at them costs, on a real terminal.
+
+Owns the script that is played and the table. Must never be a test: it prints figures, and nothing fails. The one
+surprise: the app plays the script on itself, in a child with a pseudo-terminal of its own, because only there the
+stalls and the CPU are those that a person would meet. A stall is told twice: as it was, and as the loop's own CPU,
+which a busy machine does not spoil.
+
+    python tests/bench/lists.py --traces 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sqlite3
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+GOALS = "goals: 20 ms CPU a page, no stall over 60 ms, 200 MB"
+KEPT = HERE / ".data"
+"""Generated databases, to be used again."""
+TICK_S = 0.002
+
+
+# ---------------------------------------------------------------- the child: the app, playing on itself
+
+
+async def play(db: Path, report: Path, started: float) -> None:
+    """Run the app on the database, press the keys, write down what it cost."""
+    from ccr_tui.app import CcrApp
+    from ccr_tui.config import Config
+    from ccr_tui.host import House
+
+    house = House(Config(port=0, db=db))
+    app = CcrApp(house)
+    meter = Meter(app)
+    tasks = [asyncio.ensure_future(meter.tick()), asyncio.ensure_future(script(app, meter, started))]
+    await app.run_async()
+    for task in tasks:
+        task.cancel()
+    report.write_text(json.dumps(meter.rows))
+    await house.stop(0)
+
+
+class Meter:
+    """What each step costs."""
+
+    def __init__(self, app: Any) -> None:
+        self.app, self.rows = app, list[dict[str, Any]]()
+        self.worst = self.worst_cpu = 0.0
+
+    async def tick(self) -> None:
+        """How late the loop is, and how much of that it worked itself."""
+        while True:
+            before, cpu = time.perf_counter(), time.thread_time()
+            await asyncio.sleep(TICK_S)
+            self.worst = max(self.worst, time.perf_counter() - before - TICK_S)
+            self.worst_cpu = max(self.worst_cpu, time.thread_time() - cpu)
+
+    async def step(self, name: str, run: Callable[[], Awaitable[Any]], times: int = 1) -> None:
+        """Run it so many times, each until everything has come to rest."""
+        self.worst = self.worst_cpu = 0.0
+        cpu, wall = time.process_time(), time.perf_counter()
+        rested = 0.0
+        for _ in range(times):
+            await run()
+            rested += await self.rest()
+        row = {"name": name, "cpu": (time.process_time() - cpu) / times * 1000, "stall": self.worst * 1000}
+        row |= {"wall": (time.perf_counter() - wall - rested) / times * 1000, "own": self.worst_cpu * 1000}
+        self.rows.append(row | {"rss": resident()})
+
+    async def rest(self) -> float:
+        """Wait until no thread works and nothing is to be drawn; gives how long it has looked for that."""
+        quiet = 0
+        while quiet < 5:
+            await asyncio.sleep(0.01)
+            busy = any(not worker.is_finished for worker in self.app.workers)
+            quiet = 0 if busy else quiet + 1
+        return 0.05
+
+
+def resident() -> float:
+    """Megabytes in memory, at most so far."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+async def script(app: Any, meter: Meter, started: float) -> None:
+    """Play, and end whatever comes of it."""
+    try:
+        await steps(app, meter, started)
+    except Exception as error:  # noqa: BLE001 - what has been measured is told, and why there is no more
+        meter.rows.append({"name": f"ended by {error!r}", "cpu": 0, "wall": 0, "stall": 0, "own": 0, "rss": 0})
+    app.exit()
+
+
+async def steps(app: Any, meter: Meter, started: float) -> None:
+    """Everything that a person does with many requests."""
+    from textual._context import active_app
+
+    from ccr_tui.screens.trace import TraceScreen
+
+    active_app.set(app)
+    table, box = app.live.table, app.live.box
+
+    def press(*keys: str) -> Callable[[], Awaitable[Any]]:
+        async def run() -> None:
+            for key in keys:
+                app.simulate_key(key)
+                await asyncio.sleep(0)
+
+        return run
+
+    def call(run: Callable[[], Any]) -> Callable[[], Awaitable[Any]]:
+        async def called() -> None:
+            run()
+
+        return called
+
+    while not app.open or not table.total:
+        await asyncio.sleep(0.005)
+    wall = (time.monotonic() - started) * 1000
+    cpu = time.process_time() * 1000
+    meter.rows.append({"name": "first rows on screen", "cpu": cpu, "wall": wall, "stall": meter.worst * 1000,
+                       "own": meter.worst_cpu * 1000, "rss": resident()})  # fmt: skip
+    await meter.rest()
+    await meter.step("count all", call(box.read))
+    await meter.step("page down", press("pagedown"), 20)
+    await meter.step("to the last", press("G"))
+    await meter.step("page up from there", press("pageup"), 20)
+    await meter.step("jump to the middle", call(lambda: table.go(table.total // 2)))
+    await meter.step("page down there", press("pagedown"), 20)
+    for text in FILTERS:
+        await meter.step(f"filter {text}", call(lambda text=text: box.bar.set(text)))
+    await meter.step("no filter", call(lambda: box.bar.set("")))
+    for order in ("cost", "tokens", "duration", "cached"):
+        await meter.step(f"sort by {order}", press("s"))
+        await meter.step("page down there", press("pagedown"), 10)
+    await meter.step("sorted, to the last", press("G"))
+    await meter.step("newest first again", press("s"))
+    reader = app.house.reader
+    for words in ("zanzibar", "the continue", app_word(reader)):
+        await meter.step(f"search {words}", lambda words=words: asyncio.to_thread(reader.search, words))
+    await meter.step("Sessions", press("2"))
+    await meter.step("page down there", press("pagedown"), 20)
+    most, project = await asyncio.to_thread(busiest, reader)
+    await meter.step("unfold the largest session", call(lambda: unfold(app, most, project)))
+    await meter.step("Spend", press("3"))
+    await meter.step("Live again", press("1"))
+    row, size = await asyncio.to_thread(largest, reader)
+    trace = TraceScreen(app.house, row, lambda by: None)
+    await meter.step(f"open a trace of {size / 1000:.0f} KB", call(lambda: app.push_screen(trace)))
+    await meter.step("its conversation", press("2"))
+    await meter.step("page down there", press("pagedown"), 20)
+    await meter.step("received and sent", press("3"))
+
+
+FILTERS = (
+    *("error", "model:qwen*", "agent:think error", "cost>0.05", "cached<50% dur>30s", "since:7d", "!model:qwen*"),
+    *("project:web agent:tool cost>0.02", "text:zanzibar", 'text:"run the tests"', "tests", "nowheretobefound"),
+)
+
+
+def app_word(reader: Any) -> str:
+    """A word that is said everywhere."""
+    with reader._reading() as db:
+        db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, said, 'row')")
+        return str(db.execute("SELECT term FROM temp.words WHERE length(term) > 3 LIMIT 1").fetchone()[0])
+
+
+def busiest(reader: Any) -> tuple[int, int]:
+    """The session with the most requests, and its project."""
+    with reader._reading() as db:
+        most = db.execute("SELECT session_id FROM trace GROUP BY 1 ORDER BY count(*) DESC LIMIT 1").fetchone()[0]
+        return most, db.execute("SELECT project_id FROM session WHERE id = ?", (most,)).fetchone()[0]
+
+
+def unfold(app: Any, session: int, project: int) -> None:
+    """Go there, and open it."""
+    tree = app.sessions.tree_
+    tree.opened.add(("project", project, 0))
+    tree.again()
+    at = next(at for at, node in enumerate(tree._lines) if node.key == ("session", session, 0))
+    tree.go(at)
+    tree.action_unfold()
+
+
+def largest(reader: Any) -> tuple[Any, int]:
+    """The request nearest to 600 KB, and its size."""
+    near = "SELECT t.uid, b.size FROM body b JOIN trace t ON t.request_id = b.id ORDER BY abs(b.size - 600000) LIMIT 1"
+    with reader._reading() as db:
+        uid, size = db.execute(near).fetchone()
+    return reader.row(uid), size
+
+
+# ---------------------------------------------------------------- the parent
+
+
+def measure(db: Path) -> list[dict[str, Any]]:
+    """Play it in a terminal."""
+    from bench import in_terminal
+
+    report = db.with_suffix(".json")
+    report.unlink(missing_ok=True)
+    command = [sys.executable, str(HERE / "lists.py"), "--child", str(db), str(report)]
+    env = {**os.environ, "BENCH_STARTED": str(time.monotonic()), "CCR_TUI_CONFIG": str(db.with_suffix(".toml"))}
+    with in_terminal(command, env) as process:
+        process.wait(900)
+    return json.loads(report.read_text())
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| what | CPU | until it rests | longest stall | of it the loop's own CPU | memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        times = f"{row['cpu']:.0f} ms | {row['wall']:.0f} ms | {row['stall']:.0f} ms | {row['own']:.0f} ms"
+        lines.append(f"| {row['name']} | {times} | {row['rss']:.0f} MB |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--traces", type=int, default=100_000)
+    parser.add_argument("--db", type=Path, help="a database that is there; else one is generated, and kept")
+    parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        asyncio.run(play(*args.child, float(os.environ["BENCH_STARTED"])))
+        return
+    sys.path[:0] = [str(HERE), str(HERE.parent)]
+    db = args.db or KEPT / f"{args.traces}.db"
+    if not db.exists():
+        from many import fill
+
+        db.parent.mkdir(exist_ok=True)
+        fill(db, args.traces, progress=True)
+    with sqlite3.connect(db) as known:
+        count = known.execute("SELECT count(*) FROM trace").fetchone()[0]
+    rows = measure(db)
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ")
+    print(f"{count:,} requests, {db.stat().st_size / 1e6:,.0f} MB; {GOALS}\n\n{table(rows)}")
+
+
+if __name__ == "__main__":
+    main()
