@@ -149,7 +149,7 @@ class _Sums:
             sums = _add(sums, self._weight(chunk, key))
             depth += 1
             self.nodes[node] = depth, sums
-        return _add(sums, _one("system", PER_REPLY))
+        return _add(sums, _one("system", PER_REPLY + PER_MESSAGE * ("system" in keys)))
 
     def _weight(self, chunk: int, key: str) -> Sums:
         known = self.weights.get(chunk)

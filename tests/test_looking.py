@@ -1,0 +1,184 @@
+"""Lanes, the context over time, and what the command line tells of a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from generated import attempt, failed, trace
+from realistic import SESSION, talk
+from test_verdict import Letters
+
+from ccr_tui import growth, lanes
+from ccr_tui.cli import root
+from ccr_tui.records import TimelineEvent, Trace, Usage
+from ccr_tui.store.queries import Reader
+from ccr_tui.store.writer import Writer
+from ccr_tui.tally import tally
+
+SCALE = Letters()
+
+
+@cache
+def recorded() -> tuple[Trace, ...]:
+    return tuple(talk(SCALE))
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("looking") / "ccr.db"
+    writer = Writer(path)
+    writer.start()
+    for one in (*recorded(), failed("failed-1", session=None)):
+        writer.put(one)
+    writer.close()
+    return path
+
+
+@pytest.fixture
+def reader(database: Path) -> Iterator[Reader]:
+    found = Reader(database)
+    yield found
+    found.close()
+
+
+# -- lanes
+
+
+def events(*given: tuple[int, str, int | None, int]) -> tuple[TimelineEvent, ...]:
+    return tuple(TimelineEvent(*each) for each in given)
+
+
+TIMELINE = events(
+    (100, "message_start", None, 0),
+    (110, "content_block_start", 0, 0),
+    (120, "content_block_delta", 0, 30),
+    (2120, "ping", None, 0),
+    (3220, "content_block_delta", 0, 30),
+    (3230, "content_block_stop", 0, 0),
+    (5000, "content_block_start", 1, 0),
+    (5010, "content_block_delta", 1, 40),
+    (5120, "message_stop", None, 0),
+)
+
+
+def test_a_stream_has_a_lane_for_each_block_and_silences_that_pings_do_not_end() -> None:
+    usage = Usage(10, 100)
+    found = lanes.pulse(trace(timeline=TIMELINE, attempts=(attempt(usage=usage),)))
+    assert (found.first_ms, found.first_token_ms, found.last_ms, found.pings) == (100, 120, 5120, 1)
+    assert [(s.at_ms, s.ms, s.block) for s in found.silences] == [(120, 3100, 0), (3230, 1770, None)]
+    assert [(lane.characters, lane.tokens) for lane in found.lanes] == [(60, 60), (40, 40)]
+    assert found.rate == pytest.approx(100 / 4.89)
+    assert found.lanes[0].rate == pytest.approx(60 / 3.1)
+    assert found.as_json()["silences"][0] == {"at_ms": 120, "ms": 3100, "block": 0}
+
+
+def test_a_request_without_a_stream_has_no_lanes() -> None:
+    found = lanes.pulse(failed())
+    assert (found.first_ms, found.rate, found.lanes, found.silences) == (None, None, (), ())
+
+
+# -- context
+
+
+def test_each_requests_parts_add_up_to_its_prompt(reader: Reader) -> None:
+    found = growth.of_session(reader, SESSION, SCALE)
+    by = {one.uid: one for one in recorded()}
+    assert len(found.points) == len(by)
+    for point in found.points:
+        assert sum(point.tokens.values()) == point.total
+        usage = by[point.row.id].attempts[0].usage
+        assert usage is not None and point.total == usage.prompt
+
+
+def test_without_a_report_what_is_counted_is_the_count_of_the_body(tmp_path: Path) -> None:
+    one = recorded()[3]
+    guessed = trace("guessed", one.body, session="s", attempts=(attempt(usage=Usage(7, 1, basis="estimated")),))
+    writer = Writer(tmp_path / "ccr.db")
+    writer.start()
+    writer.put(guessed)
+    writer.close()
+    reader = Reader(tmp_path / "ccr.db")
+    point = growth.of_session(reader, "s", SCALE).points[0]
+    assert (point.total, point.reported) == (tally(one.body, SCALE).total, False)
+    reader.close()
+
+
+def test_what_blew_the_context_up_and_where_it_fell(reader: Reader) -> None:
+    found = growth.of_session(reader, SESSION, SCALE)
+    main = found.of(None)
+    assert main[growth.blown(main)[0]].row.id.startswith("7014")
+    assert [(point.row.id[:4], point.drop) for point in main if point.drop] == [("7020", "compacted")]
+    assert len(found.conversations()) == 2
+    aside = found.of("a576fa3afc7190154")
+    assert [point.row.id[:4] for point in aside] == ["7107", "7108", "7109"]
+    assert aside[0].grown is None
+
+
+# -- the command line
+
+
+def run(database: Path, *args: str) -> str:
+    done = CliRunner().invoke(root, [*args, "--db", str(database)], prog_name="ccr-tui")
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.stdout
+
+
+def told(database: Path, *args: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(database, *args, "--json"))
+    return found
+
+
+def test_the_command_line_has_the_tokens(database: Path) -> None:
+    found = told(database, "traces", "show", "7014", "--tokens")
+    assert found["id"].startswith("7014")
+    tokens = found["tokens"]
+    assert tokens["tokens"] == tokens["reported_tokens"] == sum(part["tokens"] for part in tokens["parts"])
+    assert tokens["heaviest"][0]["where"][0] == "messages"
+    assert tokens["heaviest"][0]["new"] is True
+
+
+@pytest.mark.parametrize(
+    ("uid", "cause"), [("7000", "first"), ("7005", "tools"), ("7011", "system"), ("7020", "compacted")]
+)
+def test_the_command_line_has_the_verdict(database: Path, uid: str, cause: str) -> None:
+    assert told(database, "traces", "show", uid, "--cache")["cache"]["cause"] == cause
+
+
+def test_the_command_line_compares(database: Path) -> None:
+    before = told(database, "traces", "show", "7011", "--diff", "before")["diff"]
+    assert before["against"].startswith("7010")
+    assert before["counts"]["changed"] == 1
+    sent = told(database, "traces", "show", "7011", "--diff", "sent")["diff"]
+    assert sent["counts"]["merged"] == 6
+    assert any("billing line" in note for note in sent["notes"])
+    other = told(database, "traces", "show", "7011", "--diff", "7003")["diff"]
+    assert other["against"].startswith("7003")
+
+
+def test_the_command_line_has_all_at_once_and_pages_for_people(database: Path) -> None:
+    found = told(database, "traces", "show", "7004", "--tokens", "--cache", "--stream", "--diff", "before")
+    assert set(found) == {"id", "tokens", "cache", "stream", "diff"}
+    assert found["stream"]["silences"][0]["ms"] == 2170
+    page = run(database, "traces", "show", "7004", "--tokens", "--cache", "--stream", "--diff", "before")
+    for words in ("Heaviest blocks", "✓ read from the cache", "81 tokens a second", "= "):
+        assert words in page
+
+
+def test_a_request_that_nobody_answered_is_looked_into_too(database: Path) -> None:
+    found = told(database, "traces", "show", "failed", "--tokens", "--cache", "--stream", "--diff", "sent")
+    assert found["tokens"]["reported_tokens"] is None
+    assert found["cache"]["served"] == "unknown"
+
+
+def test_the_command_line_has_the_context_of_a_session(database: Path) -> None:
+    lines = [json.loads(line) for line in run(database, "context", SESSION[:8], "--json").splitlines()]
+    assert len(lines) == len(recorded())
+    assert all(sum(line["tokens"].values()) == line["total_tokens"] for line in lines)
+    page = run(database, "context", SESSION)
+    assert "compacted" in page and "results" in page
