@@ -18,10 +18,20 @@ class Feed:
     def __init__(self) -> None:
         self.board: dict[str, Flight] = {}
         self._listeners: list[Callable[[Trace], None]] = []
+        self._beginnings: list[Callable[[Flight], None]] = []
 
     def subscribe(self, listener: Callable[[Trace], None]) -> None:
         """`listener` gets every finished trace, on the event loop; it must return at once (a queue's put)."""
         self._listeners.append(listener)
+
+    def on_begin(self, listener: Callable[[Flight], None]) -> None:
+        """`listener` gets every request that was understood, on the event loop; it must return at once."""
+        self._beginnings.append(listener)
+
+    def begin(self, flight: Flight) -> None:
+        """The request on the board was understood: whose it is and what it asks for is known."""
+        for listener in self._beginnings:
+            listener(flight)
 
     def take_off(self, flight: Flight) -> Flight:
         """Put a request on the board."""

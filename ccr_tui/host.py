@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -35,6 +36,9 @@ from ccr_tui.tokens import Calibration, Counter
 from ccr_tui.transfer import otlp
 from ccr_tui.watching import Source
 
+log = logging.getLogger(__name__)
+ENDINGS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""Signals after which streams may end and everything is written down; the last is the terminal that was closed."""
 SESSIONS = 1000
 """Sessions whose spending is recalled at the start: the latest ones."""
 SWITCH_S = 0.001
@@ -51,7 +55,11 @@ class House:
         """Sentences about traces that could not be written; a banner shows the last."""
         self._counter = counter or Counter()
         self._commits: list[Callable[[int], None]] = []
-        self.writer = Writer(self.db, self._committed, self.rejected.append, lambda: secrets(self.engine.config))
+        self._minders: list[Callable[[str], None]] = []
+        self._trouble = ""
+        self.writer = Writer(
+            self.db, self._committed, self._rejected, lambda: secrets(self.engine.config), self._store_troubled
+        )
         self.engine = Engine(config, self.feed, self._counter, Calibration(), self.writer.put_calibration)
         self._reloading = Reloading(self.engine, source)
         self._reader: Reader | None = None
@@ -73,17 +81,45 @@ class House:
         """`listener` gets the last row number after each commit, on the writer's thread."""
         self._commits.append(listener)
 
+    def on_store(self, listener: Callable[[str], None]) -> None:
+        """`listener` gets a sentence, on any thread, when something could not be written, and when that has passed."""
+        self._minders.append(listener)
+
+    def _rejected(self, sentence: str) -> None:
+        """A banner shows it from now on, and the log has it."""
+        self.rejected.append(sentence)
+        self._tell_of_store(sentence)
+
+    def _store_troubled(self, sentence: str) -> None:
+        """What keeps the store from writing is a banner until it has passed."""
+        if self._trouble in self.rejected:
+            self.rejected.remove(self._trouble)
+        if sentence:
+            self.rejected.append(sentence)
+        self._trouble = sentence
+        self._tell_of_store(sentence or f"{self.db} can be written again; nothing was lost.")
+
+    def _tell_of_store(self, sentence: str) -> None:
+        log.warning(sentence)
+        for listener in self._minders:
+            listener(sentence)
+
     def _committed(self, last: int) -> None:
         for listener in self._commits:
             listener(last)
 
     async def start(self) -> None:
         """Open the store, listen, and get ready for the first request, which waits for that. Raises CcrError."""
-        await asyncio.to_thread(self.writer.start)
         self._ending.enter_context(journal(self.db))
+        try:
+            await asyncio.to_thread(self.writer.start)
+        except CcrError:
+            self._ending.close()
+            raise
         self._reader = await asyncio.to_thread(Reader, self.db)
         self.engine.calibration.load(await asyncio.to_thread(self._reader.calibrations))
         await asyncio.to_thread(self._recall)
+        self.feed.on_begin(self.writer.begin)
         self.feed.subscribe(self.writer.put)
         self._send_spans()
         try:
@@ -187,21 +223,29 @@ def serve(config: Config, say: Callable[[str], None], source: Source | None = No
 async def _serve(config: Config, say: Callable[[str], None], source: Source | None) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def tell(sentence: str) -> None:
+        with suppress(OSError):  # the terminal may be closed
+            say(sentence)
+
     async with open(config, source=source) as house:
-        house.on_config(say)
+        for sentence in house.rejected:
+            tell(sentence)
+        house.on_config(tell)
+        house.on_store(tell)
 
         def told() -> None:
             if ended.is_set():
                 house.engine.hasten()
             ended.set()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDINGS:
+            if signal.getsignal(number) is signal.SIG_IGN:  # as nohup has it
+                continue
             try:
                 loop.add_signal_handler(number, told)
             except NotImplementedError:  # Windows has no signal handlers on its loop
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(told))
-        say(f"listening on {house.engine.address}")
+        tell(f"listening on {house.engine.address}")
         await ended.wait()
-        say("ending; running streams get 10 s, or none if told so again")
-    for sentence in house.rejected:
-        say(sentence)
+        tell("ending; running streams get 10 s, or none if told so again")

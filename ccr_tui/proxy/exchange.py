@@ -77,6 +77,7 @@ def read(draft: Draft, raw: bytes, context: Context) -> Asked:
         parse(draft.body)
         asked = about(draft.body, draft.client.headers)
         draft.is_asked(asked)
+        context.feed.begin(draft.flight)
     return asked
 
 

@@ -73,6 +73,11 @@ class Insertion:
         self._titles.forget()
         self._ids.clear()
 
+    def has(self, uid: str) -> bool:
+        """Whether a request of that id is there, or was and has been removed."""
+        there = self._db.execute("SELECT 1 FROM trace WHERE uid = ?", (uid,)).fetchone()
+        return there is not None or gone.is_gone(self._db, [uid])
+
     def add(self, trace: Trace) -> int:
         """The new trace's `n`. Raises sqlite3.Error, ValueError or TypeError; then nothing of it may be committed."""
         self._forget_what_others_changed()

@@ -247,11 +247,12 @@ class Reader(Browsing, Conversing):
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if known is not None:
+        place = schema.place(self.path)
+        if known is not None and place == self._own.place:
             return known
         made = schema.readable(self.path)
-        if self.path.exists():
-            self._own.connection, self._own.desk = made, Desk(made)
+        if place is not None:  # the first look, or another file has taken its place
+            self._own.connection, self._own.desk, self._own.place = made, Desk(made), place
             self._opened.append(made)
         return made
 

@@ -1,13 +1,15 @@
 """The one thread that writes: finished traces go in at one end, committed rows come out at the other.
 
-Owns the queue, the batches and the rejects file. Must never block who hands a trace in, and never lose one silently:
-a batch that fails is retried trace by trace, and what still can't be written goes to `<db>.rejects.jsonl`, which
-`traces import` takes. The one surprise: `put` does nothing but queue (0.1 us); cutting up, hashing and compressing
-happen in the thread, 20 ms later, so a `flush` is needed before one's own trace can be read back.
+Owns the queue, the batches, and what becomes of a trace that can't be written now. Must never block who hands a trace
+in, and never lose one silently: trouble that may pass (a full disk, a lock) is waited for, in memory and then in
+`<db>.waiting.jsonl`; a damaged file is moved aside; a trace that the database refuses goes to `<db>.rejects.jsonl`. The
+one surprise: `put` does nothing but queue (0.1 us); cutting up, hashing and compressing happen in the thread, so a
+`flush` is needed before one's own trace can be read back.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,15 +18,22 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ccr_tui.records import Trace
-from ccr_tui.store import archive, schema
-from ccr_tui.store.insert import Insertion
+from ccr_tui.records import Flight, Trace
+from ccr_tui.store import spill
+from ccr_tui.store.begun import Begun, Leftover, leftovers
+from ccr_tui.store.ground import is_damage, is_passing, opened
+from ccr_tui.store.schema import trouble
 from ccr_tui.store.veil import Veil
 
 BATCH = 100
 """Traces in one transaction at most."""
 GATHER_S = 0.02
-"""How long others are waited for once a trace has come: beginning and committing is half of what a trace costs."""
+"""How long others are waited for once a trace has come, while traffic is dense: beginning and committing is half of
+what a trace costs."""
+RETRY_S = 0.25
+"""How long to wait before trying again where the database can't be written."""
+MOST = 64 * 1024 * 1024
+"""Bytes of JSON, about, that may wait in memory; as objects they take some four times as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ Item = Trace | Signal
 
 
 class Writer:
-    """Keeps finished traces. `on_commit` gets the newest `n`, `on_reject` a sentence; both in the writer's thread."""
+    """Keeps finished traces. `on_commit` gets the newest `n`; `on_reject` a sentence about what could not be written;
+    `on_trouble` one about what keeps it from writing, and "" when that has passed; all in the writer's thread."""
 
     def __init__(
         self,
@@ -58,29 +68,53 @@ class Writer:
         on_commit: Callable[[int], None] | None = None,
         on_reject: Callable[[str], None] | None = None,
         secrets: Callable[[], Sequence[str]] = tuple,
+        on_trouble: Callable[[str], None] | None = None,
     ) -> None:
         """`secrets` gives what must never be kept, at the time."""
         self._veil = Veil(secrets)
         self.path = path
-        self.rejects = path.with_name(path.name + ".rejects.jsonl")
+        self.rejects = spill.rejects_file(path)
+        self.trouble = ""
+        """What keeps it from writing at the moment, a sentence."""
         self._on_commit = on_commit or (lambda _: None)
         self._on_reject = on_reject or (lambda _: None)
+        self._on_trouble = on_trouble or (lambda _: None)
         self._is_closed = False
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._learned: SimpleQueue[Learned] = SimpleQueue()
+        self._put = self._done = 0
+        """Bytes of JSON that went in, counted by who puts, and that were dealt with, counted by the thread."""
+        self._committed = 0.0
+        self._failed: Exception | None = None
+        """Why the last transaction has to wait."""
+        self._mend: Callable[[], str] | None = None
+        """What must be done to the file first."""
+        self._is_waiting = False
         self._hurry = threading.Event()
+        self._begun = Begun(path)
+        self._left: list[Leftover] = []
         self._thread = threading.Thread(target=self._run, name="ccr-tui store", daemon=True)
 
     def start(self) -> None:
         """Open or make the database, and begin. Raises StoreError, which names the file and the cure."""
-        self._connection = schema.writable(self.path)
-        self._insertion = Insertion(self._connection)
+        told: list[str] = []
+        self._ground = opened(self.path, told)
+        for sentence in told:
+            _tell(self._on_reject, sentence)
+        self._left = list(leftovers(self.path))
+        self._is_waiting = spill.waiting_file(self.path).exists()
+        self._begun.open()
         self._thread.start()
+
+    def begin(self, flight: Flight) -> None:
+        """A request is under way: where this program is killed, the next one will say that it was."""
+        self._begun.begin(flight)
 
     def put(self, trace: Trace) -> None:
         """Keep a finished trace, soon. Any thread may call; returns at once."""
         if self._is_closed:
             self._on_reject(f"Request {trace.uid} finished after the store was closed; it is lost.")
+        self._put += _weight(trace)
         self._queue.put(trace)
 
     def put_calibration(self, key: str, ratio: float, n: int, error: float | None) -> None:
@@ -105,74 +139,155 @@ class Writer:
         return signal.done.is_set()
 
     def _run(self) -> None:
+        self._take_back()
         going = True
         while going:
             batch = list(self._batch())
             signals = [item for item in batch if isinstance(item, Signal)]
             learned = [self._learned.get_nowait() for _ in range(self._learned.qsize())]
-            self._keep([*learned, *(self._veil.over(item) for item in batch if isinstance(item, Trace))])
+            traces = [self._veil.over(item) for item in batch if isinstance(item, Trace)]
+            self._keep([*learned, *traces])
+            self._done += sum(map(_weight, traces))
             going = not any(signal.is_last for signal in signals)
             if not going:
-                self._connection.close()
+                self._ground.close()
+                self._begun.close()
             for signal in signals:
                 signal.done.set()
 
     def _batch(self) -> Iterator[Item]:
         """What is queued, at least one item: the busier it gets, the larger the batches."""
-        item = self._queue.get()
+        item = self._taken(self._queue.get())
         yield item
-        if self._queue.qsize() < BATCH:
+        if self._queue.qsize() < BATCH and time.monotonic() - self._committed < 5 * GATHER_S:
             self._hurry.wait(GATHER_S)
         self._hurry.clear()
         for _ in range(BATCH - 1):
             if isinstance(item, Signal) and item.is_last:
                 return
             try:
-                item = self._queue.get_nowait()
+                item = self._taken(self._queue.get_nowait())
             except Empty:
                 return
             yield item
 
-    def _keep(self, items: Sequence[Trace | Learned]) -> None:
-        if not items or self._stored(items) is None:
-            return
-        for item in items:
-            problem = self._stored([item])
-            if problem and isinstance(item, Trace):
-                self._reject(item, problem)
+    def _taken(self, item: Item) -> Item:
+        if isinstance(item, Trace):
+            self._begun.end(item)
+        return item
 
-    def _stored(self, items: Sequence[Trace | Learned]) -> str | None:
-        """Write all in one transaction, or none and say why."""
+    def _take_back(self) -> None:
+        """What programs of before left: traces that wait in the file, and requests that they did not finish."""
+        if self._is_waiting:
+            self._is_waiting = False
+            if all(self._is_kept(trace) for trace in spill.waiting(self.path)):
+                spill.no_longer_waiting(self.path)
+        for left in self._left:
+            if all(self._is_kept(trace) for trace in left.traces):
+                left.remove()
+        self._left = []
+
+    def _is_kept(self, trace: Trace) -> bool:
+        """Store it unless it is there; False if it has to wait."""
+        if not self._is_known(trace.uid):
+            self._keep([trace])
+        return not self._is_waiting
+
+    def _is_known(self, uid: str) -> bool:
         try:
+            return self._ground.insertion.has(uid)
+        except sqlite3.Error:  # which whoever writes meets again, and deals with
+            return False
+
+    def _keep(self, items: Sequence[Trace | Learned]) -> None:
+        """In the database, or in one of the files beside it; waits while the trouble may pass."""
+        while items and (error := self._stored(items)) is not None:
+            if is_passing(error):
+                if not self._may_wait(error):
+                    self._put_aside(items, spill.waiting_file(self.path), str(error))
+                    return
+            elif is_damage(error):
+                self._mend = self._ground.set_aside
+            elif len(items) > 1:
+                for item in items:
+                    self._keep([item])
+                return
+            else:
+                self._put_aside(items, self.rejects, f"{type(error).__name__}: {error}")
+                return
+
+    def _stored(self, items: Sequence[Trace | Learned]) -> Exception | None:
+        """Write all in one transaction, or none and say why."""
+        if self._failed and self._is_closed:
+            return self._failed
+        try:
+            self._stand()
             newest = self._write(items)
-        except Exception as error:  # noqa: BLE001 - whatever it is, traffic goes on, and the trace goes to the rejects
-            self._insertion.forget()
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            return f"{type(error).__name__}: {error}"
+            if not self._ground.is_in_place():
+                return self._stored(items)
+        except Exception as error:  # noqa: BLE001 - whatever it is, traffic goes on, and the trace goes to a file
+            return error
+        self._failed, self._committed = None, time.monotonic()
+        self._begun.kept(item.uid for item in items if isinstance(item, Trace))
+        self._say_trouble("")
         if newest:
             _tell(self._on_commit, newest)
+        if self._is_waiting and not self._is_closed:
+            self._take_back()
         return None
+
+    def _stand(self) -> None:
+        """On a file that is there and whole. Raises StoreError where no other can be made."""
+        if self._mend is None and not self._ground.is_in_place():
+            self._mend = self._ground.begin_anew
+        if self._mend is not None:
+            _tell(self._on_reject, self._mend())
+            self._mend = None
 
     def _write(self, items: Sequence[Trace | Learned]) -> int:
         newest = 0
-        self._connection.execute("BEGIN IMMEDIATE")
-        for item in items:
-            if isinstance(item, Trace):
-                newest = self._insertion.add(item)
-            else:
-                self._insertion.learn(item.key, item.ratio, item.n, item.error, item.at)
-        self._connection.execute("COMMIT")
+        with self._ground.transaction() as insertion:
+            for item in items:
+                if isinstance(item, Trace):
+                    newest = insertion.add(item)
+                else:
+                    insertion.learn(item.key, item.ratio, item.n, item.error, item.at)
         return newest
 
-    def _reject(self, trace: Trace, problem: str) -> None:
-        """Keep it in the file beside the database; if even that fails, at least say so."""
-        try:
-            archive.append_reject(self.rejects, trace, problem)
-            where = f"it is in {self.rejects}"
-        except Exception as error:  # noqa: BLE001 - a full disk, most likely: the sentence is all that is left
-            where = f"nor in {self.rejects} ({error}): it is lost"
-        _tell(self._on_reject, f"Request {trace.uid} could not be stored ({problem}); {where}.")
+    def _may_wait(self, error: Exception) -> bool:
+        """Wait a moment for trouble to pass; False where there is no time or no room for it any more."""
+        self._failed = error
+        self._say_trouble(f"{trouble(self.path, error)} Requests go on; what they record waits.")
+        if self._is_closed or self._put - self._done > MOST:
+            return False
+        self._hurry.wait(RETRY_S)
+        self._hurry.clear()
+        return True
+
+    def _say_trouble(self, sentence: str) -> None:
+        if sentence != self.trouble:
+            self.trouble = sentence
+            _tell(self._on_trouble, sentence)
+
+    def _put_aside(self, items: Sequence[Trace | Learned], file: Path, problem: str) -> None:
+        """Keep them in a file beside the database; if even that fails, at least say so."""
+        for trace in items:
+            if not isinstance(trace, Trace):
+                continue
+            try:
+                spill.put_aside(file, trace, problem)
+                where = f"it is in {file}"
+                self._is_waiting = self._is_waiting or file != self.rejects
+                self._begun.kept([trace.uid])
+            except spill.UNWRITABLE as error:
+                where = f"nor in {file} ({error}): it is lost"
+            if file == self.rejects or "is lost" in where:
+                _tell(self._on_reject, f"Request {trace.uid} could not be stored ({problem}); {where}.")
+
+
+def _weight(trace: Trace) -> int:
+    """Bytes of JSON, about: a token has some four characters."""
+    return 2000 + 4 * (trace.estimate or 0)
 
 
 def _tell(listener: Callable[[Any], None], news: object) -> None:

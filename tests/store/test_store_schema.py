@@ -39,7 +39,7 @@ def foreign(path: Path) -> None:
 
 def garbage(path: Path) -> None:
     path.parent.mkdir()
-    path.write_bytes(b"not a database " * 400)
+    path.with_suffix(".txt").write_bytes(b"not a database " * 400)
 
 
 def directory(path: Path) -> None:
@@ -62,6 +62,7 @@ REFUSED = [
 @pytest.mark.parametrize(("make", "words"), REFUSED, ids=[case[0].__name__ for case in REFUSED])
 def test_what_is_not_ours_is_refused_untouched(path: Path, make: Callable[[Path], None], words: str) -> None:
     make(path)
+    path = path.with_suffix(".txt") if make is garbage else path  # a file of that name is hardly a database of ours
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(StoreError, match=words) as refused:
         Writer(path).start()

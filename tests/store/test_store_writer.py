@@ -12,7 +12,7 @@ import generated
 import pytest
 
 from ccr_tui.records import Trace
-from ccr_tui.store import archive, schema
+from ccr_tui.store import archive
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
 from ccr_tui.store.writer import Writer
@@ -107,24 +107,6 @@ def test_the_latest_calibration_counts_even_beside_a_bad_trace(path: Path, reade
     run(writer, generated.trace("twin"), generated.trace("twin"))
     assert reader.calibrations() == {"dashscope/qwen-max": (1.06, 2, 0.01)}
     assert len(writer.sentences) == 1
-
-
-def test_a_database_that_stays_locked_rejects_and_says_so(
-    path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(schema, "BUSY_S", 0.01)
-    writer = Watched(path)
-    writer.start()
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    writer.put(generated.trace("waits"))
-    assert writer.flush(30)
-    other.execute("ROLLBACK")
-    other.close()
-    writer.put(generated.trace("next"))
-    assert writer.close(30)
-    assert "locked" in writer.sentences[0]
-    assert [row.id for row in reader.rows()] == ["next"]
 
 
 def test_what_another_process_pruned_is_written_again(path: Path, reader: Reader) -> None:

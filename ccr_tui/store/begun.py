@@ -1,0 +1,212 @@
+"""Requests under way, noted where kill -9 does not reach: the next start knows what was running when a program ended.
+
+Owns one small file for each running program, `<db>.running-…`, and what is read of those whose program is gone.
+Must never hold what was said, nor wait for the disk: a line is one write into the system's memory, which outlives the
+process. The one surprise: the file's lock tells whether its program still runs.
+
+A request has a line when it has been understood, and another when it ends, with its tokens and costs: until its trace
+is committed, some milliseconds later, that line is all there is of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from ccr_tui.records import Attempt, Failure, Flight, Price, Trace, Usage
+from ccr_tui.store.codec import BROKEN
+from ccr_tui.wire import dumps, loads
+
+if sys.platform == "win32":  # there an open file can't be removed, which tells as much
+
+    def _lock(fd: int) -> None:
+        """Nothing."""
+else:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    def _lock(fd: int) -> None:
+        """Make the file ours. Raises OSError where it is another's."""
+        flock(fd, LOCK_EX | LOCK_NB)
+
+
+LARGEST = 256 * 1024
+"""Bytes after which the file is written anew, with what still counts."""
+KILLED = "ccr-tui was ended (killed, or its machine went down) while this request ran."
+CUT_OFF = "The client got this answer, but ccr-tui was killed before it was written down: its texts are lost."
+USAGE = tuple(each.name for each in fields(Usage))
+PRICE = tuple(each.name for each in fields(Price))
+
+
+class Begun:
+    """This program's file. `begin` and `end` are called on the event loop, `kept` by the writer's thread."""
+
+    def __init__(self, db: Path) -> None:
+        self.path = db.with_name(f"{db.name}.running-{token_hex(4)}")
+        self._lock = threading.Lock()
+        self._lines: dict[str, list[bytes]] = {}
+        self._size = 0
+        self._fd = -1
+
+    def open(self) -> None:
+        """Make the file. Without one (a full disk, a read-only directory) nothing is noted, and nothing fails."""
+        with suppress(OSError):
+            self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
+            _lock(self._fd)
+
+    def begin(self, flight: Flight) -> None:
+        """A request was understood, and is being answered."""
+        told = [flight.uid, flight.started_at, flight.kind, flight.session, flight.project, flight.asked_model]
+        self._note(flight.uid, told)
+
+    def end(self, trace: Trace) -> None:
+        """It has ended; its trace is on the way into the database."""
+        if trace.uid in self._lines:
+            times = [trace.streamed, trace.ttft_ms, trace.duration_ms]
+            attempts = [_attempt_json(attempt) for attempt in trace.attempts]
+            self._note(trace.uid, [trace.uid, trace.outcome, trace.status, trace.agent_id, times, attempts])
+
+    def kept(self, uids: Iterable[str]) -> None:
+        """The traces of these are in the database, or in a file beside it."""
+        with self._lock:
+            for uid in uids:
+                self._lines.pop(uid, None)
+            if self._size > LARGEST:
+                self._write_anew()
+
+    def close(self) -> None:
+        """Everything was kept: the file goes."""
+        with suppress(OSError):
+            if self._fd >= 0:
+                os.close(self._fd)
+                self.path.unlink()
+        self._fd = -1
+
+    def _note(self, uid: str, told: list[Any]) -> None:
+        if self._fd < 0:
+            return
+        line = dumps(told) + b"\n"
+        with self._lock, suppress(OSError):
+            self._lines.setdefault(uid, []).append(line)
+            self._size += os.write(self._fd, line)
+
+    def _write_anew(self) -> None:
+        with suppress(OSError):
+            os.ftruncate(self._fd, 0)
+            self._size = os.write(self._fd, b"".join(line for lines in self._lines.values() for line in lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """The file of a program that is gone, and the requests of which it knew."""
+
+    path: Path
+    traces: tuple[Trace, ...]
+
+    def remove(self) -> None:
+        """They are kept elsewhere now."""
+        with suppress(OSError):
+            self.path.unlink()
+
+
+def leftovers(db: Path) -> Iterator[Leftover]:
+    """What programs that used this database left behind; those that still run are left alone."""
+    for path in sorted(db.parent.glob(f"{db.name}.running-*")):
+        with suppress(OSError):
+            fd = os.open(path, os.O_RDWR)
+            try:
+                _lock(fd)
+                yield Leftover(path, tuple(_traces(path.read_bytes())))
+            finally:
+                os.close(fd)
+
+
+def _traces(data: bytes) -> Iterator[Trace]:
+    """As far as they can be told. The last line may be torn."""
+    known: dict[str, Trace] = {}
+    for line in data.splitlines():
+        with suppress(*BROKEN):
+            told = loads(line)
+            known[told[0]] = _ended(known[told[0]], *told[1:]) if told[0] in known else _interrupted(*told)
+    yield from known.values()
+
+
+def _interrupted(
+    uid: str, started_at: float, kind: Any, session: str | None, project: str | None, asked_model: str
+) -> Trace:
+    return Trace(
+        uid=uid,
+        origin="live",
+        kind=kind,
+        session=session,
+        project=project,
+        agent_id=None,
+        asked_model=asked_model,
+        streamed=True,
+        body=None,
+        raw=None,
+        headers={},
+        decision=None,
+        attempts=(),
+        reply=None,
+        timeline=(),
+        outcome="error",
+        status=0,
+        failure=Failure(0, "interrupted", KILLED),
+        estimate=None,
+        started_at=started_at,
+        ttft_ms=None,
+        duration_ms=0,
+    )
+
+
+def _ended(begun: Trace, outcome: Any, status: int, agent_id: str | None, times: Any, attempts: Any) -> Trace:
+    streamed, ttft_ms, duration_ms = times
+    return replace(
+        begun,
+        outcome=outcome,
+        status=status,
+        agent_id=agent_id,
+        streamed=streamed,
+        ttft_ms=ttft_ms,
+        duration_ms=duration_ms,
+        attempts=tuple(_attempt(*given) for given in attempts),
+        failure=Failure(status, "interrupted", CUT_OFF),
+    )
+
+
+def _attempt_json(attempt: Attempt) -> list[Any]:
+    usage, price = attempt.usage, attempt.price
+    return [
+        [attempt.n, attempt.purpose, attempt.provider, attempt.model, attempt.started_at, attempt.ttft_ms],
+        [attempt.duration_ms, attempt.status, attempt.stop_reason, attempt.cost, attempt.cost_basis],
+        usage and [getattr(usage, name) for name in USAGE],
+        price and [getattr(price, name) for name in PRICE],
+    ]
+
+
+def _attempt(head: Any, rest: Any, usage: Any, price: Any) -> Attempt:
+    n, purpose, provider, model, started_at, ttft_ms = head
+    duration_ms, status, stop_reason, cost, cost_basis = rest
+    return Attempt(
+        n=n,
+        purpose=purpose,
+        provider=provider,
+        model=model,
+        sent=None,
+        started_at=started_at,
+        ttft_ms=ttft_ms,
+        duration_ms=duration_ms,
+        status=status,
+        stop_reason=stop_reason,
+        usage=usage and Usage(**dict(zip(USAGE, usage, strict=True))),
+        price=price and Price(**dict(zip(PRICE, price, strict=True))),
+        cost=cost,
+        cost_basis=cost_basis,
+    )

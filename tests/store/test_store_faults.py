@@ -1,0 +1,335 @@
+"""What goes wrong under the writer: traffic goes on, the person is told, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import generated
+import pytest
+
+from ccr_tui.records import Flight, Trace
+from ccr_tui.store import archive, ground, spill, writer
+from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
+from ccr_tui.store.queries import Reader
+from ccr_tui.store.verify import verify
+from ccr_tui.store.writer import Writer
+
+TRACES = [replace(one, uid=f"t{n:02d}") for n, one in enumerate(generated.recorded(seed=6, turns=12))]
+
+
+class Watched(Writer):
+    """A writer that remembers what it told."""
+
+    def __init__(self, path: Path) -> None:
+        self.sentences: list[str] = []
+        self.troubles: list[str] = []
+        super().__init__(path, None, self.sentences.append, self.troubles.append)
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not is_so():
+            assert time.monotonic() < end, (self.sentences, self.troubles)
+            time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ground, "BUSY_MS", 1)
+    monkeypatch.setattr(writer, "RETRY_S", 0.01)
+
+
+@pytest.fixture
+def running(path: Path) -> Iterator[Watched]:
+    made = Watched(path)
+    made.start()
+    made.put(TRACES[0])
+    assert made.flush(30)
+    yield made
+    made.close(30)
+
+
+@pytest.fixture
+def locked(path: Path, running: Watched) -> Iterator[sqlite3.Connection]:
+    """Another program is writing."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield other
+    other.close()
+
+
+def stored(path: Path) -> list[str]:
+    reader = Reader(path)
+    try:
+        for row in reader.rows():
+            assert reader.trace(row.id) in TRACES
+        return sorted(row.id for row in reader.rows())
+    finally:
+        reader.close()
+
+
+def ids(count: int) -> list[str]:
+    return [trace.uid for trace in TRACES[:count]]
+
+
+def test_a_lock_is_waited_for(path: Path, running: Watched, locked: sqlite3.Connection) -> None:
+    for trace in TRACES[1:]:
+        running.put(trace)
+    assert not running.flush(0.2)
+    assert "Another process has been writing for long" in running.trouble
+    locked.execute("ROLLBACK")
+    assert running.flush(30)
+    assert stored(path) == ids(12)
+    assert (running.trouble, running.troubles[-1], running.sentences) == ("", "", [])
+
+
+def test_too_much_to_wait_in_memory_waits_in_a_file(
+    path: Path, running: Watched, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST", 3000)
+    for trace in TRACES[1:]:
+        running.put(trace)
+    running.until(spill.waiting_file(path).exists)
+    locked.execute("ROLLBACK")
+    running.put(replace(TRACES[0], uid="one more"))
+    assert running.flush(30)
+    assert {*ids(12)} < {row.id for row in Reader(path).rows()}
+    assert not spill.waiting_file(path).exists()
+    assert verify(path) == [] and running.sentences == []
+
+
+def test_what_waits_when_the_program_ends_is_taken_by_the_next(
+    path: Path, running: Watched, locked: sqlite3.Connection
+) -> None:
+    for trace in TRACES[1:]:
+        running.put(trace)
+    assert running.close(30)
+    assert running.sentences == []
+    waiting = spill.waiting_file(path)
+    assert list(archive.read(waiting.read_bytes().splitlines(keepends=True))) == TRACES[1:]
+    locked.execute("ROLLBACK")
+    again = Watched(path)
+    again.start()
+    assert again.flush(30) and again.close(30)
+    assert stored(path) == ids(12)
+    assert not waiting.exists()
+
+
+def test_a_torn_line_that_waits_is_left_out(path: Path) -> None:
+    path.parent.mkdir()
+    for trace in TRACES[:2]:
+        spill.put_aside(spill.waiting_file(path), trace, "for the test")
+    with spill.waiting_file(path).open("ab") as file:
+        file.write(b'{"uid": "torn", "bod')
+    made = Watched(path)
+    made.start()
+    assert made.flush(30) and made.close(30)
+    assert stored(path) == ids(2)
+
+
+def test_a_full_disk_is_waited_for(path: Path, running: Watched) -> None:
+    """SQLite says the same of a database that may not grow."""
+    connection = running._ground.connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    for n, trace in enumerate(generated.recorded(seed=9, turns=8)):
+        running.put(replace(trace, uid=f"full-{n}"))
+    running.until(lambda: "Free some space on its disk" in running.trouble)
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert running.flush(30)
+    assert Reader(path).count() == 9
+    assert running.troubles[-1] == "" and running.sentences == []
+    assert verify(path) == []
+
+
+def test_a_file_that_is_read_only_for_now_is_waited_for(path: Path, running: Watched) -> None:
+    connection = running._ground.connection
+    connection.execute("PRAGMA query_only = ON")
+    running.put(TRACES[1])
+    running.until(lambda: "writable" in running.trouble)
+    connection.execute("PRAGMA query_only = OFF")
+    assert running.flush(30)
+    assert stored(path) == ids(2)
+
+
+def test_a_deleted_file_is_noticed_and_made_anew(path: Path, running: Watched) -> None:
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{path}{ending}").unlink(missing_ok=True)
+    running.put(TRACES[1])
+    assert running.flush(30)
+    assert "was deleted or moved while ccr-tui ran" in running.sentences[0]
+    assert stored(path) == ["t01"]
+    assert verify(path) == []
+
+
+def test_a_file_deleted_without_its_log_is_made_anew(path: Path, running: Watched) -> None:
+    path.unlink()
+    for trace in TRACES[1:]:
+        running.put(trace)
+    assert running.flush(30)
+    assert stored(path) == ids(12)[1:]
+    assert verify(path) == []
+
+
+def test_a_file_that_another_takes_the_place_of_is_used(path: Path, running: Watched, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    archive.take_in(other, [TRACES[5]])
+    path.rename(tmp_path / "moved.db")
+    for ending in ("-wal", "-shm"):
+        Path(f"{path}{ending}").unlink()
+    other.rename(path)
+    running.put(TRACES[6])
+    assert running.flush(30)
+    assert stored(path) == ["t05", "t06"]
+
+
+def test_a_reader_follows_to_the_new_file(path: Path, running: Watched, reader: Reader) -> None:
+    assert reader.count() == 1
+    path.unlink()
+    for trace in TRACES[3:6]:
+        running.put(trace)
+    assert running.flush(30)
+    assert sorted(row.id for row in reader.rows()) == ["t03", "t04", "t05"]
+    assert reader.trace("t04") == TRACES[4]
+
+
+def damage_pages(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    path.write_bytes(data)
+
+
+def damage_head(path: Path) -> None:
+    path.write_bytes(b"\0" * 8192)
+
+
+def damage_all(path: Path) -> None:
+    path.write_bytes(b"something else " * 1000)
+
+
+@pytest.mark.parametrize("damage", [damage_pages, damage_head, damage_all])
+def test_a_damaged_file_is_moved_aside_at_the_start(path: Path, damage: Callable[[Path], None]) -> None:
+    archive.take_in(path, TRACES[:3])
+    damage(path)
+    broken = path.read_bytes()
+    made = Watched(path)
+    made.start()
+    made.put(TRACES[5])
+    assert made.flush(30) and made.close(30)
+    assert stored(path) == ["t05"]
+    (kept,) = (file for file in path.parent.iterdir() if ".damaged-" in file.name and file.suffix not in (".db-shm",))
+    assert kept.read_bytes() == broken
+    assert str(kept) in made.sentences[0] and "a new one has been begun" in made.sentences[0]
+
+
+def test_a_file_damaged_while_it_runs_is_moved_aside(path: Path, running: Watched) -> None:
+    for trace in TRACES[1:4]:
+        running.put(trace)
+    assert running.flush(30)
+    damage_pages(path)
+    for trace in TRACES[4:]:
+        running.put(trace)
+    assert running.flush(30)
+    assert any("was damaged" in sentence for sentence in running.sentences)
+    assert set(ids(12)[4:]) <= set(stored(path))
+    assert verify(path) == []
+
+
+# -- killed
+
+
+@pytest.fixture
+def begun(path: Path) -> Iterator[Begun]:
+    path.parent.mkdir(exist_ok=True)
+    made = Begun(path)
+    made.open()
+    yield made
+    made.close()
+
+
+def flight(trace: Trace) -> Flight:
+    return Flight(trace.uid, trace.started_at, trace.asked_model, trace.kind, trace.project, trace.session)
+
+
+def killed(begun: Begun) -> None:
+    """As the system leaves it: the lock is gone, and the file is there."""
+    os.close(begun._fd)
+    begun._fd = -1
+
+
+def test_what_ran_when_the_program_was_killed_is_told_at_the_next_start(path: Path, begun: Begun) -> None:
+    for trace in TRACES[:3]:
+        begun.begin(flight(trace))
+    begun.end(TRACES[1])
+    archive.take_in(path, TRACES[2:3])
+    killed(begun)
+    made = Watched(path)
+    made.start()
+    assert made.flush(30) and made.close(30)
+    reader = Reader(path)
+    interrupted, answered = reader.row("t00"), reader.row("t01")
+    whole = TRACES[1]
+    assert (interrupted.outcome, interrupted.status, interrupted.error) == ("error", 0, KILLED)
+    assert (interrupted.session, interrupted.asked_model) == (TRACES[0].session, TRACES[0].asked_model)
+    assert (answered.outcome, answered.status, answered.error) == (whole.outcome, whole.status, CUT_OFF)
+    assert whole.answer and answered.cost == whole.answer.cost and answered.output_tokens == whole.answer.usage.output  # type: ignore[union-attr]
+    assert reader.trace("t02") == TRACES[2]
+    reader.close()
+    assert verify(path) == []
+    assert not list(path.parent.glob("*.running-*"))
+
+
+def test_what_runs_elsewhere_is_left_alone(path: Path, begun: Begun) -> None:
+    begun.begin(flight(TRACES[0]))
+    assert list(leftovers(path)) == []
+    made = Watched(path)
+    made.start()
+    assert made.close(30)
+    assert begun.path.exists() and Reader(path).count() == 0
+
+
+def test_a_torn_line_of_the_journal_is_left_out(path: Path, begun: Begun) -> None:
+    begun.begin(flight(TRACES[0]))
+    os.write(begun._fd, b'["torn", 1')
+    killed(begun)
+    (left,) = leftovers(path)
+    assert [trace.uid for trace in left.traces] == ["t00"]
+
+
+def test_the_journal_stays_small(path: Path, begun: Begun) -> None:
+    begun.begin(flight(replace(TRACES[0], uid="always")))
+    for n in range(6000):
+        trace = replace(TRACES[0], uid=f"r{n}")
+        begun.begin(flight(trace))
+        begun.end(trace)
+        begun.kept([trace.uid])
+    assert begun.path.stat().st_size < 600_000
+    killed(begun)
+    (left,) = leftovers(path)
+    assert left.traces[0].uid == "always"
+
+
+def test_a_writer_that_ends_leaves_no_journal(path: Path, running: Watched) -> None:
+    running.begin(flight(TRACES[1]))
+    assert len(list(path.parent.glob("*.running-*"))) == 1
+    running.put(TRACES[1])
+    assert running.close(30)
+    assert not list(path.parent.glob("*.running-*"))
+
+
+def test_times_that_go_back_leave_the_order(path: Path, running: Watched, reader: Reader) -> None:
+    """The clock was set: what came later stays later, and everything adds up."""
+    for n, trace in enumerate(TRACES[1:6]):
+        running.put(replace(trace, started_at=trace.started_at - 86_400.0 * n * (-1) ** n))
+    assert running.flush(30)
+    assert [row.id for row in reader.rows()] == ids(6)[::-1]
+    assert [row.id for row in reader.rows(before=reader.rows()[2].n)] == ids(3)[::-1]
+    assert sum(row.requests for row in reader.spend("day")) == 6
+    assert verify(path) == []
