@@ -126,3 +126,11 @@ def test_everything_in_one(call: Call) -> None:
     (mine,) = told["one_model_for_all"]
     assert mine["model"] == "mine" and mine["price"]["source"] == "config.toml"
     assert "of a price that nobody knows" in call("spend", "--summary").stdout
+
+
+def test_a_request_tells_what_the_cache_saved_and_what_is_not_known(call: Call) -> None:
+    assert "saved $0.0081, lost $0.00" in call("traces", "show", "a").stdout
+    shown = call("traces", "show", "c").stdout
+    assert "~$0.0012 (list)" in shown and "saved ?, lost $0.00" in shown
+    told = json.loads(call("traces", "show", "a", "--json").stdout)
+    assert (told["cache_saved_usd"], told["cache_lost_usd"], told["router_cost_usd"]) == ("0.0081", "0", "0")

@@ -55,7 +55,12 @@ def _facts(trace: Trace, row: TraceRow) -> Iterator[tuple[str, str]]:
             f"({row.usage_basis or 'not known'}); estimated in: {tokens(row.estimated_input_tokens) or 'not'}"
         ),
     )
-    yield "cost", "– (no tokens were counted)" if row.is_unbilled else f"{show(row.cost)} ({row.cost_basis})"
+    about = "~" if row.is_about else ""
+    yield "cost", "– (no tokens were counted)" if row.is_unbilled else f"{about}{show(row.cost)} ({row.cost_basis})"
+    if row.router_cost != 0:
+        yield "router", show(row.router_cost)
+    if not row.is_unbilled:
+        yield "cache", f"saved {show(row.cache_saved)}, lost {show(row.cache_lost)} to another model than before"
 
 
 def _first(ttft_ms: int | None) -> str:

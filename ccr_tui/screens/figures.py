@@ -107,7 +107,7 @@ def amount(cost: int, ink: str) -> tuple[str, str]:
 
 def share_of(part: int, total: Sums) -> Pieces:
     """Which part of the cost it is."""
-    return [(f"  {show.percent(part, total.cost)} of it", "faint")] if part and total.cost else []
+    return [(f"  {show.percent(part, total.cost)} of it", "faint")] if part * 200 >= total.cost > 0 else []
 
 
 def provenance(billed: Sequence[Billed], total: Sums) -> Pieces:

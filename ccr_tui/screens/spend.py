@@ -211,8 +211,8 @@ class SpendScreen(Screen[None]):
         inks = self.plot.picture.inks if self.plot.picture and self.kind == "bars" else {}
         if found is None:
             return Context(self.by, self.compared, inks, 0)
-        total, what_if = found.total.cost, self.what_if is not None
-        return Context(self.by, self.compared, inks, total, what_if, spend_table.empty(found.rows))
+        most, what_if = max((row.cost for row in found.rows), default=0), self.what_if is not None
+        return Context(self.by, self.compared, inks, most, what_if, spend_table.empty(found.rows))
 
     def _headings(self, width: int) -> Pieces:
         return spend_table.headings(self._drawn_with())(width)
@@ -329,7 +329,7 @@ class SpendScreen(Screen[None]):
             return
         row = next(row for row in self.seen.found.rows if (row.key or "") == key[1])
         terms = terms_of(self.by, row, self.seen.found.since)
-        what = f"{show.fit(spend_table.named(self.by, row.key), 40).rstrip()}"
+        what = show.fit(spend_table.named(self.by, row.title or row.key), 40).rstrip()
         self.app.push_screen(RequestsScreen(self.house, Filter(terms=terms), f"Requests of {what}", self.demo))
 
     # -- other models

@@ -32,8 +32,8 @@ class Context:
     """One model for all: the baseline, or what is asked "what if" about."""
     inks: Mapping[str | None, str]
     """The keys' inks in the picture above."""
-    total: int
-    """The cost of all rows."""
+    most: int
+    """The cost of the dearest row."""
     is_what_if: bool = False
     empty: frozenset[str] = frozenset()
     """Columns without anything in them."""
@@ -70,7 +70,7 @@ def _drawer(row: SpendRow, context: Context) -> Callable[[int], Pieces]:
     def draw(width: int) -> Pieces:
         room = _room(width, context)
         ink = context.inks.get(row.key, "")
-        line: list[Cell] = [(" ■ " if ink else "   ", ink), (show.fit(named(context.by, row.key), room - 3), "")]
+        line: list[Cell] = [(" ■ " if ink else "   ", ink), *called(context.by, row, room - 3)]
         for column in _columns(width, context):
             text, ink = column.cell(row, context)
             line.append((show.fit_right(text, column.width + 1), ink))
@@ -139,7 +139,7 @@ def _cost(row: Sums, context: Context) -> Cell:
 
 
 def _share(row: Sums, context: Context) -> Cell:
-    full, rest = show.bar(row.cost / context.total if context.total else 0.0, 10)
+    full, rest = show.bar(row.cost / context.most if context.most else 0.0, 10)
     return full + " " * len(rest), "money"
 
 
@@ -197,7 +197,7 @@ COLUMNS = {
         Column("cached", 6, _cached),
         Column("out", 6, _answered),
         Column("cost", 10, _cost),
-        Column("share", 10, _share),
+        Column("bar", 10, _share),
         Column("router", 8, _router),
         Column("hops", 8, _hops),
         Column("saved", 9, _saved),
@@ -208,7 +208,7 @@ COLUMNS = {
 }
 """From left to right."""
 BY_NEED = (
-    *("cost", "at", "+/−", "in", "cached", "requests", "out", "saved", "router", "lost", "share", "failed", "hops"),
+    *("cost", "at", "+/−", "in", "cached", "requests", "out", "saved", "router", "lost", "bar", "failed", "hops"),
 )
 
 
@@ -228,6 +228,16 @@ def empty(found: Sequence[Sums]) -> frozenset[str]:
 
 
 # -- keys
+
+
+def called(by: str, row: SpendRow, room: int) -> list[Cell]:
+    """A row's key; of a session its title, and the beginning of its id where there is room for both."""
+    if not row.title or row.key is None:
+        return [(show.fit(named(by, row.key), room), "")]
+    title = show.harmless(" ".join(row.title.split()))
+    if room < 28:
+        return [(show.fit(title, room), "")]
+    return [(show.fit(title, room - 10), ""), (show.fit(f"  {show.harmless(row.key[:8])}", 10), "faint")]
 
 
 def named(by: str, key: str | None) -> str:

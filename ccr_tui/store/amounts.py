@@ -153,10 +153,13 @@ class SpendRow(Sums):
     outside any session)."""
     baseline: int | None = None
     """What one model for all would have cost at the baseline's price, in nano-USD; None if none was asked for."""
+    title: str | None = None
+    """What a session is called, where its id is the key."""
 
     def as_json(self) -> dict[str, Any]:
         """What `spend --json` prints."""
-        return {self.by: self.key} | self.sums_json() | {"baseline_usd": usd(self.baseline)}
+        told = {"title": self.title} if self.by == "session" else {}
+        return {self.by: self.key} | told | self.sums_json() | {"baseline_usd": usd(self.baseline)}
 
 
 @dataclass(frozen=True, slots=True)

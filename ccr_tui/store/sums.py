@@ -58,6 +58,8 @@ MODELS = """
 SELECT m.model FROM spend w JOIN model m ON m.id = w.model_id WHERE w.session_id = ? AND w.purpose = 'answer'
 GROUP BY m.model ORDER BY sum(w.requests) DESC, m.model
 """
+TITLED = 900
+"""Sessions whose titles are looked up."""
 COLUMNS = tuple(field.name for field in fields(Sums))
 
 
@@ -73,7 +75,18 @@ def spend(
     if by in TIMES:
         found = _regroup(found, TIMES[by])
     rows = [_spend_row(by, key, _sums(numbers), baseline) for key, *numbers in found if any(numbers)]
-    return rows if by in TIMES else sorted(rows, key=lambda row: (-row.cost, -row.requests, row.key or ""))
+    if by in TIMES:
+        return rows
+    rows.sort(key=lambda row: (-row.cost, -row.requests, row.key or ""))
+    return _titled(db, rows) if by == "session" else rows
+
+
+def _titled(db: sqlite3.Connection, rows: list[SpendRow]) -> list[SpendRow]:
+    """The dearest sessions with what they are called."""
+    keys = [row.key for row in rows[:TITLED] if row.key is not None]
+    query = f"SELECT uid, ifnull(title, prompt) FROM session WHERE uid IN ({', '.join('?' * len(keys))})"
+    titles = dict(db.execute(query, keys))
+    return [replace(row, title=titles[row.key]) if row.key in titles else row for row in rows]
 
 
 def total(db: sqlite3.Connection, since: float | None, until: float | None) -> Sums:
@@ -158,12 +171,12 @@ def session_row(db: sqlite3.Connection, row: tuple[Any, ...]) -> SessionRow:
     return SessionRow(**{**_sums(totals), **told, **known}, id=uid)
 
 
-def _spend_row(by: str, key: Any, sums: dict[str, int], baseline: Price | None) -> SpendRow:
+def _spend_row(by: str, key: Any, sums: dict[str, Any], baseline: Price | None) -> SpendRow:
     row = SpendRow(**sums, by=by, key=key)
     return row if baseline is None else replace(row, baseline=row.at(baseline))
 
 
-def _sums(found: Iterable[int]) -> dict[str, int]:
+def _sums(found: Iterable[int]) -> dict[str, Any]:
     return dict(zip(COLUMNS, found, strict=True))
 
 

@@ -154,3 +154,9 @@ def test_totals_that_were_changed_by_hand_are_found(path: Path) -> None:
     db.execute("UPDATE spend_total SET cost = cost + 1 WHERE purpose = 'route'")
     db.close()
     assert len([problem for problem in verify(path) if "is not the sum of its parts" in problem]) == 2
+
+
+def test_a_session_is_called_by_its_first_prompt(weeks: Reader) -> None:
+    (row,) = (row for row in weeks.spend("session") if row.key == "a")
+    assert row.title == "hi" and row.as_json()["title"] == "hi"
+    assert "title" not in weeks.spend("model")[0].as_json()
