@@ -1,0 +1,258 @@
+"""A replay in a process of its own, so that the screen that waits for it never does.
+
+Owns both ends of the pipe between them and the words that go through it. Must never let the other process write to the
+terminal, nor outlive the one that started it. The one surprise: a thread is not enough. Repricing is Python that keeps
+its interpreter busy for seconds, and a price table that is imported holds it for 0.2 s at once.
+
+    asks:  Open, Reprice, Rerun, Stop        answers:  Opened, Progress, Told, Trouble
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import IO, Any
+
+from ccr_tui.config import Config
+from ccr_tui.errors import CcrError
+from ccr_tui.replay.words import Comparison, Progress, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Choose what is replayed: `last`, a file, a session or a request."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reprice:
+    """What these variants would have cost."""
+
+    written: tuple[str, ...]
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Send every step of these variants for real; `run` is one that was cut off."""
+
+    written: tuple[str, ...]
+    settings: Settings
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End what goes on; what was done stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The recording that was chosen."""
+
+    what: str
+    session: str
+    title: str
+    source: str
+    steps: int
+    models: tuple[str, ...]
+    """Who answered then, the busiest first."""
+    cost: int | None
+    agents: tuple[str, ...]
+    """Agents that spoke in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A comparison; it is kept in the database as a run."""
+
+    comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something could not be done; one sentence."""
+
+    why: str
+
+
+class Beside:
+    """The end of the pipe in the process that asks. Starting takes some 50 ms, so do it in a thread."""
+
+    def __init__(self, config: Config, db: Path) -> None:
+        self._first = (config, db)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asking = Lock()
+
+    def start(self) -> None:
+        """The other process, with this configuration. Raises CcrError where none can be started."""
+        call = [sys.executable, "-c", "from ccr_tui.replay.beside import main; main()"]
+        try:
+            self._process = subprocess.Popen(
+                call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            raise CcrError(f"No process could be started for the replay: {error.strerror or error}.") from error
+        self.ask(self._first)
+
+    def ask(self, message: object) -> None:
+        """Say something to it; nothing happens if it is gone."""
+        process = self._process
+        if process is not None and process.stdin is not None:
+            with self._asking, suppress(OSError, ValueError):
+                pickle.dump(message, process.stdin)
+                process.stdin.flush()
+
+    def answer(self) -> Any:
+        """What it says next; waits for it. None when it is gone."""
+        process = self._process
+        if process is None or process.stdout is None:
+            return None
+        try:
+            return pickle.load(process.stdout)
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            return None
+
+    def stop(self) -> None:
+        """Nobody asks any more: it ends by itself, once what it has sent is answered and kept."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        Thread(target=process.wait, daemon=True).start()
+
+
+class Bench:
+    """The other process: one recording at a time, and whatever is asked of it."""
+
+    def __init__(self, config: Config, db: Path, say: Callable[[object], None], waiting: Callable[[], bool]) -> None:
+        from ccr_tui.store.queries import Reader
+        from ccr_tui.tokens import Counter
+
+        self.config, self.db, self.say, self.waiting = config, db, say, waiting
+        self.reader, self.counter = Reader(db), Counter()
+        self.open = ExitStack()
+        self.bench: Any = None
+        self.run = ""
+
+    def do(self, message: object) -> None:
+        """One thing after the other. Trouble is told, and the next thing is done."""
+        try:
+            match message:
+                case Open(what):
+                    self.choose(what)
+                case Reprice(written, settings):
+                    self.reprice(written, settings)
+                case Rerun(written, settings, run):
+                    self.rerun(written, settings, run)
+        except CcrError as error:
+            self.say(Trouble(str(error)))
+
+    def choose(self, what: str) -> None:
+        """Read a recording and count it."""
+        from ccr_tui.replay import kept, recordings
+        from ccr_tui.replay.work import Bench as Work
+
+        self.open.close()
+        self.bench = None
+        recording = self.open.enter_context(recordings.opened(what, self.reader))
+        rows = [step.row for step in recording.steps]
+        known = [row.cost for row in rows if row.cost is not None]
+        self.say(
+            Opened(
+                what, recording.session, recording.title, recording.source, len(rows),
+                ranked(row.model for row in rows), sum(known) if known else None, ranked(row.agent for row in rows),
+            )
+        )  # fmt: skip
+        self.bench = Work(recording, self.config, self.reader, self.counter)
+        self.run = kept.new_run()
+
+    def reprice(self, written: tuple[str, ...], settings: Settings) -> None:
+        """Every variant anew; the run of this recording is kept in place of the last one."""
+        from ccr_tui.replay import work
+        from ccr_tui.store.runs import Runs
+
+        if self.bench is None:
+            raise CcrError("Choose a session first.")
+        variants = self.bench.variants(written)
+        found = self.bench.reprice(variants, settings, time.time(), self.say, self.waiting)
+        if self.waiting():
+            return
+        runs = Runs(self.db)
+        found = replace(found, comparison=replace(found.comparison, run=self.run))
+        runs.delete(self.run)
+        work.keep(runs, found, variants, settings)
+        self.say(Told(found.comparison))
+
+    def rerun(self, written: tuple[str, ...], settings: Settings, run: str | None) -> None:
+        """Every step for real."""
+        from ccr_tui.replay.real import rerun_all
+
+        if self.bench is None:
+            raise CcrError("Choose a session first.")
+        variants = self.bench.variants(written, ask_router=settings.ask_router)
+        found = rerun_all(
+            self.bench, variants, settings, self.reader, self.counter, run=run, tell=self.say, cancelled=self.waiting
+        )
+        self.say(Told(found.comparison))
+
+
+def ranked(names: Any) -> tuple[str, ...]:
+    """The names, the most frequent first; those that are not known are left out."""
+    from collections import Counter
+
+    return tuple(name for name, _ in Counter(name for name in names if name).most_common())
+
+
+def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
+    """Do what is asked until nobody asks any more."""
+    queue: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_listen, args=(asked, queue), daemon=True).start()
+    config, db = queue.get()
+
+    def say(message: object) -> None:
+        pickle.dump(message, answers)
+        answers.flush()
+
+    bench = Bench(config, db, say, lambda: not queue.empty())
+    with bench.open:
+        while (message := queue.get()) is not None:
+            bench.do(message)
+
+
+def _listen(asked: IO[bytes], queue: SimpleQueue[Any]) -> None:
+    """What comes is looked at while work goes on: whatever it is, it ends that work."""
+    while True:
+        try:
+            message = pickle.load(asked)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            message = None
+        queue.put(message)
+        if message is None:
+            return
+
+
+def main() -> None:
+    """The other process; its own end of standard output is kept for answers."""
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    with suppress(BrokenPipeError):
+        serve(sys.stdin.buffer, answers)
+    os._exit(0)  # the listening thread can't be stopped
+
+
+__all__ = ["Beside", "Open", "Opened", "Progress", "Reprice", "Rerun", "Stop", "Told", "Trouble"]
