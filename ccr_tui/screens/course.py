@@ -114,17 +114,25 @@ def lines(
     paid: Sequence[int], other: Sequence[int], ticks: Mapping[int, str], width: int, height: int
 ) -> Picture | None:
     """Both summed up over time: what was paid, filled, below what another model would have cost."""
-    sums = [list(accumulate(paid)), list(accumulate(other))]
-    top = max((series[-1] for series in sums if series), default=0)
+    mine, theirs = list(accumulate(paid)), list(accumulate(other))
+    return many(((theirs, "title", False), (mine, "good", True)), ticks, width, height)
+
+
+def many(
+    series: Sequence[tuple[Sequence[int], str, bool]], ticks: Mapping[int, str], width: int, height: int
+) -> Picture | None:
+    """Lines over the same steps, each with its ink and whether it is filled; the last one lies on top. `ticks` are words
+    by the number of a step. None where nothing was spent, or there is no room."""
+    top = max((max(values) for values, _, _ in series if values), default=0)
     if not top or height < 4 or width < 24:
         return None
     label = max(map(len, _amounts(top)))
     room = width - label - 1
-    last = max(1, len(paid) - 1)
+    last = max(1, max(len(values) for values, _, _ in series) - 1)
     places = {at * (room - 1) // last: words for at, words in ticks.items()}
     grid = _frame(top, places, room, width, height)
-    for series, ink, filled in ((sums[1], "title", False), (sums[0], "good", True)):
-        for y, text in enumerate(_drawn(series, top, room, height - 2, filled)):
+    for values, ink, filled in series:
+        for y, text in enumerate(_drawn(values, top, room, height - 2, filled)):
             for x, char in enumerate(text):
                 if char not in " \u2800":
                     grid[y][label + 1 + x] = (_both(grid[y][label + 1 + x][0], char), ink)
