@@ -24,6 +24,7 @@ from typing import Any
 
 from ccr_tui.config import Config
 from ccr_tui.records import Json, Trace
+from ccr_tui.seen import LISTS
 from ccr_tui.store import codec
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
@@ -31,6 +32,8 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kU
 KEY, EMAIL, USER = "[key]", "[e-mail]", "user"
 MEMORY = 20_000
 """Texts whose redaction is remembered: a session repeats itself in every request."""
+PARTS = 4_000
+"""Messages, tools and system blocks whose redaction is remembered."""
 COMMON = frozenset(
     {
         "root", "user", "users", "home", "admin", "node", "ubuntu", "debian", "app", "apps", "dev", "test",
@@ -102,6 +105,8 @@ class Redactor:
     """Texts that are keys whatever they look like."""
     counts: Counter[str] = field(default_factory=Counter)
     _known: dict[tuple[frozenset[str], str], str] = field(default_factory=dict)
+    _parts: dict[int, tuple[Json, Json]] = field(default_factory=dict)
+    """By identity, parts of bodies and what became of them: whoever reads a session gives the same objects again."""
     _owners: frozenset[str] = frozenset()
     _words: dict[frozenset[str], re.Pattern[str] | None] = field(default_factory=dict)
 
@@ -110,17 +115,35 @@ class Redactor:
 
     def trace(self, trace: Trace) -> Trace:
         """The trace without what is nobody's business."""
-        self._owners = self._with(owner(trace.project))
+        owners = self._with(owner(trace.project))
+        if owners != self._owners:
+            self._owners, self._parts = owners, {}
         self.counts["raw streams"] += sum(bool(attempt.stream) for attempt in trace.attempts)
         light = self.json(codec.to_json(replace(trace, timeline=()))) | {"uid": trace.uid}
         made = codec.from_json(
             light,
-            [{"sent": self.json(attempt.sent), "stream": ()} for attempt in trace.attempts],
-            body=self.json(trace.body),
+            [{"sent": self._body(attempt.sent), "stream": ()} for attempt in trace.attempts],
+            body=self._body(trace.body),
             raw=None if trace.raw is None else self.text(trace.raw.decode("utf-8", "replace")).encode(),
             reply=self.json(trace.reply),
         )
         return replace(made, timeline=trace.timeline)
+
+    def _body(self, body: Json) -> Json:
+        """A body; a part of it that was seen before is not looked at again."""
+        if not isinstance(body, dict):
+            return self.json(body)
+        lists = {key: body[key] for key in LISTS if isinstance(body.get(key), list)}
+        made = self.json({key: None if key in lists else value for key, value in body.items()})
+        return made | {key: [self._part(each) for each in parts] for key, parts in lists.items()}
+
+    def _part(self, part: Json) -> Json:
+        known = self._parts.get(id(part))
+        if known is None or known[0] is not part:
+            if len(self._parts) > PARTS:
+                self._parts.clear()
+            known = self._parts[id(part)] = (part, self.json(part))
+        return known[1]
 
     def json(self, value: Json) -> Json:
         """Any JSON."""
