@@ -121,8 +121,8 @@ def lines(
 def many(
     series: Sequence[tuple[Sequence[int], str, bool]], ticks: Mapping[int, str], width: int, height: int
 ) -> Picture | None:
-    """Lines over the same steps, each with its ink and whether it is filled; the last one lies on top. `ticks` are words
-    by the number of a step. None where nothing was spent, or there is no room."""
+    """Lines over the same steps, each with its ink and whether it is filled; the last one lies on top. `ticks` are
+    words by the number of a step. None where nothing was spent, or there is no room."""
     top = max((max(values) for values, _, _ in series if values), default=0)
     if not top or height < 4 or width < 24:
         return None
