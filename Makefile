@@ -1,6 +1,8 @@
 # make run     opens the app (makes .venv first: Python 3.11 or newer and make are all it needs)
 # make test    ruff, mypy and the tests
 # make test-real, make test-claude, make bench, make bench-lists, make bench-peers: see tests/real, tests/claude, tests/bench
+# make lock    pins every package by its hash into requirements.lock; LOCKED=1 installs those very ones
+# make audit   asks for known vulnerabilities of what is pinned
 # make truth   how true a reprice is (tests/replay/test_truth.py)
 
 VENV := .venv
@@ -14,8 +16,9 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # The first of these that runs and is new enough; `make PYTHON=...` names another.
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3.14 python3 python)
 ARGS ?=
+INSTALL_PINNED := $(if $(LOCKED),$(PIP) --require-hashes -r requirements.lock,:)
 
-.PHONY: run test check pytest test-real test-claude bench bench-lists bench-peers soak traces truth clean
+.PHONY: run test check pytest test-real test-claude bench bench-lists bench-peers soak traces truth lock audit clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ccr-tui $(ARGS)
@@ -56,6 +59,16 @@ bench-peers: $(VENV)/.installed-test
 traces: $(VENV)/.installed-test
 	@$(PY) traces/record.py $(ARGS)
 
+lock: $(VENV)/.made
+	@$(PIP) uv
+	@{ head -n 1 requirements.lock; $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --extra test --extra uvloop pyproject.toml; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+audit: $(VENV)/.made
+	@$(PIP) pip-audit
+	@$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
 
@@ -76,10 +89,12 @@ $(VENV)/.made:
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml
 	@echo "installing ccr-tui (once)" >&2
+	@$(INSTALL_PINNED)
 	@$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.made pyproject.toml
 	@echo "installing ccr-tui and what its tests need (once)" >&2
+	@$(INSTALL_PINNED)
 	@$(PIP) --editable '.[test]'
 	@touch $@ $(VENV)/.installed
