@@ -45,7 +45,8 @@ Served = Literal["all", "part", "nothing", "unknown"]
 
 NEARLY = 0.9
 SLACK = 1024
-"""Read is what could be read, if it is this share of it, or so many tokens less: caches work in blocks."""
+"""Read is what could be read, if it is this share of it, or so many tokens less (at most a third): caches work in
+blocks."""
 SUMMARY = ("This session is being continued from a previous conversation", "<summary>")
 """How Claude Code begins the conversation that goes on after a compaction."""
 HELD = ("tool_choice", "thinking", "output_config", "reasoning_effort", "enable_thinking", "response_format")
@@ -185,7 +186,7 @@ def _served(cached: int | None, could: int) -> Served:
         return "unknown"
     if not cached:
         return "nothing"
-    return "all" if cached >= could * NEARLY or could - cached <= SLACK else "part"
+    return "all" if cached >= could * NEARLY or could - cached <= min(SLACK, could // 3) else "part"
 
 
 class _Case:

@@ -17,6 +17,8 @@ from ccr_tui.anatomy import KINDS, Block, Kind
 from ccr_tui.records import Json, Price, Trace, Usage
 from ccr_tui.tally import PER_MESSAGE, PER_REPLY, Scale
 
+NONSENSE = 8.0
+"""A report further off than this factor is no count of the same prompt (a broken field, a made-up number)."""
 HEAVIEST = 10
 """Blocks that are told one by one."""
 
@@ -57,7 +59,7 @@ class XRay:
     reported: int | None
     """What the provider reported of its prompt."""
     tokens: int
-    """`reported` where there is one, else `counted`: what the shares are of."""
+    """`reported` where there is one that makes sense, else `counted`: what the shares are of."""
     guessed: int
     """The part of `counted` that no rule was found for."""
     cost: int | None
@@ -69,6 +71,11 @@ class XRay:
     """By tool: its schema (`tools`), its calls and its results, the heaviest first."""
     heaviest: tuple[Heavy, ...] = ()
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the parts are scaled to the report."""
+        return self.tokens == self.reported
+
     def as_json(self) -> dict[str, Any]:
         """For scripts: counted and reported apart, money as decimal strings."""
         return {
@@ -76,7 +83,7 @@ class XRay:
             "counted_sent_tokens": self.counted_sent,
             "reported_tokens": self.reported,
             "tokens": self.tokens,
-            "tokens_basis": "counted" if self.reported is None else "reported",
+            "tokens_basis": "reported" if self.scaled else "counted",
             "guessed_tokens": self.guessed,
             "cost_usd": prices.usd(self.cost),
             "grown_tokens": self.grown,
@@ -132,8 +139,9 @@ def xray(
     pieces = list(_pieces(body, scale))
     counted = sum(piece.raw for piece in pieces)
     reported = usage.prompt if usage is not None and usage.basis == "reported" and usage.prompt else None
-    whole = counted if reported is None else reported
-    bill = _Bill(usage, price)
+    makes_sense = reported is not None and counted / NONSENSE <= reported <= counted * NONSENSE
+    whole = reported if reported is not None and makes_sense else counted
+    bill = _Bill(usage if makes_sense else None, price)
     _lay_out(pieces, whole, counted, bill)
     earlier = list(_pieces(before, scale)) if before is not None else None
     ratio = whole / counted if counted else 0.0

@@ -42,7 +42,9 @@ def test_so_do_those_of_odd_bodies(body: Json) -> None:
 def test_parts_add_up_to_what_was_reported_in_tokens_and_money(given_bodies: list[dict[str, Any]]) -> None:
     chance = random.Random(len(given_bodies))
     for before, body in zip([None, *given_bodies], given_bodies, strict=False):
-        usage = Usage(chance.randrange(1, 9999), 5, chance.randrange(9999), chance.randrange(99), cache_write_1h=7)
+        counted = tally(body, SCALE).total
+        read, written = chance.randrange(counted), chance.randrange(99)
+        usage = Usage(counted // 2 + chance.randrange(99), 5, read, written, cache_write_1h=written // 2)
         found = xray.xray(body, SCALE, usage, PRICE, before)
         assert found.tokens == found.reported == usage.prompt
         assert sum(part.tokens for part in found.parts) == usage.prompt
@@ -67,6 +69,13 @@ def test_nothing_is_scaled_to_an_estimate_and_nothing_costs_without_a_price() ->
     found = xray.xray(body, SCALE, Usage(7, 1, basis="estimated"), None)
     assert (found.reported, found.tokens, found.cost) == (None, found.counted, None)
     assert {part.cost for part in found.parts} == {None}
+    assert found.as_json()["tokens_basis"] == "counted"
+
+
+def test_a_report_that_can_not_be_of_this_prompt_scales_nothing() -> None:
+    body = list(session(1, 3))[-1]
+    found = xray.xray(body, SCALE, Usage(60, 20, 40), PRICE)
+    assert (found.reported, found.tokens, found.cost, found.scaled) == (100, found.counted, None, False)
     assert found.as_json()["tokens_basis"] == "counted"
 
 

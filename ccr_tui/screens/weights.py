@@ -50,6 +50,9 @@ def _summary(page: Document, trace: Trace, found: XRay) -> None:
     if found.reported is None:
         words = "nothing; what follows is counted"
         page.put(("reported   ", "muted"), (words, "warn" if answer is not None else "muted"))
+    elif not found.scaled:
+        note = f"  by {model}, which can't be this prompt; what follows is counted"
+        page.put(("reported   ", "muted"), (show.tokens(found.reported), "warn"), (note, "muted"), hang=11)
     else:
         ratio = found.reported / found.counted if found.counted else 0
         note = f"  by {model}; what follows is scaled to it (× {ratio:.2f})"

@@ -56,7 +56,7 @@ TELLING = {
     "bodies": ("Received · asked for opus-5-5", "Sent · qwen-max at dashscope", '"model": "qwen-max"'),
     "route": ("because    nothing else matched", "· image  no image"),
     "stream": ("message_start", "content_block_delta"),
-    "tokens": ("counted", "by qwen-max; what follows is scaled", "tool schemas", "Heaviest blocks"),
+    "tokens": ("counted", "by qwen-max", "tool schemas", "Heaviest blocks"),
     "cache": ("first", "The first request of this conversation", "from the cache"),
     "diff": ("as the client sent it", "as qwen-max at dashscope was sent it", "⊕ "),
 }
