@@ -21,7 +21,13 @@ _LOOKS = 500
 
 DEEPEST = 250
 """Levels of nesting that are surely taken, and some more: enough for any schema, few enough for whoever walks them."""
-DEEP = "the JSON is nested too deeply"
+
+
+class TooDeep(ValueError, RecursionError):
+    """The JSON is nested too deeply. It is what Python raises there too, and no JSON of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("the JSON is nested too deeply")
 
 
 def loads(data: bytes | str) -> Any:
@@ -39,7 +45,7 @@ def check_depth(value: Any) -> None:
         orjson.dumps(value)  # which has a limit of 254 levels, and is the quickest to look
     except TypeError:
         if is_deep(value):
-            raise ValueError(DEEP) from None
+            raise TooDeep from None
 
 
 def is_deep(value: Any, limit: int = DEEPEST) -> bool:
@@ -68,7 +74,7 @@ def parsed(raw: bytes) -> Any:
         text = raw.decode("utf-8", "surrogatepass")
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
-        raise ValueError(DEEP) from None
+        raise TooDeep from None
 
 
 def dumps(value: Any) -> bytes:
@@ -83,7 +89,7 @@ def _written(value: Any) -> bytes:
     try:
         return _encoded(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False), value)
     except RecursionError:
-        raise ValueError(DEEP) from None
+        raise TooDeep from None
 
 
 def _encoded(text: str, value: Any) -> bytes:
