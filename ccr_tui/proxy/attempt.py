@@ -29,6 +29,8 @@ from ccr_tui.seen import written
 
 TAIL_S = 5.0
 """How long usage and [DONE] are awaited after the finish reason; then the answer is taken for complete."""
+LONGEST = 128 * 1024 * 1024
+"""Bytes of one answer. A million tokens, each in a chunk of its own, would take some 200; nobody answers so much."""
 DRAIN_S = 0.25
 """How long the end of a finished stream's body is awaited, so that its connection can be used again."""
 
@@ -244,8 +246,13 @@ class Calling:
             raise reply.error
 
     async def _kept(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        size = 0
         async for piece in stream:
             self._keep_piece(piece)
+            size += len(piece)
+            if size > LONGEST:
+                name = self.order.provider.name
+                raise UpstreamBroken(f"{name} sent {LONGEST >> 20} MiB without an end, so nothing more was read.")
             yield piece
 
     def _keep_piece(self, piece: bytes) -> None:
