@@ -26,7 +26,6 @@ from ccr_tui.wire import dumps
 
 HOLD_S = 0.1
 """How long one transaction may last."""
-OURS = "SELECT 1 FROM trace WHERE uid IN (?, ?) LIMIT 1"
 TAKEN = "SELECT 1 FROM taken WHERE message = ?1 AND (request IN (?2, '') OR ?2 = '' OR side OR ?3) LIMIT 1"
 """A request id that one of them lacks tells nothing apart."""
 REPLIES = """
@@ -72,7 +71,6 @@ class Intake:
         self._insertion = Insertion(self._db)
         self._desk = Desk(self._db)
         self._replies: dict[str, Replies] = {}
-        self._seen: int = -1
         self._since: float | None = None
 
     def __enter__(self) -> Intake:
@@ -88,9 +86,21 @@ class Intake:
         if isinstance(error, sqlite3.Error):
             raise schema.trouble(self._path, error) from error
 
-    def has(self, uid: str) -> bool:
+    def exists(self, uid: str) -> bool:
         """Whether there is a trace of that id."""
         return self._db.execute("SELECT 1 FROM trace WHERE uid = ?", (utf8(uid),)).fetchone() is not None
+
+    def has(self, uid: str) -> bool:
+        """Whether there is one, or was and has been removed: then the sums still have it."""
+        return self._insertion.has(utf8(uid))
+
+    def taken_as(self, messages: Sequence[str]) -> list[tuple[str, str]]:
+        """Message and request ids of what was taken under one of these message ids."""
+        marks = ",".join("?" * len(messages))
+        found = self._db.execute(
+            f"SELECT message, request FROM taken WHERE message IN ({marks})", [*map(utf8, messages)]
+        )
+        return [(message, request) for message, request in found]
 
     def is_taken(self, answer: Answer) -> bool:
         """Whether it came from elsewhere before."""
@@ -99,8 +109,7 @@ class Intake:
 
     def is_ours(self, answer: Answer) -> bool:
         """Whether it went through the proxy, so that its trace is here."""
-        ids = [utf8(answer.message.removeprefix("msg_")), utf8(answer.request.removeprefix("req_"))]
-        if self._db.execute(OURS, ids).fetchone():
+        if self.has(answer.message.removeprefix("msg_")) or self.has(answer.request.removeprefix("req_")):
             return True
         return answer.session is not None and self._of(answer.session).have(answer.reply)
 
@@ -147,10 +156,6 @@ class Intake:
             return
         self._db.execute("BEGIN IMMEDIATE")
         self._since = time.monotonic()
-        version = self._db.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._seen:
-            self._insertion.forget()
-            self._seen = version
 
     def _of(self, session: str) -> Replies:
         known = self._replies.get(session)

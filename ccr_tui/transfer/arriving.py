@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
@@ -24,7 +24,7 @@ from ccr_tui.store.intake import Intake
 from ccr_tui.transfer import har, pairs
 from ccr_tui.transfer.progress import Report, silent
 from ccr_tui.transfer.recorded import Recorded, answer_of, recorded_here, trace_of
-from ccr_tui.transfer.retelling import Quote
+from ccr_tui.transfer.retelling import Quote, uid_of
 from ccr_tui.wire import loads
 
 Format = Literal["archive", "har", "claude-trace", "transcript"]
@@ -96,14 +96,10 @@ def take_in(database: Path, name: str, quote: Quote, report: Report = silent) ->
         first = next(iter(file), b"")
         format = recognise(first, name)
         lines = _told(chain([first], file), 0 if name == "-" else Path(name).stat().st_size, report)
-        if format == "archive":
-            new, known = archive.take_in(database, archive.read(lines, name))
-            return Summary(name, format, new, known)
         if format == "transcript":
             raise CcrError(f"{name}: a transcript cannot come through a pipe; give its file or folder.")
         summary = Summary(name, format or "har")
-        found: Iterator[Trace | Recorded | str]
-        found = _claude_trace(lines) if format == "claude-trace" else _har(lines, name)
+        found = _READERS[summary.format](lines, name)
         with Intake(database) as intake:
             for each in found:
                 _take(each, intake, quote, summary)
@@ -121,12 +117,21 @@ def _take(given: Trace | Recorded | str, intake: Intake, quote: Quote, summary: 
 
 
 def _take_ours(trace: Trace, intake: Intake, summary: Summary) -> None:
-    """A trace that a HAR of ours tells in full."""
-    if intake.has(trace.uid):
+    """A trace of an archive, or that a HAR of ours tells in full. One that was removed here may come back."""
+    if intake.exists(trace.uid):
         summary.known += 1
+    elif trace.origin != "replay" and _is_told_by_a_transcript(trace, intake):
+        summary.proxied += 1
     else:
         intake.add(trace)
         summary.new += 1
+
+
+def _is_told_by_a_transcript(trace: Trace, intake: Intake) -> bool:
+    """Whether a transcript has brought its answer, which must not be counted twice."""
+    reply = trace.reply if isinstance(trace.reply, dict) else {}
+    known = intake.taken_as([f"msg_{trace.uid}", str(reply.get("id") or "")])
+    return any(intake.exists(uid_of(key)) for key in known)
 
 
 def _take_recorded(given: Recorded, intake: Intake, quote: Quote, summary: Summary) -> None:
@@ -156,11 +161,22 @@ def _har(lines: Iterable[bytes], name: str) -> Iterator[Trace | Recorded | str]:
     yield from har.read(given)
 
 
-def _claude_trace(lines: Iterable[bytes]) -> Iterator[Recorded | str]:
+def _archive(lines: Iterable[bytes], name: str) -> Iterator[Trace | Recorded | str]:
+    yield from archive.read(lines, name)
+
+
+def _claude_trace(lines: Iterable[bytes], name: str) -> Iterator[Trace | Recorded | str]:
     for line in lines:
         if line.strip():
             given = _object(line)
             yield "a line that is no JSON" if given is None else pairs.of_claude_trace(given)
+
+
+_READERS: dict[Format, Callable[[Iterable[bytes], str], Iterator[Trace | Recorded | str]]] = {
+    "archive": _archive,
+    "claude-trace": _claude_trace,
+    "har": _har,
+}
 
 
 def _object(line: bytes) -> dict[str, Json] | None:

@@ -15,8 +15,9 @@ from transcripts import SESSION, Writer, parallel, text, usage
 from ccr_tui.errors import CcrError
 from ccr_tui.proxy.anthropic import as_stream
 from ccr_tui.records import Price, Trace, Usage
-from ccr_tui.store import archive
+from ccr_tui.store import archive, schema
 from ccr_tui.store.queries import Reader
+from ccr_tui.store.removal import Removal
 from ccr_tui.store.verify import verify
 from ccr_tui.transfer import arriving, claude_code, leaving
 from ccr_tui.transfer.arriving import Summary
@@ -205,6 +206,33 @@ def test_an_answer_counts_once_whichever_way_it_comes(
     assert first(db) == 1
     assert second(db) == 0
     assert Reader(db).count() == 1
+
+
+def test_an_archive_does_not_count_again_what_a_transcript_told(db: Path) -> None:
+    writer = Writer()
+    writer.answer("msg_feed0001", text("Hello!"), usage=usage(10, 2, 5))
+    claude_code.take_in(db, [writer.write(db.with_name("x.jsonl"))], quote, 2e9)
+    lines = b"".join(archive.lines([trace("feed0001"), trace("feed0002")])).decode()
+    summary = take(db, lines)
+    assert (summary.new, summary.proxied) == (1, 1)
+    assert Reader(db).count() == 2
+
+
+def test_what_was_removed_is_not_counted_again(db: Path) -> None:
+    archive.take_in(db, [trace("feed0001", session=SESSION)])
+    connection = schema.writable(db)
+    connection.execute("BEGIN")
+    removal = Removal(connection)
+    removal.take_out(1)
+    removal.sweep()
+    connection.execute("COMMIT")
+    connection.close()
+    writer = Writer()
+    writer.answer("msg_feed0001", text("Hello!"), usage=usage(10, 2, 5))
+    assert claude_code.take_in(db, [writer.write(db.with_name("x.jsonl"))], quote, 2e9).proxied == 1
+    assert take(db, b"".join(archive.lines([trace("feed0001", session=SESSION)])).decode()).new == 1
+    assert Reader(db).total().requests == 1
+    assert verify(db) == []
 
 
 def test_our_own_har_comes_back(db: Path, tmp_path: Path) -> None:
