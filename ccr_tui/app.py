@@ -40,6 +40,8 @@ from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
+from ccr_tui.screens.replay import ReplayScreen
+from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.trace import TraceScreen
@@ -64,7 +66,7 @@ class CcrApp(App[None]):
     TITLE = "ccr-tui"
     CSS_PATH = [
         f"screens/{name}.tcss"
-        for name in ("live", "trace", "ask", "help", "models", "sessions", "context", "spend", "export")
+        for name in ("live", "trace", "ask", "help", "models", "sessions", "context", "spend", "export", "replay")
     ]
     """All at once: reading a sheet when its screen first opens stalls the event loop."""
     DEFAULT_MODE = "live"
@@ -89,6 +91,8 @@ class CcrApp(App[None]):
         self.add_mode("live", lambda: self.live)
         self.add_mode("sessions", lambda: self.sessions)
         self.add_mode("spend", lambda: self.spend)
+        self.replay = ReplayScreen(house, demo)
+        self.add_mode("replay", lambda: self.replay)
         self.add_mode("models", lambda: ModelsScreen(house, demo))
         for theme in THEMES:
             self.register_theme(theme)
@@ -131,6 +135,11 @@ class CcrApp(App[None]):
     @on(ContextScreen.Opened)
     def _open_request(self, opened: ContextScreen.Opened) -> None:
         self.push_screen(TraceScreen(self.house, opened.row, opened.step))
+
+    @on(ReplayOf)
+    def _replay(self, wanted: ReplayOf) -> None:
+        self.replay.open(wanted.what, add=True)
+        self.switch_mode("replay")
 
     @on(StoreChanged)
     def _changed(self) -> None:

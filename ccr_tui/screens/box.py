@@ -24,6 +24,7 @@ from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.filterbar import FilterBar
 from ccr_tui.screens.house import House
 from ccr_tui.screens.marking import Marking
+from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.store.queries import Filter, Order, TraceRow
@@ -128,6 +129,7 @@ class Lists(Marking):
         Binding("f", "follow", "Follow", tooltip="Stay with the newest request, or stop"),
         Binding("s", "sort(1)", "Sort", tooltip="Sort by cost, tokens, duration, share cached, time"),
         Binding("S", "turn", "Turn", show=False, tooltip="Turn the order around"),
+        Binding("r", "replay", "Replay", tooltip="Replay the request with another model"),
         Binding("y", "copy", "Copy", tooltip="Copy the request: curl, JSON or text"),
         Binding("e", "export", "Export", tooltip="Write the request, its session or the whole list into a file"),
     ]
@@ -181,6 +183,11 @@ class Lists(Marking):
                 self.box.table.put(row)
 
         self.app.push_screen(trace, back)
+
+    def action_replay(self) -> None:
+        """One request, to another model."""
+        if row := self.box.row:
+            self.post_message(ReplayOf(row.id))
 
     def action_export(self) -> None:
         """Write the chosen request, its session, or all that is listed into a file."""

@@ -16,6 +16,9 @@ from ccr_tui.screens.filterbar import FilterLine
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
+from ccr_tui.screens.replay import ReplayScreen
+from ccr_tui.screens.replay_steps import StepsScreen
+from ccr_tui.screens.roster import Roster
 from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
@@ -65,6 +68,8 @@ class HelpScreen(ModalScreen[None]):
             ("Sessions", [*SessionsScreen.BINDINGS, *SessionTree.BINDINGS]),
             ("Spend", SpendScreen.BINDINGS),
             ("Models", ModelsScreen.BINDINGS),
+            ("Replay", [*ReplayScreen.BINDINGS, *Roster.BINDINGS]),
+            ("Its steps", StepsScreen.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
             ("Its bodies", Viewer.BINDINGS),
             ("Context over time", ContextScreen.BINDINGS),

@@ -46,6 +46,7 @@ class LiveScreen(Lists):
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What sessions, turns and subagents cost"),
         Binding("3", "app.show('spend')", "Spend", tooltip="Where the money goes"),
         Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
+        Binding("5", "app.show('replay')", "Replay", tooltip="What a session would have cost with other models"),
         Binding("p", "paste_lines", "Paste", tooltip="Show or hide the lines to paste for Claude Code"),
         Binding("escape", "clear", "Clear the filter, hide the lines to paste", show=False),
     ]

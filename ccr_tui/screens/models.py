@@ -55,6 +55,7 @@ class ModelsScreen(Screen[None]):
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What sessions, turns and subagents cost"),
         Binding("3", "app.show('spend')", "Spend", tooltip="Where the money goes"),
+        Binding("5", "app.show('replay')", "Replay", tooltip="What a session would have cost with other models"),
         Binding("tab", "app.focus_next", "Side", show=False, tooltip="To the models, the agents, the page"),
         Binding("shift+tab", "app.focus_previous", "Side before", show=False),
         Binding("space", "read_on", "Read on", show=False, tooltip="Scroll the page below; from its end to its top"),

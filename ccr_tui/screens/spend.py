@@ -83,6 +83,7 @@ class SpendScreen(Screen[None]):
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What each session cost"),
         Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
+        Binding("5", "app.show('replay')", "Replay", tooltip="What a session would have cost with other models"),
         Binding("escape", "clear", "Back to the baseline", show=False),
     ]
 

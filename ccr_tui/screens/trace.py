@@ -37,6 +37,7 @@ from ccr_tui.screens.levels import CATEGORIES, USUAL, LevelsLine, next_level
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.marking import Marking
 from ccr_tui.screens.overview import overview_document
+from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.route import route_document
 from ccr_tui.screens.stream import stream_document
 from ccr_tui.screens.viewer import Build, Viewer
@@ -70,16 +71,17 @@ class TraceScreen(Marking):
         *(Binding(str(n), f"tab({n})", title, show=False) for n, (_, title) in enumerate(TABS, 1)),
         Binding("right_square_bracket", "turn(1)", "Next tab", show=False, key_display="]"),
         Binding("left_square_bracket", "turn(-1)", "Previous tab", show=False, key_display="["),
-        Binding("slash", "search", "Search", key_display="/"),
-        Binding("n", "hit(1)", "Next hit", show=False),
-        Binding("N", "hit(-1)", "Previous hit", show=False),
         Binding(
             "v", "levels", "Levels", tooltip="Conversation: number keys show less or more of a category, 0 as usual"
         ),
+        Binding("slash", "search", "Search", key_display="/"),
+        Binding("n", "hit(1)", "Next hit", show=False),
+        Binding("N", "hit(-1)", "Previous hit", show=False),
         Binding("0", "usual", "As usual", show=False),
         Binding("tab", "other_side", "Side", tooltip="To the other side: received or sent"),
         Binding("J", "step(1)", "Older request", show=False),
         Binding("K", "step(-1)", "Newer request", show=False),
+        Binding("r", "replay", "Replay", tooltip="Replay the request with another model"),
         Binding("y", "copy", "Copy"),
         Binding("e", "export", "Export", tooltip="Write the request or its session into a file"),
         Binding("c", "context", "Context", tooltip="The context of its session over time"),
@@ -387,6 +389,10 @@ class TraceScreen(Marking):
     def action_hit(self, by: int) -> None:
         """To the next hit or the one before."""
         self.viewer.next_hit(by)
+
+    def action_replay(self) -> None:
+        """One request, to another model."""
+        self.post_message(ReplayOf(self.row.id))
 
     def action_export(self) -> None:
         """Write this request, or its session, into a file."""

@@ -1,0 +1,273 @@
+"""What a session would have cost, and answered, with other models or another routing.
+
+Owns which recording and variants are chosen, and what was found. Must never replay anything in this process: another
+one does, and tells. The one surprise: there is no button that starts a reprice. It costs nothing, so whatever is
+changed is priced at once; only a rerun asks, with the bill, before it sends anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container
+from textual.markup import escape
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from ccr_tui.config import Config
+from ccr_tui.errors import CcrError
+from ccr_tui.replay import beside
+from ccr_tui.replay.beside import Beside, Opened, Told
+from ccr_tui.replay.words import RECORDED, Comparison, Progress, Settings
+from ccr_tui.screens import course, replay_table, show
+from ccr_tui.screens.bars import Footer, Header
+from ccr_tui.screens.course import CoursePlot, Picture
+from ccr_tui.screens.house import House
+from ccr_tui.screens.lines import Document
+from ccr_tui.screens.replay_choosing import Choosing
+from ccr_tui.screens.replay_head import Recording
+from ccr_tui.screens.roster import Roster
+from ccr_tui.screens.viewer import Viewer
+
+LOOK_S = 0.2
+WAITS = "  a adds a variant: one model for all, an agent's, a mode, a whole config file"
+
+
+class ReplayScreen(Choosing):
+    """Header, the recording, its variants, the picture and the sources, footer."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (50, "-tall")]
+    BINDINGS = [
+        Binding("s", "session", "Session", tooltip="Choose what is replayed: a session, or a file of traces"),
+        Binding("a", "add", "Add", tooltip="Add a variant: one model for all, an agent's, a mode, a config file"),
+        Binding("d", "remove", "Remove", tooltip="Remove the variant of the cursor"),
+        Binding("b", "baseline", "Baseline", tooltip="A model that all variants are compared with"),
+        Binding("R", "rerun", "Rerun", tooltip="Send every request for real, after a look at the bill"),
+        Binding("x", "stop", "Stop", tooltip="Stop; what was done stays, and a rerun can be resumed"),
+        Binding("o", "runs", "Runs", tooltip="Earlier replays"),
+        Binding("e", "export", "Export", tooltip="Write the comparison as Markdown, CSV or HTML"),
+        Binding("n", "notes", "Sources", tooltip="Where every figure comes from"),
+        Binding("1", "app.show('live')", "Live", show=False, tooltip="What happens now"),
+        Binding("2", "app.show('sessions')", "Sessions", show=False, tooltip="What each session cost"),
+        Binding("3", "app.show('spend')", "Spend", show=False, tooltip="Where the money goes"),
+        Binding("4", "app.show('models')", "Models", show=False, tooltip="Providers, models and agents"),
+    ]
+
+    @dataclass
+    class Answered(Message):
+        """The other process has said something; None: it is gone."""
+
+        message: Any
+        of: Beside
+
+    @dataclass
+    class Drawn(Message):
+        """A thread has drawn the picture."""
+
+        picture: Picture | None
+        ticket: int
+
+    def __init__(self, house: House, demo: bool = False) -> None:
+        super().__init__()
+        self.house = house
+        self.header, self.footer = Header(house, demo), Footer(house)
+        self.recording = Recording()
+        self.table = Roster(lambda width: replay_table.headings(self.comparison)(width), id="compared")
+        self.plot, self.notes = CoursePlot(id="replay-course"), Viewer(id="replay-notes", still=True)
+        self.beside: Beside | None = None
+        self.of: Config | None = None
+        """The configuration that the other process has."""
+        self.what = ""
+        self.opened: Opened | None = None
+        self.variants: list[str] = []
+        self.settings = Settings()
+        self.comparison: Comparison | None = None
+        self.busy = ""
+        """What the other process does, for people; empty: nothing."""
+        self.progress: Progress | None = None
+        self.add_next = False
+        self._drawing = 0
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield self.header
+        yield self.recording
+        yield self.table
+        with Container(id="replay-below"):
+            yield self.plot
+            yield self.notes
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Choose the last session, unless another one was asked for."""
+        self.table.border_title, self.plot.border_title = "Variants", "Cost so far"
+        self.notes.border_title = "Where it comes from"
+        self.plot.words = "  …"
+        self.table.focus()
+        self.set_interval(LOOK_S, self._look)
+        if not self.what:
+            self.open("last")
+        self.put()
+
+    def on_unmount(self) -> None:
+        """The other process ends too."""
+        if self.beside is not None:
+            self.beside.stop()
+
+    def _look(self) -> None:
+        if self.is_current:
+            self.header.look()
+            self.footer.look()
+
+    # -- the other process
+
+    def open(self, what: str, add: bool = False) -> None:
+        """Choose what is replayed; `add` asks for a variant at once."""
+        self.what, self.opened, self.comparison, self.add_next = what, None, None, add
+        self.busy, self.progress = "reading the recording…", None
+        self.ask(beside.Open(what))
+        self.price()
+        if self.is_mounted:
+            self.put()
+
+    def ask(self, message: object) -> None:
+        config = self.house.engine.config
+        if self.beside is None or config is not self.of:
+            if self.beside is not None:
+                self.beside.stop()
+            self.beside, self.of = Beside(config, self.house.reader.path), config
+            first = [] if isinstance(message, beside.Open) else [beside.Open(self.what)]
+            self._serve(self.beside, [*first, message])
+        else:
+            self.beside.ask(message)
+
+    @work(thread=True, group="beside")
+    def _serve(self, one: Beside, first: Sequence[object]) -> None:
+        try:
+            one.start()
+        except CcrError as error:
+            self.post_message(self.Answered(beside.Trouble(str(error)), one))
+            return
+        for message in first:
+            one.ask(message)
+        while (answer := one.answer()) is not None:
+            self.post_message(self.Answered(answer, one))
+        self.post_message(self.Answered(None, one))
+
+    def price(self) -> None:
+        if self.variants:
+            self.busy = self.busy or "pricing…"
+            self.ask(beside.Reprice(tuple(self.variants), self.settings))
+
+    @on(Answered)
+    def _take(self, answered: Answered) -> None:
+        if answered.of is not self.beside:
+            return
+        match answered.message:
+            case Opened() as opened:
+                self.opened, self.busy = opened, "pricing…" if self.variants else ""
+                if self.add_next:
+                    self.add_next = False
+                    self.action_add()
+            case Progress() as progress:
+                self.progress = progress
+            case Told(comparison):
+                self.tell(comparison)
+            case beside.Trouble(why):
+                self.busy, self.progress = "", None
+                self._trouble(why)
+            case None:
+                self.busy, self.progress, self.beside = "", None, None
+        self.put()
+
+    def tell(self, comparison: Comparison) -> None:
+        self.comparison, self.busy, self.progress = comparison, "", None
+        for note in comparison.notes if comparison.kind == "rerun" else ():
+            self.app.notify(show.harmless(note), markup=False, timeout=10)
+        self._draw_anew()
+
+    def _trouble(self, why: str) -> None:
+        """A variant that can't be is taken out again."""
+        told = show.harmless(why)
+        for variant in [each for each in self.variants if f"--variant {each.partition('=')[0]}" in why]:
+            self.variants.remove(variant)
+        if self.opened is None and self.what == "last":
+            self.recording.put(None, "no session is recorded yet: s chooses a file of traces")
+            self.what = ""
+            return
+        self.app.notify(told, severity="error", markup=False, timeout=12)
+
+    # -- showing
+
+    def put(self) -> None:
+        waiting = self.busy and self.progress is None
+        if self.opened is not None or self.busy:
+            words = self.busy if waiting else ""
+            self.recording.put(self.opened, words, self.progress)
+        found = self.comparison
+        self.table.put(replay_table.rows(found) if found else [])
+        self.table.styles.height = max(5, len(self.table.rows) + 3)
+        count = len(found.variants) - 1 if found else 0
+        base = (
+            f" · baseline {show.model(found.baseline)} {show.money(found.baseline_cost)}"
+            if found and found.baseline
+            else ""
+        )
+        kind = f" · {found.kind}{'' if found.finished else ', cut off'}" if found else ""
+        self.table.border_title = escape(f"Variants · {count}{kind}{base}")
+        self.table.border_subtitle = "⏎ its steps · a add · R rerun" if found else "a add a variant"
+        if not found:
+            self.plot.put(None, WAITS if self.opened else "")
+        self._tell_sources()
+        self.refresh_bindings()
+
+    @on(Roster.Moved, "#compared")
+    def _tell_sources(self) -> None:
+        found, name = self.comparison, self.chosen()
+        page = Document()
+        if found is not None and name is not None:
+            line = found.variant(name)
+            for note in found.notes if name == RECORDED else line.notes:
+                page.put("· ", show.harmless(note), hang=2)
+            if line.router_cost or line.hop_cost:
+                told = f"{show.money(line.router_cost)} for the router, {show.money(line.hop_cost)} for agents aside"
+                page.put("· ", f"of its cost {told}", hang=2)
+            self.notes.border_title = escape(f"Where it comes from · {show.harmless(name)}")
+        self.notes.load(lambda width: page)
+
+    def chosen(self) -> str | None:
+        key = self.table.chosen
+        known = {line.name for line in self.comparison.variants} if self.comparison else set()
+        return key[1] if key and key[1] in known else None
+
+    @on(CoursePlot.Resized)
+    def _draw_anew(self) -> None:
+        found, size = self.comparison, self.plot.content_size
+        if found is None or size.width < 24:
+            return
+        self._drawing += 1
+        self._draw(found, (size.width, size.height), self._drawing)
+
+    @work(thread=True, exclusive=True, group="draw")
+    def _draw(self, found: Comparison, size: tuple[int, int], ticket: int) -> None:
+        lines = [line for line in found.variants if line.cost is not None and line.series]
+        ordered = sorted(lines, key=lambda line: line.name == RECORDED)
+        series = [
+            ([cost or 0 for cost in line.series], replay_table.ink_of(found, line.name), False) for line in ordered
+        ]
+        steps = max((len(values) for values, _, _ in series), default=0)
+        ticks = {at: f"step {at + 1}" for at in (0, steps // 2, steps - 1)} if steps > 2 else {}
+        picture = course.many(series, ticks, *size)
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.Drawn(picture, ticket))
+
+    @on(Drawn)
+    def _hang(self, drawn: Drawn) -> None:
+        if drawn.ticket == self._drawing:
+            self.plot.put(drawn.picture, "  nothing of it has a price")

@@ -1,0 +1,273 @@
+"""What a person may choose on the Replay screen: a recording, variants, a baseline, a budget, an earlier run, a file.
+
+Owns those questions and what follows from their answers. Must never read the store or write a file on the event loop.
+The one surprise: a variant of agents grows: while the cursor is on one, another agent's model joins it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textual import on, work
+from textual.message import Message
+from textual.screen import Screen
+
+from ccr_tui import values
+from ccr_tui.errors import StoreError
+from ccr_tui.replay import beside, export, kept
+from ccr_tui.replay.beside import Beside, Opened
+from ccr_tui.replay.words import Comparison, Progress, Settings
+from ccr_tui.screens import replay_form
+from ccr_tui.screens.ask import Answer, Ask
+from ccr_tui.screens.house import House
+from ccr_tui.screens.pick import Choice, Pick
+from ccr_tui.screens.replay_steps import StepsScreen
+from ccr_tui.screens.roster import Roster
+from ccr_tui.store.runs import RunRow
+
+
+class Choosing(Screen[None]):
+    """The questions; the screen itself says what it has, and prices."""
+
+    @dataclass
+    class Shown(Message):
+        """A thread has read an earlier replay."""
+
+        row: RunRow
+        comparison: Comparison | None
+
+    @dataclass
+    class Written(Message):
+        """A thread has written the export, or says why not."""
+
+        words: str
+        failed: bool = False
+
+    house: House
+    beside: Beside | None
+    opened: Opened | None
+    variants: list[str]
+    settings: Settings
+    comparison: Comparison | None
+    busy: str
+    progress: Progress | None
+
+    def open(self, what: str, add: bool = False) -> None:
+        """Choose what is replayed."""
+        raise NotImplementedError
+
+    def ask(self, message: object) -> None:
+        """Say something to the other process."""
+        raise NotImplementedError
+
+    def price(self) -> None:
+        """Price all variants anew."""
+        raise NotImplementedError
+
+    def tell(self, comparison: Comparison) -> None:
+        """Show this comparison."""
+        raise NotImplementedError
+
+    def put(self) -> None:
+        """Show what there is."""
+        raise NotImplementedError
+
+    def chosen(self) -> str | None:
+        """The variant of the cursor."""
+        raise NotImplementedError
+
+    # -- choosing
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are not shown."""
+        if action == "stop":
+            return self.progress is not None
+        if action in ("remove", "rerun", "export"):
+            return self.comparison is not None
+        return action not in ("add", "baseline") or self.opened is not None
+
+    def action_session(self) -> None:
+        """Choose what is replayed."""
+
+        async def later() -> list[Choice]:
+            return await self._read_choices("sessions").wait()
+
+        def chosen(names: list[str] | None) -> None:
+            if names:
+                self.open(names[0])
+
+        at = self.opened.session if self.opened else ""
+        self.app.push_screen(Pick("Replay which session?", (), at=at, free="a file of traces", later=later), chosen)
+
+    def action_runs(self) -> None:
+        """Choose an earlier replay."""
+
+        async def later() -> list[Choice]:
+            return await self._read_choices("runs").wait()
+
+        def chosen(names: list[str] | None) -> None:
+            if names:
+                self._read_run(names[0])
+
+        self.app.push_screen(Pick("Which replay?", (), later=later), chosen)
+
+    @work(thread=True, exclusive=True, group="choices")
+    def _read_choices(self, of: str) -> list[Choice]:
+        found = replay_form.sessions if of == "sessions" else replay_form.runs
+        return found(self.house.reader, time.time())
+
+    @work(thread=True, exclusive=True, group="run")
+    def _read_run(self, id: str) -> None:
+        try:
+            row = self.house.reader.run(id)
+            self.post_message(self.Shown(row, kept.comparison(self.house.reader, id)))
+        except StoreError as error:
+            self.post_message(self.Written(str(error), failed=True))
+
+    @on(Shown)
+    def _show_run(self, shown: Shown) -> None:
+        row = shown.row
+        self.open(row.session if row.source == "database" else row.source)
+        self.variants = list(row.asked.get("variants", ())) if row.asked else []
+        if shown.comparison is None or not row.finished:
+            self.app.notify("It was cut off: R goes on with it, and pays for nothing twice.", markup=False)
+        if shown.comparison is not None:
+            self.tell(shown.comparison)
+        self.put()
+
+    def action_add(self) -> None:
+        """Choose a variant."""
+        config, agents = self.house.engine.config, self.opened.agents if self.opened else ()
+
+        def chosen(names: list[str] | None) -> None:
+            if names and names[0].startswith(replay_form.AGENT):
+                self._add_agent(names[0].removeprefix(replay_form.AGENT))
+            elif names:
+                self._add(names[0])
+
+        free = "as it is written: tool:MODEL,think:MODEL or @config.toml"
+        self.app.push_screen(Pick("Add a variant", replay_form.variants(config, agents), free=free), chosen)
+
+    def _add_agent(self, agent: str) -> None:
+        def chosen(names: list[str] | None) -> None:
+            if not names:
+                return
+            at = next((n for n, each in enumerate(self.variants) if each.partition("=")[0] == self.chosen()), None)
+            longer = replay_form.extended(self.variants[at], agent, names[0]) if at is not None else None
+            if at is not None and longer is not None:
+                self.variants[at] = longer
+                self.price_again()
+            else:
+                self._add(f"{agent}:{names[0]}")
+
+        title = f"Which model for the {agent} agent?"
+        choices = replay_form.models(self.house.engine.config)
+        self.app.push_screen(Pick(title, choices, free="any model whose price is known"), chosen)
+
+    def _add(self, spec: str) -> None:
+        self.variants.append(replay_form.written(spec, self.variants))
+        self.price_again()
+
+    def price_again(self) -> None:
+        self.busy = "pricing…"
+        self.price()
+        self.put()
+
+    def action_remove(self) -> None:
+        """Take a variant out."""
+        name = self.chosen()
+        left = [each for each in self.variants if each.partition("=")[0] != name]
+        if len(left) == len(self.variants):
+            return
+        self.variants = left
+        if left:
+            self.price_again()
+        else:
+            self.comparison = None
+            self.put()
+
+    def action_baseline(self) -> None:
+        """Choose a model that all are compared with."""
+
+        def chosen(names: list[str] | None) -> None:
+            if names:
+                self.settings = Settings(baseline=names[0])
+                self.price_again()
+
+        choices = replay_form.models(self.house.engine.config)
+        title = "Compare with one model for all"
+        self.app.push_screen(Pick(title, choices, free="any model whose price is known"), chosen)
+
+    def action_notes(self) -> None:
+        """The sources instead of the picture, where there is no room for both."""
+        self.toggle_class("-notes")
+
+    # -- sending for real
+
+    def action_rerun(self) -> None:
+        """Look at the bill, choose a cap, and send."""
+        found = self.comparison
+        if found is None or not self.variants:
+            return
+        names = [each.partition("=")[0] for each in self.variants]
+
+        def chosen(caps: list[str] | None) -> None:
+            if caps:
+                self._send(caps[0], found)
+
+        title = f"Send for real: {replay_form.bill(found, names)}"
+        self.app.push_screen(Pick(title, replay_form.caps(found, names), free="US dollars at most"), chosen)
+
+    def _send(self, cap: str, found: Comparison) -> None:
+        try:
+            most = None if cap == replay_form.NO_CAP else values.budget(cap.removeprefix("$"))
+        except ValueError as error:
+            self.app.notify(f"{cap} {error}", severity="error", markup=False)
+            return
+        settings = Settings(kind="rerun", max_cost=most, concurrency=min(4, len(self.variants)))
+        run = found.run if found.kind == "rerun" and not found.finished else None
+        self.busy, self.progress = "sending…", Progress(0, 1)
+        self.ask(beside.Rerun(tuple(self.variants), settings, run))
+        self.put()
+
+    def action_stop(self) -> None:
+        """What was done stays."""
+        if self.beside is not None:
+            self.beside.ask(beside.Stop())
+
+    # -- what was found
+
+    @on(Roster.Opened, "#compared")
+    def _open_steps(self) -> None:
+        name = self.chosen()
+        if self.comparison is not None and name is not None:
+            self.app.push_screen(StepsScreen(self.house, self.comparison, name))
+
+    def action_export(self) -> None:
+        """Choose a form, and write it into the working directory."""
+        if self.comparison is not None:
+            found = self.comparison
+            answers = (Answer("m", "Markdown"), Answer("c", "CSV"), Answer("h", "HTML, with the picture"))
+            self.app.push_screen(Ask("Export the comparison", answers), lambda form: self._export(form, found))
+
+    def _export(self, form: str | None, found: Comparison) -> None:
+        if form:
+            self._write({"m": "md", "c": "csv", "h": "html"}[form], found)
+
+    @work(thread=True, exclusive=True, group="export")
+    def _write(self, form: str, found: Comparison) -> None:
+        path = Path.cwd() / replay_form.file_name(found, form)
+        try:
+            path.write_text(export.FORMATS[form](found), "utf-8")
+        except OSError as error:
+            self.post_message(self.Written(f"{path}: {error.strerror or error}", failed=True))
+            return
+        self.post_message(self.Written(f"Written to {path}"))
+
+    @on(Written)
+    def _wrote(self, written: Written) -> None:
+        severity: Any = "error" if written.failed else "information"
+        self.app.notify(written.words, severity=severity, markup=False)

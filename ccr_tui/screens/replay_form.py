@@ -1,0 +1,133 @@
+"""What a person may choose on the way to a replay: sessions, variants, baselines, budgets, earlier runs.
+
+Owns the choices and the names that variants get. Pure but for `sessions` and `runs`, which read the store and belong
+into a thread. The one surprise: whatever is typed in these lists may be taken as it stands, so that all that the
+command line takes as --variant is taken here too.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+from ccr_tui import pricelist
+from ccr_tui.catalogue import AGENTS
+from ccr_tui.config import Config
+from ccr_tui.presets import PRESETS
+from ccr_tui.pricelist import NANO
+from ccr_tui.replay.words import RECORDED, Comparison
+from ccr_tui.screens import show
+from ccr_tui.screens.pick import Choice
+from ccr_tui.store.queries import Reader
+
+AGENT = "agent:"
+"""Begins the value of a choice that leads to another list."""
+NO_CAP = "no cap"
+CAPS = (1, 2, 4)
+"""Budgets that are offered, as multiples of the upper bound of the bill."""
+
+
+def sessions(reader: Reader, now: float) -> list[Choice]:
+    """The sessions that were last active. May raise StoreError."""
+    found = []
+    for row in reader.sessions(200):
+        name = show.harmless(row.title or row.project or row.id)
+        note = f"{show.when(row.ended_at, now, 16).strip()} · {row.requests} requests · {show.money(row.spent)}"
+        found.append(Choice(row.id, show.fit(name, 60).rstrip(), note))
+    return found
+
+
+def runs(reader: Reader, now: float) -> list[Choice]:
+    """Replays that were kept. May raise StoreError."""
+    found = []
+    for row in reader.runs(200):
+        written = ", ".join(row.asked.get("variants", ())) if row.asked else ""
+        state = "" if row.finished else " · cut off"
+        note = f"{row.kind}{state} · {show.when(row.started_at, now, 16).strip()} · {written}"
+        found.append(Choice(row.id, show.fit(show.harmless(row.title), 44).rstrip(), note))
+    return found
+
+
+def variants(config: Config, agents: Sequence[str]) -> list[Choice]:
+    """What can be tried on a recording with these agents."""
+    found = [Choice(name, name, "configured: one model for all") for name in config.models]
+    found += [Choice(f"{AGENT}{agent}", f"{agent}: …", "another model for this agent") for agent in ordered(agents)]
+    found += [
+        Choice("mode:router", "mode:router", "the router dispatches each turn"),
+        Choice("mode:normal", "mode:normal", "one model answers, whatever the router would say"),
+        Choice("rules:off", "rules:off", "without rules of your own"),
+    ]
+    known = {choice.value for choice in found}
+    return found + [Choice(id, id, f"{seller}: its price is known") for id, seller in priced() if id not in known]
+
+
+def ordered(agents: Sequence[str]) -> list[str]:
+    """All agents, those of the recording first."""
+    return [*agents, *(agent for agent in AGENTS if agent not in agents)]
+
+
+def models(config: Config) -> list[Choice]:
+    """Models for an agent."""
+    found = [Choice(name, name, "configured") for name in config.models]
+    return found + [
+        Choice(id, id, f"{seller}: its price is known") for id, seller in priced() if id not in config.models
+    ]
+
+
+def priced() -> list[tuple[str, str]]:
+    """Models whose price the project's tables and presets know, and who sells them."""
+    found = {id: preset.title for preset in PRESETS for id in preset.models}
+    sellers = pricelist.shipped()
+    for key, offers in sellers.offers.items():
+        title = next((seller.name for seller in sellers.sellers if seller.key == key), key)
+        found.update({id: title for id, entries in offers.items() if entries and not entries[-1].retired})
+    return sorted(found.items(), key=lambda pair: (pair[1], pair[0]))
+
+
+def written(spec: str, taken: Sequence[str]) -> str:
+    """A variant with a name of its own, as the command line takes it."""
+    name, sign, _ = spec.partition("=")
+    if sign and re.fullmatch(r"[^\s=,]+", name.strip()):
+        return spec
+    base = re.sub(r"[\s=,]+", "+", spec.lstrip("@").strip()).strip("+") or "variant"
+    names = {each.partition("=")[0] for each in taken} | {RECORDED}
+    free = next(name for n in range(1, 1000) if (name := base if n == 1 else f"{base}-{n}") not in names)
+    return f"{free}={spec.strip()}"
+
+
+def extended(variant: str, agent: str, model: str) -> str | None:
+    """The variant with one more agent; None where it is no variant of agents."""
+    name, _, spec = variant.partition("=")
+    kept = [part for part in re.split(r",(?=\w+:)", spec) if not part.startswith(f"{agent}:")]
+    if spec.startswith("@") or not all(re.match(rf"({'|'.join(AGENTS)}|mode|rules):", part) for part in kept):
+        return None
+    return f"{name}={','.join([*kept, f'{agent}:{model}'])}"
+
+
+def caps(comparison: Comparison, names: Sequence[str]) -> list[Choice]:
+    """Budgets for sending these variants for real."""
+    lines = [line for line in comparison.variants if line.name in names]
+    high = sum(line.high or 0 for line in lines)
+    found = []
+    for times in CAPS:
+        usd = max(0.01, -(-high * times * 100 // NANO) / 100)
+        note = "the upper bound of the bill" if times == 1 else f"{times} times that"
+        found.append(Choice(f"{usd:.2f}", f"never more than ${usd:.2f}", note))
+    return [*found, Choice(NO_CAP, NO_CAP, "whatever it costs")]
+
+
+def bill(comparison: Comparison, names: Sequence[str]) -> str:
+    """What sending these variants is expected to cost, as a sentence."""
+    lines = [line for line in comparison.variants if line.name in names]
+    known = [line for line in lines if line.cost is not None]
+    total, low, high = (sum(getattr(line, part) or 0 for line in known) for part in ("cost", "low", "high"))
+    requests = sum(line.requests for line in lines)
+    unknown = f", {len(lines) - len(known)} of unknown price" if len(known) < len(lines) else ""
+    return f"{requests} requests, about {show.money(total)} ({show.money(low)} to {show.money(high)}){unknown}"
+
+
+def file_name(comparison: Comparison, form: str) -> str:
+    """Where an export is written to."""
+    name = re.sub(r"[^\w.-]+", "-", comparison.session)[:24].strip("-") or "session"
+    return f"ccr-tui-{comparison.kind}-{name}-{time.strftime('%Y%m%d-%H%M%S')}.{form}"

@@ -1,0 +1,197 @@
+"""What one variant of a replay looks like on a line, and one step of it, at any width.
+
+Owns the columns and which of them give way. Pure. The one surprise: columns in which no variant has anything (a reprice
+knows no times and no agreement) are left out, so that what there is has room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ccr_tui.replay.words import RECORDED, Comparison, StepResult, VariantSums
+from ccr_tui.screens import show
+from ccr_tui.screens.roster import Pieces, Row
+
+SERIES = ("link", "good", "think", "warn", "coder", "title", "key")
+"""Inks of the variants in the picture, in their order; the recording is muted."""
+Cell = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Its heading, width, what it says of a variant, and from which width of the table on it is shown."""
+
+    title: str
+    width: int
+    cell: Callable[[VariantSums], Cell]
+    at_least: int = 0
+
+
+def _cost(line: VariantSums) -> Cell:
+    return show.money(line.cost) + ("+" if line.unpriced and line.cost is not None else ""), "money"
+
+
+def _between(line: VariantSums) -> Cell:
+    if line.cost is None or line.low is None or line.high is None or line.low == line.high:
+        return "", ""
+    return f"{show.money(line.low)}–{show.money(line.high).removeprefix('$')}", "muted"
+
+
+def _saved(line: VariantSums) -> Cell:
+    if line.name == RECORDED or line.saved is None:
+        return "", ""
+    if line.saved >= 0:
+        return f"−{show.money(line.saved)}", "good"
+    return f"+{show.money(-line.saved)}", "bad"
+
+
+def _share(line: VariantSums) -> Cell:
+    before = (line.cost or 0) + (line.saved or 0)
+    if line.name == RECORDED or line.saved is None or not before:
+        return "", ""
+    return f"{-line.saved / before:+.0%}".replace("-", "−"), "good" if line.saved >= 0 else "bad"
+
+
+def _agreement(value: float | None) -> Cell:
+    return (
+        ("", "") if value is None else (f"{value:.0%}", "good" if value >= 0.9 else "warn" if value >= 0.5 else "bad")
+    )
+
+
+def _based(line: VariantSums) -> Cell:
+    return ("", "") if line.saved_baseline is None else (show.money(line.saved_baseline), "")
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("models", 24, lambda line: (", ".join(show.model(m) for m in line.models), "muted"), 96),
+    Column("reqs", 5, lambda line: (f"{line.requests}", "muted"), 110),
+    Column("fail", 4, lambda line: (f"{line.failed}" if line.failed else "", "bad")),
+    Column("in", 6, lambda line: (show.tokens(line.prompt_tokens), "")),
+    Column("cached", 6, lambda line: (show.percent(line.cache_read_tokens, line.prompt_tokens), "")),
+    Column("out", 6, lambda line: (show.tokens(line.output_tokens), "")),
+    Column("cost", 9, _cost),
+    Column("between", 17, _between, 104),
+    Column("saved", 9, _saved, 78),
+    Column("", 6, _share),
+    Column("at base", 9, _based, 130),
+    Column("first", 7, lambda line: (show.seconds(line.ttft_ms) if line.ttft_ms is not None else "", ""), 110),
+    Column("took", 7, lambda line: (show.duration(line.duration_ms) if line.duration_ms is not None else "", ""), 140),
+    Column("tools", 5, lambda line: _agreement(line.tool_agreement)),
+    Column("stops", 5, lambda line: _agreement(line.stop_agreement), 120),
+    Column("judged", 6, lambda line: _agreement(line.judged)),
+    Column("parts at", 8, lambda line: ("" if line.parts_at is None else f"step {line.parts_at}", "muted"), 130),
+    Column("from", 9, lambda line: (line.cost_from, "muted"), 88),
+)  # fmt: skip
+NAME = 16
+"""Columns of a variant's name, at the least."""
+RIGHT = frozenset("reqs fail in cached out cost between saved first took tools stops judged".split()) | {"", "at base"}  # noqa: SIM905
+
+
+def columns(comparison: Comparison, width: int) -> list[Column]:
+    """Those that say something of a variant, as many as there is room for."""
+    others = [line for line in comparison.variants if line.name != RECORDED] or list(comparison.variants)
+    found = [c for c in COLUMNS if width >= c.at_least and any(c.cell(line)[0] for line in others)]
+    while found and sum(c.width + 1 for c in found) + NAME > width:
+        found.remove(max(found, key=lambda column: column.at_least))
+    return found
+
+
+def headings(comparison: Comparison | None) -> Callable[[int], Pieces]:
+    """The first line."""
+
+    def draw(width: int) -> Pieces:
+        if comparison is None:
+            return []
+        shown = columns(comparison, width)
+        pieces = [(show.fit("  variant", _room(shown, width)), "muted")]
+        return [*pieces, *((f" {_fitted(c, c.title)}", "muted") for c in shown)]
+
+    return draw
+
+
+def rows(comparison: Comparison) -> list[Row]:
+    """A line for each variant, the recording first."""
+    return [Row(("variant", line.name), _drawer(comparison, line, at)) for at, line in enumerate(comparison.variants)]
+
+
+def ink_of(comparison: Comparison, name: str) -> str:
+    """The ink of a variant in table and picture."""
+    names = [line.name for line in comparison.variants if line.name != RECORDED]
+    return SERIES[names.index(name) % len(SERIES)] if name in names else "muted"
+
+
+def _drawer(comparison: Comparison, line: VariantSums, at: int) -> Callable[[int], Pieces]:
+    def draw(width: int) -> Pieces:
+        shown = columns(comparison, width)
+        ink = ink_of(comparison, line.name)
+        best = "★" if line.pareto and len(comparison.variants) > 2 else " "
+        room = _room(shown, width)
+        cells = [column.cell(line) for column in shown]
+        return [
+            ("● " if at else "○ ", ink),
+            (show.fit(show.harmless(line.name), room - 4), "strong" if at else "muted"),
+            (f" {best}", "warn"),
+            *((f" {_fitted(column, text)}", look) for column, (text, look) in zip(shown, cells, strict=True)),
+        ]
+
+    return draw
+
+
+def _room(shown: Sequence[Column], width: int) -> int:
+    return max(NAME, min(40, width - sum(column.width + 1 for column in shown)))
+
+
+def _fitted(column: Column, text: str) -> str:
+    return show.fit_right(text, column.width) if column.title in RIGHT else show.fit(text, column.width)
+
+
+# -- steps
+
+
+def step_headings(width: int) -> Pieces:
+    """The first line of the steps."""
+    wide = width >= 100
+    then = f"{'answered then':18} " if wide else ""
+    text = (
+        f"{'step':>5}  {'agent':9} {then}{'answers now':18} {'in':>6} {'cached':>6} {'out':>6} {'then':>9} {'now':>9}"
+    )
+    return [(show.fit(text + f" {'tools':>5}  what", width), "muted")]
+
+
+def step_rows(recorded: Sequence[StepResult], results: Sequence[StepResult]) -> list[Row]:
+    """A line for each step of a variant, beside the recording."""
+    then = {result.step: result for result in recorded}
+    return [Row(("step", result.step), _step_drawer(result, then.get(result.step))) for result in results]
+
+
+def _step_drawer(result: StepResult, then: StepResult | None) -> Callable[[int], Pieces]:
+    def draw(width: int) -> Pieces:
+        usage = result.usage
+        prompt = usage.prompt if usage else 0
+        parted = then is None or (then.provider, then.model) != (result.provider, result.model)
+        cells: list[Cell] = [
+            (f"{result.n:>5}  ", "muted"),
+            (show.fit(result.agent, 9) + " ", result.agent if result.agent in ("think", "coder", "router") else ""),
+        ]
+        if width >= 100:
+            cells.append((show.fit(show.model(then.model if then else ""), 18) + " ", "muted"))
+        return [
+            *cells,
+            (show.fit(show.model(result.model), 18) + " ", "strong" if parted else ""),
+            (f"{show.tokens(prompt) if usage else '':>6} ", ""),
+            (f"{show.percent(usage.cache_read, prompt) if usage else '':>6} ", ""),
+            (f"{show.tokens(usage.output) if usage else '':>6} ", ""),
+            (show.fit_right(show.money(then.cost) if then else "", 9) + " ", "muted"),
+            (show.fit_right(show.money(result.cost), 9) + " ", "money"),
+            (show.fit_right(_agreement(result.tool_agreement)[0], 5) + "  ", _agreement(result.tool_agreement)[1]),
+            (show.harmless(_word(result)), "bad" if result.outcome == "error" else "muted"),
+        ]
+
+    return draw
+
+
+def _word(result: StepResult) -> str:
+    """What is remarkable about a step."""
+    hops = f"{result.calls - 1} more calls" if result.calls > 1 else ""
+    return result.error or hops or ("" if result.stop_agrees is not False else f"ends with {result.stop_reason}")
