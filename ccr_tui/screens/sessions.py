@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -26,21 +24,23 @@ from ccr_tui import baseline
 from ccr_tui.baseline import Baseline
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
-from ccr_tui.screens import copies, export, show
+from ccr_tui.screens import baselines, copies, export, show
 from ccr_tui.screens.bars import Footer, Header
+from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.house import House
 from ccr_tui.screens.listed import RequestsScreen
+from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.tree import SessionTree
+from ccr_tui.store import pins
 from ccr_tui.store.browsing import Project, Turn
 from ccr_tui.store.queries import Filter, SessionRow, SpendRow, TraceRow
 
 LOOK_S = 0.5
 SUMS_S = 5.0
 """The shortest time between two readings of all projects' sums."""
-CONTEXT = "ccr_tui.screens.context"
 
 
 class SessionsScreen(Screen[None]):
@@ -50,7 +50,11 @@ class SessionsScreen(Screen[None]):
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("3", "app.show('spend')", "Spend", tooltip="Where the money goes"),
         Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
+        Binding("5", "app.show('replay')", "Replay", tooltip="What a session would have cost with other models"),
         Binding("slash", "filter", "Find", key_display="/", tooltip="Find sessions by title, project or id"),
+        Binding("b", "baseline", "Baseline", tooltip="The model that everything is compared with; kept"),
+        Binding("p", "pin", "Pin", tooltip="Keep the session from being pruned, or no longer"),
+        Binding("r", "replay", "Replay", tooltip="Replay the session, or the request, with other models"),
         Binding("c", "context", "Context", tooltip="The session's context over time"),
         Binding("e", "export", "Export", tooltip="Write the session or the request into a file"),
         Binding("y", "copy", "Copy id", show=False, tooltip="Copy the session's id"),
@@ -99,6 +103,8 @@ class SessionsScreen(Screen[None]):
         self.header, self.footer = Header(house, demo), Footer(house)
         self.tree_ = SessionTree(id="tree")
         self.line = Input(id="find", placeholder="words of a title, a project or an id; ⏎ done, esc shows all")
+        self.held: Baseline | None = None
+        """A baseline that could not be kept in a file."""
         self._newest = 0
         self._stale = False
         self._summed_at = 0.0
@@ -169,7 +175,7 @@ class SessionsScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="sums")
     def _read_sums(self, config: Config) -> None:
         try:
-            found = baseline.chosen(config, self.house.reader.asked(), time.time())
+            found = self.held or baseline.chosen(config, self.house.reader.asked(), time.time())
             self.post_message(self.Summed(self.house.reader.spend("project"), found))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
@@ -179,6 +185,7 @@ class SessionsScreen(Screen[None]):
         self.tree_.spent = {row.key: row for row in summed.spent}
         self.tree_.seen.baseline = summed.baseline
         self.tree_.redraw()
+        self._caption()
 
     @on(SessionTree.Wanted)
     def _fetch(self, wanted: SessionTree.Wanted) -> None:
@@ -276,14 +283,18 @@ class SessionsScreen(Screen[None]):
         node = self.tree_.node
         return self.tree_.rows.get(node.key[1]) if node and node.key[0] != "project" else None
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that would do nothing are not shown."""
-        return action != "context" or find_spec(CONTEXT) is not None
-
     def action_context(self) -> None:
         """The session's context over time."""
         if session := self.session:
-            self.app.push_screen(import_module(CONTEXT).ContextScreen(self.house, session.id))
+            self.app.push_screen(ContextScreen(self.house, session.id))
+
+    def action_replay(self) -> None:
+        """What it would have cost with other models."""
+        node = self.tree_.node
+        row = self.tree_.request(node) if node and node.key[0] == "request" else None
+        session = self.session
+        if row is not None or session is not None:
+            self.post_message(ReplayOf(row.id if row else session.id if session else ""))
 
     def action_export(self) -> None:
         """Write the session, or the request that the cursor is on, into a file."""
@@ -293,6 +304,35 @@ class SessionsScreen(Screen[None]):
             self.app.push_screen(ExportScreen(self.house, export.of_request(row)))
         elif session := self.session:
             self.app.push_screen(ExportScreen(self.house, [export.of_session(session.id)]))
+
+    def action_baseline(self) -> None:
+        """Choose the model that everything is compared with."""
+        asked = baselines.ask(self.house.engine.config, self.tree_.seen.baseline)
+
+        def chosen(names: list[str] | None) -> None:
+            if names:
+                self._compare(names[0])
+
+        self.app.push_screen(asked, chosen)
+
+    @work
+    async def _compare(self, name: str) -> None:
+        self.held = await baselines.keep(self.app, self.house, name) or self.held
+        self._sum_up()
+
+    def action_pin(self) -> None:
+        """Keep the session from being pruned, or no longer."""
+        node = self.tree_.node
+        if node and (session := self.session):
+            self._pin(node.key[1], session)
+
+    @work(thread=True, group="pin")
+    def _pin(self, number: int, session: SessionRow) -> None:
+        try:
+            pins.pin(self.house.reader.path, session.id, not session.pinned)
+            self.post_message(self.Rows(self.house.reader.session_rows([number])))
+        except StoreError as error:
+            self.post_message(Table.Trouble(str(error)))
 
     def action_copy(self) -> None:
         """Copy the session's id."""

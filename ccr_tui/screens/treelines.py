@@ -18,9 +18,9 @@ from ccr_tui.store.browsing import Branch, Project, Turn
 from ccr_tui.store.queries import SessionRow, SpendRow, TraceRow
 
 Piece = tuple[str, str]
-LEAST = 22
+LEAST = 20
 """Columns of a title at least."""
-COLUMNS = (("cost", 9), ("at", 10), ("requests", 9), ("in", 6), ("cached", 6), ("ended", 9), ("took", 7), ("out", 6))
+COLUMNS = (("cost", 9), ("at", 11), ("requests", 8), ("in", 6), ("cached", 6), ("ended", 9), ("took", 7), ("out", 6))
 """Names and widths, the most asked for first."""
 ORDER = ("requests", "in", "cached", "out", "cost", "at", "took", "ended")
 
@@ -91,6 +91,7 @@ class Lines:
     def session(self, number: int, row: SessionRow) -> Line:
         """What it is called; a dot while it runs."""
         running = [("● ", "good")] if row.id in self.seen.running else []
+        running += [("⚑ ", "link")] if row.pinned else []
         agents = f"  {row.subagents} subagent{'s' * (row.subagents != 1)}" if row.subagents else ""
         name = show.harmless(row.title) if row.title else f"session {show.harmless(row.id[:8])}"
         title = [*running, (name, "strong"), (agents, "muted")]

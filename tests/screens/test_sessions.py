@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
 from ccr_tui.records import Trace
+from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.listed import RequestsScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.store import archive
@@ -143,6 +144,22 @@ async def test_the_cost_at_the_baseline_stands_beside_the_cost(tmp_path: Path) -
         screen = await press(pilot, "2")
         assert "at opus-5" in screen
         assert "one model for all" in screen
+
+
+async def test_another_baseline_is_chosen_and_a_session_pinned(tmp_path: Path) -> None:
+    async with opened(tmp_path, (200, 60)) as (house, pilot):
+        await press(pilot, "2", "j", "b")
+        await press(pilot, *"haiku-4", "enter")
+        assert "at haiku-4-5" in shown(pilot)
+        assert "⚑ Mend the parser" in await press(pilot, "p")
+        assert house.reader.session("new").pinned
+        assert "⚑" not in await press(pilot, "p")
+
+
+async def test_c_opens_the_session_s_context(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        await press(pilot, "2", "j", "c")
+        assert isinstance(pilot.app.screen, ContextScreen)
 
 
 async def test_what_is_recorded_shows_while_it_runs(tmp_path: Path) -> None:
