@@ -57,12 +57,12 @@ class LevelsLine(Inked):
 
     def render_line(self, y: int) -> Strip:
         """The one line."""
-        pieces = [(" ", "")]
         wide = self.size.width >= 110
+        pieces, gap = [(" ", "")], "  " if wide else " "
         for number, category in enumerate(CATEGORIES, 1):
             level = self.levels[category]
             key = (f"{number} ", "title") if self.open else ("", "")
-            words = f"{category} {level}" if wide else category[:9]
-            pieces += [key, (f"{SIGNS[level]} ", INKS[level]), (f"{words}  ", INKS[level])]
-        pieces.append(("0 usual  v done" if self.open else "v changes", "muted"))
+            words = f"{category} {level}" if wide else category
+            pieces += [key, (f"{SIGNS[level]} ", INKS[level]), (f"{words}{gap}", INKS[level])]
+        pieces.append((("0 as usual  v done" if wide else "v done") if self.open else "v changes", "muted"))
         return self.strip(pieces, self.size.width)

@@ -40,7 +40,7 @@ class Viewer(Scrolled):
     """Shows one document."""
 
     BINDINGS = [
-        Binding("enter", "follow", "Open", key_display="⏎", tooltip="Open what the line leads to"),
+        Binding("enter", "lead", "Open", key_display="⏎", tooltip="Open what the line leads to"),
         Binding("space,enter", "toggle_fold", "Fold", key_display="space", tooltip="Fold or unfold"),
         Binding("l,right", "fold(False)", "Unfold", show=False),
         Binding("h,left", "fold(True)", "Fold, or go to what encloses", show=False),
@@ -277,7 +277,7 @@ class Viewer(Scrolled):
 
     # -- following
 
-    def action_follow(self) -> None:
+    def action_lead(self) -> None:
         """Open what the line leads to; one that leads nowhere folds."""
         link = self.document.lines[self._place[0]].link if self._rows else None
         if link is None:
@@ -360,6 +360,6 @@ class Viewer(Scrolled):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing are not shown."""
-        if action == "follow":
+        if action == "lead":
             return self._leads
         return "fold" not in action or (self._folds and not self.still)
