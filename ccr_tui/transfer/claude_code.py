@@ -1,9 +1,8 @@
 """Claude Code's own transcripts, taken into the database.
 
-Owns where they are, in what order they are read, and which of several copies of an answer counts. Must never write to
-them. The one surprise: which copy counts is settled before anything is stored, over all files that changed, by the
-rules that ccusage has: equal message and request ids are one answer; a subagent's file may repeat the main talk's
-answers under new request ids; of two copies the main talk's counts, and then the one with more tokens.
+Owns where they are, in what order they are read, and what is said of an import. Must never write to them. The one
+surprise: every file that changed is read twice, first for what there is (see claims.py), then for what counts of it;
+and of a file that has grown all is read again, because a new request repeats the whole conversation.
 """
 
 from __future__ import annotations
@@ -20,20 +19,15 @@ from ccr_tui.errors import CcrError
 from ccr_tui.prices import usd
 from ccr_tui.records import Trace, Usage
 from ccr_tui.store.intake import Answer, Intake
+from ccr_tui.transfer.claims import Claim, claims_of, winners
 from ccr_tui.transfer.progress import Report, silent
 from ccr_tui.transfer.retelling import Quote, Teller
 from ccr_tui.transfer.transcript import (
     Call,
     Key,
     Story,
-    answers,
     is_side,
-    key_of,
-    moment,
-    starts,
     tell,
-    total,
-    usage_of,
 )
 
 T = TypeVar("T")
@@ -100,17 +94,6 @@ class Summary:
             "cost_usd": usd(self.cost),
             "unpriced": dict(self.unpriced),
         }
-
-
-@dataclass(slots=True)
-class Claim:
-    """A copy of an answer in a file."""
-
-    key: Key
-    side: bool
-    tokens: int
-    at: float
-    file: Path
 
 
 def folders(env: Mapping[str, str], home: Path) -> list[Path]:
@@ -180,12 +163,11 @@ class _Taking:
         began: dict[Path, tuple[float, float]] = {}
         for path, stat in changed:
             nothing: tuple[float, list[Claim]] = (0.0, [])
-            first, claims[path] = self._read(path, _claims, nothing)
+            first, claims[path] = self._read(path, claims_of, nothing)
             began[path] = (first, max((claim.at for claim in claims[path]), default=0.0))
             self._advance(stat.st_size)
-        wanted = winners(
-            sorted((c for found in claims.values() for c in found), key=lambda c: began[c.file]), self.summary
-        )
+        found = sorted((claim for each in claims.values() for claim in each), key=lambda claim: began[claim.file])
+        wanted, self.summary.copies = winners(found)
         for path, stat in sorted(changed, key=lambda each: began[each[0]]):
             self._file(path, stat, wanted.get(path, set()))
             self._advance(stat.st_size)
@@ -234,59 +216,11 @@ class _Taking:
         self.report(self.done, self.size)
 
 
-def winners(claims: Iterable[Claim], summary: Summary) -> dict[Path, set[Key]]:
-    """Of all copies of an answer the one that counts; by file, the keys of those that stand there."""
-    kept: list[Claim] = []
-    exact: dict[Key, int] = {}
-    loose: dict[str, list[int]] = {}
-    for claim in claims:
-        at = exact.get(claim.key)
-        if at is None:
-            at = next((n for n in loose.get(claim.key[0], ()) if claim.side or kept[n].side), None)
-        if at is None:
-            at = len(kept)
-            kept.append(claim)
-        else:
-            summary.copies += 1
-            if not _is_better(claim, kept[at]):
-                continue
-            kept[at] = claim
-        exact[claim.key] = at
-        loose.setdefault(claim.key[0], []).append(at)
-    found: dict[Path, set[Key]] = {}
-    for claim in kept:
-        found.setdefault(claim.file, set()).add(claim.key)
-    return found
-
-
 def is_settled(call: Call, story: Story, now: float) -> bool:
     """Whether no block of it can still come: it says why it ended, it is old enough, or another answer followed."""
     if call.said.message.get("stop_reason") or call.last.at < now - SETTLED_S:
         return True
     return any(other.first.end > call.last.end for other in story.calls.values())
-
-
-def _is_better(one: Claim, other: Claim) -> bool:
-    return other.side if one.side != other.side else one.tokens > other.tokens
-
-
-def _claims(path: Path) -> tuple[float, list[Claim]]:
-    """When a file was begun, and what it has, each answer once.
-
-    A fork's first line is younger than the talk that it repeats, so that the older file's copies count.
-    """
-    found: dict[Key, Claim] = {}
-    with path.open("rb") as lines:
-        first = next(starts(lines), 0.0)
-        lines.seek(0)
-        for line in answers(lines):
-            key, tokens = key_of(line), total(usage_of(line["message"]["usage"]))
-            known = found.get(key)
-            if known is None:
-                found[key] = Claim(key, is_side(line), tokens, moment(line["timestamp"]) or 0.0, path)
-            elif tokens > known.tokens:
-                known.tokens, known.side = tokens, is_side(line)
-    return first, list(found.values())
 
 
 def _story(path: Path) -> Story:

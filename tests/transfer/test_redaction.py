@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccr_tui.transfer.redaction import PIXEL, Redactor, known_secrets, owner
@@ -140,12 +140,14 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@settings(max_examples=40)
 def test_what_was_redacted_is_not_redacted_again(value: object) -> None:
     once = Redactor(names=("alice",)).json(value)
     assert Redactor(names=("alice",)).json(once) == once
 
 
 @given(JSON, JSON)
+@settings(max_examples=40)
 def test_it_does_not_depend_on_what_came_before(first: object, second: object) -> None:
     both = Redactor(names=("alice",))
     both.json(first)
