@@ -45,6 +45,7 @@ from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.viewing import Viewer
 from ccr_tui.watching import Source
 
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.", "page_left", "page_right", "scroll_")
@@ -203,9 +204,19 @@ def run(config: Config, demo: bool = False, source: Source | None = None) -> int
         return loops.run(_run(player.config(config, Path(folder) / "ccr.db"), True))
 
 
+def view(config: Config, address: str, pid: int | None, is_there: Callable[[], bool]) -> int:
+    """Look on while another process hosts the proxy, until the person quits; gives the exit code."""
+    viewer = Viewer(config, address, pid, is_there)
+    return loops.run(_show(CcrApp(viewer), viewer))
+
+
 async def _run(config: Config, demo: bool, source: Source | None = None) -> int:
     house = House(config, source=source)
     app = CcrApp(house, demo, (lambda: player.play(lambda: house.engine.context)) if demo else None)
+    return await _show(app, house)
+
+
+async def _show(app: CcrApp, house: House | Viewer) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         with suppress(NotImplementedError):  # Windows has no signal handlers on its loop
@@ -214,9 +225,14 @@ async def _run(config: Config, demo: bool, source: Source | None = None) -> int:
         await app.run_async()
     finally:
         if app.open:
-            if house.feed.board and app.grace_s:
-                sys.stderr.write("ending: running streams get 10 s\n")
+            if house.engine.feed.board and app.grace_s:
+                _say("ending: running streams get 10 s")
             await house.stop(app.grace_s)
     for sentence in house.rejected:
-        sys.stderr.write(sentence + "\n")
+        _say(sentence)
     return app.return_code or 0
+
+
+def _say(sentence: str) -> None:
+    with suppress(OSError):  # the terminal may be closed
+        sys.stderr.write(sentence + "\n")

@@ -53,6 +53,8 @@ class House:
         self.db: Path = config.db or default_db()
         self.rejected: list[str] = []
         """Sentences about traces that could not be written; a banner shows the last."""
+        self.viewing = ""
+        """A house that hosts the proxy views nobody else's."""
         self._counter = counter or Counter()
         self._commits: list[Callable[[int], None]] = []
         self._minders: list[Callable[[str], None]] = []

@@ -495,7 +495,7 @@ def test_doctor_names_what_is_wrong_and_ends_with_3(alone: Path, call: Call) -> 
     wrong = {check["name"]: check["message"] for check in json.loads(ended.out)["checks"] if not check["ok"]}
     assert ended.code == 3
     assert wrong.keys() - {"loop"} == {"config", "keys", "port", "database"}
-    assert "NOT_SET_HERE" in wrong["keys"] and "another program" in wrong["port"]
+    assert "NOT_SET_HERE" in wrong["keys"] and "is taken by" in wrong["port"]
 
 
 def imported_by(*args: str) -> set[str]:
@@ -580,7 +580,7 @@ def test_code_starts_a_proxy_and_ends_it(alone: Path) -> None:
 def test_code_leaves_another_program_alone(alone: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         done = run_code(alone, str(other.getsockname()[1]))
-    assert done.returncode == 1 and "taken by another program" in done.stderr
+    assert done.returncode == 1 and "is taken by " in done.stderr and " code\n" in done.stderr
 
 
 def test_code_says_where_claude_code_comes_from(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 
 from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe_block, settings
-from ccr_tui.commands.probe import ask
+from ccr_tui.commands.probe import ask, stranger
 from ccr_tui.config import Config, credentials
 from ccr_tui.errors import CcrError, ConfigError
 
@@ -66,7 +66,9 @@ def check_port(config: Config, problems: list[str]) -> Finding:
     if there.ours:
         return Finding("port", True, f"{there.what} listens at {where}")
     if there.taken:
-        return Finding("port", False, f"{where} is taken by another program; choose another: --port, CCR_TUI_PORT")
+        return Finding(
+            "port", False, f"{where} is taken by {stranger(there, config)}; choose another: --port, CCR_TUI_PORT"
+        )
     try:
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
         with socket.create_server((config.host, config.port), family=family):

@@ -26,13 +26,18 @@ class Answer:
     """For people: "ccr-tui 0.1.0", "another program", "nobody"."""
     health: Json = None
 
+    @property
+    def pid(self) -> int | None:
+        """The process of our proxy, where it tells."""
+        found = self.health.get("pid") if self.ours and isinstance(self.health, dict) else None
+        return found if isinstance(found, int) else None
+
 
 def ask(config: Config) -> Answer:
     """Look who is there."""
     if config.port == 0:
         return Answer(False, False, "nobody")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)
-    line = http.client.HTTPConnection(host, config.port, timeout=TIMEOUT_S)
+    line = http.client.HTTPConnection(_host(config), config.port, timeout=TIMEOUT_S)
     try:
         line.request("GET", "/health")
         health = json.loads(line.getresponse().read(100_000))
@@ -45,3 +50,23 @@ def ask(config: Config) -> Answer:
     if isinstance(health, dict) and {"status", "mode", "version", "models", "in_flight"} <= health.keys():
         return Answer(True, True, f"ccr-tui {health['version']}", health)
     return Answer(False, True, "another program", health)
+
+
+def url(config: Config) -> str:
+    """The address as this machine reaches it."""
+    host = _host(config)
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.port}"
+
+
+def stranger(there: Answer, config: Config) -> str:
+    """Who has taken the port, as far as can be found out."""
+    from ccr_tui.holder import holder
+
+    if there.ours:
+        return f"{there.what} (pid {there.pid})" if there.pid else there.what
+    found = holder(config.port)
+    return str(found) if found else there.what
+
+
+def _host(config: Config) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)

@@ -20,8 +20,10 @@ from typing import Any
 import click
 
 from ccr_tui.commands.common import Source, load, narrate, read, settings
+from ccr_tui.commands.probe import ask, stranger, url
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
+from ccr_tui.holder import free_port
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 INSTALL = "Install Claude Code: npm install -g @anthropic-ai/claude-code"
@@ -33,9 +35,30 @@ def app(flags: Mapping[str, str], demo: bool) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CcrError("The app needs a terminal. Without one, run the proxy alone: ccr-tui serve")
     adopt_proxies(config)
-    from ccr_tui.app import run
+    from ccr_tui.app import run, view
 
-    return run(config, demo, None if demo else Source(flags))
+    if demo:
+        return run(config, demo=True)
+    there = ask(config)
+    if there.ours:
+        return view(config, url(config), there.pid, lambda: ask(config).ours)
+    if there.taken:
+        config, flags = _beside(config, flags, stranger(there, config))
+    return run(config, source=Source(flags))
+
+
+def _beside(config: Config, flags: Mapping[str, str], who: str) -> tuple[Config, Mapping[str, str]]:
+    """The same at the next free port, if the person likes. Raises CcrError."""
+    port = free_port(config.host, config.port)
+    taken = f"Port {config.port} is taken by {who}."
+    if port is None or not click.confirm(f"{taken} Use port {port} this time?", default=True, err=True):
+        raise CcrError(f"{taken} {_elsewhere(port or config.port + 1)}")
+    flags = {**flags, "port": str(port)}
+    return load(flags), flags
+
+
+def _elsewhere(port: int, command: str = "") -> str:
+    return f"Choose another: ccr-tui --port {port}{command and f' {command}'}"
 
 
 @click.command()
@@ -45,6 +68,12 @@ def serve(flags: Mapping[str, str]) -> None:
     config = load(flags)
     for note in config.notes:
         narrate(note)
+    there = ask(config)
+    if there.taken:
+        port = free_port(config.host, config.port) or config.port + 1
+        watch = " Watch it with `ccr-tui`." if there.ours else ""
+        who = stranger(there, config)
+        raise CcrError(f"Port {config.port} is taken by {who}.{watch} {_elsewhere(port, 'serve')}")
     adopt_proxies(config)
     from ccr_tui import host
 
@@ -77,8 +106,6 @@ def code(ctx: click.Context) -> int:
 
     A proxy is started beside it if none listens, and ended with it. Flags of ccr-tui go before `code`.
     """
-    from ccr_tui.commands.probe import ask
-
     config = load(ctx.obj)
     program = claude()
     there = ask(config)
@@ -87,9 +114,8 @@ def code(ctx: click.Context) -> int:
     if there.ours:
         return run_client(program, ctx.args, environment(config))
     if there.taken:
-        raise CcrError(
-            f"Port {config.port} is taken by {there.what}. Choose another: ccr-tui --port {config.port + 1} code"
-        )
+        port = free_port(config.host, config.port) or config.port + 1
+        raise CcrError(f"Port {config.port} is taken by {stranger(there, config)}. {_elsewhere(port, 'code')}")
     with beside(ctx.obj) as url:
         return run_client(program, ctx.args, environment(config, url))
 

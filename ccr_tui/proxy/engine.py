@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,7 @@ class Engine:
             "version": __version__,
             "models": {agent: models[0] for agent, models in config.agents.items() if models},
             "in_flight": len(self.feed.board),
+            "pid": os.getpid(),
             "breakers": self._breakers.health(self._context.ticks()),
         }
 

@@ -52,6 +52,9 @@ class Header(Inked):
         if self.trouble:
             pieces += [(show.fit(show.harmless(f"✗ {self.trouble}"), max(0, width - 11)), "bad")]
             return self.strip(pieces, width)
+        if self.house.viewing:
+            pieces += [("◌ ", "warn"), (show.fit(self.house.viewing, max(0, width - 13)), "warn")]
+            return self.strip(pieces, width)
         if engine.address:
             pieces += [("● ", "good"), (engine.address, "strong"), ("  ", "")]
         else:

@@ -31,6 +31,8 @@ class House(Protocol):
 
     rejected: list[str]
     """Sentences about traces that could not be written."""
+    viewing: str
+    """Where the proxy runs, if that is another program; else empty."""
 
     @property
     def engine(self) -> Engine:

@@ -68,15 +68,20 @@ class Ground:
     def transaction(self) -> Iterator[Insertion]:
         """All of it or nothing. Raises whatever goes wrong inside, or sqlite3.Error."""
         self.connection.execute("BEGIN IMMEDIATE")
+        is_done = False
         try:
             yield self.insertion
             self.connection.execute("COMMIT")
-        except BaseException:
-            self.insertion.forget()
-            with suppress(sqlite3.Error):
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
-            raise
+            is_done = True
+        finally:
+            if not is_done:
+                self._take_back()
+
+    def _take_back(self) -> None:
+        self.insertion.forget()
+        with suppress(sqlite3.Error):
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
 
 
 def opened(path: Path, tell: list[str]) -> Ground:

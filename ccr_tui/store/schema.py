@@ -40,8 +40,18 @@ BUSY_S = 10.0
 """How long to wait for another process that writes."""
 
 
+_refusal: list[str] = []
+
+
+def only_look(why: str) -> None:
+    """From now on this program writes into no database; `why` is what it says instead. "" allows it again."""
+    _refusal[:] = [why] if why else []
+
+
 def writable(path: Path) -> sqlite3.Connection:
     """The database at `path`, made or brought up to date if need be. Raises StoreError, which names file and cure."""
+    if _refusal:
+        raise StoreError(_refusal[0])
     connection = None
     try:
         _make_file(path)

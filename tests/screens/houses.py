@@ -68,6 +68,7 @@ class House:
         self.counter = COUNTER
         self.engine = Engine(config, self.feed)
         self.rejected: list[str] = []
+        self.viewing = ""
         self.refuses = refuses
         self.stopped = False
         self.problem: str | None = None

@@ -1,0 +1,115 @@
+"""A second ccr-tui beside the one that hosts the proxy: it opens the same database, writes nothing, and follows.
+
+Owns what the screens see in place of a house: the store as the other program fills it, and whether that still runs.
+Must never write, neither into the database nor into config.toml. The one surprise: it has no board; what is running
+there is known by number only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ccr_tui.config import Config
+from ccr_tui.editing import Edit
+from ccr_tui.errors import CcrError, ConfigError, StoreError
+from ccr_tui.feed import Feed
+from ccr_tui.records import Badge, Mode
+from ccr_tui.settings import default_db
+from ccr_tui.store import schema
+from ccr_tui.store.queries import Reader
+from ccr_tui.tokens import Counter
+
+FOLLOW_S = 0.3
+"""Between two looks for what is new."""
+ASK_S = 2.0
+"""Between two questions whether the proxy still runs."""
+
+
+class Shown:
+    """What the screens see of the engine: where it is, and with what configuration."""
+
+    def __init__(self, config: Config, address: str) -> None:
+        self.feed = Feed()
+        self.config = config
+        self.address = address
+        self.stall_ms = 0.0
+
+
+class Viewer:
+    """In place of a house. `is_there` tells whether the proxy answers; it is asked in a thread."""
+
+    def __init__(self, config: Config, address: str, pid: int | None, is_there: Callable[[], bool]) -> None:
+        self.viewing = f"viewing; the proxy runs {f'in pid {pid} ' if pid else ''}at {address}"
+        """What the header says."""
+        self.db: Path = config.db or default_db()
+        self.rejected: list[str] = []
+        self.problem: str | None = None
+        self.engine = Shown(replace(config, origins={}), address)
+        self.counter = Counter()
+        self._whose = f"pid {pid}" if pid else address
+        self._is_there = is_there
+        self._reader: Reader | None = None
+        self._commits: list[Callable[[int], object]] = []
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """Queries of the store; there once it has started."""
+        assert self._reader is not None
+        return self._reader
+
+    def on_commit(self, listener: Callable[[int], object]) -> None:
+        """`listener` gets the last row number when something has come."""
+        self._commits.append(listener)
+
+    def on_config(self, listener: Callable[[str], object]) -> None:
+        """Nothing changes here."""
+
+    async def start(self) -> None:
+        """Open the store to look at. Raises CcrError."""
+        schema.only_look(f"This ccr-tui only looks on; do that in the one that runs the proxy ({self._whose}).")
+        self._reader = Reader(self.db)
+        last = await asyncio.to_thread(self._reader.last_n)
+        self._following = asyncio.create_task(self._follow(last))
+
+    async def _follow(self, last: int) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            with suppress(StoreError):
+                now = await asyncio.to_thread(self.reader.last_n)
+                for listener in self._commits if now != last else ():
+                    listener(now)
+                last = now
+            ticks += 1
+            if ticks % max(1, round(ASK_S / FOLLOW_S)) == 0:
+                there = await asyncio.to_thread(self._is_there)
+                gone = f"The proxy has ended ({self._whose}). Quit, and start ccr-tui again to host it here."
+                self.rejected[:] = [] if there else [gone]
+
+    async def edit(self, edits: Sequence[Edit]) -> list[str]:
+        """Refused: raises ConfigError."""
+        raise ConfigError(f"This ccr-tui only looks on; change it in the one that runs the proxy ({self._whose}).")
+
+    def hold(self, mode: Mode | None = None, agents: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        """Nothing is held here."""
+
+    async def test(self, model: str) -> AsyncGenerator[Badge, None]:
+        """Refused: raises CcrError."""
+        raise CcrError(f"This ccr-tui only looks on; test it in the one that runs the proxy ({self._whose}).")
+        yield
+
+    async def models_of(self, provider: str) -> list[str]:
+        """Refused: raises CcrError."""
+        raise CcrError(f"This ccr-tui only looks on; ask in the one that runs the proxy ({self._whose}).")
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Look no more."""
+        if self._following:
+            self._following.cancel()
+        if self._reader:
+            self._reader.close()

@@ -1,0 +1,97 @@
+"""A second ccr-tui: every screen works, it follows, and it writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import generated
+import pytest
+from houses import QWEN, settled, text
+from textual.pilot import Pilot
+
+from ccr_tui import viewing
+from ccr_tui.app import CcrApp
+from ccr_tui.errors import StoreError
+from ccr_tui.store import marks, schema
+from ccr_tui.store.writer import Writer
+from ccr_tui.viewing import Viewer
+
+AT = "http://127.0.0.1:3456"
+
+
+@pytest.fixture(autouse=True)
+def anybody_may_write_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(viewing, "FOLLOW_S", 0.02)
+    monkeypatch.setattr(viewing, "ASK_S", 0.02)
+    yield
+    schema.only_look("")
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Writer]:
+    """The program that records."""
+    writer = Writer(tmp_path / "ccr.db")
+    writer.start()
+    for n, trace in enumerate(generated.recorded(seed=5, turns=4)):
+        writer.put(replace(trace, uid=f"t{n}"))
+    assert writer.flush(30)
+    yield writer
+    writer.close(30)
+
+
+@asynccontextmanager
+async def looking(host: Writer, is_there: list[bool]) -> AsyncIterator[tuple[Viewer, Pilot[None]]]:
+    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: is_there[0])
+    app = CcrApp(viewer)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        yield viewer, pilot
+    await viewer.stop()
+
+
+async def until(pilot: Pilot[None], words: str) -> None:
+    assert isinstance(pilot.app, CcrApp)
+    for _ in range(300):
+        await pilot.pause(0.02)
+        if words in text(pilot.app):
+            return
+    raise AssertionError(f"{words!r} did not come:\n{text(pilot.app)}")
+
+
+async def test_it_says_whom_it_views_and_follows(host: Writer) -> None:
+    async with looking(host, [True]) as (_, pilot):
+        await until(pilot, f"viewing; the proxy runs in pid 4711 at {AT}")
+        await until(pilot, "Requests · 4")
+        host.put(generated.trace("fresh"))
+        await until(pilot, "Requests · 5")
+
+
+async def test_every_screen_opens(host: Writer) -> None:
+    async with looking(host, [True]) as (_, pilot):
+        for key in ("enter", "escape", "2", "3", "4", "1", "question_mark", "escape"):
+            await pilot.press(key)
+            await settled(pilot)
+            assert pilot.app.is_running
+
+
+async def test_it_writes_nothing(host: Writer) -> None:
+    async with looking(host, [True]) as (viewer, pilot):
+        with pytest.raises(StoreError, match=r"only looks on; do that in the one that runs the proxy \(pid 4711\)"):
+            marks.mark(viewer.db, 1, True)
+        before = viewer.engine.config
+        await pilot.press("m")
+        await settled(pilot)
+        assert viewer.engine.config is before
+        assert [row.marked for row in viewer.reader.rows()] == [0] * 4
+
+
+async def test_it_says_when_the_proxy_has_ended(host: Writer) -> None:
+    is_there = [True]
+    async with looking(host, is_there) as (_, pilot):
+        is_there[0] = False
+        await until(pilot, "The proxy has ended (pid 4711). Quit, and start ccr-tui again to host it here.")
+        is_there[0] = True
+        await until(pilot, f"viewing; the proxy runs in pid 4711 at {AT}")
