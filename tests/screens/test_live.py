@@ -289,7 +289,7 @@ async def test_what_could_not_be_written_is_said(tmp_path: Path) -> None:
 
 
 async def test_help_has_every_key_that_the_app_binds(tmp_path: Path) -> None:
-    async with opened(tmp_path, size=(100, 200)) as (_, pilot):
+    async with opened(tmp_path, size=(100, 300)) as (_, pilot):
         await pilot.press("question_mark")
         await settled(pilot)
         screen = shown(pilot)
