@@ -96,11 +96,12 @@ class Beside:
 
     def start(self) -> None:
         """The other process, with this configuration. Raises CcrError where none can be started."""
-        call = [sys.executable, "-c", "from ccr_tui.replay.beside import main; main()"]
+        call = [sys.executable, "-P", "-c", "from ccr_tui.replay.beside import main; main()"]
+        paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}  # and -P: nothing of the working directory is run
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         try:
-            self._process = subprocess.Popen(
-                call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-            )
+            self._process = subprocess.Popen(call, env=env, start_new_session=True, **pipes)
         except OSError as error:
             raise CcrError(f"No process could be started for the replay: {error.strerror or error}.") from error
         self.ask(self._first)

@@ -135,8 +135,11 @@ def parts_at(results: Sequence[StepResult], recorded: Mapping[str, StepResult]) 
 
 
 def flagged(lines: Sequence[VariantSums]) -> list[VariantSums]:
-    """The lines, with those marked that no other beats in both cost and agreement."""
-    return [replace(line, pareto=line.cost is not None and not _beaten(line, lines)) for line in lines]
+    """The lines, with those marked that no other beats in both cost and agreement; by cost alone where no answer was
+    compared with the recorded one."""
+    compared = any(agreement(line) is not None for line in lines if line.name != RECORDED)
+    worth = {line.name: (agreement(line) or 0.0) if compared else 0.0 for line in lines}
+    return [replace(line, pareto=line.cost is not None and not _beaten(line, lines, worth)) for line in lines]
 
 
 def agreement(line: VariantSums) -> float | None:
@@ -144,9 +147,9 @@ def agreement(line: VariantSums) -> float | None:
     return line.judged if line.judged is not None else line.tool_agreement
 
 
-def _beaten(line: VariantSums, lines: Sequence[VariantSums]) -> bool:
-    mine = (line.cost or 0, -(agreement(line) or 0.0))
-    others = [(each.cost, -(agreement(each) or 0.0)) for each in lines if each is not line and each.cost is not None]
+def _beaten(line: VariantSums, lines: Sequence[VariantSums], worth: Mapping[str, float]) -> bool:
+    mine = (line.cost or 0, -worth[line.name])
+    others = [(each.cost, -worth[each.name]) for each in lines if each is not line and each.cost is not None]
     return any(cost <= mine[0] and rest <= mine[1] and (cost, rest) != mine for cost, rest in others)
 
 

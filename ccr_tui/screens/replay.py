@@ -24,7 +24,7 @@ from ccr_tui.errors import CcrError
 from ccr_tui.replay import beside
 from ccr_tui.replay.beside import Beside, Opened, Told
 from ccr_tui.replay.words import RECORDED, Comparison, Progress, Settings
-from ccr_tui.screens import course, replay_table, show
+from ccr_tui.screens import course, replay_form, replay_table, show
 from ccr_tui.screens.bars import Footer, Header
 from ccr_tui.screens.course import CoursePlot, Picture
 from ccr_tui.screens.house import House
@@ -171,10 +171,13 @@ class ReplayScreen(Choosing):
             return
         match answered.message:
             case Opened() as opened:
-                self.opened, self.busy = opened, "pricing…" if self.variants else ""
+                self.opened, self.busy = opened, ""
                 if self.add_next:
                     self.add_next = False
                     self.action_add()
+                elif not self.variants:
+                    self.variants = replay_form.suggested(self.house.engine.config, opened.models)
+                    self.price()
             case Progress() as progress:
                 self.progress = progress
             case Told(comparison):

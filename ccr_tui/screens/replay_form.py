@@ -21,6 +21,9 @@ from ccr_tui.screens import show
 from ccr_tui.screens.pick import Choice
 from ccr_tui.store.queries import Reader
 
+SUGGESTED = 3
+KNOWN = ("deepseek-flash", "qwen3.8-flash", "claude-sonnet-5-5")
+"""What is suggested where little is configured."""
 AGENT = "agent:"
 """Begins the value of a choice that leads to another list."""
 NO_CAP = "no cap"
@@ -60,6 +63,13 @@ def variants(config: Config, agents: Sequence[str]) -> list[Choice]:
     ]
     known = {choice.value for choice in found}
     return found + [Choice(id, id, f"{seller}: its price is known") for id, seller in priced() if id not in known]
+
+
+def suggested(config: Config, recorded: Sequence[str]) -> list[str]:
+    """Variants to begin with: configured models that did not answer then, else some whose prices are known."""
+    own = [name for name, model in config.models.items() if model.id not in recorded and name != "demo"]
+    names = dict.fromkeys([*own[:SUGGESTED], *(id for id in KNOWN if id not in recorded)])
+    return [f"{re.sub(r'[=,]+', '+', name)}={name}" for name in list(names)[:SUGGESTED]]
 
 
 def ordered(agents: Sequence[str]) -> list[str]:

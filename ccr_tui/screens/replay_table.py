@@ -28,6 +28,12 @@ class Column:
     at_least: int = 0
 
 
+def _models(line: VariantSums) -> Cell:
+    """Where the name does not say it."""
+    told = ", ".join(show.model(name) for name in line.models)
+    return ("", "") if line.name in (told, *line.models) else (told, "muted")
+
+
 def _cost(line: VariantSums) -> Cell:
     return show.money(line.cost) + ("+" if line.unpriced and line.cost is not None else ""), "money"
 
@@ -39,18 +45,16 @@ def _between(line: VariantSums) -> Cell:
 
 
 def _saved(line: VariantSums) -> Cell:
-    if line.name == RECORDED or line.saved is None:
-        return "", ""
-    if line.saved >= 0:
-        return f"−{show.money(line.saved)}", "good"
-    return f"+{show.money(-line.saved)}", "bad"
+    return ("", "") if line.name == RECORDED else _less(line.saved)
 
 
 def _share(line: VariantSums) -> Cell:
     before = (line.cost or 0) + (line.saved or 0)
     if line.name == RECORDED or line.saved is None or not before:
         return "", ""
-    return f"{-line.saved / before:+.0%}".replace("-", "−"), "good" if line.saved >= 0 else "bad"
+    times = (line.cost or 0) / before
+    told = f"×{times:.0f}" if times >= 9.5 else f"×{times:.1f}" if times >= 2 else f"{times - 1:+.0%}".replace("-", "−")
+    return told, "good" if line.saved >= 0 else "bad"
 
 
 def _agreement(value: float | None) -> Cell:
@@ -60,11 +64,18 @@ def _agreement(value: float | None) -> Cell:
 
 
 def _based(line: VariantSums) -> Cell:
-    return ("", "") if line.saved_baseline is None else (show.money(line.saved_baseline), "")
+    return _less(line.saved_baseline)
+
+
+def _less(saved: int | None) -> Cell:
+    """What is saved, as a change of the cost."""
+    if saved is None:
+        return "", ""
+    return (f"−{show.money(saved)}", "good") if saved >= 0 else (f"+{show.money(-saved)}", "bad")
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("models", 24, lambda line: (", ".join(show.model(m) for m in line.models), "muted"), 96),
+    Column("answered by", 24, _models, 96),
     Column("reqs", 5, lambda line: (f"{line.requests}", "muted"), 110),
     Column("fail", 4, lambda line: (f"{line.failed}" if line.failed else "", "bad")),
     Column("in", 6, lambda line: (show.tokens(line.prompt_tokens), "")),
@@ -74,7 +85,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("between", 17, _between, 104),
     Column("saved", 9, _saved, 78),
     Column("", 6, _share),
-    Column("at base", 9, _based, 130),
+    Column("vs base", 9, _based, 130),
     Column("first", 7, lambda line: (show.seconds(line.ttft_ms) if line.ttft_ms is not None else "", ""), 110),
     Column("took", 7, lambda line: (show.duration(line.duration_ms) if line.duration_ms is not None else "", ""), 140),
     Column("tools", 5, lambda line: _agreement(line.tool_agreement)),
@@ -85,7 +96,7 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 NAME = 16
 """Columns of a variant's name, at the least."""
-RIGHT = frozenset("reqs fail in cached out cost between saved first took tools stops judged".split()) | {"", "at base"}  # noqa: SIM905
+RIGHT = frozenset("reqs fail in cached out cost between saved first took tools stops judged".split()) | {"", "vs base"}  # noqa: SIM905
 
 
 def columns(comparison: Comparison, width: int) -> list[Column]:
