@@ -56,14 +56,14 @@ def test_blocks_are_matched(before: Json, now: Json, counts: dict[str, int]) -> 
     assert some(align(before, now)) == counts
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(sessions())
 def test_a_turn_only_adds(found: list[dict[str, Any]]) -> None:
     for one, two in pairwise(found):
         assert set(some(align(one, two))) <= {"same", "added"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(bodies(), bodies())
 def test_every_block_of_both_is_told_once(one: Json, two: Json) -> None:
     found = align(one, two)
@@ -73,7 +73,7 @@ def test_every_block_of_both_is_told_once(one: Json, two: Json) -> None:
     assert new == [block.where for block in anatomy.blocks(two)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(sessions())
 def test_no_block_of_a_translation_is_lost_from_sight(found: list[dict[str, Any]]) -> None:
     body = found[-1]
@@ -132,7 +132,7 @@ def test_lines_far_from_a_change_are_counted() -> None:
     assert (told[0].text, told[-1].text) == ("47", "47")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text("ab \n", max_size=60), st.text("ab \n", max_size=60))
 def test_a_comparison_holds_both_texts(old: str, new: str) -> None:
     told = [*wording._lines(old.split("\n"), new.split("\n"))]

@@ -251,7 +251,7 @@ def test_a_changed_billing_block_breaks_the_prefix_at_its_first_byte() -> None:
     assert verdict.prefix.difference.became == "sdk;"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sessions())
 def test_every_turn_of_a_session_has_only_grown(bodies: list[dict[str, Any]]) -> None:
     for shape in (lambda b: b, chat_body):
@@ -263,7 +263,7 @@ def test_every_turn_of_a_session_has_only_grown(bodies: list[dict[str, Any]]) ->
             assert asked(call(before, "before", 0.0), call(now, cached=found.raw)).cause in ("grew", "same")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sessions())
 def test_a_prompt_compared_with_itself_is_common_to_its_end(bodies: list[dict[str, Any]]) -> None:
     found = prefix.compare(bodies[-1], bodies[-1], SCALE)

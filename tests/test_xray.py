@@ -23,7 +23,7 @@ def weight(body: Json) -> int:
     return sum(anatomy.weigh(block, SCALE).total for block in anatomy.blocks(body)) + anatomy.framing(body)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(sessions())
 def test_blocks_add_up_to_the_count_of_the_whole(given_bodies: list[dict[str, Any]]) -> None:
     for body in given_bodies:
@@ -31,13 +31,13 @@ def test_blocks_add_up_to_the_count_of_the_whole(given_bodies: list[dict[str, An
         assert weight(chat_body(body)) == tally(chat_body(body), SCALE).total
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(bodies())
 def test_so_do_those_of_odd_bodies(body: Json) -> None:
     assert weight(body) == tally(body, SCALE).total
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sessions())
 def test_parts_add_up_to_what_was_reported_in_tokens_and_money(given_bodies: list[dict[str, Any]]) -> None:
     chance = random.Random(len(given_bodies))

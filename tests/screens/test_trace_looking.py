@@ -65,8 +65,11 @@ def row(app: CcrApp, words: str) -> int:
     return viewer(app)._row_of(next(n for n, each in enumerate(lines) if words in each.text), 0)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
-@pytest.mark.parametrize("theme", ["ccr-dark", "ccr-light"])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [(SIZES[0], "ccr-dark"), (SIZES[1], "ccr-light"), (SIZES[2], "ccr-dark")],
+    ids=["80x24", "120x40", "200x60"],
+)
 async def test_tokens_tell_parts_and_what_grew(tmp_path: Path, size: tuple[int, int], theme: str) -> None:
     async with opened(tmp_path, "7014", size) as (app, pilot):
         app.theme = theme
@@ -108,14 +111,18 @@ CAUSES = {
 }
 
 
-@pytest.mark.parametrize("uid", CAUSES)
-async def test_the_cache_tells_the_cause(tmp_path: Path, uid: str) -> None:
-    cause, words = CAUSES[uid]
-    async with opened(tmp_path, uid) as (app, pilot):
-        await go(pilot, "7")
-        page = "\n".join(each.text for each in viewer(app).document.lines)
-        assert cause.replace("_", " ") in page.split("\n")[0]
-        assert words in page
+async def test_the_cache_tells_the_cause(tmp_path: Path) -> None:
+    async with opened(tmp_path, "7000") as (app, pilot):
+        reader = Reader(tmp_path / "ccr.db")
+        for uid, (cause, words) in CAUSES.items():
+            app.push_screen(TraceScreen(app.house, reader.row(uid), lambda by: None))
+            await settled(pilot)
+            await go(pilot, "7")
+            page = "\n".join(each.text for each in viewer(app).document.lines)
+            assert cause in page.split("\n")[0], uid
+            assert words in page
+            await go(pilot, "escape")
+        reader.close()
 
 
 async def test_the_first_difference_and_the_other_request_are_one_key_away(tmp_path: Path) -> None:
@@ -211,7 +218,7 @@ async def test_a_summary_of_what_was_said_unfolds(tmp_path: Path) -> None:
         assert viewer(app).document.lines[folded[0]].closed.endswith("▸")
 
 
-@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
+@pytest.mark.parametrize("size", SIZES[::2], ids=["80x24", "200x60"])
 async def test_the_context_over_time_starts_where_it_was_opened(tmp_path: Path, size: tuple[int, int]) -> None:
     async with opened(tmp_path, "7011", size) as (app, pilot):
         await go(pilot, "c")
