@@ -145,8 +145,8 @@ class Writer:
             batch = list(self._batch())
             signals = [item for item in batch if isinstance(item, Signal)]
             learned = [self._learned.get_nowait() for _ in range(self._learned.qsize())]
-            traces = [self._veil.over(item) for item in batch if isinstance(item, Trace)]
-            self._keep([*learned, *traces])
+            traces = [item for item in batch if isinstance(item, Trace)]
+            self._keep([*learned, *filter(None, map(self._veiled, traces))])
             self._done += sum(map(_weight, traces))
             going = not any(signal.is_last for signal in signals)
             if not going:
@@ -170,6 +170,15 @@ class Writer:
             except Empty:
                 return
             yield item
+
+    def _veiled(self, trace: Trace) -> Trace | None:
+        """The trace as it may be kept. One that can't be looked through must not be kept in any file."""
+        try:
+            return self._veil.over(trace)
+        except Exception as error:  # noqa: BLE001 - the thread must go on, whatever is wrong with one trace
+            why = f"{type(error).__name__}: {error}"
+            _tell(self._on_reject, f"Request {trace.uid} could not be looked through for keys ({why}); it is lost.")
+            return None
 
     def _taken(self, item: Item) -> Item:
         if isinstance(item, Trace):

@@ -28,7 +28,7 @@ class Watched(Writer):
     def __init__(self, path: Path) -> None:
         self.sentences: list[str] = []
         self.troubles: list[str] = []
-        super().__init__(path, None, self.sentences.append, self.troubles.append)
+        super().__init__(path, None, self.sentences.append, on_trouble=self.troubles.append)
 
     def until(self, is_so: Callable[[], bool]) -> None:
         end = time.monotonic() + 20
@@ -240,6 +240,17 @@ def test_a_file_damaged_while_it_runs_is_moved_aside(path: Path, running: Watche
     assert any("was damaged" in sentence for sentence in running.sentences)
     assert set(ids(12)[4:]) <= set(stored(path))
     assert verify(path) == []
+
+
+def test_what_cannot_be_looked_through_for_keys_is_lost_aloud_and_the_rest_goes_on(path: Path, reader: Reader) -> None:
+    sentences: list[str] = []
+    made = Writer(path, None, sentences.append, lambda: ["s3cret-of-mine"])
+    made.start()
+    made.put(replace(TRACES[0], reply=object()))
+    made.put(TRACES[1])
+    assert made.flush(30) and made.close(30)
+    assert [row.id for row in reader.rows()] == ["t01"]
+    assert "could not be looked through for keys" in sentences[0] and "it is lost" in sentences[0]
 
 
 # -- killed
