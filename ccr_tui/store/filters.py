@@ -23,6 +23,16 @@ SAID = """
 t.n IN (SELECT c.trace FROM chunk c WHERE c.id IN (SELECT rowid FROM said WHERE said MATCH ?)
     UNION ALL SELECT a.trace FROM again a WHERE a.chunk IN (SELECT rowid FROM said WHERE said MATCH ?))
 """
+EACH = """
+EXISTS (SELECT 1 FROM chunk c WHERE c.trace = t.n AND EXISTS (SELECT 1 FROM said WHERE said MATCH ? AND rowid = c.id))
+OR EXISTS (SELECT 1 FROM again a WHERE a.trace = t.n
+    AND EXISTS (SELECT 1 FROM said WHERE said MATCH ? AND rowid = a.chunk))
+"""
+"""The same, asked of one request after the other: for a page of it where the words are common."""
+ENOUGH = 1000
+COMMON = 20_000
+"""Hits from which on words are common."""
+MANY = "SELECT count(*) FROM (SELECT 1 FROM said WHERE said MATCH ? LIMIT ?)"
 INLINE = 900
 """Ids that are put into a condition one by one; where there are more, SQLite looks them up."""
 
@@ -84,16 +94,16 @@ class Filter:
     terms: tuple[Term, ...] = ()
     """What was typed as a filter (see `filtering.parse`)."""
 
-    def where(self, db: sqlite3.Connection) -> tuple[str, list[Any]]:
-        """A condition on `trace t`, and its values."""
+    def where(self, db: sqlite3.Connection, each: bool = False) -> tuple[str, list[Any]]:
+        """A condition on `trace t`, and its values; `each` where not all requests that pass will be asked for."""
         conditions: list[str] = []
         values: list[Any] = []
-        for condition, given in self._conditions(db):
+        for condition, given in self._conditions(db, each):
             conditions.append(f"({condition})")
             values.extend(given)
         return " AND ".join(conditions) or "1", values
 
-    def _conditions(self, db: sqlite3.Connection) -> Iterator[Condition]:
+    def _conditions(self, db: sqlite3.Connection, each: bool) -> Iterator[Condition]:
         for given, condition in ((self.session, _session), (self.project, _project), (self.model, _model)):
             if given is not None:
                 yield condition(db, given)
@@ -104,15 +114,18 @@ class Filter:
         if self.since is not None:
             yield _since(db, self.since)
         if self.text:
-            yield _words(db, self.text)
+            yield _words(db, self.text, each)
         for term in self.terms:
-            yield of_term(db, term)
+            yield of_term(db, term, each)
 
 
-def of_term(db: sqlite3.Connection, term: Term) -> Condition:
+def of_term(db: sqlite3.Connection, term: Term, each: bool = False) -> Condition:
     """One term as a condition; inverted it holds wherever it does not, so also where nothing is known."""
     if term.key in FLAGS:
         made: Condition = FLAGS[term.key], ()
+    elif term.key in ("text", "words"):
+        said_in = _text if term.key == "text" else _words
+        made = _either([said_in(db, str(value), each) for value in term.values])
     elif term.op != ":":
         made = _either([(f"{NUMBERS[term.key]} {term.op} ?", [value]) for value in term.values])
     else:
@@ -181,17 +194,23 @@ def _until(_: sqlite3.Connection, until: float) -> Condition:
     return "t.started_at < ?", [until]
 
 
-def _text(_: sqlite3.Connection, text: str) -> Condition:
-    words = said.query(text)
-    return (SAID, [words, words]) if words else ("0", ())
+def _text(db: sqlite3.Connection, text: str, each: bool) -> Condition:
+    """Words that are common as they stand are not looked for as beginnings of others."""
+    words = said.whole(text)
+    if not words:
+        return "0", ()
+    hits = db.execute(MANY, (words, COMMON)).fetchone()[0]
+    if hits < ENOUGH and said.is_unfinished(text):
+        words = said.query(text)
+    return EACH if each and hits == COMMON else SAID, [words, words]
 
 
-def _words(db: sqlite3.Connection, text: str) -> Condition:
+def _words(db: sqlite3.Connection, text: str, each: bool) -> Condition:
     """Said in it, or a part of a name or of the error."""
     part, loose = f"%{_literally(text.replace(chr(34), ''))}%", LOOSE.replace("?", "? ESCAPE '!'")
     model = _among("t.model_id", db, "SELECT id FROM model WHERE model LIKE ? ESCAPE '!'", part)
     project = _among("t.project_id", db, "SELECT id FROM project WHERE path LIKE ? ESCAPE '!'", part)
-    return _either([(loose, [part] * 4), model, project, _text(db, text)])
+    return _either([(loose, [part] * 4), model, project, _text(db, text, each)])
 
 
 SPECIAL: dict[str, Callable[[sqlite3.Connection, Any], Condition]] = {
@@ -204,8 +223,6 @@ SPECIAL: dict[str, Callable[[sqlite3.Connection, Any], Condition]] = {
     "status": _status,
     "outcome": lambda _, outcome: _outcome(outcome),
     "note": _note,
-    "text": _text,
-    "words": _words,
     "since": _since,
     "until": _until,
 }

@@ -33,8 +33,10 @@ LOOKED_AT = 2000
 
 def search(db: sqlite3.Connection, text: str, limit: int) -> list[TraceRow]:
     """Newest first, each with a snippet of what was found in it."""
-    words = said.query(text)
+    words = said.whole(text)
     hits = _hits(db, words, limit) if words else []
+    if words and len(hits) < limit and said.is_unfinished(text):  # reading all words that begin so takes seconds
+        hits = _hits(db, said.query(text), limit)
     return [_row(db, n, chunk, text) for n, chunk in hits]
 
 

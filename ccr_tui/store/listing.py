@@ -66,6 +66,7 @@ ORDERS: dict[str, tuple[str, Callable[[TraceRow], float]]] = {
     ),
 }
 """By name: the value in SQL, and of a row. Unknown costs and shares come last."""
+# "+t.n" keeps SQLite from reading by number and sorting a million rows: half a million are skipped in 70 ms, not 4 s.
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +79,16 @@ class List:
 
     def rows(self, db: sqlite3.Connection, after: Key | None, limit: int, forward: bool = True) -> list[TraceRow]:
         """The next ones after a key, or with `forward` False those just before it; always in the list's order."""
-        where, values = self.filter.where(db)
+        where, values = self.filter.where(db, each=True)
         down = self.order.turned is not forward
         way, less = ("DESC", "<") if down else ("", ">")
-        rest = f"{ROW} WHERE {{}} t.n <= ? AND {where} ORDER BY {self.order.sql} {way}, t.n {way} LIMIT ?"
+        rest = f"{ROW} WHERE {{}} +t.n <= ? AND {where} ORDER BY {self.order.sql} {way}, t.n {way} LIMIT ?"
         found: list[Any] = []
         if after is None:
             found = db.execute(rest.format(""), (self.most, *values, limit)).fetchall()
         else:
-            same = (
-                f"{ROW} WHERE {self.order.sql} = ? AND t.n {less} ? AND t.n <= ? AND {where} ORDER BY t.n {way} LIMIT ?"
-            )
-            found = db.execute(same, (*after, self.most, *values, limit)).fetchall()
+            same = f"{self.order.sql} = ? AND t.n {less} ? AND +t.n <= ? AND {where} ORDER BY t.n {way} LIMIT ?"
+            found = db.execute(f"{ROW} WHERE {same}", (*after, self.most, *values, limit)).fetchall()
             if len(found) < limit:
                 beyond = rest.format(f"{self.order.sql} {less} ? AND")
                 found += db.execute(beyond, (after[0], self.most, *values, limit - len(found))).fetchall()
@@ -106,7 +105,7 @@ class List:
         value = self.order.sql
         start = "" if after is None else f"{value} {less}= ? AND ({value} {less} ? OR t.n {less} ?) AND"
         given = () if after is None else (after[0], *after)
-        jump = f"SELECT {value}, t.n FROM trace t WHERE {start} t.n <= ? AND {where} ORDER BY {value} {way}, t.n {way}"
+        jump = f"SELECT {value}, t.n FROM trace t WHERE {start} +t.n <= ? AND {where} ORDER BY {value} {way}, t.n {way}"
         found = db.execute(f"{jump} LIMIT 1 OFFSET ?", (*given, self.most, *values, count - 1)).fetchone()
         return None if found is None else (float(found[0]), int(found[1]))
 
@@ -137,8 +136,8 @@ NAMED = {
     "note": "SELECT note FROM mark WHERE note IS NOT NULL ORDER BY at DESC LIMIT 50",
 }
 OF_LATE = """
-SELECT DISTINCT {column} FROM trace t WHERE t.n > (SELECT max(n) FROM trace) - {recent} AND {column} IS NOT NULL
-LIMIT 50
+SELECT DISTINCT {column} FROM trace t NOT INDEXED
+WHERE t.n > (SELECT max(n) FROM trace) - {recent} AND {column} IS NOT NULL LIMIT 50
 """
 
 

@@ -17,6 +17,8 @@ from ccr_tui.store.codec import utf8
 
 LONGEST = 8000
 """Characters of one tool result that are indexed: a search is for what was said, not for every file that was read."""
+SHORTEST = 3
+"""Letters of a word that may go on; with less, half of all words would be read."""
 AROUND = 60
 """Characters of a snippet on either side of what was found."""
 
@@ -38,9 +40,19 @@ def indexed(message: Json) -> str:
 
 def query(text: str) -> str:
     """A person's words as an FTS5 query: all must occur, "quoted ones" together, the last may be unfinished."""
+    found = whole(text)
+    return found + ("*" if found and not text.endswith((" ", '"')) else "")
+
+
+def whole(text: str) -> str:
+    """The same with the last word as it stands."""
     terms = [term for term in _terms(text) if any(char.isalnum() for char in term)]
-    phrases = ['"' + _CJK.sub(APART, term) + '"' for term in terms]
-    return " ".join(phrases) + ("*" if phrases and not text.endswith((" ", '"')) else "")
+    return " ".join('"' + _CJK.sub(APART, term) + '"' for term in terms)
+
+
+def is_unfinished(text: str) -> bool:
+    """Whether it is worth while to ask how the last word may go on: it says enough to tell it from thousands."""
+    return not text.endswith((" ", '"')) and len(text.split()[-1]) >= SHORTEST
 
 
 def snippet(message: Json, text: str) -> str:
