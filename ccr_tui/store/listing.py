@@ -82,18 +82,17 @@ class List:
         where, values = self.filter.where(db, each=True)
         down = self.order.turned is not forward
         way, less = ("DESC", "<") if down else ("", ">")
-        rest = f"{ROW} WHERE {{}} +t.n <= ? AND {where} ORDER BY {self.order.sql} {way}, t.n {way} LIMIT ?"
-        found: list[Any] = []
-        if after is None:
-            found = db.execute(rest.format(""), (self.most, *values, limit)).fetchall()
-        else:
+        end = f"ORDER BY {self.order.sql} {way}, t.n {way} LIMIT ?"
+        numbers: list[int] = []
+        if after is not None:
             same = f"{self.order.sql} = ? AND t.n {less} ? AND +t.n <= ? AND {where} ORDER BY t.n {way} LIMIT ?"
-            found = db.execute(f"{ROW} WHERE {same}", (*after, self.most, *values, limit)).fetchall()
-            if len(found) < limit:
-                beyond = rest.format(f"{self.order.sql} {less} ? AND")
-                found += db.execute(beyond, (after[0], self.most, *values, limit - len(found))).fetchall()
-        rows = [TraceRow(*row) for row in found]
-        return rows if forward else rows[::-1]
+            numbers = _numbers(db, same, (*after, self.most, *values, limit))
+        if len(numbers) < limit:
+            beyond, start = (f"{self.order.sql} {less} ? AND", after[:1]) if after else ("", ())
+            rest = (*start, self.most, *values, limit - len(numbers))
+            numbers += _numbers(db, f"{beyond} +t.n <= ? AND {where} {end}", rest)
+        found = rows_of(db, numbers)
+        return found if forward else found[::-1]
 
     def key_after(self, db: sqlite3.Connection, after: Key | None, count: int) -> Key | None:
         """The key of the row that is `count` rows further; None where there are not so many.
@@ -117,6 +116,18 @@ class List:
             f"SELECT count(*) FROM trace t WHERE {upto}{where}", [*([self.most] if upto else []), *values]
         )
         return int(found.fetchone()[0])
+
+
+def _numbers(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[int]:
+    """Their numbers alone, so that what has to be sorted is small."""
+    return [n for (n,) in db.execute(f"SELECT t.n FROM trace t WHERE {where}", values)]
+
+
+def rows_of(db: sqlite3.Connection, numbers: Sequence[int]) -> list[TraceRow]:
+    """The requests with these numbers, in their order."""
+    found = db.execute(f"{ROW} WHERE t.n IN (SELECT value FROM json_each(?))", (str(list(numbers)),))
+    rows = {row[0]: TraceRow(*row) for row in found}
+    return [rows[n] for n in numbers]
 
 
 def newer(db: sqlite3.Connection, filter: Filter, than: int, limit: int) -> list[TraceRow]:
