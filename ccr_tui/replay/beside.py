@@ -90,29 +90,65 @@ class Beside:
     """The end of the pipe in the process that asks. Starting takes some 50 ms, so do it in a thread."""
 
     def __init__(self, config: Config, db: Path) -> None:
-        self._first = (config, db)
+        self._waiting: list[object] = [(config, db)]
+        """Said before there was anybody to hear it."""
         self._process: subprocess.Popen[bytes] | None = None
         self._asking = Lock()
+        self._over = False
+
+    def listen(self, tell: Callable[[Any], object]) -> None:
+        """Start it in a thread of its own, and tell what it answers; None when it is gone.
+
+        The thread ends with the other process, and keeps nobody from leaving.
+        """
+        Thread(target=self._listen, args=(tell,), name="ccr-tui replay", daemon=True).start()
+
+    def _listen(self, tell: Callable[[Any], object]) -> None:
+        try:
+            self.start()
+        except CcrError as error:
+            tell(Trouble(str(error)))
+        while (answer := self.answer()) is not None:
+            tell(answer)
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
+        tell(None)
 
     def start(self) -> None:
         """The other process, with this configuration. Raises CcrError where none can be started."""
         call = [sys.executable, "-P", "-c", "from ccr_tui.replay.beside import main; main()"]
         paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}  # and -P: nothing of the working directory is run
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        try:
-            self._process = subprocess.Popen(call, env=env, start_new_session=True, **pipes)
-        except OSError as error:
-            raise CcrError(f"No process could be started for the replay: {error.strerror or error}.") from error
-        self.ask(self._first)
+        with self._asking:
+            if self._over:
+                return
+            try:
+                self._process = subprocess.Popen(
+                    call,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=env,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise CcrError(f"No process could be started for the replay: {error.strerror or error}.") from error
+            for message in self._waiting:
+                self._say(message)
 
     def ask(self, message: object) -> None:
-        """Say something to it; nothing happens if it is gone."""
-        process = self._process
-        if process is not None and process.stdin is not None:
-            with self._asking, suppress(OSError, ValueError):
-                pickle.dump(message, process.stdin)
-                process.stdin.flush()
+        """Say something to it, as soon as it is there; nothing happens if it is gone."""
+        with self._asking:
+            if self._process is None:
+                self._waiting.append(message)
+            else:
+                self._say(message)
+
+    def _say(self, message: object) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(OSError, ValueError):
+                pickle.dump(message, self._process.stdin)
+                self._process.stdin.flush()
 
     def answer(self) -> Any:
         """What it says next; waits for it. None when it is gone."""
@@ -126,14 +162,12 @@ class Beside:
 
     def stop(self) -> None:
         """Nobody asks any more: it ends by itself, once what it has sent is answered and kept."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
+        with self._asking:
+            self._over = True
+            if self._process is not None and self._process.stdin is not None:
                 with suppress(OSError):
-                    pipe.close()
-        Thread(target=process.wait, daemon=True).start()
+                    self._process.stdin.close()
+                Thread(target=self._process.wait, daemon=True).start()
 
 
 class Bench:

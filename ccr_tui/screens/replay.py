@@ -7,7 +7,6 @@ changed is priced at once; only a rerun asks, with the bill, before it sends any
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,6 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from ccr_tui.config import Config
-from ccr_tui.errors import CcrError
 from ccr_tui.replay import beside
 from ccr_tui.replay.beside import Beside, Opened, Told
 from ccr_tui.replay.words import RECORDED, Comparison, Progress, Settings
@@ -137,28 +135,17 @@ class ReplayScreen(Choosing):
             self.put()
 
     def ask(self, message: object) -> None:
+        """Say something to the other process; one with an old configuration is replaced."""
         config = self.house.engine.config
         if self.beside is None or config is not self.of:
             if self.beside is not None:
                 self.beside.stop()
-            self.beside, self.of = Beside(config, self.house.reader.path), config
-            first = [] if isinstance(message, beside.Open) else [beside.Open(self.what)]
-            self._serve(self.beside, [*first, message])
-        else:
-            self.beside.ask(message)
-
-    @work(thread=True, group="beside")
-    def _serve(self, one: Beside, first: Sequence[object]) -> None:
-        try:
-            one.start()
-        except CcrError as error:
-            self.post_message(self.Answered(beside.Trouble(str(error)), one))
-            return
-        for message in first:
-            one.ask(message)
-        while (answer := one.answer()) is not None:
-            self.post_message(self.Answered(answer, one))
-        self.post_message(self.Answered(None, one))
+            self.of = config
+            self.beside = one = Beside(config, self.house.reader.path)
+            one.listen(lambda answer: self.post_message(self.Answered(answer, one)))
+            if not isinstance(message, beside.Open):
+                one.ask(beside.Open(self.what))
+        self.beside.ask(message)
 
     def price(self) -> None:
         if self.variants:

@@ -1,0 +1,281 @@
+"""The Replay screen: looked at and pressed. What it shows was found by the other process, as for a person."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from houses import QWEN, House, settled, text
+from scripted_openai import ScriptedOpenAI
+from textual.pilot import Pilot
+
+from ccr_tui.app import CcrApp
+from ccr_tui.config import Config, Model, Patience, Provider
+from ccr_tui.records import Price
+from ccr_tui.replay.words import RECORDED, Comparison, VariantSums
+from ccr_tui.screens import replay_form, replay_table
+from ccr_tui.screens.pick import Pick
+from ccr_tui.screens.replay import ReplayScreen
+from ccr_tui.screens.replay_steps import SideScreen, StepsScreen
+from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.store import archive
+from ccr_tui.store.queries import Reader
+
+TRACES = Path(__file__).parent.parent.parent / "traces"
+SIZES = [(80, 24), (120, 40), (200, 60)]
+PATIENCE_S = 60.0
+"""The other process takes a second or two to begin, and more where others want the processor."""
+
+
+@asynccontextmanager
+async def opened(
+    tmp_path: Path, size: tuple[int, int] = (120, 40), config: Config = QWEN, file: str = "routed"
+) -> AsyncIterator[tuple[House, Pilot[None]]]:
+    with (TRACES / f"{file}.jsonl").open("rb") as lines:
+        archive.take_in(tmp_path / "ccr.db", archive.read(lines))
+    house = House(tmp_path / "ccr.db", config)
+    app = CcrApp(house)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield house, pilot
+    await house.stop()
+
+
+def replaying(pilot: Pilot[None]) -> ReplayScreen:
+    assert isinstance(pilot.app, CcrApp)
+    return pilot.app.replay
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> str:
+    """Until it is so, and the screen shows it."""
+    end = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < end, text(pilot.app)  # type: ignore[arg-type]
+        await asyncio.wait({asyncio.ensure_future(pilot.pause())})
+    await settled(pilot)
+    return shown(pilot)
+
+
+def shown(pilot: Pilot[None]) -> str:
+    assert isinstance(pilot.app, CcrApp)
+    return text(pilot.app)
+
+
+async def priced(pilot: Pilot[None], *names: str) -> str:
+    """Until these variants are compared."""
+    screen = replaying(pilot)
+
+    def so() -> bool:
+        found = screen.comparison
+        return bool(found) and [line.name for line in found.variants] == [RECORDED, *names] and not screen.busy
+
+    return await until(pilot, so)
+
+
+async def type_in(pilot: Pilot[None], words: str) -> None:
+    """Into the list that is open, and take it."""
+    assert isinstance(pilot.app.screen, Pick)
+    pilot.app.screen.filter.value = words
+    await pilot.pause()
+    await pilot.press("enter")
+    await settled(pilot)
+
+
+SUGGESTED = ("qwen-max", "deepseek-flash", "qwen3.8-flash")
+
+
+async def test_the_last_session_is_priced_for_what_is_configured_and_known(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        await pilot.press("5")
+        await priced(pilot, *SUGGESTED)
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            page = await until(pilot, lambda: "step 7" in shown(pilot))  # the picture has its axes
+            assert "7 requests" in page
+            assert "answered by smollm2-135m" in page
+            assert "Variants · 3 · reprice" in page
+            assert [line for line in page.split("\n") if "★" in line and "recorded" not in line]
+
+
+async def test_variants_are_added_extended_and_removed_and_wrong_ones_told(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        await pilot.press("5")
+        await priced(pilot, *SUGGESTED)
+        await pilot.press("a")
+        await type_in(pilot, "mine=tool:qwen3.8-flash,think:deepseek-v4-pro")
+        await priced(pilot, *SUGGESTED, "mine")
+        replaying(pilot).table.select(("variant", "mine"))
+        await pilot.press("a")
+        await type_in(pilot, "router:")
+        await type_in(pilot, "qwen3.7-plus")
+        page = await priced(pilot, *SUGGESTED, "mine")
+        assert replaying(pilot).variants[-1] == "mine=tool:qwen3.8-flash,think:deepseek-v4-pro,router:qwen3.7-plus"
+        assert "for the router" in page
+        replaying(pilot).table.select(("variant", "qwen-max"))
+        await pilot.press("d")
+        await priced(pilot, "deepseek-flash", "qwen3.8-flash", "mine")
+        await pilot.press("a")
+        await type_in(pilot, "bad=qwen-mix")
+        await until(pilot, lambda: "bad=qwen-mix" not in replaying(pilot).variants)
+        assert any("did you mean" in note.message for note in pilot.app._notifications)
+        await pilot.press("b")
+        await type_in(pilot, "qwen3.8-max")
+        page = await until(pilot, lambda: bool(c := replaying(pilot).comparison) and c.baseline is not None)
+        assert "baseline qwen3.8-max" in page
+
+
+async def test_a_request_is_replayed_from_its_trace_and_its_steps_lead_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        await pilot.press("enter")
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, TraceScreen)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Pick))
+        await type_in(pilot, "deepseek-flash")
+        page = await priced(pilot, "deepseek-flash")
+        assert "1 request ·" in page
+        await pilot.press("j", "enter")
+        steps = await until(pilot, lambda: isinstance(pilot.app.screen, StepsScreen))
+        assert "1 steps" in steps and "smollm2-135m" in steps
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TraceScreen))
+
+
+async def test_a_file_is_replayed_and_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(tmp_path) as (_, pilot):
+        await pilot.press("5")
+        await priced(pilot, *SUGGESTED)
+        await pilot.press("s")
+        await type_in(pilot, str(TRACES / "coding.jsonl"))
+        await until(pilot, lambda: bool(o := replaying(pilot).opened) and o.session == "coding")
+        await priced(pilot, *SUGGESTED)
+        await pilot.press("e", "m")
+        await settled(pilot)
+        written = next(tmp_path.glob("ccr-tui-reprice-coding-*.md")).read_text()
+        assert "| deepseek-flash |" in written
+        await pilot.press("o")
+        await settled(pilot)
+        assert "coding.jsonl" in shown(pilot)
+
+
+def scripted(upstream: ScriptedOpenAI) -> Config:
+    price = Price(1_000_000_000, 4_000_000_000, source="test", basis="user")
+    return Config(
+        port=0,
+        providers={"scripted": Provider("scripted", "openai", upstream.base_url, api_key=upstream.key)},
+        models={"live": Model("live", "scripted", "live-id", price=price)},
+        agents={"default": ("live",)},
+        patience=Patience(waits_s=()),
+    )
+
+
+async def test_a_rerun_asks_with_the_bill_and_is_looked_at_side_by_side(tmp_path: Path) -> None:
+    async with (
+        ScriptedOpenAI() as upstream,
+        opened(tmp_path, (160, 50), scripted(upstream), "coding") as (house, pilot),
+    ):
+        await pilot.press("5")
+        await until(pilot, lambda: replaying(pilot).comparison is not None)
+        replaying(pilot).variants = ["live=live"]
+        replaying(pilot).price_again()
+        await priced(pilot, "live")
+        await pilot.press("R")
+        await pilot.pause()
+        assert "9 requests, about $" in shown(pilot)
+        assert upstream.requests == []
+        await type_in(pilot, "5")
+        page = await until(pilot, lambda: bool(c := replaying(pilot).comparison) and c.kind == "rerun")
+        assert len(upstream.requests) == 9
+        assert "Variants · 1 · rerun" in page and "tools" in page
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StepsScreen) and bool(pilot.app.screen.results))
+        await pilot.press("enter")
+        sides = await until(pilot, lambda: isinstance(pilot.app.screen, SideScreen) and "−" in shown(pilot))
+        assert "live-id" in sides and "smollm2-135m" in sides
+        assert house.reader.runs(1)[0].kind == "rerun"
+
+
+async def test_without_any_session_it_says_what_to_do(tmp_path: Path) -> None:
+    house = House(tmp_path / "ccr.db", QWEN)
+    app = CcrApp(house)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("5")
+        await until(pilot, lambda: "s chooses a file of traces" in shown(pilot))
+    await house.stop()
+
+
+# -- its parts
+
+
+def line(name: str, **more: object) -> VariantSums:
+    return replace(VariantSums(name, cost=1_200_000, low=1_000_000, high=1_400_000, requests=7), **more)  # type: ignore[arg-type]
+
+
+FOUND = Comparison(
+    "run", "rerun", "s", "t", "database", 1.0,
+    (
+        line(RECORDED, saved=0, models=("opus",)),
+        line("a-rather-long-name-of-a-variant", saved=-5_000_000, tool_agreement=0.4, stop_agreement=0.95, parts_at=3),
+        line("b", saved=900_000, saved_baseline=5, judged=0.5, ttft_ms=321, duration_ms=99_000, failed=2, unpriced=1),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [40, 60, 78, 100, 118, 140, 198])
+def test_lines_and_headings_are_equally_wide_and_fit(width: int) -> None:
+    drawn = [replay_table.headings(FOUND)(width), *(row.draw(width) for row in replay_table.rows(FOUND))]
+    widths = {sum(len(words) for words, _ in pieces) for pieces in drawn}
+    assert len(widths) == 1
+    assert width <= 60 or widths.pop() <= width
+
+
+WRITTEN = {
+    "qwen-max": "qwen-max=qwen-max",
+    "tool:a,think:b": "tool:a+think:b=tool:a,think:b",
+    "mine=tool:a": "mine=tool:a",
+    "@my file.toml": "my+file.toml=@my file.toml",
+    "recorded": "recorded-2=recorded",
+    "taken": "taken-2=taken",
+}
+
+
+@pytest.mark.parametrize("spec", WRITTEN)
+def test_a_variant_has_a_name_of_its_own(spec: str) -> None:
+    assert replay_form.written(spec, ["taken=x"]) == WRITTEN[spec]
+
+
+EXTENDED = {
+    "a=tool:x": "a=tool:x,think:y",
+    "a=think:x,tool:p,q": "a=tool:p,q,think:y",
+    "a=mode:router": "a=mode:router,think:y",
+    "a=qwen-max": None,
+    "a=@file.toml": None,
+}
+
+
+@pytest.mark.parametrize("variant", EXTENDED)
+def test_a_variant_of_agents_takes_one_more(variant: str) -> None:
+    assert replay_form.extended(variant, "think", "y") == EXTENDED[variant]
+
+
+def test_caps_are_never_below_the_bill() -> None:
+    high = FOUND.variants[1].high or 0
+    for choice in replay_form.caps(FOUND, ["a-rather-long-name-of-a-variant"])[:-1]:
+        assert float(choice.value) * 1e9 >= high
+    assert "7 requests, about $0.0012 ($0.001 to $0.0014)" in replay_form.bill(FOUND, ["b"])
+
+
+def test_runs_and_sessions_are_listed(tmp_path: Path) -> None:
+    with (TRACES / "coding.jsonl").open("rb") as lines:
+        archive.take_in(tmp_path / "ccr.db", archive.read(lines))
+    reader = Reader(tmp_path / "ccr.db")
+    assert "9 requests" in replay_form.sessions(reader, time.time())[0].note
+    assert replay_form.runs(reader, time.time()) == []
+    reader.close()
