@@ -98,7 +98,10 @@ class SessionTree(Scrolled):
         """Sessions were read."""
         self.rows.update(rows)
         self._asked -= rows.keys()
-        self.redraw()
+        for number in rows:
+            for cursor in ("", "cursor", "cursor-blurred"):
+                self._drawn.pop((("session", number, 0), cursor), None)
+        self.refresh()
 
     def put_turns(self, session: int, turns: list[Turn]) -> None:
         """A session was read."""

@@ -131,6 +131,7 @@ async def steps(app: Any, meter: Meter, started: float) -> None:
     meter.rows.append({"name": "first rows on screen", "cpu": cpu, "wall": wall, "stall": meter.worst * 1000,
                        "own": meter.worst_cpu * 1000, "rss": resident()})  # fmt: skip
     await meter.rest()
+    await meter.step("a second at rest", lambda: asyncio.sleep(1))
     await meter.step("count all", call(box.read))
     await meter.step("page down", press("pagedown"), 20)
     await meter.step("to the last", press("G"))
