@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.text import Text
 from textual import on, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.message import Message
@@ -30,7 +30,7 @@ from textual.screen import Screen
 from ccr_tui import loops, player
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
-from ccr_tui.host import House
+from ccr_tui.host import ENDINGS, House
 from ccr_tui.screens import show
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.context import ContextScreen
@@ -45,6 +45,7 @@ from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.screens.unbroken import Unbroken
 from ccr_tui.viewing import Viewer
 from ccr_tui.watching import Source
 
@@ -61,7 +62,7 @@ class StoreChanged(Message):
     last: int
 
 
-class CcrApp(App[None]):
+class CcrApp(Unbroken):
     """Starts the house on its own loop, and shows it."""
 
     TITLE = "ccr-tui"
@@ -70,7 +71,7 @@ class CcrApp(App[None]):
         for name in ("live", "trace", "ask", "help", "models", "sessions", "context", "spend", "export", "replay")
     ]
     """All at once: reading a sheet when its screen first opens stalls the event loop."""
-    DEFAULT_MODE = "live"
+    DEFAULT_MODE = HOME = "live"
     BINDINGS = [
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("ctrl+p", "command_palette", "Palette", key_display="^p", priority=True),
@@ -223,6 +224,8 @@ async def _show(app: CcrApp, house: House | Viewer) -> int:
             loop.add_signal_handler(number, app.exit)
     try:
         await app.run_async()
+        if app.broken and app.open:
+            await _go_on(house, app.broken)
     finally:
         if app.open:
             if house.engine.feed.board and app.grace_s:
@@ -231,6 +234,17 @@ async def _show(app: CcrApp, house: House | Viewer) -> int:
     for sentence in house.rejected:
         _say(sentence)
     return app.return_code or 0
+
+
+async def _go_on(house: House | Viewer, why: str) -> None:
+    """Without a screen, until the program is told to end."""
+    ended = asyncio.Event()
+    for number in ENDINGS:
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    _say(f"{why}\nThe proxy goes on without it at {house.engine.address}; ctrl+c ends it.")
+    if not house.viewing:
+        await ended.wait()
 
 
 def _say(sentence: str) -> None:

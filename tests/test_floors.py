@@ -179,7 +179,7 @@ def is_broad(node: ast.AST) -> bool:
 
 def test_broad_excepts_stand_in_their_places_only() -> None:
     broad = {module for module, nodes in NODES.items() if any(is_broad(node) for node in nodes)}
-    allowed = {"proxy/exchange", "store/writer", "tokens", "proxy/custom"}
+    allowed = {"proxy/exchange", "store/writer", "tokens", "proxy/custom", "screens/unbroken"}
     assert broad <= allowed, "tokens: tiktoken panics with a BaseException; custom: runs the user's own code"
 
 

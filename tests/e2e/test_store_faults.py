@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pty
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import aiohttp
 import pytest
 from clients import ask
-from places import KEY
+from places import KEY, closed_port
 from scripted_openai import ScriptedOpenAI
 
 from ccr_tui.store import schema
@@ -74,13 +75,17 @@ class Served:
         return await asyncio.wait_for(self.child.wait(), 30)
 
 
-@pytest.fixture
-async def serving(upstream: ScriptedOpenAI, tmp_path: Path) -> AsyncIterator[Callable[[], Any]]:
-    (tmp_path / "config.toml").write_text(
-        '[server]\nport = 0\n[store]\npath = "ccr.db"\n'
+def text_for(upstream: ScriptedOpenAI, port: int = 0) -> str:
+    return (
+        f'[server]\nport = {port}\n[store]\npath = "ccr.db"\n'
         f'[providers.up]\nbase_url = "{upstream.base_url}"\napi_key = "{KEY}"\n'
         '[models.one]\nprovider = "up"\nid = "model-one"\n[agents]\ndefault = "one"\n'
     )
+
+
+@pytest.fixture
+async def serving(upstream: ScriptedOpenAI, tmp_path: Path) -> AsyncIterator[Callable[[], Any]]:
+    (tmp_path / "config.toml").write_text(text_for(upstream))
 
     @asynccontextmanager
     async def run() -> AsyncIterator[Served]:
@@ -208,3 +213,42 @@ async def test_a_newer_database_is_refused_with_the_cure(serving: Any, tmp_path:
     with pytest.raises(AssertionError, match=r"was made by a newer ccr-tui .* Update ccr-tui"):
         async with serving():
             pass
+
+
+async def test_an_app_whose_terminal_is_closed_writes_everything_down(
+    upstream: ScriptedOpenAI, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    port = closed_port()
+    (tmp_path / "config.toml").write_text(text_for(upstream, port))
+    pid, terminal = pty.fork()
+    if pid == 0:
+        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(HOUSE), "TERM": "xterm-256color"}
+        os.chdir(tmp_path)
+        os.execve(sys.executable, [sys.executable, "-m", "ccr_tui", "--config", str(tmp_path / "config.toml")], env)
+    drawing = asyncio.create_task(asyncio.to_thread(drain, terminal))
+    try:
+        served = Served(tmp_path, f"http://127.0.0.1:{port}")
+        one = await asyncio.wait_for(first_answer(http, served), 60)
+        os.kill(pid, signal.SIGHUP)
+        _, status = await asyncio.wait_for(asyncio.to_thread(os.waitpid, pid, 0), 30)
+    finally:
+        os.close(terminal)
+        await drawing
+    assert os.WIFEXITED(status)
+    assert traces(served.db).keys() == {one}
+    assert not list(tmp_path.glob("*.running-*"))
+
+
+def drain(terminal: int) -> None:
+    """What the app draws, until its end."""
+    with suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
+
+
+async def first_answer(http: aiohttp.ClientSession, served: Served) -> str:
+    """As soon as somebody answers."""
+    while True:
+        with suppress(aiohttp.ClientError):
+            return await answered(http, served)
+        await asyncio.sleep(0.05)
