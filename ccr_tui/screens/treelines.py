@@ -18,9 +18,9 @@ from ccr_tui.store.browsing import Branch, Project, Turn
 from ccr_tui.store.queries import SessionRow, SpendRow, TraceRow
 
 Piece = tuple[str, str]
-LEAST = 20
-"""Columns of a title at least."""
-COLUMNS = (("cost", 9), ("at", 11), ("requests", 8), ("in", 6), ("cached", 6), ("ended", 9), ("took", 7), ("out", 6))
+LEAST = 27
+"""Columns of a title at least; one more stays free at the right."""
+COLUMNS = (("cost", 9), ("at", 11), ("requests", 8), ("ended", 9), ("in", 6), ("cached", 6), ("took", 7), ("out", 6))
 """Names and widths, the most asked for first."""
 ORDER = ("requests", "in", "cached", "out", "cost", "at", "took", "ended")
 
@@ -45,7 +45,7 @@ class Line(NamedTuple):
 
 def columns(width: int) -> list[tuple[str, int]]:
     """What there is room for, in order."""
-    room, chosen = width - LEAST, {}
+    room, chosen = width - LEAST - 1, {}
     for name, size in COLUMNS:
         if room >= size + 1:
             chosen[name] = size
@@ -56,7 +56,7 @@ def columns(width: int) -> list[tuple[str, int]]:
 def headings(width: int, seen: Seen) -> list[Piece]:
     """The names of the columns; that of the baseline is its model's."""
     shown = columns(width)
-    room = width - sum(size + 1 for _, size in shown)
+    room = width - 1 - sum(size + 1 for _, size in shown)
     names = {"at": f"at {show.model(seen.baseline.name)}" if seen.baseline else "at ?"}
     pieces = [(show.fit("  project · session · what was typed · requests", room), "muted")]
     return pieces + [(" " + show.fit_right(names.get(name, name), size), "muted") for name, size in shown]
@@ -71,7 +71,7 @@ class Lines:
     def drawn(self, line: Line, depth: int, opened: bool | None) -> list[Piece]:
         """A line with its arrow (None: it has nothing inside) and its cells."""
         shown = columns(self.width)
-        room = self.width - sum(size + 1 for _, size in shown)
+        room = self.width - 1 - sum(size + 1 for _, size in shown)
         arrow = "  " if opened is None else "▾ " if opened else "▸ "
         pieces = cut([("  " * depth + arrow, "muted"), *line.title], room)
         for name, size in shown:
