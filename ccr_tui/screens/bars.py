@@ -146,7 +146,7 @@ class Footer(Inked):
     """Keys, by what has the focus, and the loop's stall."""
 
     LAST = ("help", "command_palette", "quit")
-    LATER = ("follow", "sort", "turn", "mark", "note", "copy", "export")
+    LATER = ("replay", "follow", "sort", "turn", "mark", "note", "copy", "export")
     """What is done with a list, where there is room behind what leads elsewhere."""
 
     def __init__(self, house: House) -> None:
