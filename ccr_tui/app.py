@@ -44,6 +44,7 @@ from ccr_tui.screens.replay import ReplayScreen
 from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
+from ccr_tui.screens.storage import StorageScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.unbroken import Unbroken
 from ccr_tui.viewing import Viewer
@@ -68,7 +69,19 @@ class CcrApp(Unbroken):
     TITLE = "ccr-tui"
     CSS_PATH = [
         f"screens/{name}.tcss"
-        for name in ("live", "trace", "ask", "help", "models", "sessions", "context", "spend", "export", "replay")
+        for name in (
+            "live",
+            "trace",
+            "ask",
+            "help",
+            "models",
+            "sessions",
+            "context",
+            "spend",
+            "export",
+            "replay",
+            "storage",
+        )
     ]
     """All at once: reading a sheet when its screen first opens stalls the event loop."""
     DEFAULT_MODE = HOME = "live"
@@ -160,6 +173,9 @@ class CcrApp(Unbroken):
             keys = self.get_key_display(binding)
             words = binding.tooltip or binding.description
             yield SystemCommand(words, f"key {keys}", self._runner(binding.action, active.node))
+        if self.open:
+            words = "What the database takes, and letting old requests go"
+            yield SystemCommand("Storage", words, lambda: self.push_screen(StorageScreen(self.house)))
         yield SystemCommand("Light or dark", "Change between the two themes", self.action_light)
         yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)
         yield SystemCommand(

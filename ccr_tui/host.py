@@ -23,6 +23,7 @@ from ccr_tui.editing import Edit
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
 from ccr_tui.journal import journal
+from ccr_tui.keeping import Keeping
 from ccr_tui.proxy import listing
 from ccr_tui.proxy.engine import Engine
 from ccr_tui.proxy.routing import resolve
@@ -64,6 +65,7 @@ class House:
         )
         self.engine = Engine(config, self.feed, self._counter, Calibration(), self.writer.put_calibration)
         self._reloading = Reloading(self.engine, source)
+        self._keeping = Keeping(self.db, lambda: self.engine.config, self._tell_of_store)
         self._reader: Reader | None = None
         self._ending = ExitStack()
         self._settling: asyncio.Task[None] | None = None
@@ -131,6 +133,7 @@ class House:
             self._ending.close()
             raise
         self._reloading.start()
+        self._keeping.start()
         self._settling = asyncio.create_task(self._settle())
 
     async def _settle(self) -> None:
@@ -201,6 +204,7 @@ class House:
             with suppress(CcrError):  # each request was told
                 await self._settling
         await self._reloading.stop()
+        await self._keeping.stop()
         await self.engine.stop(grace_s)
         await asyncio.to_thread(self.writer.close)
         self._ending.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,10 +15,13 @@ from typing import Any
 import generated
 import pytest
 
-from ccr_tui import assembly, sizes
+from ccr_tui import assembly, keeping, sizes
+from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError
+from ccr_tui.keeping import Keeping
 from ccr_tui.store import archive
 from ccr_tui.store.prune import Wish, kept
+from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
 
 HOUSE = Path(__file__).parent.parent
@@ -125,3 +129,43 @@ def test_what_cannot_be_kept_is_refused(tmp_path: Path, text: str, says: str) ->
 )
 def test_sizes_are_short(count: int, words: str) -> None:
     assert sizes.show(count) == words
+
+
+# -- while the program runs
+
+
+def keeper(db: Path, said: list[str], **limits: Any) -> Keeping:
+    return Keeping(db, lambda: Config(**limits), said.append)
+
+
+def test_what_is_too_old_goes_by_itself(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    keeper(db, said).work()
+    assert (said, Reader(db).count()) == ([], 12)
+    keeper(db, said, keep_days=30.0).work()
+    assert said[0].startswith("6 old requests removed, ") and Reader(db).count() == 6
+    assert verify(db) == []
+
+
+def test_a_clock_that_jumped_does_not_take_everything(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "FEW", 0)
+    monkeypatch.setattr(time, "time", lambda: NOW + 4000 * DAY)
+    said: list[str] = []
+    made = keeper(db, said, keep_days=30.0)
+    made.work()
+    made.work()
+    assert Reader(db).count() == 12
+    (sentence,) = said
+    assert "would remove 12 of 12 requests at once. That is left to you: ccr-tui traces prune" in sentence
+
+
+async def test_it_looks_now_and_then_and_ends_when_told(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "FIRST_S", 0.01)
+    monkeypatch.setattr(keeping, "EVERY_S", 0.01)
+    said = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    made = Keeping(db, lambda: Config(keep_days=30.0), lambda _: loop.call_soon_threadsafe(said.set))
+    made.start()
+    await asyncio.wait_for(said.wait(), 20)
+    await made.stop()
+    assert Reader(db).count() == 6

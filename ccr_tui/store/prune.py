@@ -58,6 +58,7 @@ SELECT ifnull((SELECT sum(length(data) + ifnull(length(raw), 0)) FROM record WHE
     + ifnull((SELECT sum(length(data)) FROM chunk WHERE trace IN ({marks})), 0)
 """
 AGES_AGO = (float("-inf"), 0)
+LOTS = 2**62
 
 Phase = Literal["removing", "giving back", "done"]
 
@@ -87,11 +88,8 @@ class Size:
     """Its file and its write-ahead log."""
     used: int
     """Its pages with something in them."""
-
-    @property
-    def free(self) -> int:
-        """Of the disk: pages that the next requests will fill."""
-        return max(0, self.disk - self.used)
+    free: int = 0
+    """Its pages that the next requests will fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +107,8 @@ class Plan:
     """Its known cost in nano-USD, which stays in the spending."""
     spared: int = 0
     """Requests that would have gone, but are pinned or have a bookmark or a note."""
+    total: int = 0
+    """All requests that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +196,11 @@ class Choice:
         values = [*after, self._until(used), *self._values, limit]
         return self._db.execute(CHOSEN.format(only=self._only), values).fetchall()
 
-    def spared(self, used: int) -> int:
-        """How many are left out because somebody wants to keep them."""
+    def spared(self, until: float | None) -> int:
+        """How many are left out because somebody wants to keep them, of those that began before."""
         query = f"SELECT count(*) FROM trace t WHERE t.started_at < ? AND {self._only} AND {SPARED}"
-        return int(self._db.execute(query, [self._until(used), *self._values]).fetchone()[0])
+        values = [self._until(LOTS) if until is None else until, *self._values]
+        return int(self._db.execute(query, values).fetchone()[0])
 
     def _until(self, used: int) -> float:
         """Requests that began before are to go."""
@@ -313,9 +314,9 @@ def _plan(db: sqlite3.Connection, found: Plan, wish: Wish, choice: Choice) -> Pl
         requests, cost = requests + count, cost + spent
         oldest = first if oldest is None else oldest
     freed = min(freed, found.size.used)
-    return Plan(
-        found.size, requests, len(sessions), freed, oldest, newest, cost, choice.spared(found.size.used - freed)
-    )
+    spared = choice.spared(after[0] if requests and wish.before is None and wish.larger_than is not None else None)
+    total = int(db.execute("SELECT count(*) FROM trace").fetchone()[0])
+    return Plan(found.size, requests, len(sessions), freed, oldest, newest, cost, spared, total)
 
 
 def _session(db: sqlite3.Connection, path: Path, given: str) -> int:
@@ -333,14 +334,20 @@ def _session(db: sqlite3.Connection, path: Path, given: str) -> int:
 
 def _size(path: Path, db: sqlite3.Connection) -> Size:
     files = (path, path.with_name(path.name + "-wal"))
-    return Size(sum(file.stat().st_size for file in files if file.exists()), _used(db))
+    pages, free, each = _pages(db)
+    return Size(sum(file.stat().st_size for file in files if file.exists()), (pages - free) * each, free * each)
 
 
 def _used(db: sqlite3.Connection) -> int:
-    pages, free, each = (
-        int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
-    )
+    pages, free, each = _pages(db)
     return (pages - free) * each
+
+
+def _pages(db: sqlite3.Connection) -> tuple[int, int, int]:
+    """How many there are, how many of them are free, and the bytes of each."""
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, each = (int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
+    return pages, free, each
 
 
 @contextmanager
