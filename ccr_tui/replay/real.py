@@ -24,7 +24,7 @@ from ccr_tui.replay.rehearse import Unrehearsable, rehearse
 from ccr_tui.replay.rerun import Job, Outcome, by_step, recorded_results, rerun
 from ccr_tui.replay.sampling import sampled
 from ccr_tui.replay.sums import compare
-from ccr_tui.replay.words import Done, Progress, Recording, Settings, Step, StepResult, Tell, Variant
+from ccr_tui.replay.words import RECORDED, Done, Progress, Recording, Settings, Step, StepResult, Tell, Variant
 from ccr_tui.replay.work import Bench, Found, asked
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import Runs
@@ -89,6 +89,7 @@ def rerun_all(
         )
         outcome = rerun(job)
     found = put_together(bench, variants, settings, id, earlier.at, outcome)
+    kept.keep(runs, id, found.results[RECORDED])
     kept.end(runs, found.comparison)
     return found
 
@@ -97,7 +98,8 @@ def earlier_part(reader: Reader, run: str) -> Earlier:
     """What is known of a run that was cut off."""
     steps = reader.run_steps(run)
     begun = frozenset((step.variant, step.step) for step in steps if step.state == "begun")
-    return Earlier(kept.done(reader, run), begun, reader.run(run).started_at)
+    done = {key: result for key, result in kept.done(reader, run).items() if key[0] != RECORDED}
+    return Earlier(done, begun, reader.run(run).started_at)
 
 
 def judge_of(bench: Bench, settings: Settings) -> Variant | None:

@@ -209,28 +209,33 @@ class Choosing(Screen[None]):
 
     def action_rerun(self) -> None:
         """Look at the bill, choose a cap, and send."""
-        found = self.comparison
+        found, config = self.comparison, self.house.engine.config
         if found is None or not self.variants:
             return
-        names = [each.partition("=")[0] for each in self.variants]
+        sent = replay_form.sendable(config, self.variants)
+        if not sent:
+            sentence = "None of these variants can be sent: their models are not configured (4 adds models)."
+            self.app.notify(sentence, severity="warning", markup=False)
+            return
 
         def chosen(caps: list[str] | None) -> None:
             if caps:
-                self._send(caps[0], found)
+                self._send(caps[0], sent, found)
 
-        title = f"Send for real: {replay_form.bill(found, names)}"
+        names = [each.partition("=")[0] for each in sent]
+        title = f"Send for real: {', '.join(names)} · {replay_form.bill(found, names)}"
         self.app.push_screen(Pick(title, replay_form.caps(found, names), free="US dollars at most"), chosen)
 
-    def _send(self, cap: str, found: Comparison) -> None:
+    def _send(self, cap: str, sent: list[str], found: Comparison) -> None:
         try:
             most = None if cap == replay_form.NO_CAP else values.budget(cap.removeprefix("$"))
         except ValueError as error:
             self.app.notify(f"{cap} {error}", severity="error", markup=False)
             return
-        settings = Settings(kind="rerun", max_cost=most, concurrency=min(4, len(self.variants)))
+        settings = Settings(kind="rerun", max_cost=most, concurrency=min(4, len(sent)))
         run = found.run if found.kind == "rerun" and not found.finished else None
-        self.busy, self.progress = "sending…", Progress(0, 1)
-        self.ask(beside.Rerun(tuple(self.variants), settings, run))
+        self.busy, self.progress = "sending…", Progress(0, found.variants[0].requests * len(sent))
+        self.ask(beside.Rerun(tuple(sent), settings, run))
         self.put()
 
     def action_stop(self) -> None:

@@ -16,6 +16,7 @@ from ccr_tui.catalogue import AGENTS
 from ccr_tui.config import Config
 from ccr_tui.presets import PRESETS
 from ccr_tui.pricelist import NANO
+from ccr_tui.replay import naming
 from ccr_tui.replay.words import RECORDED, Comparison
 from ccr_tui.screens import show
 from ccr_tui.screens.pick import Choice
@@ -113,6 +114,21 @@ def extended(variant: str, agent: str, model: str) -> str | None:
     if spec.startswith("@") or not all(re.match(rf"({'|'.join(AGENTS)}|mode|rules):", part) for part in kept):
         return None
     return f"{name}={','.join([*kept, f'{agent}:{model}'])}"
+
+
+def sendable(config: Config, variants: Sequence[str]) -> list[str]:
+    """Those whose models are all configured, so that they can be asked and not priced alone."""
+    return [variant for variant in variants if all(naming.configured(config, name) for name in named(variant))]
+
+
+def named(variant: str) -> list[str]:
+    """The models that a variant names; what a file names is not looked at."""
+    spec = variant.partition("=")[2]
+    parts = re.split(r",(?=\w+:)", spec)
+    if spec.startswith("@") or (any(re.match(r"(mode|rules):", part) for part in parts[:1]) and len(parts) == 1):
+        return []
+    keyed = [re.fullmatch(rf"({'|'.join(AGENTS)}|mode|rules):(.*)", part) for part in parts]
+    return [match[2] for match in keyed if match and match[1] in AGENTS] if all(keyed) else [spec]
 
 
 def caps(comparison: Comparison, names: Sequence[str]) -> list[Choice]:

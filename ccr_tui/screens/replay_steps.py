@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.markup import escape
 from textual.message import Message
 from textual.screen import Screen
@@ -188,7 +188,7 @@ class SideScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Two texts beside each other."""
-        with Vertical(), Horizontal(id="sides"):
+        with Horizontal(id="sides"):
             yield self.left
             yield self.right
         yield self.footer

@@ -95,7 +95,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("from", 9, lambda line: (line.cost_from, "muted"), 88),
 )  # fmt: skip
 NAME = 16
-"""Columns of a variant's name, at the least."""
+WIDEST = 30
+"""Columns of a variant's name, at the least, and what other columns give way to."""
 RIGHT = frozenset("reqs fail in cached out cost between saved first took tools stops judged".split()) | {"", "vs base"}  # noqa: SIM905
 
 
@@ -103,7 +104,8 @@ def columns(comparison: Comparison, width: int) -> list[Column]:
     """Those that say something of a variant, as many as there is room for."""
     others = [line for line in comparison.variants if line.name != RECORDED] or list(comparison.variants)
     found = [c for c in COLUMNS if width >= c.at_least and any(c.cell(line)[0] for line in others)]
-    while found and sum(c.width + 1 for c in found) + NAME > width:
+    name = min(WIDEST, max(NAME, *(show.cells(line.name) + 5 for line in comparison.variants)))
+    while found and sum(c.width + 1 for c in found) + name > width:
         found.remove(max(found, key=lambda column: column.at_least))
     return found
 

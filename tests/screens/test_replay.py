@@ -265,6 +265,25 @@ def test_a_variant_of_agents_takes_one_more(variant: str) -> None:
     assert replay_form.extended(variant, "think", "y") == EXTENDED[variant]
 
 
+SENDABLE = {
+    "a=qwen-max": True,
+    "a=deepseek-flash": False,
+    "a=tool:qwen-max": True,
+    "a=tool:qwen-max,think:deepseek-flash": False,
+    "a=mode:router": True,
+    "a=mode:router,tool:nobody": False,
+    "a=dashscope/anything": True,
+    "a=dashscope,anything": True,
+    "a=rules:off": True,
+    "a=@file.toml": True,
+}
+
+
+@pytest.mark.parametrize("variant", SENDABLE)
+def test_only_configured_models_are_sent_anything(variant: str) -> None:
+    assert (replay_form.sendable(QWEN, [variant]) == [variant]) is SENDABLE[variant]
+
+
 def test_caps_are_never_below_the_bill() -> None:
     high = FOUND.variants[1].high or 0
     for choice in replay_form.caps(FOUND, ["a-rather-long-name-of-a-variant"])[:-1]:
