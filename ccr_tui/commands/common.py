@@ -101,12 +101,15 @@ def database(flags: Mapping[str, str]) -> Path:
     return config.db or Path()
 
 
-def reader(flags: Mapping[str, str]) -> Reader:
-    """Queries of the database; an empty one where there is none yet, and then a word about it. Raises StoreError."""
+def reader(flags: Mapping[str, str], *, hush: bool = False) -> Reader:
+    """Queries of the database; an empty one where there is none yet, and then a word about it, unless `hush`.
+
+    Raises StoreError.
+    """
     from ccr_tui.store.queries import Reader
 
     path = database(flags)
-    if not path.exists():
+    if not path.exists() and not hush:
         narrate(f"There is no database at {path} yet: nothing was recorded.")
     found = Reader(path)
     click.get_current_context().call_on_close(found.close)

@@ -100,7 +100,7 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
         wanted["kind"], wanted["max_cost"], wanted["concurrency"], wanted["sample"], wanted["ask_router"],
         wanted["judge"], wanted["baseline"],
     )  # fmt: skip
-    config, store = load(flags), reader(flags)
+    config, store = load(flags), reader(flags, hush=Path(what).exists())
     row = None
     if wanted["resume"]:
         row, written, given = rerunning.resumed(store, wanted["resume"], written, given)

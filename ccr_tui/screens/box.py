@@ -124,6 +124,8 @@ class RequestsBox(Vertical):
 class Lists(Marking):
     """A screen with a box of requests."""
 
+    AUTO_FOCUS = ""
+    """Or the hidden line of the filter would take the first keys."""
     BINDINGS = [
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Filter the requests"),
         Binding("f", "follow", "Follow", tooltip="Stay with the newest request, or stop"),

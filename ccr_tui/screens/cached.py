@@ -59,7 +59,9 @@ def _numbers(page: Document, found: Verdict, width: int) -> None:
         cost = f"cost {show.money(found.lost)} more than from the cache"
         _row(page, "read again", found.missed, whole, "bad", cost, width)
     elif found.missed == 0:
-        page.put((f"{'read again':{NAME}}", "muted"), f"{0:>9}", ("        nothing that was sent before", "muted"))
+        left = (found.could or 0) - (found.cached or 0)
+        note = "all but what a provider rounds off" if left > 0 else "nothing that was sent before"
+        page.put((f"{'read again':{NAME}}", "muted"), f"{max(0, left):>9,}", (f"        {note}", "muted"))
 
 
 def _row(page: Document, name: str, tokens: int | None, whole: int, ink: str, note: str, width: int) -> int:

@@ -150,7 +150,7 @@ class LiveScreen(Lists):
 
     @on(Table.Changed)
     def _any_yet(self) -> None:
-        if self._open and (self.table.total > 0) != self._any:
+        if self._open and not self.box.bar.line.value and (self.table.total > 0) != self._any:
             self._any = self.table.total > 0
             self._greet()
 

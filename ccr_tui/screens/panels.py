@@ -163,12 +163,15 @@ class TodayPanel(Panel):
         compared = (
             [[_name(show.model(self.compared.name), "at "), *against(today, self.compared)]] if self.compared else []
         )
+        spent: Pieces = [_name("spent"), (cost(today), "money"), *unpriced(today)]
+        told: Pieces = [_name("failed"), failed(today)]
+        (spent if width(spent) + width(router(today)) <= self.size.width else told).extend(router(today))
         return [
-            [_name("spent"), (cost(today), "money"), *unpriced(today), *router(today)],
+            spent,
             *compared,
             [_name("cached"), (full, "good"), (rest, "faint"), (cached, "")],
             [_name("requests"), (f"{today.requests}", ""), (f" {graph}", "link")],
-            [_name("failed"), failed(today)],
+            told,
             [_name("tokens"), (tokens(today), "")],
         ]
 
@@ -194,6 +197,11 @@ class TodayPanel(Panel):
                 room -= size
                 line += [(" · ", "faint"), *part]
         return line
+
+
+def width(pieces: Pieces) -> int:
+    """Columns that they take."""
+    return sum(len(text) for text, _ in pieces)
 
 
 NAME = 12

@@ -46,6 +46,8 @@ SUMS_S = 5.0
 class SessionsScreen(Screen[None]):
     """Header, the tree, footer."""
 
+    AUTO_FOCUS = ""
+    """Or the hidden line of the filter would take the first keys."""
     BINDINGS = [
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("3", "app.show('spend')", "Spend", tooltip="Where the money goes"),
@@ -355,7 +357,7 @@ class SessionsScreen(Screen[None]):
 
     def action_clear(self) -> None:
         """All sessions again."""
-        if self.line.display:
+        if self.line.display or self.line.value:
             self.line.value = ""
             self.line.display = False
             self.tree_.focus()

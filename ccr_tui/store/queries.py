@@ -48,7 +48,8 @@ SELECT a.sent_id, s.data FROM attempt a LEFT JOIN stream s ON s.attempt = a.id W
 
 ASKED = """
 SELECT asked_model FROM trace WHERE n > (SELECT max(n) FROM trace) - 1000 AND kind = 'main'
-    AND asked_model LIKE 'claude-%' AND asked_model NOT LIKE 'claude-ccr-%' ORDER BY n DESC LIMIT 1
+    AND asked_model LIKE 'claude-%' AND asked_model NOT LIKE 'claude-ccr-%'
+    GROUP BY asked_model ORDER BY asked_model LIKE '%haiku%', count(*) DESC, max(n) DESC LIMIT 1
 """
 HOPS = "SELECT trace, purpose FROM attempt WHERE trace IN ({marks}) ORDER BY id"
 
@@ -169,8 +170,8 @@ class Reader(Browsing, Conversing):
             return sums.began(db)
 
     def asked(self) -> str | None:
-        """The model that the client asked for of late, as the main requests name it; None if it named none of
-        Claude's."""
+        """The model that the client asked for most of late in its main requests, a Haiku only if there is no other;
+        None if it named none of Claude's."""
         with self._reading() as db:
             found = db.execute(ASKED).fetchone()
             return str(found[0]) if found else None

@@ -12,6 +12,7 @@ import pytest
 from generated import failed, recorded, trace
 from houses import DEMO, QWEN, ROUTER, House, settled, text
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config
@@ -334,7 +335,7 @@ async def test_every_key_of_the_footer_does_something(tmp_path: Path) -> None:
     held = replace(ROUTER, origins={"mode": "environment ENABLE_ROUTER"})
     async with opened(tmp_path, held, (80, 24), day(3)) as (_, pilot):
         footer = shown(pilot).split("\n")[-1]
-        assert "⏎ open  / filter  m mode  2 sessions" in footer
+        assert "⏎ open  / filter  r replay  m mode" in footer
         assert "? help  ^p palette  q quit" in footer
         for key in ("slash", "m", "4", "f", "y", "question_mark", "ctrl+p", "enter"):
             before = shown(pilot)
@@ -344,6 +345,15 @@ async def test_every_key_of_the_footer_does_something(tmp_path: Path) -> None:
             assert shown(pilot) != before, key
             await pilot.press("1" if key == "4" else "escape")
             await settled(pilot)
+
+
+async def test_the_first_keys_are_not_typed_into_the_hidden_filter(tmp_path: Path) -> None:
+    async with opened(tmp_path, traces=list(recorded(1, 5))) as (_, pilot):
+        app = app_of(pilot)
+        for screen in ("1", "2"):
+            await pilot.press(screen)
+            assert not isinstance(app.focused, Input)
+        assert app.screen.AUTO_FOCUS == app.live.AUTO_FOCUS == ""
 
 
 async def test_a_click_chooses_and_a_second_one_opens(tmp_path: Path) -> None:
