@@ -335,7 +335,7 @@ async def test_every_key_of_the_footer_does_something(tmp_path: Path) -> None:
     held = replace(ROUTER, origins={"mode": "environment ENABLE_ROUTER"})
     async with opened(tmp_path, held, (80, 24), day(3)) as (_, pilot):
         footer = shown(pilot).split("\n")[-1]
-        assert "⏎ open  / filter  r replay  m mode" in footer
+        assert "⏎ open  / filter  m mode  2 sessions" in footer
         assert "? help  ^p palette  q quit" in footer
         for key in ("slash", "m", "4", "f", "y", "question_mark", "ctrl+p", "enter"):
             before = shown(pilot)
