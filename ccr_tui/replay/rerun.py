@@ -306,8 +306,8 @@ class Running:
 
     def _unaccounted(self, variant: Variant, again: Trace) -> int:
         """What calls may be billed that were answered and then broke before they told what they took."""
-        broken = [a for a in again.attempts if a.status == 200 and a.usage is None]
-        return sum(self._most(variant, again.body) or 0 for _ in broken)
+        broken = [a for a in again.attempts if a.status == 200 and (a.usage is None or a.usage.basis != "reported")]
+        return sum(max(0, (self._most(variant, again.body) or 0) - (a.cost or 0)) for a in broken)
 
     def _watch(self, variant: Variant, result: StepResult) -> None:
         """A variant that fails from its first step on is given up: its key or its address is wrong."""
