@@ -79,11 +79,11 @@ def end(runs: Runs, comparison: Comparison) -> None:
     runs.end(comparison.run, finished=comparison.finished, spent=comparison.spent, found=to_json(comparison))
 
 
-def done(reader: Reader, run: str) -> Done:
-    """What a run has done so far. Raises StoreError."""
+def done(reader: Reader, run: str, variants: Sequence[str] | None = None) -> Done:
+    """What a run has done so far, or some variants of it. Raises StoreError."""
     return {
         (step.variant, step.step): from_json(StepResult, step.data)
-        for step in reader.run_steps(run)
+        for step in reader.run_steps(run, variants)
         if step.state == "done" and step.data is not None
     }
 

@@ -33,6 +33,8 @@ from ccr_tui.screens.roster import Roster
 from ccr_tui.screens.viewer import Viewer
 
 LOOK_S = 0.2
+POINTS = 300
+"""Of a line in the picture; more are not told apart."""
 WAITS = "  a adds a variant: one model for all, an agent's, a mode, a whole config file"
 
 
@@ -248,11 +250,14 @@ class ReplayScreen(Choosing):
     def _draw(self, found: Comparison, size: tuple[int, int], ticket: int) -> None:
         lines = [line for line in found.variants if line.cost is not None and line.series]
         ordered = sorted(lines, key=lambda line: line.name == RECORDED)
-        series = [
-            ([cost or 0 for cost in line.series], replay_table.ink_of(found, line.name), False) for line in ordered
-        ]
-        steps = max((len(values) for values, _, _ in series), default=0)
-        ticks = {at: f"step {at + 1}" for at in (0, steps // 2, steps - 1)} if steps > 2 else {}
+        steps = max((len(line.series) for line in ordered), default=0)
+        every = max(1, steps // POINTS)
+        costs = [[cost or 0 for cost in (*line.series[:-1:every], line.series[-1])] for line in ordered]
+        inks = [replay_table.ink_of(found, line.name) for line in ordered]
+        series = [(values, ink, False) for values, ink in zip(costs, inks, strict=True)]
+        points = max(map(len, costs), default=0)
+        marks = {0: 1, points // 2: steps // 2 + 1, points - 1: steps}
+        ticks = {at: f"step {step}" for at, step in marks.items()} if points > 2 else {}
         picture = course.many(series, ticks, *size)
         if not get_current_worker().is_cancelled:
             self.post_message(self.Drawn(picture, ticket))

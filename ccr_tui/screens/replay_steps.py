@@ -88,7 +88,8 @@ class StepsScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="steps")
     def _read(self) -> None:
         try:
-            found = list(kept.done(self.house.reader, self.comparison.run).values())
+            names = (RECORDED, self.variant)
+            found = list(kept.done(self.house.reader, self.comparison.run, names).values())
         except StoreError as error:
             self.post_message(Trouble(str(error)))
             return

@@ -208,10 +208,10 @@ class Reader(Browsing, Conversing):
         with self._reading() as db:
             return runs.row(db, codec.utf8(id), self.path)
 
-    def run_steps(self, id: str) -> list[KeptStep]:
-        """What came of each step of a replay, by its whole id."""
+    def run_steps(self, id: str, variants: Sequence[str] | None = None) -> list[KeptStep]:
+        """What came of each step of a replay, by its whole id; of some of its variants if they are named."""
         with self._reading() as db:
-            return runs.steps(db, id)
+            return runs.steps(db, id, variants)
 
     def size_bytes(self) -> int:
         """What the database takes on disk, its write-ahead log included."""

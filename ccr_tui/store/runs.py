@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from ccr_tui.errors import StoreError
 from ccr_tui.records import Json
 from ccr_tui.store import codec, schema
 from ccr_tui.store.filters import BEYOND
+from ccr_tui.wire import dumps
 
 BEGIN = """
 INSERT INTO run (uid, started_at, kind, session, title, source, asked) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -40,8 +41,8 @@ ROW = """
 SELECT uid, started_at, kind, session, title, source, finished, spent, asked, found FROM run WHERE kind IS NOT NULL
 """
 STEPS = """
-SELECT variant, step, n, state, s.cost, data FROM run_step s JOIN run r ON r.id = s.run_id WHERE r.uid = ?
-ORDER BY n, variant
+SELECT variant, step, n, state, s.cost, data FROM run_step s JOIN run r ON r.id = s.run_id
+WHERE r.uid = ?1 AND (?2 IS NULL OR variant IN (SELECT value FROM json_each(?2))) ORDER BY n, variant
 """
 
 
@@ -146,9 +147,10 @@ def row(db: sqlite3.Connection, id: str, path: Path) -> RunRow:
     raise StoreError(f"there is no replay {id!r} in {path}; `ccr-tui replay runs` lists them.")
 
 
-def steps(db: sqlite3.Connection, uid: str) -> list[KeptStep]:
-    """Every step of a replay, in the order of the recording."""
-    page = db.execute(STEPS, (uid,))
+def steps(db: sqlite3.Connection, uid: str, variants: Sequence[str] | None = None) -> list[KeptStep]:
+    """Every step of a replay, or of some of its variants, in the order of the recording."""
+    names = None if variants is None else dumps([codec.utf8(name) for name in variants]).decode()
+    page = db.execute(STEPS, (uid, names))
     return [
         KeptStep(variant, step, n, state, cost, data and codec.unpack(data))
         for variant, step, n, state, cost, data in page
