@@ -261,10 +261,13 @@ class Work:
         self._say("done", 1.0)
 
     def _give_back_pieces(self) -> None:
-        whole = self._pragma("freelist_count")
-        while (left := self._pragma("freelist_count")) and not self.stop.is_set():
-            with self._piece():
-                self._db.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
+        whole = left = self._pragma("freelist_count")
+        before = left + 1
+        while 0 < left < before and not self.stop.is_set():
+            before, began = left, time.monotonic()
+            self._db.executescript(f"PRAGMA incremental_vacuum({PAGES})")  # `execute` would stop after one page
+            self._rest(began)
+            left = self._pragma("freelist_count")
             self._say("giving back", 1 - left / whole)
 
     def _merge_words(self) -> None:
@@ -287,6 +290,10 @@ class Work:
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+        self._rest(began)
+
+    def _rest(self, began: float) -> None:
+        """Let others write for a while."""
         self.stop.wait(max(REST_S, time.monotonic() - began))
 
     def _say(self, phase: Phase, done: float) -> None:
