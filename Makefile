@@ -18,7 +18,7 @@ PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3.14 
 ARGS ?=
 INSTALL_PINNED := $(if $(LOCKED),$(PIP) --require-hashes -r requirements.lock,:)
 
-.PHONY: run test check pytest test-real test-claude bench bench-lists bench-peers soak traces truth lock audit clean
+.PHONY: run test check pytest test-real test-claude bench bench-lists bench-peers kills soak traces truth lock audit clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ccr-tui $(ARGS)
@@ -45,6 +45,9 @@ truth: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	@$(PY) tests/bench/bench.py $(ARGS)
+
+kills: $(VENV)/.installed-test
+	@CCR_TEST_LIVES=100 $(PY) -m pytest tests/e2e/test_store_faults.py -k kill_9 $(ARGS)
 
 soak: $(VENV)/.installed-test
 	@$(PY) tests/bench/soak.py $(ARGS)

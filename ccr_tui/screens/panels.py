@@ -60,6 +60,8 @@ class Now(Panel):
         super().__init__(id="now")
         self.border_title = "Now"
         self.board = board
+        self.nothing = "nothing is running"
+        """What it says while the board is empty."""
 
     def look(self) -> None:
         """The frame says how many there are."""
@@ -73,7 +75,7 @@ class Now(Panel):
         now, height = time.time(), max(1, self.size.height)
         flights = sorted(self.board.values(), key=lambda flight: flight.started_at)
         if not flights:
-            return [[(" nothing is running", "muted")]]
+            return [[(f" {self.nothing}", "muted")]]
         shown = flights if len(flights) <= height else flights[: height - 1]
         lines = [self._flight(flight, now) for flight in shown]
         if len(shown) < len(flights):

@@ -64,6 +64,7 @@ async def until(pilot: Pilot[None], words: str) -> None:
 async def test_it_says_whom_it_views_and_follows(host: Writer) -> None:
     async with looking(host, [True]) as (_, pilot):
         await until(pilot, f"viewing; the proxy runs in pid 4711 at {AT}")
+        await until(pilot, "what runs is seen in the ccr-tui that runs the proxy")
         await until(pilot, "Requests · 4")
         host.put(generated.trace("fresh"))
         await until(pilot, "Requests · 5")
