@@ -26,6 +26,9 @@ from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.replay.words import Comparison, Progress, Settings
 
+POLITE = 5
+"""How far it stands back from whatever else wants the processor."""
+
 
 @dataclass(frozen=True, slots=True)
 class Open:
@@ -281,7 +284,9 @@ def _listen(asked: IO[bytes], queue: SimpleQueue[Any]) -> None:
 
 
 def main() -> None:
-    """The other process; its own end of standard output is kept for answers."""
+    """The other process; its own end of standard output is kept for answers. Live traffic comes first."""
+    if hasattr(os, "nice"):
+        os.nice(POLITE)
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ccr_tui.records import Json
-from ccr_tui.tally import tally
+from ccr_tui.tally import Scale, tally
 
 SIZE = 9
 """Our tokens of texts, what surrounds them, bytes, digits, white space, bytes beyond ASCII, words, numbers, and once
@@ -33,35 +33,38 @@ Features = tuple[float, ...]
 
 
 class Letters:
-    """A scale for `tally` that weighs nothing and counts letters. Not for several threads at once."""
+    """A scale for `tally` that has another one weigh, and counts letters. Not for several threads at once."""
 
-    def __init__(self) -> None:
-        self.bytes = self.digits = self.space = self.foreign = self.words = self.numbers = 0
+    def __init__(self, scale: Scale) -> None:
+        self._scale = scale
+        self.tokens = self.bytes = self.digits = self.space = self.foreign = self.words = self.numbers = 0
 
     def weigh(self, text: str) -> tuple[int, int]:
-        """Nothing, after a look at the text."""
+        """What the other one says, after a look at the text."""
         data = text.encode("utf-8", "replace")
         self.bytes += len(data)
         self.digits += len(data) - len(data.translate(None, _DIGITS))
         self.space += len(data) - len(data.translate(None, _SPACE))
-        self.foreign += len(data.translate(None, _ASCII))
+        self.foreign += 0 if data.isascii() else len(data.translate(None, _ASCII))
         self.words += len(data.translate(_LETTERS).split())
         self.numbers += len(data.translate(_NUMBERS).split())
-        return 0, 0
+        tokens, guessed = self._scale.weigh(text)
+        self.tokens += tokens
+        return tokens, guessed
 
     def pages(self, data: str) -> int | None:
-        """A document is not read."""
-        return None
+        """A document's pages."""
+        return self._scale.pages(data)
 
 
-def features(body: Json, tokens: int, *, thinking: bool = True) -> Features:
-    """Of a part of a body, whose tokens of ours `tally` has counted."""
-    letters = Letters()
-    around = tally(body, letters, thinking=thinking).total
+def features(body: Json, scale: Scale, *, thinking: bool = True) -> Features:
+    """Of a part of a body, on our own scale."""
+    found = Letters(scale)
+    tokens = tally(body, found, thinking=thinking).total
     fixed = 0 if "messages" in body else tokens
     return (
-        tokens - around, around, letters.bytes, letters.digits, letters.space, letters.foreign, letters.words,
-        letters.numbers, fixed,
+        found.tokens, tokens - found.tokens, found.bytes, found.digits, found.space, found.foreign, found.words,
+        found.numbers, fixed,
     )  # fmt: skip
 
 

@@ -96,6 +96,7 @@ class Prompts:
         self._tools = {0: 0}
         """For each node of the store: tokens of tools up to it."""
         self._marked: dict[int, tuple[tuple[int, float], ...]] = {}
+        self._whole: dict[int, Features] = {}
         self._said: dict[tuple[int, bool], Features] = {}
         self._read: dict[bytes, tuple[list[Any], list[Any]]] = {}
         self.whole, self.chat = (View(Tree(), {0: 0}, set(), [NOTHING]) for _ in range(2))
@@ -111,8 +112,10 @@ class Prompts:
 
     def features(self, n: int) -> Features:
         """What `raw` counts, as a tokenizer is fitted to it."""
-        last = self._last(self._paths.sent[n])
-        return plus(self.whole.features[self.whole.node[last]], PRIMER)
+        if n not in self._whole:
+            last = self._last(self._paths.sent[n])
+            self._whole[n] = plus(self.whole.features[self.whole.node[last]], PRIMER)
+        return self._whole[n]
 
     def tools(self, n: int) -> int:
         """The part of `raw` that describes tools."""
@@ -201,8 +204,7 @@ class Prompts:
     def _features(self, key: str, value: Json, *, thinking: bool = True) -> Features:
         if not value:
             return NOTHING
-        body = {key: [value]}
-        found = features(body, self._counter.request(body, thinking=thinking).total, thinking=thinking)
+        found = features({key: [value]}, self._counter, thinking=thinking)
         return minus(found, around(PER_REPLY + (PER_MESSAGE if key == "system" else 0)))
 
     def _add(self, place: Place, weight: Weight) -> None:

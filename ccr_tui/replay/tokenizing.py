@@ -60,6 +60,7 @@ class Ratios:
         self._store, self._counter = store, counter
         self._prompts, self._steps = prompts, steps
         self._tongues: dict[tuple[str, str], Tongue] = {}
+        self._own = list(self._reported())
         self._learn(set(learned))
 
     def of(self, provider: Provider, model: Model) -> Tongue:
@@ -79,13 +80,13 @@ class Ratios:
 
     def _learn(self, known: set[str]) -> None:
         """From the recording, of models that live traffic has taught nothing about."""
-        for reported in self._own():
+        for reported in self._own:
             row = self._steps[reported.n - 1].row
             key = f"{row.provider}/{row.model}"
             if key not in known:
                 self.calibration.learn(key, self._prompts.raw(row.n), reported.prompt)
 
-    def _own(self) -> Iterator[Reported]:
+    def _reported(self) -> Iterator[Reported]:
         """The recording's requests, by their places in it."""
         for step in self._steps:
             row = step.row
@@ -107,7 +108,7 @@ class Ratios:
             paths = self._store.paths([each.n for each in reported])
             return _sampled(Prompts(paths, self._counter), [each for each in reported if each.n in paths.sent])
         steps = [step.row for step in self._steps if (step.row.provider, step.row.model) == (provider, id)]
-        own = {self._steps[each.n - 1].row.n: each for each in self._own()}
+        own = {self._steps[each.n - 1].row.n: each for each in self._own}
         mine = [own[row.n] for row in steps if row.n in own]
         return _sampled(self._prompts, [_at(each, self._steps[each.n - 1].row.n) for each in mine])
 
