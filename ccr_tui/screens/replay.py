@@ -150,6 +150,7 @@ class ReplayScreen(Choosing):
         self.beside.ask(message)
 
     def price(self) -> None:
+        """Price all variants anew."""
         if self.variants:
             self.busy = self.busy or "pricing…"
             self.ask(beside.Reprice(tuple(self.variants), self.settings))
@@ -179,6 +180,7 @@ class ReplayScreen(Choosing):
         self.put()
 
     def tell(self, comparison: Comparison) -> None:
+        """Show this comparison."""
         self.comparison, self.busy, self.progress = comparison, "", None
         for note in comparison.notes if comparison.kind == "rerun" else ():
             self.app.notify(show.harmless(note), markup=False, timeout=10)
@@ -198,6 +200,7 @@ class ReplayScreen(Choosing):
     # -- showing
 
     def put(self) -> None:
+        """Show what there is."""
         waiting = self.busy and self.progress is None
         if self.opened is not None or self.busy:
             words = self.busy if waiting else ""
@@ -234,6 +237,7 @@ class ReplayScreen(Choosing):
         self.notes.load(lambda width: page)
 
     def chosen(self) -> str | None:
+        """The variant of the cursor."""
         key = self.table.chosen
         known = {line.name for line in self.comparison.variants} if self.comparison else set()
         return key[1] if key and key[1] in known else None
