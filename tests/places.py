@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,24 @@ def closed_port() -> int:
         return int(taken.getsockname()[1])
 
 
+@cache
+def dead_port() -> int:
+    """A port of 127.0.0.1 on which nobody can listen while the tests run, whatever ports they take side by side."""
+    HELD.bind(("127.0.0.1", 0))
+    return int(HELD.getsockname()[1])
+
+
+HELD = socket.socket()
+"""Bound and never listening: who connects is refused."""
+
+
 def config_for(upstream: ScriptedOpenAI, folder: Path, **more: Any) -> Config:
     """Models that the upstream answers, and some that nobody can reach. Nothing is tried twice, nobody rests.
 
     What `scripted` reports teaches the estimates of it; a test of an estimate asks `untaught` for no report.
     """
     price = Price(input=1_000_000_000, output=4_000_000_000, cache_read=100_000_000, source="test", basis="user")
-    dead = f"http://127.0.0.1:{closed_port()}/v1"
+    dead = f"http://127.0.0.1:{dead_port()}/v1"
     tls = f"https://127.0.0.1:{upstream.port}/v1"
     providers = {
         "scripted": Provider("scripted", "openai", upstream.base_url, api_key=KEY),
