@@ -1,14 +1,14 @@
 """How a tokenizer that nobody has can be told from what it has counted: a few weights, fitted to reported tokens.
 
-Owns the features of a text and the fit. Must never be believed unseen: `fit` holds a quarter of the samples back, and
-whatever is not better on those than one plain ratio is dropped. The one surprise: what tokenizers differ in is mostly
+Owns the features of a text and the fit. Must never be believed unseen: `fit` holds whole sessions back, and whatever
+is not better on those than one plain ratio is dropped. The one surprise: what tokenizers differ in is mostly
 digits, white space, long words and letters beyond ASCII, so a few counts beside our own tokens bring code, JSON and
 prose together; and tools differ most, because every provider writes them in its own way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ccr_tui.records import Json
@@ -19,8 +19,10 @@ SIZE = 9
 more our tokens of the tools and the system prompt."""
 LEAST = 12
 """Samples below which no weights are fitted."""
-RIDGE = 1e-4
-"""How strongly the weights are held to where they start, as a share of what the samples say."""
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
+"""How strongly the weights may be held to where they start, as a share of what the samples say."""
+FOLDS = 4
+"""Parts that are held back, one after the other."""
 SMALL = 200
 """Tokens: a smaller sample weighs no more than one of this size."""
 _DIGITS, _SPACE = b"0123456789", b" \t\r\n"
@@ -96,6 +98,8 @@ class Sample:
     tokens: int
     whole: bool = True
     """Whether it is a request or an answer, and not what a request had more than the one before it."""
+    session: int | None = None
+    """Samples of one session are held back together, since their prompts begin alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +122,32 @@ def plain(ratio: float, error: float, n: int) -> Fit:
 
 def fit(samples: Sequence[Sample], start: Features) -> Fit | None:
     """The best weights near `start`; None where they are no better than those on samples that they have not seen."""
-    held = [sample for n, sample in enumerate(samples) if n % 4 == 3 and sample.whole]
-    used = [sample for n, sample in enumerate(samples) if n % 4 != 3 or not sample.whole]
-    if len(samples) < LEAST or not held:
+    if len(samples) < LEAST:
         return None
-    tried, best = _solved(used, start), _solved(samples, start)
-    if tried is None or best is None:
-        return None
-    error = missed(tried, held)
-    return Fit(best, error, len(samples)) if error < missed(start, held) else None
+    folds = list(_folds(samples))
+    errors = {ridge: _unseen(folds, start, ridge) for ridge in RIDGES}
+    ridge = min(errors, key=errors.__getitem__)
+    best = _solved(samples, start, ridge)
+    plainly = sum(missed(start, held) for _, held in folds) / len(folds)
+    return Fit(best, errors[ridge], len(samples)) if best is not None and errors[ridge] < plainly else None
+
+
+def _folds(samples: Sequence[Sample]) -> Iterator[tuple[list[Sample], list[Sample]]]:
+    """What is fitted to, and what is held back: whole sessions; of a single one what came last."""
+    sessions = list(dict.fromkeys(sample.session for sample in samples))
+    last = set(map(id, samples[len(samples) * 2 // 3 :]))
+    for fold in range(min(FOLDS, len(sessions))):
+        away = {name for n, name in enumerate(sessions) if n % FOLDS == fold}
+        held = [s for s in samples if (s.session in away if len(sessions) > 1 else id(s) in last)]
+        away_ids = set(map(id, held))
+        if wholes := [sample for sample in held if sample.whole]:
+            yield [sample for sample in samples if id(sample) not in away_ids], wholes
+
+
+def _unseen(folds: Sequence[tuple[list[Sample], list[Sample]]], start: Features, ridge: float) -> float:
+    """The mean error on what was held back."""
+    found = [(_solved(used, start, ridge) or start, held) for used, held in folds]
+    return sum(missed(weights, held) for weights, held in found) / max(1, len(found))
 
 
 def missed(weights: Features, samples: Sequence[Sample]) -> float:
@@ -135,7 +156,7 @@ def missed(weights: Features, samples: Sequence[Sample]) -> float:
     return sum(abs(made.tokens(s.features) - s.tokens) / max(1, s.tokens) for s in samples) / len(samples)
 
 
-def _solved(samples: Sequence[Sample], start: Features) -> Features | None:
+def _solved(samples: Sequence[Sample], start: Features, ridge: float) -> Features | None:
     """Least squares of the relative error, held to where it starts."""
     matrix = [[0.0] * SIZE for _ in range(SIZE)]
     right = [0.0] * SIZE
@@ -147,7 +168,7 @@ def _solved(samples: Sequence[Sample], start: Features) -> Features | None:
             for j in range(SIZE):
                 matrix[i][j] += weight * x[i] * x[j]
     for i in range(SIZE):
-        matrix[i][i] = matrix[i][i] * (1 + RIDGE) + 1e-12
+        matrix[i][i] = matrix[i][i] * (1 + ridge) + 1e-12
     change = _gauss(matrix, right)
     return None if change is None else tuple(w + d for w, d in zip(start, change, strict=True))
 

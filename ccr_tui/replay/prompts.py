@@ -121,6 +121,12 @@ class Prompts:
         """The part of `raw` that describes tools."""
         return self._tools[self._last(self._paths.sent[n])]
 
+    def limit(self, n: int) -> int | None:
+        """The most tokens that the client let an answer have."""
+        frame = self._paths.chunks.get(self._paths.nodes[self._paths.sent[n].node][1])
+        limit = frame.get("max_tokens") if isinstance(frame, dict) else None
+        return limit if isinstance(limit, int) else None
+
     def said(self, n: int, *, reasoning: bool) -> Features | None:
         """The answer to a request; None without one. Its reasoning is left out where that was reported apart."""
         reply = self._paths.sent[n].reply

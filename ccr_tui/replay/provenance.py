@@ -7,7 +7,7 @@ is told as it was on the first and the last answer, because it may change with t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ccr_tui.caching import Rules, Simulator
@@ -29,11 +29,14 @@ class Target:
     cache: Simulator
 
 
-def told(targets: Sequence[Target], results: Sequence[StepResult]) -> Iterator[str]:
-    """Each model's tokens, price and cache; then the routing, then what the steps themselves say."""
+def told(targets: Sequence[Target], results: Sequence[StepResult], recorded: Collection[str]) -> Iterator[str]:
+    """Each model's tokens, price and cache; then the routing, then what the steps themselves say.
+
+    `recorded` are the bare names of the models that answered then.
+    """
     for target in targets:
         mine = [r for r in results if (r.provider, r.model) == (target.provider.name, target.model.id)]
-        yield _tokens(target)
+        yield _tokens(target, recorded)
         yield _price(target, mine)
         yield _cache(target)
         if (target.facts.thinking != "none" or target.facts.always_thinks) and not any(
@@ -46,8 +49,15 @@ def told(targets: Sequence[Target], results: Sequence[StepResult]) -> Iterator[s
     yield from (f"{note} ({count} steps)" for note, count in counted.items())
 
 
-def _tokens(target: Target) -> str:
+def bare(id: str) -> str:
+    """A model's name without whoever offers it: the same model counts alike everywhere."""
+    return id.rpartition("/")[2].lower()
+
+
+def _tokens(target: Target, recorded: Collection[str]) -> str:
     ratio, name = target.tongue.ratio, f"{target.provider.name}/{target.model.id}"
+    if bare(target.model.id) in recorded:
+        return f"tokens of {name}: as the recording's provider reported them, where it was this model that answered"
     if target.tongue.fitted:
         fit = target.tongue.prompt
         return f"tokens of {name}: weights fitted to {fit.n} reported counts, {fit.error:.1%} off on those held back"

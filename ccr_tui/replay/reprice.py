@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import cast
+from typing import Literal, cast
 
 from ccr_tui.caching import Cached, Rules, Simulator, rules_for
 from ccr_tui.config import Config, Model, Provider
@@ -23,7 +23,7 @@ from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.records import CostBasis, Outcome, Price, Usage
 from ccr_tui.replay.aside import Aside
 from ccr_tui.replay.prompts import Prompts
-from ccr_tui.replay.provenance import Target, told
+from ccr_tui.replay.provenance import Target, bare, told
 from ccr_tui.replay.routes import NOBODY, Routes
 from ccr_tui.replay.tokenizing import Ratios
 from ccr_tui.replay.words import RECORDED, Progress, Recording, Routed, Step, StepResult, Tell, Variant
@@ -31,6 +31,9 @@ from ccr_tui.store.paths import Call
 from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Counter
 
+Kin = Literal["same", "elsewhere"] | None
+ELSEWHERE = 0.02
+"""What another provider's template may make of the same model's tokens."""
 MISSES = 0.2
 """The share of simulated hits that the upper bound takes away from a cache that promises none."""
 OFTEN = 64
@@ -91,7 +94,8 @@ class Repricer:
 
     def notes(self, variant: Variant, results: Sequence[StepResult]) -> tuple[str, ...]:
         """Where a variant's figures come from: each model's tokens, cache and price, and what was assumed."""
-        return tuple(told(self._answering(variant, results), results))
+        recorded = {bare(call.model) for call in self._answers.values() if call}
+        return tuple(told(self._answering(variant, results), results, recorded))
 
     def _as_it_was(self, step: Step) -> StepResult:
         row, call = step.row, self._answers.get(step.row.n)
@@ -154,18 +158,18 @@ class Repricer:
     def _usage(self, target: Target, step: Step, carried: int) -> tuple[Usage, float]:
         """The answer's tokens in another model's terms, and the share by which they may be wrong."""
         row, call = step.row, self._answers.get(step.row.n)
-        same = call is not None and (call.provider, call.model) == (target.provider.name, target.model.id)
+        kin = kinship(call, target)
         reported = call.usage if call and call.usage and call.usage.basis != "estimated" else None
         fit = target.tongue.prompt
         counted = fit.tokens(self.prompts.features(row.n))
         total, error = round(counted + carried * target.tongue.ratio.value), fit.error
-        if same and reported and not carried:
-            total, error = reported.prompt, 0.0
+        if kin and reported and not carried:
+            total, error = reported.prompt, 0.0 if kin == "same" else ELSEWHERE
         elif reported and row.origin == "imported":  # its body may lack the system prompt and the tools
             theirs = self.ratios.ratio(row.provider or "", row.model or "")
             total = max(total, round(reported.prompt / theirs.value * target.tongue.ratio.value))
         cached = self._cached(target, step, total / counted, total)
-        output, reasoning = self._output(row.n, call, target, same)
+        output, reasoning = self._output(step, call, target, kin)
         written = cached.write + cached.write_long
         return Usage(
             input=total - cached.read - written,
@@ -184,16 +188,19 @@ class Repricer:
         prompt = self.prompts.prompt(step.row, whole=whole)
         return target.cache.take(prompt, lambda node: fit.tokens(features[node]) * scale, total)
 
-    def _output(self, n: int, call: Call | None, target: Target, same: bool) -> tuple[int, int]:
+    def _output(self, step: Step, call: Call | None, target: Target, kin: Kin) -> tuple[int, int]:
         """The recorded answer in the target's tokens, its reasoning only if the target reasons."""
-        usage = call.usage if call else None
+        usage, n = call.usage if call else None, step.row.n
         if call is None or usage is None:
             return 0, 0
-        if same:
+        if kin:
             return usage.output, usage.reasoning
         factor = target.tongue.ratio.value / self.ratios.ratio(call.provider, call.model).value
         thinks = target.facts.thinking != "none" or target.facts.always_thinks
         reasoning = round(usage.reasoning * factor) if thinks else 0
+        limit = self.prompts.limit(n) if step.row.stop_reason == "max_tokens" else None
+        if limit is not None:  # it said as much as it was let
+            return min(limit, target.facts.max_output or limit), min(reasoning, limit)
         reply = self.prompts.said(n, reasoning=usage.reasoning > 0)
         if target.tongue.said and reply is not None:
             return round(target.tongue.said.tokens(reply)) + reasoning, reasoning
@@ -215,6 +222,13 @@ class Repricer:
     def _quote(self, model: Model, provider: Provider, at: float, usage: Usage) -> Price | None:
         known = self._book.known(model, provider, at, usage)
         return known if isinstance(known, Price) or known is None else self._book.quote(model, provider, at, usage)
+
+
+def kinship(call: Call | None, target: Target) -> Kin:
+    """Whether the recorded model is the very same one, or the same one at another provider, which counts alike."""
+    if call is None or bare(call.model) != bare(target.model.id):
+        return None
+    return "same" if (call.provider, call.model) == (target.provider.name, target.model.id) else "elsewhere"
 
 
 def _band(usage: Usage, price: Price, known: int, error: float, rules: Rules) -> tuple[int, int]:

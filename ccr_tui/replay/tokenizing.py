@@ -98,7 +98,7 @@ class Ratios:
         ratio = self.ratio(provider, id, seed)
         asked, said = self._samples(provider, id)
         simple = plain(ratio.value, ratio.error, ratio.n)
-        fitted = fit([*asked, *said], simple.weights)
+        fitted = fit(asked, simple.weights)
         return Tongue(ratio, fitted or simple, _spoken(said, fitted), fitted is not None)
 
     def _samples(self, provider: str, id: str) -> tuple[list[Sample], list[Sample]]:
@@ -123,14 +123,14 @@ def _sampled(prompts: Prompts, reported: Sequence[Reported]) -> tuple[list[Sampl
     before: Reported | None = None
     for each in reported:
         features = prompts.features(each.n)
-        asked.append(Sample(features, each.prompt))
+        asked.append(Sample(features, each.prompt, session=each.session))
         if before and before.session == each.session and before.prompt < each.prompt:
             grown = minus(features, prompts.features(before.n))
             if min(grown) >= 0:
-                asked.append(Sample(grown, each.prompt - before.prompt, whole=False))
+                asked.append(Sample(grown, each.prompt - before.prompt, whole=False, session=each.session))
         answer = prompts.said(each.n, reasoning=each.reasoning > 0)
         if answer and answer[0] > 0 and each.output > each.reasoning:
-            said.append(Sample(answer, each.output - each.reasoning))
+            said.append(Sample(answer, each.output - each.reasoning, session=each.session))
         before = each
     return asked, said
 

@@ -39,6 +39,7 @@ CONFIG = Config(
     models={
         "first": Model("first", "one", "first-id", price=PRICE),
         "second": Model("second", "two", "second-id", price=replace(PRICE, input=100_000_000)),
+        "twin": Model("twin", "two", "maker/First-ID", price=PRICE),
         "free": Model("free", "two", "unpriced-id"),
         "small": Model("small", "two", "small-id", context=3000, price=PRICE),
     },
@@ -149,6 +150,28 @@ def test_the_model_that_was_recorded_has_its_recorded_tokens(bench: Bench) -> No
         usage = then.attempts[0].usage
         assert result.usage and usage
         assert (result.usage.prompt, result.usage.output) == (usage.prompt, usage.output)
+
+
+def test_the_same_model_elsewhere_counts_alike_with_a_word_about_it(bench: Bench) -> None:
+    found = repriced(bench, "a=twin")
+    usages = [(r.usage.prompt, r.usage.output) for r in found.results["a"] if r.usage]
+    assert usages == [
+        (t.attempts[0].usage.prompt, t.attempts[0].usage.output) for t in recorded() if t.attempts[0].usage
+    ]
+    assert all(r.low is not None and r.cost is not None and r.low < r.cost for r in found.results["a"])
+    assert any("as the recording's provider reported them" in note for note in line(found, "a").notes)
+
+
+def test_an_answer_that_was_cut_at_its_limit_is_cut_there_again(tmp_path: Path, counter: Counter) -> None:
+    traces = (
+        replace(trace, body={**trace.body, "max_tokens": 77}, attempts=(replace(trace.attempts[0], stop_reason=stop),))
+        for trace, stop in zip(recorded(2), ("max_tokens", "end_turn"), strict=True)
+    )
+    reader = stored(tmp_path, traces)
+    results = repriced(Bench(recordings.of_session(reader, "s-1"), CONFIG, reader, counter), "a=second").results["a"]
+    reader.close()
+    assert results[0].usage and results[1].usage
+    assert results[0].usage.output == 77 != results[1].usage.output
 
 
 def test_a_request_that_does_not_fit_is_a_failure_and_says_so(bench: Bench) -> None:
