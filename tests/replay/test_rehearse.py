@@ -175,7 +175,12 @@ ROUTED = {
 @pytest.mark.asyncio(loop_scope="session")
 async def test_whoever_answers_does_so_again(case: str, place: Place, counter: Counter) -> None:
     text, agents, mode = ROUTED[case]
-    config = replace(place.house.engine.config, agents=agents, mode=mode, routing=Routing(deadline_s=5))
+    own = place.house.engine.config
+    # a provider of this case alone: one that other tests found dead may be resting, and is then not asked at all
+    dead, model = replace(own.providers["dead"], name=case), replace(own.models["dead"], provider=case)
+    providers, models = {**own.providers, case: dead}, {**own.models, "dead": model}
+    routing = Routing(deadline_s=5)
+    config = replace(own, agents=agents, mode=mode, routing=routing, providers=providers, models=models)
     trace, received = await live(place, text, config)
     assert await asyncio.to_thread(rehearsed, trace, received, counter) == ((), ())
 
