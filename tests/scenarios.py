@@ -454,8 +454,9 @@ def tools(ask: Ask) -> list[Stream | Plain]:
 
 @scenario
 def parallel(ask: Ask) -> list[Stream | Plain]:
-    """Three tools at once, their arguments interleaved."""
-    one = call("Bash", {"command": "echo one", "description": "1"}, id="call_1", index=0)
+    """Three tools at once, their arguments interleaved; with ARG the first takes that many seconds more."""
+    wait = ask.number(0)
+    one = call("Bash", {"command": f"sleep {wait}; echo one", "description": "1"}, id="call_1", index=0)
     two = call("Bash", {"command": "echo two", "description": "2"}, id="call_2", index=1)
     three = call("Write", {"file_path": f"{ask.folder}/three.txt", "content": "3\n"}, id="call_3", index=2)
     mixed = [event for trio in zip(one, two, three, strict=True) for event in trio]

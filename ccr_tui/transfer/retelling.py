@@ -129,13 +129,20 @@ class Teller:
         return known
 
     def _results(self, earlier: Call, call: Call) -> list[Json]:
-        """What the tools of the answer before gave back, in the order of their calls, wherever the lines hang."""
-        found: list[Json] = []
-        for used in _tools(earlier):
-            line = self.story.results.get(used)
-            if line is not None and line.at <= call.first.at:
-                found += [block for block in blocks_of(line.message.get("content")) if block.get("tool_use_id") == used]
-        return found
+        """What the tools of the answer before gave back, wherever the lines hang.
+
+        In the order of the lines, which is that in which the tools were done, and in which the client sends them (seen
+        with 2.1.330 and a first tool that takes a second longer than the one beside it).
+        """
+        used = set(_tools(earlier))
+        lines = {line.uuid: line for one in used if (line := self.story.results.get(one)) is not None}
+        return [
+            block
+            for line in sorted(lines.values(), key=lambda line: line.end)
+            if line.at <= call.first.at
+            for block in blocks_of(line.message.get("content"))
+            if block.get("tool_use_id") in used
+        ]
 
     def _message(self, call: Call) -> Part:
         known = self._said.get(call.key)

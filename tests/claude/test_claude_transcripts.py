@@ -13,7 +13,7 @@ from downloads import Unavailable
 
 pytestmark = [pytest.mark.claude, pytest.mark.asyncio(loop_scope="session")]
 
-SCENARIOS = {"tools": 4, "parallel": 2, "agent": 4}
+SCENARIOS = {"tools": 4, "parallel": 2, "parallel:1": 2, "agent": 4}
 """Answers of the model in each."""
 
 
