@@ -17,7 +17,7 @@ from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from datetime import date
 from pathlib import Path
 
-from ccr_tui import loops, wiretest
+from ccr_tui import lean, loops, wiretest
 from ccr_tui.config import Config, secrets
 from ccr_tui.editing import Edit
 from ccr_tui.errors import CcrError
@@ -139,9 +139,10 @@ class House:
     async def _settle(self) -> None:
         """What takes half a second of CPU and nobody needs to see the first screen."""
         try:
-            await asyncio.to_thread(self._counter.load)
+            await asyncio.gather(asyncio.to_thread(self.engine.warm), asyncio.to_thread(self._counter.load))
         finally:
             self.engine.ready.set()
+        await asyncio.to_thread(lean.settle)
         gc.collect()
         gc.freeze()
         sys.setswitchinterval(SWITCH_S)

@@ -130,7 +130,7 @@ def nanos(dollars: Decimal | int) -> int:
 
 @cache
 def shipped() -> PriceList:
-    """The list that comes with the program. Takes some 20 ms once, so call it before listening."""
+    """The list that comes with the program. Takes some 30 ms once: see `Book.warm`."""
     text = (files("ccr_tui") / "prices.toml").read_text("utf-8")
     return parse(tomllib.loads(text, parse_float=Decimal))
 

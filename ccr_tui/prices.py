@@ -54,9 +54,16 @@ class Book:
     def __init__(self, user: Mapping[str, Price] | None = None) -> None:
         """`user` is by our model names; a price in the model's own config counts as well."""
         self._user = dict(user or {})
-        self._list = pricelist.shipped()
         self._asked: dict[tuple[str, str], _Entry | None] = {}
         self._asking = Lock()
+
+    @property
+    def _list(self) -> pricelist.PriceList:
+        return pricelist.shipped()
+
+    def warm(self) -> None:
+        """Read the list that comes with the program: some 30 ms, once."""
+        pricelist.shipped()
 
     def known(self, model: Model, provider: Provider, at: float, usage: Usage | None = None) -> Price | Missing | None:
         """The price of a request made at `at` (seconds since the epoch); microseconds, never imports genai_prices.

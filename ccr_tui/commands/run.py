@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from ccr_tui import lean
 from ccr_tui.commands.common import Source, load, narrate, read, settings
 from ccr_tui.commands.probe import ask, stranger, url
 from ccr_tui.config import Config
@@ -35,7 +36,8 @@ def app(flags: Mapping[str, str], demo: bool) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CcrError("The app needs a terminal. Without one, run the proxy alone: ccr-tui serve")
     adopt_proxies(config)
-    from ccr_tui.app import run, view
+    with lean.imports():
+        from ccr_tui.app import run, view
 
     if demo:
         return run(config, demo=True)
@@ -75,7 +77,8 @@ def serve(flags: Mapping[str, str]) -> None:
         who = stranger(there, config)
         raise CcrError(f"Port {config.port} is taken by {who}.{watch} {_elsewhere(port, 'serve')}")
     adopt_proxies(config)
-    from ccr_tui import host
+    with lean.imports():
+        from ccr_tui import host
 
     host.serve(config, narrate, Source(flags))
 
