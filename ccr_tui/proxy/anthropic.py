@@ -295,7 +295,8 @@ def _opened(block: Json) -> tuple[Json, list[Json]]:
     kind = block.get("type")
     if kind == "text":
         start = {key: value for key, value in block.items() if key != "citations" or not value}
-        cited = [{"type": "citations_delta", "citation": each} for each in block.get("citations") or []]
+        named = block.get("citations")
+        cited = [{"type": "citations_delta", "citation": each} for each in (named if isinstance(named, list) else ())]
         return {**start, "text": ""}, [{"type": "text_delta", "text": block.get("text") or ""}, *cited]
     if kind == "thinking":
         thought = {"type": "thinking_delta", "thinking": block.get("thinking") or ""}

@@ -102,9 +102,10 @@ def _answered(status: int) -> str:
 
 
 def _judge(status: int, said: Said, asked: _Asked, answered: str) -> ProxyError:
-    if said.anthropic:
+    if said.anthropic and said.message:
         kind = said.body["error"].get("type")
-        return UpstreamRefused(said.message, status=status, type=str(kind or error_type(status)))
+        named = kind if kind and isinstance(kind, str) else error_type(status)
+        return UpstreamRefused(said.message, status=status, type=named)
     words = f"{said.kind} {said.message}"
     found = overflow(words, said.body) if status in (400, 413, 422, 500) else None
     if found:

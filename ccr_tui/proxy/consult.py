@@ -134,7 +134,7 @@ def names_in(answer: str) -> Iterator[str]:
     for candidate in _OBJECT.findall(answer):
         try:
             value = json.loads(candidate)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict) and isinstance(value.get("use"), str):
             found = True

@@ -7,6 +7,7 @@ because Claude Code reads it nowhere else; and a forgotten message_stop is suppl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from ccr_tui.errors import UpstreamBroken
@@ -63,6 +64,8 @@ class MessagesReply(Incoming):
                 value = {**value, "type": kind}
             if kind == "error":
                 self._fail(self._refusal(value))
+            elif not _NAME.fullmatch(kind):
+                self.notes.append("An event whose type is no name was dropped.")
             elif not _well_formed(kind, value):
                 self._fail(UpstreamBroken(f"{self.provider} sent a malformed {kind} event. Try again."))
             else:
@@ -73,6 +76,10 @@ class MessagesReply(Incoming):
             self._fail(self._refusal(body))
         elif not isinstance(body.get("content"), list):
             self._fail(self._no_answer("JSON that is no message of the Messages API"))
+        elif not all(isinstance(block, dict) for block in body["content"]) or not all(
+            _well_formed(event["type"], event) for event in events_of(body)
+        ):
+            self._fail(UpstreamBroken(f"{self.provider} sent a malformed message. Try again."))
         else:
             for event in events_of(body):
                 self._watch(event["type"], event, out)
@@ -141,6 +148,9 @@ class MessagesReply(Incoming):
 
 
 _WATCHED = frozenset(name.removeprefix("_on_") for name in vars(MessagesReply) if name.startswith("_on_"))
+
+_NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
+"""An event's type stands on a line of its own when it is passed on: one with a line end in it would be two lines."""
 
 _HOLDS = {
     "message_start": "message",

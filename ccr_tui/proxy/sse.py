@@ -8,12 +8,12 @@ split, since the network may cut a character in two. The one surprise: lines end
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from ccr_tui.records import Json
-from ccr_tui.wire import dumps
+from ccr_tui.wire import DEEPEST, check_depth, dumps
 
 LIMIT = 32 * 1024 * 1024
 """Bytes that one event may have. No model says that much; a server that does is broken."""
@@ -135,15 +135,23 @@ def loads(text: str | bytes) -> Json:
     """One chunk's JSON, fast: orjson, or the standard library where that refuses (lone surrogates, and the NaN that
     Python servers write). Unlike wire.loads it may round integers of over 64 bits, which no chunk has.
 
-    Raises ValueError for what is no JSON at all, also where it is nested too deeply to be honest.
+    Raises ValueError for what is no JSON at all, also where it is nested more deeply than those can go who walk it.
     """
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(text)
+            value = json.loads(text)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
+    if len(text) > 2 * DEEPEST and _may_be_deep(text):
+        check_depth(value)
+    return value
+
+
+def _may_be_deep(text: str | bytes) -> bool:
+    marks: Any = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+    return sum(map(text.count, marks)) > DEEPEST
 
 
 def encode(name: str, value: Json) -> bytes:

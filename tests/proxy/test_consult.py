@@ -25,6 +25,7 @@ ANSWERS = [
     ("broken JSON", '{"use": "coder"', "tool", "parse_failure_fallback"),
     ("another key", '{"agent": "coder"}', "tool", "parse_failure_fallback"),
     ("no text as value", '{"use": ["coder"]}', "tool", "parse_failure_fallback"),
+    ("JSON nested too deeply", '{"use": ' + "[" * 5000 + "]" * 5000 + "}", "tool", "parse_failure_fallback"),
     ("nothing", "", "tool", "empty_answer_fallback"),
     ("white space", " \n ", "tool", "empty_answer_fallback"),
 ]

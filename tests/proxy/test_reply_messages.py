@@ -111,6 +111,12 @@ def test_events_without_data_types_get_them_from_their_names() -> None:
         (b'{"choices":[]}', 502, "api_error", "no answer"),
         (b"<html><title>Nope</title>", 502, "api_error", "Nope"),
         (stream(EVENTS[0]) + b"event: ping\ndata: {nope\n\n", 502, "api_error", "not JSON"),
+        (b'{"type":"error","error":{"type":7,"message":""}}', 502, "api_error", "nothing more"),
+        (b'{"content":[{"text":"no type"}]}', 502, "api_error", "malformed message"),
+        (b'{"content":[1]}', 502, "api_error", "malformed message"),
+        (b'{"content":[{"type":"text","text":7}]}', 502, "api_error", "malformed message"),
+        (b'{"error":{"message":' + b"[" * 600 + b"]" * 600 + b"}}", 502, "api_error", "no answer"),
+        (b'data: {"error":' + b"[" * 600 + b"]" * 600 + b"}\n\n", 502, "api_error", "not JSON"),
     ],
     ids=[
         "cut in a block",
@@ -121,6 +127,12 @@ def test_events_without_data_types_get_them_from_their_names() -> None:
         "other JSON",
         "HTML",
         "no JSON",
+        "an error that says nothing",
+        "a block without a type",
+        "a block that is none",
+        "a text that is none",
+        "a deep body",
+        "a deep chunk",
     ],
 )
 def test_a_failure_is_told(data: bytes, status: int, kind: str, says: str) -> None:
@@ -129,6 +141,13 @@ def test_a_failure_is_told(data: bytes, status: int, kind: str, says: str) -> No
     assert (reply.error.status, reply.error.type) == (status, kind)
     assert says in reply.error.message
     assert all(event["type"] not in ("error", "message_stop") for event in events)
+
+
+def test_a_type_that_would_be_two_lines_is_not_passed_on() -> None:
+    odd = {"type": "x\n\nevent: error\ndata: {}"}
+    reply, events = played(stream(*EVENTS[:-2]) + b"data: %b\n\n" % json.dumps(odd).encode() + stream(*EVENTS[-2:]))
+    assert events == EVENTS
+    assert reply.notes == ["An event whose type is no name was dropped."]
 
 
 def test_usage_that_is_missing_is_estimated() -> None:
