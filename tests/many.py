@@ -4,22 +4,28 @@
 
 Owns what such sessions look like: prompts, tool calls and their results, subagents, models, prices, failures, months
 of them. Must keep every rule that `store/insert.py` keeps: `traces verify` finds nothing wrong (a test proves it on a
-small one). The one surprise: rows go in by the thousand without a `Trace` each, and a turn costs what it adds; text is
-cut from a corpus with the frequencies of a natural language, so that some words are common and some are rare.
+small one). The one surprise: rows go in by the thousand without a `Trace` each, made by as many processes as there are
+cores, each of which gives its part's rows their ids from a range of its own, while this one does nothing but insert
+them; so the first part is played alone, until it has said everything that sessions have in common. Text is cut from a
+corpus with the frequencies of a natural language, so that some words are common and some are rare.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import random
 import sqlite3
 import sys
 import time
 import uuid
 import zlib
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as Path_
 from typing import Any
 
@@ -49,9 +55,14 @@ COMMON = ("continue", "yes, do it", "run the tests", "commit this")
 RARE = 50_000
 """One request in so many says the rare word."""
 RARE_WORD = "zanzibar"
-FLUSH = 4000
+PART = 5000
+"""Requests that are made at once."""
+ROOM = 1_000_000
+"""Ids of each table that a part may use: twenty times what it needs."""
+Rows = dict[str, list[tuple[Any, ...]]]
 
 TABLES = {
+    "session": ("id", "uid", "project_id", "first_at", "last_at", "prompt"),
     "chunk": ("id", "hash", "trace", "size", "data"),
     "node": ("id", "parent", "chunk"),
     "body": ("id", "hash", "node", "size", "manifest"),
@@ -70,6 +81,7 @@ TABLES = {
         *("reasoning_tokens", "usage_basis", "cost", "cost_basis", "price_id", "sent_id", "cache_saved", "cache_lost"),
     ),
     "record": ("trace", "data"),
+    "spend": SPEND,
 }
 
 
@@ -86,16 +98,22 @@ def corpus(chance: random.Random, size: int = 1_500_000) -> str:
     return " ".join(chance.choices(words, weights, k=size // 6))
 
 
+def no_rows() -> Rows:
+    return {name: [] for name in TABLES}
+
+
 @dataclass
 class Many:
-    """Adds sessions to an open, empty database."""
+    """Makes the rows of sessions."""
 
-    db: sqlite3.Connection
-    seed: int = 1
-    until: float = 0.0
-    """When the newest request began; 0 is now."""
-    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {name: [] for name in TABLES})
-    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*TABLES, "session"), 0))
+    seed: int
+    corpus: str
+    frame: dict[str, Any]
+    """What every request has."""
+    record: dict[str, Any]
+    """What is kept of every request."""
+    rows: Rows = field(default_factory=no_rows)
+    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     spend: dict[tuple[Any, ...], list[int]] = field(default_factory=dict)
     shared: dict[bytes, int] = field(default_factory=dict)
     """Chunks that several sessions have, by name."""
@@ -103,59 +121,41 @@ class Many:
     """Which of them was said in which session."""
     nodes: dict[tuple[int, int], int] = field(default_factory=dict)
     """What many conversations begin with."""
+    models: set[int] = field(default_factory=set)
+    """Those that have answered."""
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self.corpus = corpus(self.chance)
-        self.projects = [self._add("project", i, path=path) for i, path in enumerate(PROJECTS, 1)]
-        self.models = [self._add("model", i, provider=p, model=m) for i, (p, m, _) in enumerate(MODELS, 1)]
-        priced = [(i, price) for i, (*_, price) in enumerate(MODELS, 1) if price]
-        names = ("input", "output", "cache_read", "cache_write", "since", "source", "basis")
-        for i, price in priced:
-            self._add("price", i, **{name: getattr(price, name) for name in names} | {"since": f"2026-01-{i:02d}"})
-        self.frame = next(some_session(0, 1, marks=False))
-        template = some_trace()
-        self.record = codec.to_json(template)
 
-    def _add(self, table: str, id: int, **values: Any) -> int:
-        names = ", ".join(("id", *values))
-        marks = ", ".join("?" * (1 + len(values)))
-        self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", (id, *values.values()))
-        return id
+    @classmethod
+    def new(cls, seed: int) -> Many:
+        """One that has said nothing yet."""
+        words = corpus(random.Random(seed))
+        return cls(seed, words, next(some_session(0, 1, marks=False)), codec.to_json(some_trace()))
 
-    def fill(self, count: int, progress: bool = False) -> None:
-        """So many requests, over the last `DAYS` days, the oldest first."""
-        began = time.monotonic()
-        until = self.until or time.time()
-        at = until - DAYS * 86400
-        step = DAYS * 86400 / max(1, count)
-        self.db.execute("BEGIN")
-        while self.last["trace"] < count:
-            left = count - self.last["trace"]
+    def part(self, number: int) -> Many:
+        """The same with no rows, for one of the parts after the first."""
+        last = dict.fromkeys(TABLES, number * ROOM)
+        known = dict(self.shared), dict(self.nodes)
+        fresh: dict[str, Any] = {"rows": no_rows(), "spend": {}, "told": set(), "last": last}
+        return replace(self, seed=self.seed * 1_000_003 + number, shared=known[0], nodes=known[1], **fresh)
+
+    def play(self, first: int, count: int, at: float, step: float, alone: bool = False) -> int:
+        """So many requests, numbered from `first`, one every `step` seconds; gives how many, because what is played
+        alone ends as soon as it has said what sessions have in common."""
+        self.last["trace"] = first - 1
+        end = first - 1 + count
+        while self.last["trace"] < end and not (alone and self._has_said_it_all()):
+            left = end - self.last["trace"]
             wanted = min(left, max(1, round(self.chance.lognormvariate(3.6, 0.9))))
             Session(self, at, step * wanted).play(wanted)
             at += step * wanted
-            if len(self.rows["trace"]) > FLUSH:
-                self.flush()
-                if progress:
-                    rate = self.last["trace"] / (time.monotonic() - began)
-                    print(f"\r{self.last['trace']:,} requests, {rate:,.0f} a second ", end="", file=sys.stderr)
-        self.flush()
-        self._write_spend()
-        self.db.execute("INSERT OR REPLACE INTO sqlite_sequence (name, seq) VALUES ('trace', ?)", (count,))
-        self.db.execute("COMMIT")
+        self.rows["spend"] = [(*key, *numbers) for key, numbers in self.spend.items()]
+        return self.last["trace"] - first + 1
 
-    def flush(self) -> None:
-        """What was gathered goes into the tables."""
-        for name, columns in TABLES.items():
-            marks = ", ".join("?" * len(columns))
-            self.db.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})", self.rows[name])
-            self.rows[name].clear()
-
-    def _write_spend(self) -> None:
-        marks = ", ".join("?" * len(SPEND))
-        rows = [(*key, *numbers) for key, numbers in self.spend.items()]
-        self.db.executemany(f"INSERT INTO spend ({', '.join(SPEND)}) VALUES ({marks})", rows)
+    def _has_said_it_all(self) -> bool:
+        common = (dumps(prompt(text)) for text in COMMON)
+        return len(self.models) == len(MODELS) and all(chunks.digest(each) in self.shared for each in common)
 
     def next(self, table: str) -> int:
         self.last[table] += 1
@@ -257,6 +257,7 @@ class Session:
         self.id, self.uid = many.next("session"), str(uuid.UUID(int=chance.getrandbits(128), version=4))
         self.project = chance.randrange(len(PROJECTS)) + 1
         self.model = chance.choices(range(len(MODELS)), (8, 3, 6, 3, 2, 1))[0]
+        many.models.add(self.model)
         self.agent = chance.choice(AGENTS)
         self.big = chance.random() < 0.002
         """Now and then one reads whole files, up to a body of 600 KB and more."""
@@ -269,8 +270,7 @@ class Session:
         self._conversation(None, count if count < 12 else count * 3 // 4)
         if count >= 12:
             self._conversation(f"a{chance.getrandbits(64):016x}", count - count * 3 // 4)
-        row = {"uid": self.uid, "project_id": self.project, "first_at": first, "last_at": self.at, "prompt": self.title}
-        many._add("session", self.id, **row)
+        many.rows["session"].append((self.id, self.uid, self.project, first, self.at, self.title))
 
     def _conversation(self, agent: str | None, count: int) -> None:
         many, chance = self.many, self.chance
@@ -307,7 +307,7 @@ class Session:
         text = chance.choice(COMMON) if common else f"{many.text(chance.randrange(60, 400)).capitalize()}. See #{n}."
         if n % RARE == 0:
             text += f" {RARE_WORD}"
-        message = {"role": "user", "content": [{"type": "text", "text": text}]}
+        message = prompt(text)
         if self.title is None and agent is None:
             self.title = prompts.line(text)
         received.say(message, n, True, share=common)
@@ -397,24 +397,31 @@ class Session:
             known[at] += number
 
 
+def prompt(text: str) -> dict[str, Any]:
+    """What a person typed, as a message."""
+    return {"role": "user", "content": [{"type": "text", "text": text}]}
+
+
 def _cost(tokens: Iterable[int], price: Price) -> int:
     fresh, read, _, output, _ = tokens
     return (fresh * price.input + output * price.output + read * (price.cache_read or price.input)) // 10**6
 
 
 def squeeze(data: bytes) -> bytes:
-    """As `codec.squeeze` does it, three times as fast and a little larger."""
-    small = zlib.compress(data, 1) if len(data) > 60 else data
+    """As `codec.squeeze` does it, four times as fast and a little larger."""
+    small = zlib.compress(data, 1) if len(data) > 250 else data
     return small if len(small) < len(data) else data
 
 
-HASTE = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -500000", "locking_mode = EXCLUSIVE")
+HASTE = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000", "locking_mode = EXCLUSIVE", "threads = 4")
 """What is lost in a crash is generated again."""
 INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+GATHER = "INSERT INTO said (said, rank) VALUES ('hashsize', ?)"
+"""How many bytes of the text index are gathered before they are written."""
 
 
 def fill(path: Path_, count: int, seed: int = 1, until: float = 0.0, progress: bool = False) -> None:
-    """A new database with so many requests."""
+    """A new database with so many requests of the last `DAYS` days before `until` (0 is now), the oldest first."""
     schema.writable(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         for pragma in HASTE:
@@ -422,10 +429,80 @@ def fill(path: Path_, count: int, seed: int = 1, until: float = 0.0, progress: b
         indexes = db.execute(INDEXES).fetchall()
         for name, _ in indexes:
             db.execute(f"DROP INDEX {name}")
-        Many(db, seed, until).fill(count, progress)
+        db.execute("BEGIN")
+        db.execute(GATHER, (32 << 20,))
+        state(db)
+        began, done = time.monotonic(), 0
+        for rows in parts(count, seed, until or time.time()):
+            done += len(rows["trace"])
+            insert(db, rows)
+            if progress:
+                rate = done / (time.monotonic() - began)
+                print(f"\r{done:,} requests, {rate:,.0f} a second ", end="", file=sys.stderr)
+        db.execute(GATHER, (1 << 20,))
+        db.execute("INSERT OR REPLACE INTO sqlite_sequence (name, seq) VALUES ('trace', ?)", (count,))
         for _, statement in indexes:
             db.execute(statement)
+        db.execute("COMMIT")
     schema.writable(path).close()
+
+
+def state(db: sqlite3.Connection) -> None:
+    """What requests point at."""
+    db.executemany("INSERT INTO project (id, path) VALUES (?, ?)", enumerate(PROJECTS, 1))
+    models = [(i, provider, model) for i, (provider, model, _) in enumerate(MODELS, 1)]
+    db.executemany("INSERT INTO model (id, provider, model) VALUES (?, ?, ?)", models)
+    names = ("input", "output", "cache_read", "cache_write", "source", "basis")
+    priced = [(i, price) for i, (*_, price) in enumerate(MODELS, 1) if price]
+    prices = [(i, f"2026-01-{i:02d}", *(getattr(price, name) for name in names)) for i, price in priced]
+    db.executemany(f"INSERT INTO price (id, since, {', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", prices)
+
+
+def insert(db: sqlite3.Connection, rows: Rows) -> None:
+    """Into the tables."""
+    for name, columns in TABLES.items():
+        marks = ", ".join("?" * len(columns))
+        db.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})", rows[name])
+
+
+def parts(count: int, seed: int, until: float) -> Iterator[Rows]:
+    """The rows of so many requests, part by part."""
+    many, step = Many.new(seed), DAYS * 86400 / max(1, count)
+    start = until - DAYS * 86400
+    done = many.play(1, count, start, step, alone=True)
+    yield many.rows
+    many.rows = no_rows()
+    begins = range(done + 1, count + 1, PART)
+    asked = [(at, min(PART, count + 1 - at), start + (at - 1) * step, step) for at in begins]
+    if asked:
+        yield from _in_processes(many, asked)
+
+
+def _in_processes(many: Many, asked: Sequence[tuple[int, int, float, float]]) -> Iterator[Rows]:
+    """In order, and no more ahead than there are processes."""
+    workers, waiting = os.cpu_count() or 1, deque[Future[Rows]]()
+    here = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(asked)), here, _learn, (many,)) as pool:
+        for number, span in enumerate(asked, 1):
+            waiting.append(pool.submit(_part, number, *span))
+            if len(waiting) > workers + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+_FIRST: list[Many] = []
+"""In each of the processes: what was played before."""
+
+
+def _learn(many: Many) -> None:
+    _FIRST[:] = [many]
+
+
+def _part(number: int, first: int, count: int, at: float, step: float) -> Rows:
+    part = _FIRST[0].part(number)
+    part.play(first, count, at, step)
+    return part.rows
 
 
 def main() -> None:
