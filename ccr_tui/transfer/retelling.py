@@ -1,9 +1,9 @@
 """A call that was read from a transcript as a trace: its request rebuilt as far as it is known.
 
 Owns how a conversation is put together again from lines, and what the trace of such a call says of itself. Must never
-invent: what a transcript does not hold (the system prompt, the tools, the parameters, when the first token came) is
-left out, and the attempt's notes say that the request is reconstructed. The one surprise: messages are shared between
-the bodies of a session, so that a session of a thousand turns costs what was said, not its square.
+invent: what a transcript does not hold (when the first token came; of older clients the system prompt, the tools and
+the parameters, see requested.py) is left out, and the attempt's notes say how much of the request is known. The one
+surprise: an answer has its id from what the API called it, so that it is the same trace from whichever file.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from typing import Any
 
 from ccr_tui.prices import cost
 from ccr_tui.records import Attempt, CostBasis, Json, Kind, Price, Trace, Usage
-from ccr_tui.seen import Part
-from ccr_tui.transfer.transcript import Call, Key, Line, Story, blocks_of, is_side
-from ccr_tui.wire import dumps
+from ccr_tui.transfer.requested import params_of
+from ccr_tui.transfer.talk import Talk, part_of, spoken, tools_of
+from ccr_tui.transfer.transcript import Call, Key, Story, is_side, moment
 
 RECONSTRUCTED = (
     "reconstructed from Claude Code's transcript: the messages only; the system prompt, the tools and the parameters "
     "are not in it, and the times are those at which lines were written"
 )
+WHOLE = "the whole request, as Claude Code wrote it down beside its answer; its digest is the one it wrote"
+PIECED = (
+    "the system prompt, the tools and the parameters as Claude Code wrote them down; its messages are put together "
+    "from the transcript and may differ: the digest that it wrote is another, or a part was not written"
+)
 FAST = "fast mode was on, whose price is not known"
 PREFIX = "cc-"
 """How the ids of traces begin that come from transcripts."""
-
-TOLD = 16
-"""Conversations that are remembered whole: the latest, some subagents' among them."""
 
 Quote = Callable[[str, str, float, Usage], Price | None]
 """Provider, model, time, usage to the price; None where nobody knows it."""
@@ -43,17 +45,18 @@ class Teller:
     session: str = ""
     """Of lines that name none: the file's."""
     app_version: str = ""
-    _told: dict[Key, list[Part]] = field(default_factory=dict)
-    _walked: dict[Key, tuple[Call | None, list[Line]]] = field(default_factory=dict)
-    _heard: dict[Key, tuple[Part, ...]] = field(default_factory=dict)
-    _said: dict[Key, Part] = field(default_factory=dict)
+    _talk: Talk = field(init=False)
+    _learned: bool = False
+
+    def __post_init__(self) -> None:
+        self._talk = Talk(self.story)
 
     def trace(self, call: Call) -> Trace:
         """The call as a trace."""
-        line, messages = call.said.given, self.messages(call)
-        reply = self.reply(call)
+        line, reply = call.said.given, self.reply(call)
         started = self._started(call)
-        attempt = self._attempt(call, reply, started)
+        body, note = self._asked(call)
+        attempt = self._attempt(call, reply, started, note)
         agent = _agent(self.story, call)
         return Trace(
             uid=uid_of(call.key),
@@ -62,11 +65,11 @@ class Teller:
             session=str(line.get("sessionId") or self.session) or None,
             project=str(line["cwd"]) if line.get("cwd") else None,
             agent_id=agent,
-            asked_model=attempt.model,
+            asked_model=str(body["model"]),
             streamed=True,
-            body={"model": attempt.model, "messages": messages},
+            body=body,
             raw=None,
-            headers={},
+            headers=self._headers(call),
             decision=None,
             attempts=(attempt,),
             reply=reply,
@@ -81,89 +84,52 @@ class Teller:
             app_version=self.app_version,
         )
 
-    def messages(self, call: Call) -> list[Part]:
-        """What the model was sent, oldest first. Costs what was added, where the call before it was told just now."""
-        chain, known = self._chain(call)
-        messages = list(known)
-        for earlier, later in zip((None, *chain), chain, strict=False):
-            if earlier is not None:
-                messages.append(self._message(earlier))
-            messages += self._news(later)
-        self._told[call.key] = messages
-        while len(self._told) > TOLD:
-            del self._told[next(iter(self._told))]
-        return messages
+    def _asked(self, call: Call) -> tuple[dict[str, Any], str]:
+        """The request's body, and how much of it is known."""
+        requested, name = self.story.requested, call.said.given.get("requestRef")
+        model = str(call.said.message.get("model") or "")
+        if requested.line(name) is None:
+            return {"model": model, "messages": self._talk.messages(call)}, RECONSTRUCTED
+        self._learn()
+        whole = requested.whole(name)
+        if whole is not None:
+            return whole.body, WHOLE if whole.checked else PIECED
+        return {"model": model, "messages": self._talk.messages(call), **requested.frame(name)}, PIECED
 
-    def _chain(self, call: Call) -> tuple[list[Call], list[Part]]:
-        """The calls of the conversation up to this one, from the first whose messages are not known; and what is known.
+    def _learn(self) -> None:
+        """Tell, once, what is known from other lines: answers, prompts, the results of tools."""
+        if self._learned:
+            return
+        self._learned = True
+        for call in self.story.calls.values():
+            self.story.requested.learn((self._talk.message(call), *self._talk.news(call)))
+        for line in self.story.lines.values():
+            if line.kind == "user" and "role" in line.message:
+                self.story.requested.learn((part_of(line.message),))
 
-        What is known ends with the answer before the first of them.
-        """
-        chain: list[Call] = []
-        seen: set[Key] = set()
-        at: Call | None = call
-        while at is not None and at.key not in seen:
-            known = self._told.get(at.key) if chain else None
-            if known is not None:
-                return chain[::-1], [*known, self._message(at)]
-            seen.add(at.key)
-            chain.append(at)
-            at, _ = self._walk(at)
-        return chain[::-1], []
-
-    def _news(self, call: Call) -> tuple[Part, ...]:
-        """What was said to the model since its answer before."""
-        known = self._heard.get(call.key)
-        if known is None:
-            earlier, lines = self._walk(call)
-            blocks = [*(self._results(earlier, call) if earlier else ()), *_blocks(lines, earlier)]
-            known = (_part({"role": "user", "content": _content(lines, blocks)}),) if blocks else ()
-            self._heard[call.key] = known
-        return known
-
-    def _walk(self, call: Call) -> tuple[Call | None, list[Line]]:
-        """Up the chain of parents to the answer before; the user's lines on the way, oldest first."""
-        known = self._walked.get(call.key)
-        if known is None:
-            known = self._walked[call.key] = _walk(self.story, call)
-        return known
-
-    def _results(self, earlier: Call, call: Call) -> list[Json]:
-        """What the tools of the answer before gave back, wherever the lines hang.
-
-        In the order of the lines, which is that in which the tools were done, and in which the client sends them (seen
-        with 2.1.330 and a first tool that takes a second longer than the one beside it).
-        """
-        used = set(_tools(earlier))
-        lines = {line.uuid: line for one in used if (line := self.story.results.get(one)) is not None}
-        return [
-            block
-            for line in sorted(lines.values(), key=lambda line: line.end)
-            if line.at <= call.first.at
-            for block in blocks_of(line.message.get("content"))
-            if block.get("tool_use_id") in used
-        ]
-
-    def _message(self, call: Call) -> Part:
-        known = self._said.get(call.key)
-        if known is None:
-            known = self._said[call.key] = _part({"role": "assistant", "content": _spoken(call)})
-        return known
+    def _headers(self, call: Call) -> dict[str, str]:
+        line = self.story.requested.line(call.said.given.get("requestRef"))
+        betas = params_of(line).get("betas") if line else None
+        return {"anthropic-beta": ",".join(map(str, betas))} if isinstance(betas, list) else {}
 
     def reply(self, call: Call) -> dict[str, Any]:
         """The message that the client got, its blocks together again."""
         known = {key: value for key, value in call.last.message.items() if key not in ("content", "usage")}
-        return {**known, "content": _spoken(call), "usage": call.said.message["usage"]}
+        return {**known, "content": spoken(call), "usage": call.said.message["usage"]}
 
     def _started(self, call: Call) -> float:
-        """When what it answers was written down: the prompt, or the last of the tools' results."""
-        earlier, lines = self._walk(call)
+        """When it was sent; where that is not written, when what it answers was: the prompt, or the last result."""
+        asked = self.story.requested.line(call.said.given.get("requestRef"))
+        sent = moment(asked.get("timestamp")) if asked else None
+        if sent is not None:
+            return sent
+        earlier, lines = self._talk.walk(call)
         times = [line.at for line in lines if line.kind == "user"]
         if earlier is not None:
-            times += [line.at for used in _tools(earlier) if (line := self.story.results.get(used)) is not None]
+            times += [line.at for used in tools_of(earlier) if (line := self.story.results.get(used)) is not None]
         return max((at for at in times if at <= call.first.at), default=call.first.at)
 
-    def _attempt(self, call: Call, reply: Json, started: float) -> Attempt:
+    def _attempt(self, call: Call, reply: Json, started: float, note: str) -> Attempt:
         line, model = call.said.given, str(call.said.message.get("model") or "")
         provider = provider_of(model)
         fast = (call.said.message["usage"] or {}).get("speed") == "fast"
@@ -185,22 +151,9 @@ class Teller:
             price=price,
             cost=money,
             cost_basis=basis,
-            notes=(RECONSTRUCTED, FAST) if fast else (RECONSTRUCTED,),
+            notes=(note, FAST) if fast else (note,),
             answered_by=model or None,
         )
-
-
-def _walk(story: Story, call: Call) -> tuple[Call | None, list[Line]]:
-    lines: list[Line] = []
-    at, seen = call.first.parent, {call.first.uuid}
-    while at is not None and at not in seen and (line := story.lines.get(at)) is not None:
-        seen.add(at)
-        earlier = story.calls.get(line.key) if line.kind == "assistant" else None
-        if earlier is not None and earlier is not call:
-            return earlier, lines[::-1]
-        lines.append(line)
-        at = line.parent
-    return None, lines[::-1]
 
 
 def uid_of(key: Key) -> str:
@@ -239,43 +192,3 @@ def _agent(story: Story, call: Call) -> str | None:
         seen.add(root.parent)
         root = story.lines[root.parent]
     return root.uuid[:17]
-
-
-def _tools(call: Call) -> list[str]:
-    return [str(block.get("id")) for block in _spoken(call) if block.get("type") == "tool_use"]
-
-
-def _spoken(call: Call) -> list[dict[str, Any]]:
-    """All blocks of an answer. A line that was written twice says nothing twice."""
-    lines = {line.uuid: line for line in call.lines}.values()
-    return [block for line in lines for block in blocks_of(line.message.get("content"))]
-
-
-def _blocks(lines: list[Line], earlier: Call | None) -> list[Json]:
-    """What the user's lines say beside the results of tools, which are collected apart."""
-    done = set(_tools(earlier)) if earlier else set()
-    return [
-        block
-        for line in lines
-        for block in blocks_of(_words(line))
-        if not (block.get("type") == "tool_result" and block.get("tool_use_id") in done)
-    ]
-
-
-def _words(line: Line) -> Json:
-    if line.kind == "user" and not line.given.get("isVisibleInTranscriptOnly"):
-        return line.message.get("content")
-    note = line.given.get("attachment")
-    if isinstance(note, dict) and note.get("type") == "queued_command":
-        return note.get("prompt")
-    return None
-
-
-def _content(lines: list[Line], blocks: list[Json]) -> Json:
-    """A prompt that was a plain string stays one."""
-    spoken = [said for line in lines if (said := _words(line))]
-    return spoken[0] if len(spoken) == len(blocks) == 1 and isinstance(spoken[0], str) else blocks
-
-
-def _part(message: dict[str, Any]) -> Part:
-    return Part(message, dumps(message))

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ccr_tui.records import Json, Usage
+from ccr_tui.transfer.requested import KINDS, Requested
 from ccr_tui.wire import loads
 
 MARK = b'"usage"'
@@ -80,6 +81,8 @@ class Story:
     calls: dict[Key, Call] = field(default_factory=dict)
     results: dict[str, Line] = field(default_factory=dict)
     """By the id of the tool's call, the line that brings its result."""
+    requested: Requested = field(default_factory=Requested)
+    """The requests, where the client wrote them down (2.1.330 does; 2.1.197 did not)."""
     broken: int = 0
     """Lines that are no JSON object."""
     made_up: int = 0
@@ -96,6 +99,8 @@ def tell(given: Iterable[bytes]) -> Story:
             story.broken += bool(raw.strip())
         elif isinstance(line.get("uuid"), str):
             _add(story, line, end)
+        elif line.get("type") in KINDS:
+            story.requested.hear(line)
     return story
 
 

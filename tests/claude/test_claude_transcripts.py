@@ -11,6 +11,8 @@ import pytest
 from client import Play, Result, Served
 from downloads import Unavailable
 
+from ccr_tui.transfer.retelling import WHOLE
+
 pytestmark = [pytest.mark.claude, pytest.mark.asyncio(loop_scope="session")]
 
 SCENARIOS = {"tools": 4, "parallel": 2, "parallel:1": 2, "agent": 4}
@@ -55,6 +57,10 @@ async def test_a_transcript_alone_tells_the_same_requests(
         copy = taken[one["response"]["id"]]
         assert tools(copy["response"]["content"]) == tools(one["response"]["content"])
         assert results(copy["request"]) == results(one["request"])
+        assert copy["steps"][0]["notes"] == [WHOLE]
+        assert copy["request"] == {
+            key: value for key, value in one["request"].items() if key not in ("stream", "metadata")
+        }
         assert (copy["agent_id"], copy["project"]) == (one["agent_id"], one["project"])
         assert abs(copy["duration_ms"] - one["duration_ms"]) < 5_000
 
