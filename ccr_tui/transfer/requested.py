@@ -4,7 +4,8 @@ Owns the lines `api-request-shape` (system prompt and tools), `api-request-blob`
 and `api-request` (parameters, what of the request before is kept, what comes after it, where the marks of the cache
 stand), as seen with Claude Code 2.1.330. Must never do I/O, and never call a request whole whose digest differs: the
 client writes the SHA-256 of each, so that what was put together can be checked. The one surprise: a message that is one
-text is written as a list while it bears a mark of the cache, and as a string from the next request on.
+text is sent as a list while it bears a mark of the cache, and as a string from the next request on; the digest takes
+it as it was first written, so a request is checked first and put into the form in which it was sent afterwards.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from ccr_tui.seen import Part
 from ccr_tui.wire import dumps
 
 KINDS = frozenset({"api-request", "api-request-blob", "api-request-shape"})
+Said = tuple[Part, bool]
+"""A message as it was first written, and whether it bore a mark then."""
 Mark = tuple[tuple[str | int, ...], Json]
 """Where a `cache_control` stands in a body, and what it says."""
 KEPT = 4
@@ -44,7 +47,7 @@ class Requested:
     _shapes: dict[str, dict[str, Any]] = field(default_factory=dict)
     _messages: dict[str, Part] = field(default_factory=dict)
     """By their digests: those that were written down, and those that `learn` was told."""
-    _built: dict[str, list[Part]] = field(default_factory=dict)
+    _built: dict[str, list[Said]] = field(default_factory=dict)
 
     def hear(self, line: dict[str, Any]) -> None:
         """A line of one of KINDS. Lines that lack what they should have are passed over."""
@@ -83,17 +86,22 @@ class Requested:
         line, frame = self.line(name), self.frame(name)
         if line is None or str(line.get("shapeHash")) not in self._shapes:
             return None
-        messages = self._of(line)
-        if messages is None:
+        said = self._of(line)
+        if said is None:
             return None
-        body = {"model": frame.pop("model", None), "messages": messages, **frame}
-        marked = _marked(body, marks_of(line))
-        return None if marked is None else Whole(marked, _digest(marked, line) == line.get("requestDigest"))
+        marks, places = marks_of(line), _places(line)
+        body = {"model": frame.pop("model", None), "messages": [message for message, _ in said], **frame}
+        written = _marked(body, marks)
+        sent = [_plain(message) if was and at not in places else message for at, (message, was) in enumerate(said)]
+        marked = _marked(body | {"messages": sent}, marks)
+        if written is None or marked is None:
+            return None
+        return Whole(marked, _digest(written, line) == line.get("requestDigest"))
 
-    def _of(self, line: dict[str, Any]) -> list[Part] | None:
+    def _of(self, line: dict[str, Any]) -> list[Said] | None:
         """A request's messages, without marks."""
         chain = self._chain(line)
-        built: list[Part] | None = []
+        built: list[Said] | None = []
         for each in chain:
             built = self._built.get(str(each.get("id"))) or self._after(built, each)
             if built is None:
@@ -111,19 +119,17 @@ class Requested:
                 break
         return chain[::-1]
 
-    def _after(self, before: list[Part] | None, line: dict[str, Any]) -> list[Part] | None:
+    def _after(self, before: list[Said] | None, line: dict[str, Any]) -> list[Said] | None:
         """What is kept of the messages before, and what comes after them; None where one of those is not known."""
         keep, tail = line.get("keep") or 0, line.get("tail") or []
-        if before is None or not isinstance(keep, int) or keep > len(before) or not isinstance(tail, list):
+        if before is None or not isinstance(keep, int) or not 0 <= keep <= len(before) or not isinstance(tail, list):
             return None
         news = [self._messages.get(str(each)) for each in tail]
-        base = self.line(line.get("base"))
-        still = _places(line)
-        gone = {at for at in (_places(base) if base else ()) if at < keep} - still
-        kept = [_plain(message) if at in gone else message for at, message in enumerate(before[:keep])]
-        return None if None in news else [*kept, *(message for message in news if message is not None)]
+        places = _places(line)
+        added = [(message, keep + at in places) for at, message in enumerate(news) if message is not None]
+        return None if None in news else [*before[:keep], *added]
 
-    def _keep(self, name: str, messages: list[Part]) -> None:
+    def _keep(self, name: str, messages: list[Said]) -> None:
         self._built[name] = messages
         while len(self._built) > KEPT:
             del self._built[next(iter(self._built))]
@@ -200,6 +206,8 @@ def _marked(body: dict[str, Any], marks: list[Mark]) -> dict[str, Any] | None:
 def _put(value: Json, path: tuple[str | int, ...], mark: Json) -> Json:
     if not path:
         return {**value, "cache_control": mark}
+    if isinstance(value, dict) and path[0] == "content" and isinstance(value["content"], str):
+        value = {**value, "content": [{"type": "text", "text": value["content"]}]}
     inner = _put(value[path[0]], path[1:], mark)
     if isinstance(value, list):
         at = int(path[0])

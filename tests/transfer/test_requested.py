@@ -58,8 +58,17 @@ def form(message: dict[str, Any]) -> Any:
     return bare(message) | {"content": [text(content)] if isinstance(content, str) else content}
 
 
+def listed(message: dict[str, Any], marked: dict[str, Any]) -> dict[str, Any]:
+    """The last message, which alone bears a mark, in the form that lets it."""
+    assert form(message) == form(marked)
+    return marked
+
+
 class Client:
-    """Writes requests down as the real one does: a message once, a request as its difference to the one before."""
+    """Writes requests down as the real one does: a message once, a request as its difference to the one before.
+
+    Messages that are kept stay in the digest in the form in which they came, a list where they bore a mark.
+    """
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -87,9 +96,11 @@ class Client:
             "tail": [sha(each) for each in plain[keep:]],
             "cacheControl": marks(body),
         }
-        line |= {"requestDigest": sha(body | {"betas": BETAS})} | ({"base": self.before[0]} if self.before else {})
+        forms = [*(self.before[1][:keep] if self.before else ()), *plain[keep:]]
+        digested = body | {"betas": BETAS, "messages": [*forms[:-1], listed(forms[-1], body["messages"][-1])]}
+        line |= {"requestDigest": sha(digested)} | ({"base": self.before[0]} if self.before else {})
         self.lines.append(line)
-        self.before = (name, body["messages"])
+        self.before = (name, forms)
         return name
 
     def _kept(self, messages: list[Any]) -> int:
