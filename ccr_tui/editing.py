@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ccr_tui import ownfiles
 from ccr_tui.errors import ConfigError
 
 Edit = tuple[tuple[str, ...], Any]
@@ -138,6 +139,7 @@ def write(path: Path, text: str) -> None:
 
     What stood there before becomes config.toml.bak.
     """
+    _check(path)
     real = path.resolve()  # a config.toml that is a link into somebody's dotfiles stays one
     new = _written(path, real, text)
     try:
@@ -149,11 +151,17 @@ def write(path: Path, text: str) -> None:
         raise ConfigError(f"{path} could not be written: {error}") from error
 
 
+def _check(path: Path) -> None:
+    """Raises ConfigError for a link that somebody else has put there: it says what is overwritten."""
+    if hasattr(os, "geteuid") and path.is_symlink() and (user := path.lstat().st_uid) not in (os.geteuid(), 0):
+        raise ConfigError(f"{path} could not be written: it is a link that belongs to somebody else (user {user})")
+
+
 def _written(path: Path, real: Path, content: str | bytes) -> Path:
     """A new file in the directory of the real one, safe on the disk. Raises ConfigError, which names `path`."""
     name = ""
     try:
-        real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ownfiles.folder(real.parent)
         handle, name = tempfile.mkstemp(dir=real.parent, prefix=".config-")  # made with mode 0600
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)

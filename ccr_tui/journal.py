@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from ccr_tui import ownfiles
+
 SIZE = 1024 * 1024
 """Bytes after which a new file is begun; one old one is kept."""
 
@@ -22,7 +24,7 @@ class PrivateFile(RotatingFileHandler):
     """A log that only its owner can read."""
 
     def _open(self) -> io.TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = ownfiles.create(Path(self.baseFilename), os.O_WRONLY | os.O_APPEND)
         return os.fdopen(descriptor, "a", encoding="utf-8")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ccr_tui import ownfiles
 from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, safe, settings, table
 from ccr_tui.errors import CcrError, StoreError
 
@@ -297,7 +298,7 @@ def _write(form: str, comparison: Comparison, file: str) -> None:
     from ccr_tui.replay.export import FORMATS
 
     try:
-        Path(file).write_text(FORMATS[form](comparison), "utf-8")
+        ownfiles.write(Path(file), [FORMATS[form](comparison).encode("utf-8", "backslashreplace")])
     except OSError as error:
         raise CcrError(f"{file}: {error.strerror or error}") from error
     narrate(f"written to {file}")

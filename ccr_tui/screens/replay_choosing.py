@@ -15,7 +15,7 @@ from textual import on, work
 from textual.message import Message
 from textual.screen import Screen
 
-from ccr_tui import values
+from ccr_tui import ownfiles, values
 from ccr_tui.errors import StoreError
 from ccr_tui.replay import beside, export, kept
 from ccr_tui.replay.beside import Beside, Opened
@@ -266,7 +266,7 @@ class Choosing(Screen[None]):
     def _write(self, form: str, found: Comparison) -> None:
         path = Path.cwd() / replay_form.file_name(found, form)
         try:
-            path.write_text(export.FORMATS[form](found), "utf-8")
+            ownfiles.write(path, [export.FORMATS[form](found).encode("utf-8", "backslashreplace")])
         except OSError as error:
             self.post_message(self.Written(f"{path}: {error.strerror or error}", failed=True))
             return

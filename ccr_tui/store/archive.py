@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Attempt, Trace
 from ccr_tui.store import codec, schema
@@ -46,7 +47,7 @@ def read(given: Iterable[bytes], name: str = "archive") -> Iterator[Trace]:
 def append_reject(path: Path, trace: Trace, problem: str) -> None:
     """Add a trace to the rejects file with the reason. Raises OSError, ValueError, TypeError or RecursionError."""
     line = dumps(_trace_json(trace) | {"rejected": problem}) + b"\n"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
+    with os.fdopen(ownfiles.create(path, os.O_WRONLY | os.O_APPEND), "ab") as file:
         file.write(line if file.tell() else dumps(HEADER) + b"\n" + line)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from ccr_tui import ownfiles
 from ccr_tui.records import Attempt, Failure, Flight, Price, Trace, Usage
 from ccr_tui.store.codec import BROKEN
 from ccr_tui.wire import dumps, loads
@@ -57,7 +58,7 @@ class Begun:
     def open(self) -> None:
         """Make the file. Without one (a full disk, a read-only directory) nothing is noted, and nothing fails."""
         with suppress(OSError):
-            self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._fd = ownfiles.create(self.path, os.O_RDWR | os.O_APPEND | os.O_EXCL)
             _lock(self._fd)
 
     def begin(self, flight: Flight) -> None:
@@ -119,7 +120,8 @@ def leftovers(db: Path) -> Iterator[Leftover]:
     """What programs that used this database left behind; those that still run are left alone."""
     for path in sorted(db.parent.glob(f"{db.name}.running-*")):
         with suppress(OSError):
-            fd = os.open(path, os.O_RDWR)
+            ownfiles.check(path)
+            fd = os.open(path, os.O_RDWR | ownfiles.FLAGS)
             try:
                 _lock(fd)
                 yield Leftover(path, tuple(_traces(path.read_bytes())))

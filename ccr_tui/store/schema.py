@@ -20,10 +20,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.store.migrations import STEPS
 
@@ -73,12 +73,13 @@ def readable(path: Path) -> sqlite3.Connection:
         return empty()
     connection = None
     try:
+        ownfiles.check(path)
         uri = f"{path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         if 0 < _version(connection, path) < VERSION:
             writable(path).close()
         return connection
-    except (sqlite3.Error, StoreError) as error:
+    except (sqlite3.Error, OSError, StoreError) as error:
         if connection:
             connection.close()
         raise trouble(path, error) from error
@@ -128,15 +129,15 @@ CURES = (
 
 def _make_file(path: Path) -> None:
     """An empty file that only its owner can read, before SQLite makes one that everybody can."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    ownfiles.folder(path.parent)
+    for beside in ("-wal", "-shm", "-journal"):
+        ownfiles.check(path.with_name(path.name + beside))
+    os.close(ownfiles.create(path, os.O_RDWR))
 
 
 def _configure(connection: sqlite3.Connection, path: Path) -> None:
     _use_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
-    with suppress(PermissionError):
-        path.chmod(0o600)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Trace
 from ccr_tui.store import archive
@@ -33,6 +34,10 @@ def rejects_file(db: Path) -> Path:
 def waiting(db: Path) -> Iterator[Trace]:
     """What waits for this database. A line that was torn by a full disk, and what is no trace, is left out."""
     path = waiting_file(db)
+    try:
+        ownfiles.check(path)
+    except OSError:  # somebody else has put it there
+        return
     if not path.exists():
         return
     with path.open("rb") as file:

@@ -7,12 +7,12 @@ at the end; so each format says at its beginning that it is redacted, and the ca
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
+from ccr_tui import ownfiles
 from ccr_tui.config import Config, Provider
 from ccr_tui.errors import CcrError
 from ccr_tui.records import Trace
@@ -105,18 +105,13 @@ def told(traces: Iterable[Trace], total: int, report: Report = silent) -> Iterat
 def write(pieces: Iterable[bytes], name: str) -> int:
     """Write a file that only its owner can read, whole or not at all; gives its size in bytes. Raises CcrError."""
     target = Path(name)
-    beside = target.with_name(target.name + ".part") if target.is_file() or not target.exists() else target
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            size = copy(pieces, file)
-        if beside is not target:
-            beside.replace(target)
-        return size
+        if target.is_file() or not target.exists():
+            return ownfiles.write(target, pieces)
+        with target.open("wb") as file:  # a pipe, or a device
+            return copy(pieces, file)
     except OSError as error:
         raise CcrError(f"{name}: {error.strerror}") from error
-    finally:
-        if beside is not target:
-            beside.unlink(missing_ok=True)
 
 
 def copy(pieces: Iterable[bytes], file: BinaryIO) -> int:
