@@ -104,7 +104,7 @@ class FilterError(ValueError):
 
     def __init__(self, sentence: str, at: int) -> None:
         super().__init__(f"{sentence} (at character {at + 1})")
-        self.at = at
+        self.sentence, self.at = sentence, at
 
 
 _TOKEN = re.compile(r'(?P<not>!?)(?:(?P<key>[A-Za-z_]+)(?P<op><=|>=|[:<>=]))?(?P<value>(?:"[^"]*"?|[^\s"])*)')

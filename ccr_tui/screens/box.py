@@ -82,15 +82,22 @@ class RequestsBox(Vertical):
         closed.stop()
         self.table.focus()
 
+    @on(FilterBar.Faulty)
     @on(Table.Changed)
     def caption(self) -> None:
         """The frame says how many there are, in which order, and whether the list follows."""
         table = self.table
         count = f"{table.total:,}" + ("" if table.counted else "+ …")
-        title = f"{self.what} · {count}{' found' if self.terms else ''} · {self._state()}"
+        title = f"{self.what} · {count}{self._found()} · {self._state()}"
         subtitle = escape(f"/ {self.bar.text}") if self.bar.text else "/ filter · s sort"
         if (title, subtitle) != (self.border_title, self.border_subtitle):
             self.border_title, self.border_subtitle = title, subtitle
+
+    def _found(self) -> str:
+        """Whether the filter acts."""
+        if self.bar.wrong is not None:
+            return " by the filter before" if self.terms else ", not filtered"
+        return " found" if self.terms else ""
 
     def _state(self) -> str:
         new = f"{self.table.unseen} new" if self.table.unseen else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from rich.cells import cell_len
 from textual import events, on, work
@@ -33,6 +34,9 @@ TYPING_S = 0.15
 """Silence of the keyboard after which the filter acts."""
 SHOWN = 8
 """Offers that are shown at once."""
+MARK = "▲"
+HEADING = 1
+"""Lines below the typed one that offers leave free: the table's columns are named there."""
 EXAMPLES = "words, error, agent:tool, model:qwen*, cost>0.05, cached<50%, since:2h, !marked"
 
 
@@ -87,7 +91,7 @@ class Offers(Inked):
         if lines:
             self.styles.height = min(SHOWN, len(lines))
             self.styles.width = min(100, 2 + max(sum(cell_len(text) for text, _ in line) for line in lines))
-            self.styles.offset = (left, 0)
+            self.styles.offset = (left, HEADING)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -97,8 +101,37 @@ class Offers(Inked):
         return self.strip([(" ", ""), *pieces], self.size.width, "cursor" if index == self.chosen else "")
 
 
+class Fault(Inked):
+    """What is not understood: a mark below the place, and the sentence beside it, or below where it has no room."""
+
+    def __init__(self) -> None:
+        super().__init__(id="fault-of-filter")
+        self.lines: list[str] = []
+
+    def put(self, error: FilterError | None, at: int, width: int) -> None:
+        """Show this error, which is at column `at` of what was typed, or none."""
+        self.lines = [] if error is None else pointed(show.harmless(error.sentence), at, width)
+        self.display = bool(self.lines)
+        self.styles.height = max(1, len(self.lines))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of it."""
+        return self.strip([(" ", ""), (self.lines[y] if y < len(self.lines) else "", "bad")], self.size.width)
+
+
+def pointed(sentence: str, at: int, width: int) -> list[str]:
+    """A mark at column `at`, the sentence right of it, left of it or below it, in lines of `width` - 2 cells."""
+    room, at = width - 2, min(at, width - 3)
+    if at + 2 + cell_len(sentence) <= room:
+        return [" " * at + f"{MARK} {sentence}"]
+    if cell_len(sentence) + 1 <= at:
+        return [" " * (at - cell_len(sentence) - 1) + f"{sentence} {MARK}"]
+    return [" " * at + MARK, *wrap(sentence, max(20, room))]
+
+
 class FilterBar(Vertical):
-    """The line and its offers."""
+    """The line, what is wrong with it, and its offers."""
 
     @dataclass
     class Changed(Message):
@@ -109,6 +142,9 @@ class FilterBar(Vertical):
 
     class Closed(Message):
         """The person has done with typing."""
+
+    class Faulty(Message):
+        """What is typed is not understood, or is so again."""
 
     @dataclass
     class Remembered(Message):
@@ -128,6 +164,7 @@ class FilterBar(Vertical):
         super().__init__(id="filter-bar")
         self.reader = reader
         self.line, self.offers = FilterLine(id="filter", placeholder=EXAMPLES), Offers()
+        self.fault = Fault()
         self.wrong: FilterError | None = None
         self._applied = ""
         self._phrases: list[Phrase] = []
@@ -140,11 +177,12 @@ class FilterBar(Vertical):
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         yield self.line
+        yield self.fault
         yield self.offers
 
     def on_mount(self) -> None:
         """Nothing is offered before something is typed."""
-        self.offers.display = self.display = False
+        self.offers.display = self.fault.display = self.display = False
 
     @property
     def text(self) -> str:
@@ -192,13 +230,22 @@ class FilterBar(Vertical):
         try:
             terms = parse(self.text, time.time())
         except FilterError as error:
-            self.wrong = error
-            self._offer()
+            self._blame(error)
             return
-        self.wrong = None
+        self._blame(None)
         if self.text != self._applied:
             self._applied = self.text
             self.post_message(self.Changed(terms, self.text))
+
+    def _blame(self, error: FilterError | None) -> None:
+        """Say what is wrong, or nothing."""
+        changed, self.wrong = str(error) != str(self.wrong), error
+        typed = self.line.value
+        before = "" if error is None else typed[: len(typed) - len(typed.lstrip()) + error.at]
+        self.fault.put(error, cell_len(before), self.size.width)
+        self._offer()
+        if changed:
+            self.post_message(self.Faulty())
 
     @on(Input.Submitted)
     def _entered(self, submitted: Input.Submitted) -> None:
@@ -216,7 +263,7 @@ class FilterBar(Vertical):
     # -- offering
 
     def _offer(self) -> None:
-        """What fits at the cursor; with nothing typed, what was saved; where nothing fits, what is wrong."""
+        """What fits at the cursor; with nothing typed, what was saved."""
         if not self.line.has_focus:
             self.offers.put([], -1, 0)
             return
@@ -228,11 +275,7 @@ class FilterBar(Vertical):
                      for p in self._saved()]  # fmt: skip
         else:
             lines = [[(show.harmless(option), "strong"), (f"  {words}", "muted")] for option, words in options]
-        if not lines and self.wrong is not None:
-            at = self.wrong.at
-            self.offers.put([[("▲ ", "bad"), (show.harmless(str(self.wrong)), "bad")]], -1, min(at, 40))
-        else:
-            self.offers.put(lines, self._chosen, min(self._completion.start, 60))
+        self.offers.put(lines, self._chosen, min(self._completion.start, 60))
 
     def _saved(self) -> list[Phrase]:
         return [phrase for phrase in self._phrases if phrase.name]

@@ -243,9 +243,17 @@ async def test_keys_and_values_are_completed(tmp_path: Path) -> None:
 
 async def test_what_is_not_understood_is_said_below_and_the_list_stays(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, pilot):
-        screen = await typed(pilot, "modle:x")
-        assert "▲ modle is no key; did you mean mode or model?" in screen
-        assert "Requests · 7 · following" in screen
+        lines = (await typed(pilot, "main modle:x")).split("\n")
+        line = next(n for n, each in enumerate(lines) if "main modle:x" in each)
+        assert lines[line + 1].index("▲ modle is no key; did you mean mode or model?") == lines[line].index("modle:x")
+        assert "asked → answered" in lines[line + 2]
+        assert any("Requests · 7, not filtered · following" in each for each in lines)
+
+
+async def test_offers_leave_the_names_of_the_columns_in_sight(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        lines = (await typed(pilot, "c")).split("\n")
+        assert sum("asked → answered" in each or "cancelled  the client" in each for each in lines) == 2
 
 
 async def test_filters_are_remembered_saved_and_offered(tmp_path: Path) -> None:
