@@ -1,19 +1,23 @@
 """An upstream that answers with what was recorded.
 
 Owns the transport that gives each call of one exchange the bytes of its recorded attempt, at the moments at which they
-came. Must never open a connection. The one surprise: what a recording does not hold, the response's headers, is made up
-so that the street goes on as it did: a refusal that was not tried again says that it must not be soon.
+came, and the breakers that pass over whoever was not asked then. Must never open a connection. The one surprise: what a
+recording does not hold, the response's headers, is made up so that the street goes on as it did: a refusal that was not
+tried again says that it must not be soon.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 import httpx
 
+from ccr_tui.config import Patience
 from ccr_tui.differing import first_difference
 from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from ccr_tui.proxy.breaker import Breaker, Breakers
 from ccr_tui.records import Attempt, Failure
 from ccr_tui.wire import loads
 
@@ -38,6 +42,11 @@ class Recorded(httpx.AsyncBaseTransport):
         self.differences: list[str] = []
         """Where what is sent is not what was sent, a sentence for each call."""
 
+    @property
+    def breakers(self) -> Breakers:
+        """Everybody rests but the provider that was asked next."""
+        return AsThen(lambda: next((one.provider for one in self._attempts[self.asked :]), None))
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The recorded response. Raises ProxyError where none came, or none was recorded."""
         content = b"".join([piece async for piece in request.stream])  # type: ignore[union-attr]
@@ -60,6 +69,33 @@ class Recorded(httpx.AsyncBaseTransport):
         """Whether the same model was asked again after this attempt."""
         after = self._attempts[self.asked : self.asked + 1]
         return any((one.provider, one.model, one.purpose) == who(attempt) for one in after)
+
+
+class AsThen(Breakers):
+    """Breakers that are open for all but one: `asked` names the provider of the next recorded call."""
+
+    def __init__(self, asked: Callable[[], str | None]) -> None:
+        super().__init__()
+        self._asked = asked
+
+    def of(self, provider: str) -> Breaker:
+        """That provider's, as it was then."""
+        return Resting(asked=lambda: self._asked() == provider)
+
+
+@dataclass(slots=True)
+class Resting(Breaker):
+    """Open unless its provider is the next one that was asked."""
+
+    asked: Callable[[], bool] = lambda: True
+
+    def is_open(self, now: float) -> bool:
+        """Whether it was passed over."""
+        return not self.asked()
+
+    def admit(self, now: float, patience: Patience) -> bool:
+        """Whether it was asked."""
+        return self.asked()
 
 
 def who(attempt: Attempt) -> tuple[str, str, str]:

@@ -18,6 +18,8 @@ from ccr_tui.records import Attempt, Json, Purpose, Trace
 
 AGENTS: dict[Purpose, str] = {"route": "router", "think": "think", "code": "coder"}
 """The agent behind a call, by its purpose; whoever answers is the decision's."""
+PASSED_OVER = "passed over"
+"""Provider and model of an agent that was there and was not asked."""
 NEVER_S = 1e6
 """Longer than anything that is rehearsed."""
 SLACK_MS = 20
@@ -29,15 +31,17 @@ _OFFERED = re.compile(r'^- "(\w+)": ', re.MULTILINE)
 def config_of(trace: Trace) -> Config:
     """Models, agents and a rule that repeat the trace's decision."""
     models: dict[str, Model] = {}
-    agents: dict[str, tuple[str, ...]] = {
-        AGENTS[a.purpose]: (named(a, models, trace),) for a in trace.attempts if a.purpose in AGENTS
-    }
+    agents: dict[str, tuple[str, ...]] = {}
+    for a in trace.attempts:
+        if name := AGENTS.get(a.purpose):
+            agents[name] = tuple(dict.fromkeys((*agents.get(name, ()), named(a, models, trace))))
     chain = tuple(dict.fromkeys(named(a, models, trace) for a in trace.attempts if a.purpose == "answer"))
     decision = trace.decision
     if decision is not None:
         agents |= {decision.agent: chain or (named(None, models, trace),)}
     if is_dispatched(trace):
-        agents |= {name: agents.get(name, agents["tool"]) for name in ("router", *offered(trace))}
+        nobody = named(None, models, trace, PASSED_OVER)
+        agents |= {name: agents.get(name, (nobody,)) for name in ("router", *offered(trace))}
     rule = UserRule("as recorded", When(), agent=first_agent(trace))
     return Config(
         mode=decision.mode if decision else "normal",
@@ -52,14 +56,14 @@ def config_of(trace: Trace) -> Config:
     )
 
 
-def named(attempt: Attempt | None, models: dict[str, Model], trace: Trace) -> str:
-    """The name of the model that an attempt asked; it is put among the models."""
+def named(attempt: Attempt | None, models: dict[str, Model], trace: Trace, nobody: str = "recorded") -> str:
+    """The name of the model that an attempt asked, or of `nobody`; it is put among the models."""
     decision = trace.decision
     if attempt is None:
-        provider, id, family, limit = "recorded", "recorded", None, None
+        provider, id, family, limit = nobody, nobody, None, None
     else:
         provider, id, family, limit = attempt.provider, attempt.model, attempt.family or None, limit_of(attempt, trace)
-    answers = attempt is None or attempt.purpose == "answer"
+    answers = nobody != PASSED_OVER and (attempt is None or attempt.purpose == "answer")
     same = next(
         (name for name, one in models.items() if (one.provider, one.id, one.max_output) == (provider, id, limit)), None
     )

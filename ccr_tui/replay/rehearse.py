@@ -94,6 +94,7 @@ def context_of(trace: Trace, config: Config, transport: Recorded, counter: Count
         clock=lambda: trace.started_at + loop.time(),
         ticks=loop.time,
         verdicts=Remembered(trace),
+        breakers=transport.breakers,
     )
 
 

@@ -163,7 +163,7 @@ ROUTED = {
     "nobody-answers": ("[[ccr:text]]", {"default": ("dead",)}, "normal"),
     "no-router-there": ("[[ccr:text]]", {"router": ("dead",), "tool": ("scripted",), "think": ("scripted",)}, "router"),
     "an-agent-fails": (
-        '[[ccr:route]] {"use": "think"}',
+        "[[ccr:route]] [[hops:think]]",
         {"router": ("scripted",), "tool": ("scripted",), "think": ("dead",)},
         "router",
     ),
@@ -171,18 +171,45 @@ ROUTED = {
 }
 
 
+def with_dead(place: Place, case: str, **changes: Any) -> Config:
+    """The house's configuration, whose dead provider is of this case alone: others may have put theirs to rest."""
+    own = place.house.engine.config
+    dead, model = replace(own.providers["dead"], name=case), replace(own.models["dead"], provider=case)
+    providers, models = {**own.providers, case: dead}, {**own.models, "dead": model}
+    return replace(own, providers=providers, models=models, routing=Routing(deadline_s=5), **changes)
+
+
 @pytest.mark.parametrize("case", ROUTED)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_whoever_answers_does_so_again(case: str, place: Place, counter: Counter) -> None:
     text, agents, mode = ROUTED[case]
-    own = place.house.engine.config
-    # a provider of this case alone: one that other tests found dead may be resting, and is then not asked at all
-    dead, model = replace(own.providers["dead"], name=case), replace(own.models["dead"], provider=case)
-    providers, models = {**own.providers, case: dead}, {**own.models, "dead": model}
-    routing = Routing(deadline_s=5)
-    config = replace(own, agents=agents, mode=mode, routing=routing, providers=providers, models=models)
-    trace, received = await live(place, text, config)
+    trace, received = await live(place, text, with_dead(place, case, agents=agents, mode=mode))
     assert await asyncio.to_thread(rehearsed, trace, received, counter) == ((), ())
+
+
+RESTING = {
+    **ROUTED,
+    "another-router-is-asked": (
+        "[[ccr:route]] [[hops:think]]",
+        {"router": ("dead", "scripted"), "tool": ("scripted",), "think": ("scripted",)},
+        "router",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RESTING)
+@pytest.mark.asyncio(loop_scope="session")
+async def test_whoever_rested_is_not_asked_again(case: str, place: Place, counter: Counter) -> None:
+    """The first request finds a provider dead, so that the second passes it over."""
+    text, agents, mode = RESTING[case]
+    patience = Patience(waits_s=(), breaker_failures=1)
+    config = with_dead(place, f"{case}-rests", agents=agents, mode=mode, patience=patience)
+    for again in ("", "Again: "):
+        trace, received = await live(place, again + text, config)
+        assert await asyncio.to_thread(rehearsed, trace, received, counter) == ((), ())
+    rested = {"nobody-answers", "no-choice"}
+    considered = trace.decision.considered if trace.decision else ()
+    assert ("breaker_open" in dict(considered)) == (case not in rested), considered
 
 
 @pytest.mark.asyncio(loop_scope="session")
