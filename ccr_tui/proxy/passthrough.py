@@ -55,6 +55,8 @@ class MessagesReply(Incoming):
 
     def _event(self, event: Event, out: list[Json]) -> None:
         for value in self._parsed(event.data):
+            if self.error is not None or self.finished:
+                return
             if not isinstance(value, dict):
                 self.notes.append("An event that is no object was dropped.")
                 continue
@@ -66,7 +68,7 @@ class MessagesReply(Incoming):
                 self._fail(self._refusal(value))
             elif not _NAME.fullmatch(kind):
                 self.notes.append("An event whose type is no name was dropped.")
-            elif not _well_formed(kind, value):
+            elif not _well_formed(kind, value) or (kind == "message_stop" and not self.begun):
                 self._fail(UpstreamBroken(f"{self.provider} sent a malformed {kind} event. Try again."))
             else:
                 self._watch(kind, value, out)
@@ -152,6 +154,7 @@ _WATCHED = frozenset(name.removeprefix("_on_") for name in vars(MessagesReply) i
 _NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
 """An event's type stands on a line of its own when it is passed on: one with a line end in it would be two lines."""
 
+_OF_BLOCKS = frozenset({"content_block_start", "content_block_delta", "content_block_stop"})
 _HOLDS = {
     "message_start": "message",
     "content_block_start": "content_block",
@@ -165,7 +168,7 @@ def _well_formed(kind: str, event: Json) -> bool:
     held = event.get(_HOLDS.get(kind, ""), {})
     if not isinstance(held, dict) or (kind in _HOLDS and _HOLDS[kind] not in event):
         return False
-    if not kind.startswith("content_block"):
+    if kind not in _OF_BLOCKS:
         return isinstance(event.get("usage") or held.get("usage") or {}, dict)
     if not isinstance(event.get("index"), int):
         return False

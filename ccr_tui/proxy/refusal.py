@@ -196,7 +196,7 @@ def _tool(tool: Json) -> None:
         with _at("custom"):
             _need(tool, "name", str, nonempty=True)
             _need(tool, "input_schema", dict)
-    elif not isinstance(kind, str):
+    elif not isinstance(kind, str) or not kind:
         raise _Wrong("Input should be a valid string", "type")
 
 

@@ -170,6 +170,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("tools object", asked(tools={}), "tools: Input should be a valid list"),
     ("no schema", asked(tools=[{"name": "R"}]), "tools.0.custom.input_schema: Field required"),
     ("no tool name", asked(tools=[{"input_schema": {}}]), "tools.0.custom.name: Field required"),
+    ("tool type empty", asked(tools=[{"type": "", "name": "R"}]), "tools.0.type: Input should be a valid string"),
     ("tools twice", asked(tools=[tool("R"), tool("R")]), "tools: Tool names must be unique."),
     ("odd choice", asked(tool_choice={"type": "some"}),
      "tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'"),

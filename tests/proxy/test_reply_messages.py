@@ -116,6 +116,13 @@ def test_events_without_data_types_get_them_from_their_names() -> None:
         (b'{"content":[1]}', 502, "api_error", "malformed message"),
         (b'{"content":[{"type":"text","text":7}]}', 502, "api_error", "malformed message"),
         (b'{"error":{"message":' + b"[" * 600 + b"]" * 600 + b"}}", 502, "api_error", "no answer"),
+        (b'data: {"type":"message_stop"}\n\n', 502, "api_error", "malformed message_stop"),
+        (
+            b'data: {"type":"message_start"}\ndata: {"type":"message_stop"}\n\n',
+            502,
+            "api_error",
+            "malformed message_start",
+        ),
         (b'data: {"error":' + b"[" * 600 + b"]" * 600 + b"}\n\n", 502, "api_error", "not JSON"),
     ],
     ids=[
@@ -132,6 +139,8 @@ def test_events_without_data_types_get_them_from_their_names() -> None:
         "a block that is none",
         "a text that is none",
         "a deep body",
+        "an end before any beginning",
+        "an end in the same event as a failure",
         "a deep chunk",
     ],
 )
