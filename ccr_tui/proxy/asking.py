@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from ccr_tui.config import Model, Provider, credentials, keys
 from ccr_tui.errors import ConfigError, ProxyError
@@ -26,8 +26,9 @@ from ccr_tui.proxy.trying import Ask, Trial
 from ccr_tui.records import Attempt, Json, Price, Purpose, Usage
 from ccr_tui.tally import Count
 from ccr_tui.tokens import CHARS_PER_TOKEN
-from ccr_tui.wire import dumps
 
+P = ParamSpec("P")
+T = TypeVar("T")
 COUNT_S = 1.0
 """How long an answer waits for the count of its request."""
 
@@ -68,7 +69,7 @@ async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, wh
     if job.purpose == "answer":
         asking.delivery.headers = draft.headers()
     with draft.span("translate"):
-        order = make_order(asking, job, model, provider, key)
+        order = await aside(draft.is_large, ORDERS[provider.kind], making_of(asking, job, model, provider, key))
     counting = asking.counting if job.purpose == "answer" else asyncio.ensure_future(context.count(job.body))
     await check_size(asking, order, counting)
     price = await quote(context, model, provider)
@@ -76,7 +77,8 @@ async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, wh
         len(draft.attempts) + 1, job.purpose, order, draft.ms, context.clock(), context.config.keep_streams
     )
     calling.notes += [why] if why else []
-    estimating = asyncio.ensure_future(estimate(asking, job, model, provider, counting))
+    guess = len(order.call.content) // CHARS_PER_TOKEN
+    estimating = asyncio.ensure_future(estimate(asking, job, model, provider, counting, guess))
     try:
         await calling.carry(context.upstreams, job.sink, estimating)
     except ProxyError as error:
@@ -126,15 +128,17 @@ async def check_size(asking: Asking, order: Order, counting: asyncio.Future[Coun
     check_window(found, order.window, model.name)
 
 
-async def estimate(asking: Asking, job: Job, model: Model, provider: Provider, counting: asyncio.Future[Count]) -> int:
-    """The input tokens as this model is expected to count them; a rough guess where counting would keep people waiting.
+async def estimate(
+    asking: Asking, job: Job, model: Model, provider: Provider, counting: asyncio.Future[Count], guess: int
+) -> int:
+    """The input tokens as this model is expected to count them; the guess where counting would keep people waiting.
 
     A first 62 MB of text takes 15 s to count, everything that Claude Code sends some milliseconds.
     """
     if not counting.done():
         await asyncio.wait({counting}, timeout=COUNT_S)
     if not counting.done():
-        return len(dumps(job.body)) // CHARS_PER_TOKEN
+        return guess
     count = counting.result()
     seed = facts_for(provider, model).token_ratio
     found = asking.context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed).tokens
@@ -162,15 +166,23 @@ def learn(done: Attempt, counting: asyncio.Future[Count], context: Context, rati
         context.learn(f"{done.provider}/{done.model}", count.total, usage.prompt, ratio)
 
 
-def make_order(asking: Asking, job: Job, model: Model, provider: Provider, key: str | None) -> Order:
-    """The translated request. Raises BadRequest, or an error that names the missing key."""
+async def aside(is_large: bool, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """What the work gives; what is large is worked on in a thread, because 60 MB take seconds.
+
+    JSON is read and written without letting others run even there (0.3 s for 60 MB): that cannot be had shorter.
+    """
+    return await asyncio.to_thread(work, *args, **named) if is_large else work(*args, **named)
+
+
+def making_of(asking: Asking, job: Job, model: Model, provider: Provider, key: str | None) -> Making:
+    """What the request is translated from. Raises an error that names the missing key."""
     draft, context = asking.draft, asking.context
     try:
         _, headers = credentials(provider, context.config)
         key = key or next_key(asking, provider)
     except ConfigError as error:
         raise ProxyError(str(error), status=401, type="authentication_error", should_retry=False) from error
-    making = Making(
+    return Making(
         body=job.body,
         asked=replace(asking.asked, stream=job.stream),
         headers=draft.client.headers,
@@ -183,7 +195,6 @@ def make_order(asking: Asking, job: Job, model: Model, provider: Provider, key: 
         extra=headers,
         tokens_of=context.tokens_of,
     )
-    return ORDERS[provider.kind](making)
 
 
 def next_key(asking: Asking, provider: Provider) -> str | None:

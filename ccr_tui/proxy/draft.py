@@ -30,6 +30,8 @@ class Draft:
         self.work: Json = None
         """What is translated: the body, and what agents have found out for it."""
         self.raw: bytes | None = None
+        self.is_large = False
+        """Whether the body is too large to be worked on while others wait."""
         self.asked: Asked | None = None
         self.decision: RouteDecision | None = None
         self.attempts: list[Attempt] = []

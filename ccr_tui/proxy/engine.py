@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import inf
 
 from aiohttp import ClientResponseError, web
 
@@ -37,6 +38,8 @@ from ccr_tui.tokens import Calibration, Counter
 
 AT_ONCE = 4096
 """Bytes of new text that are counted on the loop: 0.4 ms at most, where the way to a thread and back takes 0.2."""
+LONG = 4 * 1024 * 1024
+"""Bytes of new text that have a thread to themselves: 60 MB take 15 s, and other requests are not to wait for that."""
 TICK_S = 0.05
 """How often the loop is asked whether it is on time."""
 FAREWELL_S = 1.0
@@ -66,6 +69,7 @@ class Engine:
         self._memory = Memory()
         self._upstreams = Upstreams(garbled=ClientResponseError)
         self._threads = ThreadPoolExecutor(1, "count")
+        self._long = ThreadPoolExecutor(1, "count long")
         self._runner: web.AppRunner | None = None
         self._server: Server | None = None
         self._stopping, self._hastened = asyncio.Event(), asyncio.Event()
@@ -136,7 +140,8 @@ class Engine:
         if self._ticker is not None:
             self._ticker.cancel()
         await self._upstreams.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._long):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def hasten(self) -> None:
         """Stop at once, whoever is still answered."""
@@ -175,8 +180,9 @@ class Engine:
     def count(self, body: Json) -> asyncio.Future[Count]:
         """Uncalibrated input tokens of a Messages body, counted in a thread unless little of it is new."""
         loop = asyncio.get_running_loop()
-        if self._counter.news(body) > AT_ONCE:
-            return loop.run_in_executor(self._threads, self._counter.request, body)
+        news = self._counter.news(body)
+        if news > AT_ONCE:
+            return loop.run_in_executor(self._long if LONG < news < inf else self._threads, self._counter.request, body)
         counted: asyncio.Future[Count] = loop.create_future()
         counted.set_result(self._counter.request(body))
         return counted

@@ -18,8 +18,9 @@ from typing import Any
 
 from ccr_tui.config import Model
 from ccr_tui.errors import BadRequest, ProxyError
+from ccr_tui.memory import MEMORY, Memory
 from ccr_tui.proxy.asked import Asked, about, parse
-from ccr_tui.proxy.asking import Asking, Job, ask, trial_of, usual_estimate
+from ccr_tui.proxy.asking import Asking, Job, aside, ask, trial_of, usual_estimate
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.custom import informed
 from ccr_tui.proxy.delivery import Client, ClientGone, Delivery
@@ -46,7 +47,7 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
     delivery.headers = draft.headers()
     context.feed.take_off(draft.flight)
     try:
-        asked = read(draft, raw, context)
+        asked = await read(draft, raw, context)
         await answer(draft, delivery, asked, context)
         draft.outcome = "ok"
     except asyncio.CancelledError:
@@ -66,15 +67,17 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
     return trace
 
 
-def read(draft: Draft, raw: bytes, context: Context) -> Asked:
+async def read(draft: Draft, raw: bytes, context: Context) -> Asked:
     """Parse the body and what is known about it. Raises BadRequest."""
+    draft.is_large = len(raw) > MEMORY
+    memory = Memory() if draft.is_large else context.memory  # which is for one thread, and would not keep this body
     with draft.span("parse"):
         try:
-            draft.body = context.memory.read(raw)
+            draft.body = await aside(draft.is_large, memory.read, raw)
         except ValueError as error:
             draft.raw = raw
             raise BadRequest(f"The body is not JSON: {error}", should_retry=False) from error
-        parse(draft.body)
+        await aside(draft.is_large, parse, draft.body)
         asked = about(draft.body, draft.client.headers)
         draft.is_asked(asked)
         context.feed.begin(draft.flight)

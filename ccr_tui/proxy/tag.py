@@ -11,18 +11,27 @@ import re
 from collections.abc import Iterator
 
 from ccr_tui.proxy.asked import texts_of
-from ccr_tui.proxy.turn import REMINDER
+from ccr_tui.proxy.turn import REMINDER, reminded
 from ccr_tui.records import Json
 
 OPEN = "<CCR-SUBAGENT-MODEL>"
-_TAG = re.compile(rf"{REMINDER}|{OPEN}\s*([^<>\s](?:[^<>]{{0,200}}[^<>\s])?)\s*</CCR-SUBAGENT-MODEL>\n?", re.DOTALL)
+_TAG = rf"{OPEN}\s*([^<>\s](?:[^<>]{{0,200}}[^<>\s])?)\s*</CCR-SUBAGENT-MODEL>\n?"
+_BARE = re.compile(_TAG)
+_AMONG_REMINDERS = re.compile(rf"{REMINDER}|{_TAG}", re.DOTALL)
 
 
 def tag_of(body: Json) -> str | None:
     """The model that the first tag names; None without a tag."""
     places = [body.get("system"), *(message.get("content") for message in _opening(body))]
     texts = (text for place in places for text in texts_of(place) if OPEN in text)
-    return next((match[1] for text in texts for match in _TAG.finditer(text) if match[1]), None)
+    return next((match[1] for text in texts for match in _found(text) if match[1]), None)
+
+
+def _found(text: str) -> Iterator[re.Match[str]]:
+    """Tags, and the reminders among which they do not count."""
+    end = reminded(text)
+    yield from _AMONG_REMINDERS.finditer(text, 0, end)
+    yield from _BARE.finditer(text, end)
 
 
 def without_tag(body: Json) -> Json:
@@ -64,7 +73,8 @@ def _blocks(content: list[Json]) -> Iterator[Json]:
 
 def _untagged(text: str) -> str:
     """Empty if nothing but blanks is left."""
-    left = _TAG.sub(_reminder, text)
+    end = reminded(text)
+    left = _AMONG_REMINDERS.sub(_reminder, text[:end]) + _BARE.sub("", text[end:])
     return left if left.strip() else ""
 
 

@@ -17,6 +17,7 @@ INTERRUPTED = "[Request interrupted by user"
 """How the client says that the person pressed Escape; what follows is the person's (measured with 2.1.330)."""
 REMINDER = r"<system-reminder>.*?</system-reminder>"
 _REMINDER = re.compile(REMINDER, re.DOTALL)
+_CLOSE = "</system-reminder>"
 
 
 def goes_on(body: Json) -> bool:
@@ -24,6 +25,12 @@ def goes_on(body: Json) -> bool:
     turn = newest_turn(body)
     texts = (text for message in turn for text in texts_of(message.get("content")))
     return any(map(_holds_result, turn)) and not any(text.startswith(INTERRUPTED) for text in texts)
+
+
+def reminded(text: str) -> int:
+    """How far reminders can reach: to the end of the last one. What opens behind it is never closed, and looking for
+    the end of each of those would take a time that grows with the square of the text (6 s for 40 MB)."""
+    return text.rfind(_CLOSE) + len(_CLOSE) if _CLOSE in text else 0
 
 
 def words(body: Json, most: int = 20_000) -> str:
@@ -38,7 +45,8 @@ def words(body: Json, most: int = 20_000) -> str:
 
 def _typed(message: Json) -> Iterator[str]:
     for text in texts_of(message.get("content")):
-        own = _REMINDER.sub("", text) if "<system-reminder>" in text else text
+        end = reminded(text)
+        own = _REMINDER.sub("", text[:end]) + text[end:] if end else text
         if own.strip() and not own.startswith(INTERRUPTED):
             yield own.strip()
 

@@ -24,6 +24,7 @@ CLEANED: list[tuple[str, Any, Any]] = [
     ("what comes before an answer", asked("a", user(f"{TAG} b")), asked("a", user(" b"))),
     ("more than one", asked(f"{TAG}a{TAG}", system=TAG + "x"), asked("a", system="x")),
     ("beside a reminder", asked(user(REMINDER, f"{TAG} go")), asked(user(REMINDER, " go"))),
+    ("behind a reminder that never ends", asked(f"<system-reminder>{TAG} go"), asked("<system-reminder> go")),
     ("after one in the same text", asked(f"{REMINDER}{TAG} go"), asked(f"{REMINDER} go")),
 ]
 
