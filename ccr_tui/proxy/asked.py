@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ccr_tui.proxy.clientside import is_clientside
+from ccr_tui.proxy.directives import effort_now
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.records import Json, Kind
 
@@ -83,7 +85,7 @@ def about(body: Json, headers: Mapping[str, str]) -> Asked:
         has_tools=len(typed) < len(tools),
         server_tools=typed,
         thinking=_dict(body.get("thinking")).get("type") in ("enabled", "adaptive"),
-        effort=_text(_dict(body.get("output_config")).get("effort")) or None,
+        effort=effort_now(body),
         images=any(_shows_picture(message.get("content")) for message in newest_turn(body)),
         max_tokens=body["max_tokens"] if isinstance(body.get("max_tokens"), int) else None,
     )
@@ -107,9 +109,11 @@ def session_of(body: Json) -> str | None:
 
 
 def server_tool(tool: Json) -> str | None:
-    """The type of a tool that has no schema because only Anthropic's servers (or their clients) know it."""
+    """The type of a tool that has no schema because only Anthropic's servers run it."""
     kind = _text(tool.get("type"))
-    return kind if kind not in ("", "custom", "function") and not isinstance(tool.get("input_schema"), dict) else None
+    if kind in ("", "custom", "function") or isinstance(tool.get("input_schema"), dict) or is_clientside(kind):
+        return None
+    return kind
 
 
 def output_schema(body: Json) -> Json | None:

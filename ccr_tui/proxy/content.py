@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui import wire
+from ccr_tui.proxy.directives import is_change, told
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
@@ -63,11 +64,12 @@ class Reader:
             return
         kind = block.get("type")
         read = _READERS.get(kind) if isinstance(kind, str) else None
-        if read is None:
-            self.notes.add(f"a block of type {named(kind)} was sent as text")
-            yield f"[{kind}] {compact(_bare(block))}"
-            return
-        yield from read(self, block)
+        yield from self._unknown(block) if read is None else read(self, block)
+
+    def _unknown(self, block: Json) -> Iterator[Piece]:
+        kind = block.get("type")
+        self.notes.add(f"a block of type {named(kind)} was sent as text")
+        yield f"[{kind}] {compact(_bare(block))}"
 
     def _text(self, block: Json) -> Iterator[Piece]:
         yield str(block.get("text") or "")
@@ -88,6 +90,7 @@ class Reader:
             yield f"[A picture was here that could not be passed on: {compact(source)}]"
 
     def _document(self, block: Json) -> Iterator[Piece]:
+        self._note_citations(block)
         source = _dict(block.get("source"))
         title = block.get("title")
         label = f" {title!r}" if isinstance(title, str) and title else ""
@@ -122,13 +125,40 @@ class Reader:
             size = f"{len(data) * 3 // 4:,} bytes"
             yield from (told, f"[A document{label} ({media}, {size}) was here. This model can't read such files.]")
 
+    def _note_citations(self, block: Json) -> None:
+        if _dict(block.get("citations")).get("enabled") is True:
+            self.notes.add("citations were asked for; chat completions have none, so the answer will not cite")
+
     def _search_result(self, block: Json) -> Iterator[Piece]:
+        self._note_citations(block)
         inner = self.pieces(block.get("content"))
         text = "\n\n".join(piece for piece in inner if isinstance(piece, str))
         yield f"[Search result: {block.get('title') or ''} ({block.get('source') or ''})]\n{text}"
 
     def _tool_reference(self, block: Json) -> Iterator[Piece]:
         yield f"[The tool {block.get('tool_name') or ''} is loaded and can be called now.]"
+
+    def _tool_change(self, block: Json) -> Iterator[Piece]:
+        if is_change(block):
+            yield told(block)
+        else:
+            yield from self._unknown(block)
+
+    def _compaction(self, block: Json) -> Iterator[Piece]:
+        if isinstance(block.get("content"), str):
+            yield f"[Summary of the conversation before]\n{block['content']}"
+
+    def _boundary(self, block: Json) -> Iterator[Piece]:
+        """Where another model took over: documented as not shown to the model."""
+        yield from ()
+
+    def _listing(self, block: Json) -> Iterator[Piece]:
+        self.notes.add("the list of an MCP server's tools was left out: only Anthropic's servers connect to it")
+        yield from ()
+
+    def _upload(self, block: Json) -> Iterator[Piece]:
+        self.notes.add("a file for code execution was left out: only Anthropic's servers have it")
+        yield f"[The file {block.get('file_id') or ''} was uploaded for code execution, which is not available here.]"
 
     def _server_call(self, block: Json) -> Iterator[Piece]:
         yield f"[Called the server's tool {block.get('name') or ''}: {compact(block.get('input'))}]"
@@ -139,6 +169,8 @@ class Reader:
         yield f"[{kind}]"
         if isinstance(content, list) and all(_readable(item) for item in content):
             yield from self.pieces(content)
+        elif isinstance(content, dict) and content.get("type") == "advisor_result":
+            yield str(content.get("text") or "")
         else:
             yield compact(_bare(content))
 
@@ -153,6 +185,13 @@ _READERS: dict[str, Callable[[Reader, Json], Iterator[Piece]]] = {
     "document": Reader._document,
     "search_result": Reader._search_result,
     "tool_reference": Reader._tool_reference,
+    "tool_addition": Reader._tool_change,
+    "tool_removal": Reader._tool_change,
+    "compaction": Reader._compaction,
+    "fallback": Reader._boundary,
+    "mcp_tool_listing": Reader._listing,
+    "container_upload": Reader._upload,
+    "advisor_tool_result": Reader._server_result,
     "server_tool_use": Reader._server_call,
     "mcp_tool_use": Reader._server_call,
     "web_search_tool_result": Reader._server_result,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ccr_tui.proxy.directives import effort_now
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
@@ -46,8 +47,7 @@ class Wish:
 def wish(body: Json) -> Wish:
     """Reads it from the body. A budget stands in for an effort where none is named."""
     thinking = body.get("thinking") or {}
-    effort = (body.get("output_config") or {}).get("effort")
-    named = effort if isinstance(effort, str) and effort else None
+    named = effort_now(body)
     kind = thinking.get("type")
     if kind is None:
         return Wish(None, named)
@@ -93,6 +93,8 @@ def _of_budget(budget: Json) -> str | None:
 def _no_knob(wanted: Wish, facts: Facts, notes: Notes, tools: bool) -> Thought:
     if wanted.on and not facts.always_thinks:
         notes.add("thinking was asked for, but no knob for it is known here; the model does as it does")
+    elif wanted.effort and wanted.on is None:
+        notes.add("an effort was asked for, but no knob for it is known here")
     return Thought(facts.always_thinks)
 
 

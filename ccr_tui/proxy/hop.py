@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from ccr_tui.proxy.anthropic import Fold
 from ccr_tui.proxy.asked import BILLING, system_texts, texts_of
 from ccr_tui.proxy.content import compact
+from ccr_tui.proxy.directives import effort_now
 from ccr_tui.records import Json
 from ccr_tui.signed import ASIDE, RESULT, speaker
 
@@ -30,6 +31,7 @@ def task(body: Json, agent: str) -> Json:
     kept = ("model", "max_tokens", "metadata", "stream", "thinking", "output_config", "temperature", "top_p")
     messages = alternating([*flat(body["messages"]), ("user", TASKS[agent])])
     config = {key: value for key, value in (body.get("output_config") or {}).items() if key != "format"}
+    config |= {"effort": effort} if (effort := effort_now(body)) else {}
     made = {key: body[key] for key in kept if key in body} | ({"output_config": config} if config else {})
     system = [text for text in system_texts(body) if not text.startswith(BILLING)]
     return {**made, "system": "\n\n".join(system), "messages": messages}

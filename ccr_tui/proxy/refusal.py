@@ -196,6 +196,8 @@ def _tool(tool: Json) -> None:
         with _at("custom"):
             _need(tool, "name", str, nonempty=True)
             _need(tool, "input_schema", dict)
+            if isinstance(kind := tool["input_schema"].get("type"), str) and kind != "object":
+                raise _Wrong("Input should be 'object'", "input_schema", "type")
     elif not isinstance(kind, str) or not kind:
         raise _Wrong("Input should be a valid string", "type")
 
@@ -205,6 +207,7 @@ def _settings(body: Json) -> None:
         if body.get(key) is not None:
             with _at(key):
                 _is(body[key], kind)
+    _ranges(body)
     with _at("stop_sequences"):
         _each(body.get("stop_sequences") or [], lambda stop: _is(stop, str))
     for key in ("tool_choice", "thinking"):
@@ -212,6 +215,19 @@ def _settings(body: Json) -> None:
             with _at(key):
                 _need(body[key], "type", str)
     _choice(body.get("tool_choice"))
+
+
+def _ranges(body: Json) -> None:
+    for key in ("temperature", "top_p"):
+        value = body.get(key)
+        if value is not None and not value <= 1:
+            raise _Wrong("Input should be less than or equal to 1", key)
+        if value is not None and value < 0:
+            raise _Wrong("Input should be greater than or equal to 0", key)
+    thinking = body.get("thinking")
+    if thinking is not None and thinking.get("type") == "enabled":
+        with _at("thinking", "enabled"):
+            _need(thinking, "budget_tokens", int)
 
 
 _SETTINGS: dict[str, type] = {

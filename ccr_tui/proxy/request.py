@@ -15,12 +15,13 @@ from typing import Any
 from ccr_tui.errors import BadRequest
 from ccr_tui.proxy.asked import BILLING, output_schema, session_of, texts_of
 from ccr_tui.proxy.content import Reader, compact
+from ccr_tui.proxy.directives import over, tools_now
 from ccr_tui.proxy.effort import Thought, decide
 from ccr_tui.proxy.messages import Conversation, Message
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.quirks import Facts
-from ccr_tui.proxy.tools import Names, Toolbox, Workbench, digest, parameters
+from ccr_tui.proxy.tools import Names, Toolbox, Workbench, digest, is_strict, parameters
 from ccr_tui.records import Json
 
 __all__ = ["Translation", "pass_through", "translate"]
@@ -61,12 +62,17 @@ class _Translator:
         self._facts = facts
         self._max_output = max_output
         self._notes = Notes()
-        tools = body.get("tools") or []
-        own = frozenset(tool["name"] for tool in tools if isinstance(tool.get("name"), str))
+        self._offered = tools_now(body)
+        own = frozenset(tool["name"] for tool in self._offered if isinstance(tool.get("name"), str))
         self._names = Names(facts.tool_name_limit, own)
 
     def run(self, model_id: str) -> Translation:
-        toolbox = Workbench(self._facts, self._names, self._notes).toolbox(self._body, may_force=self._may_force())
+        if (thread := self._body.get("thread")) and isinstance(thread, dict) and thread.get("type") == "continue":
+            sentence = "thread: only Anthropic's servers hold conversations; send all messages with each request"
+            raise BadRequest(sentence, should_retry=False)
+        wanted = self._body.get("tool_choice") or {}
+        bench = Workbench(self._facts, self._names, self._notes)
+        toolbox = bench.toolbox(self._offered, wanted, may_force=self._may_force())
         thought = self._thought(toolbox)
         stops = self._stops()
         form, asked_for = self._form(thought)
@@ -92,13 +98,30 @@ class _Translator:
         return decide(self._body, self._facts, self._notes, tools=bool(toolbox.tools), forced=toolbox.forced)
 
     def _messages(self, sentences: tuple[str, ...], thought: Thought) -> list[Message]:
-        said = Conversation(self._facts, self._names, self._notes, thinking=thought.thinking).translate(
-            self._body["messages"]
-        )
+        first, shown = self._opening(self._shown())
+        said = Conversation(self._facts, self._names, self._notes, thinking=thought.thinking).translate(shown)
         if not said:
             raise BadRequest("messages: at least one message must have content", should_retry=False)
-        system = "\n\n".join((*self._system(), *sentences))
+        system = "\n\n".join((*self._system(), *first, *sentences))
         return [{"role": "system", "content": system}, *said] if system else said
+
+    def _opening(self, messages: list[Json]) -> tuple[list[str], list[Json]]:
+        """What system messages say before anybody else does, which belongs to the system prompt; and the rest."""
+        at = next((n for n, message in enumerate(messages) if message["role"] != "system"), 0)
+        if not at:
+            return [], messages
+        read = Reader(self._facts, self._notes)
+        pieces = [piece for message in messages[:at] for piece in read.pieces(message["content"])]
+        return [piece for piece in pieces if isinstance(piece, str)], messages[at:]
+
+    def _shown(self) -> list[Json]:
+        """The messages without reminders whose turn is over."""
+        messages: list[Json] = self._body["messages"]
+        ended = set(over(messages))
+        if not ended:
+            return messages
+        self._notes.add("a reminder for one turn was left out: that turn is over", len(ended))
+        return [message for n, message in enumerate(messages) if n not in ended]
 
     def _system(self) -> list[str]:
         """The client's system texts but for its billing line, which would spoil the provider's prefix cache."""
@@ -169,7 +192,7 @@ class _Translator:
             return {}, ()
         if self._facts.json_schema and (self._facts.json_with_thinking or not thought.thinking):
             clean = parameters(schema, self._facts.schema_drop)
-            strict = {"strict": True} if _is_strict(clean) else {}
+            strict = {"strict": True} if is_strict(clean) else {}
             named_schema = {"name": "answer", "schema": clean, **strict}
             return {"response_format": {"type": "json_schema", "json_schema": named_schema}}, ()
         self._notes.add("the JSON schema of the answer went into the system message: it can't be enforced here")
@@ -189,6 +212,8 @@ class _Translator:
         return sent
 
     def _left_out(self) -> None:
+        if (self._body.get("output_config") or {}).get("task_budget"):
+            self._notes.add("task_budget was left out: chat completions have no such thing")
         for key, value in self._body.items():
             if key in _HANDLED or key in _SILENT or value in (None, [], {}):
                 continue
@@ -203,22 +228,4 @@ def _only_thinking_cleared(management: Json) -> bool:
     edits = management.get("edits") if isinstance(management, dict) else None
     return isinstance(edits, list) and all(
         isinstance(edit, dict) and str(edit.get("type")).startswith("clear_thinking") for edit in edits
-    )
-
-
-def _is_strict(schema: Json) -> bool:
-    """Whether OpenAI's strict mode takes it: every object closed and all its properties required."""
-    if isinstance(schema, list):
-        return all(map(_is_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or isinstance(properties, dict):
-        required = schema.get("required")
-        names = set(properties) if isinstance(properties, dict) else set()
-        closed = schema.get("additionalProperties") is False and isinstance(required, list)
-        if not closed or names != {name for name in required or [] if isinstance(name, str)}:
-            return False
-    return all(
-        _is_strict(value) for key, value in schema.items() if key not in ("enum", "const", "default", "examples")
     )

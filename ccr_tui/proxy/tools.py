@@ -15,7 +15,8 @@ from hashlib import blake2b
 from typing import Any
 
 from ccr_tui.proxy.asked import server_tool
-from ccr_tui.proxy.content import Reader
+from ccr_tui.proxy.clientside import clientside
+from ccr_tui.proxy.content import Reader, compact
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
@@ -113,11 +114,13 @@ class Workbench:
     notes: Notes
     sentences: list[str] = field(default_factory=list)
 
-    def toolbox(self, body: Json, *, may_force: bool) -> Toolbox:
-        """`may_force` False: the model is thinking and can't be forced to call a tool, nor stopped from thinking."""
-        tools = [self._function(tool) for tool in self._callable(body.get("tools") or [])]
-        wanted = body.get("tool_choice") or {}
+    def toolbox(self, offered: list[Json], wanted: Json, *, may_force: bool) -> Toolbox:
+        """Of the tools and the tool_choice. `may_force` False: the model is thinking and can't be forced to call a
+        tool, nor stopped from thinking."""
+        tools = [self._function(tool) for tool in self._callable(offered)]
         if not tools:
+            if wanted.get("type") in ("any", "tool"):
+                self.notes.add("no tool call can be forced: no tools were sent")
             return Toolbox([], None, tuple(self.sentences))
         if wanted.get("type") == "none":
             return self._none(tools)
@@ -133,7 +136,7 @@ class Workbench:
         for tool in tools:
             if _placeholder(tool):
                 self.notes.add(f"the tool {named(tool['name'])} is a placeholder and was left out")
-        return [tool for tool in tools if not server_tool(tool) and not _placeholder(tool)]
+        return [clientside(tool) or tool for tool in tools if not server_tool(tool) and not _placeholder(tool)]
 
     def _say_missing(self, served: list[Json]) -> None:
         for tool in served:
@@ -145,14 +148,23 @@ class Workbench:
         )
 
     def _function(self, tool: Json) -> dict[str, Any]:
-        if tool.get("strict") is True:
-            self.notes.add("strict tool schemas were asked for; the provider's own strictness applies")
         function: dict[str, Any] = {"name": self.names.of(tool["name"])}
-        description = tool.get("description")
-        if isinstance(description, str) and description:
+        description = _described(tool)
+        if description:
             function["description"] = self._cut(Reader(self.facts, self.notes).sound(description), tool["name"])
         function["parameters"] = parameters(tool["input_schema"], self.facts.schema_drop)
-        return {"type": "function", "function": function}
+        callers = tool.get("allowed_callers")
+        if isinstance(callers, list) and callers and "direct" not in callers:
+            self.notes.add(f"the tool {named(tool['name'])} was for code execution only; here it is called directly")
+        return {"type": "function", "function": function | self._strict(tool, function["parameters"])}
+
+    def _strict(self, tool: Json, schema: Json) -> dict[str, Any]:
+        if tool.get("strict") is not True:
+            return {}
+        if self.facts.strict_tools and is_strict(schema):
+            return {"strict": True}
+        self.notes.add("strict tool schemas were asked for; the provider's own strictness applies")
+        return {}
 
     def _cut(self, description: str, name: str) -> str:
         limit = self.facts.tool_description_limit
@@ -192,11 +204,43 @@ class Workbench:
 def parameters(schema: Json, drop: frozenset[str]) -> Json:
     """The schema as a function's parameters: an object with properties, without what the family refuses."""
     clean = _clean(schema, drop) if drop else schema
-    if "type" not in clean and not clean.keys() & {"anyOf", "oneOf", "allOf", "$ref"}:
+    if "type" not in clean and "$ref" not in clean:
         clean = {"type": "object", **clean}
+    elif isinstance(clean.get("type"), list) and "object" in clean["type"]:  # a call's arguments are never null
+        clean = {**clean, "type": "object"}
     if clean.get("type") == "object" and "properties" not in clean:
         clean = {**clean, "properties": {}}
     return clean
+
+
+def is_strict(schema: Json) -> bool:
+    """Whether OpenAI's strict mode takes it: an object, and every object closed with all its properties required."""
+    return isinstance(schema, dict) and schema.get("type") == "object" and _closed(schema)
+
+
+def _closed(schema: Json) -> bool:
+    if isinstance(schema, list):
+        return all(map(_closed, schema))
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or isinstance(properties, dict):
+        required = schema.get("required")
+        names = set(properties) if isinstance(properties, dict) else set()
+        if schema.get("additionalProperties") is not False or not isinstance(required, list):
+            return False
+        if names != {name for name in required if isinstance(name, str)}:
+            return False
+    return all(_closed(value) for key, value in schema.items() if key not in ("enum", "const", "default", "examples"))
+
+
+def _described(tool: Json) -> str:
+    """Its description; examples of its input, which chat completions have no field for, stand at the end."""
+    said = tool.get("description")
+    examples = tool.get("input_examples")
+    told = [compact(each) for each in examples if isinstance(each, dict)] if isinstance(examples, list) else []
+    parts = [said] if isinstance(said, str) and said else []
+    return "\n\n".join([*parts, *(["\n".join(["Examples of its input:", *told])] if told else [])])
 
 
 def _clean(schema: Json, drop: frozenset[str]) -> Json:

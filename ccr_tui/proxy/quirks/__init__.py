@@ -58,6 +58,8 @@ class Facts:
     """How one named tool is forced: OpenAI's object, or "required" with only that tool sent."""
     forced_tool_with_thinking: bool = True
     """False: forcing a tool while thinking answers 400, so thinking is turned off for that request."""
+    strict_tools: bool = False
+    """Whether a function takes `strict`: some refuse keys that they do not know."""
     parallel_tool_calls: bool | None = None
     """Sent when the client does not forbid parallel calls; None: nothing is sent."""
     json_schema: bool = True

@@ -4,4 +4,4 @@ from ccr_tui.proxy.quirks import Facts
 
 HOSTS: tuple[str, ...] = ()
 MODELS: tuple[str, ...] = ()
-FACTS = Facts(family="generic", max_stops=4)
+FACTS = Facts(family="generic", max_stops=4, strict_tools=True)

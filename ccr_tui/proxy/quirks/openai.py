@@ -13,6 +13,7 @@ FACTS = Facts(
     mid_system="system",
     documents="file",
     max_stops=4,
+    strict_tools=True,
     tool_description_limit=None,  # 1024 was lifted; unchecked
     prompt_cache_key=True,
 )

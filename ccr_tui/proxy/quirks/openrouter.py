@@ -11,6 +11,7 @@ MODELS: tuple[str, ...] = ()
 FACTS = Facts(
     family="openrouter",
     documents="file",
+    strict_tools=True,
     top_k=True,
     thinking="reasoning_object",
     efforts=("minimal", "low", "medium", "high", "xhigh"),
