@@ -1,0 +1,239 @@
+"""What the documentation of the Messages API says of newer requests, as cases: each feature, and what a model gets.
+
+The pages are those of platform.claude.com/docs/en: build-with-claude/effort-per-message and
+mid-conversation-system-messages, agents-and-tools/tool-use, api/messages.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asking import ALL, asked, assistant, call, chat_faults, facts, result, text, tool, user
+
+from ccr_tui.errors import BadRequest
+from ccr_tui.proxy.asked import about, parse
+from ccr_tui.proxy.request import Translation, translate
+
+
+def made(body: dict[str, Any], family: str = "generic", **quirks: Any) -> Translation:
+    parse(body)
+    return translate(body, "the-model", facts(family, **quirks))
+
+
+def system(content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": "system", "content": content, **more}
+
+
+def offered(found: Translation) -> list[str]:
+    return [each["function"]["name"] for each in found.body.get("tools", ())]
+
+
+# --- effort per message ------------------------------------------------------------------------------------------
+
+LOW, MAX = ({"content": [], "role": "system", "output_config": {"effort": effort}} for effort in ("low", "max"))
+EFFORTS: list[tuple[str, list[Any], str]] = [
+    ("none is ordered", ["a"], "high"),
+    ("behind the person's words", ["a", LOW], "low"),
+    ("before them", ["a", assistant("b"), LOW, "c"], "low"),
+    ("it stays", ["a", LOW, assistant("b"), "c", assistant("d"), "e"], "low"),
+    ("until a later one", ["a", LOW, assistant("b"), "c", MAX], "max"),
+    ("behind results alone it waits", ["a", assistant(call("t")), user(result("t", "r")), LOW], "high"),
+    ("and the one before holds", ["a", MAX, assistant(call("t")), user(result("t", "r")), LOW], "max"),
+    ("until the person speaks",
+     ["a", assistant(call("t")), user(result("t", "r")), LOW, assistant("b"), "c"], "low"),
+    ("words beside results count", ["a", assistant(call("t")), user(result("t", "r"), "and"), LOW], "low"),
+    ("behind another system message", ["a", system("s"), LOW], "low"),
+    ("nothing is meant by an empty one", ["a", system("s", output_config={})], "high"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "effort"), [e[1:] for e in EFFORTS], ids=[e[0] for e in EFFORTS])
+def test_the_effort_that_holds(said: list[Any], effort: str) -> None:
+    body = asked(*said, output_config={"effort": "high"}, thinking={"type": "adaptive"})
+    assert made(body, "deepseek").body["reasoning_effort"] == effort
+    assert about(body, {}).effort == effort
+
+
+# --- tools that change -------------------------------------------------------------------------------------------
+
+
+def adds(made_tool: Any) -> dict[str, Any]:
+    return {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": made_tool}}
+
+
+def changes(kind: str, name: str) -> dict[str, Any]:
+    return {"type": f"tool_{kind}", "tool": {"type": "tool_reference", "name": name}}
+
+
+CHANGES: list[tuple[str, list[Any], list[str]]] = [
+    ("one is defined", [adds(tool("New"))], ["Read", "Edit", "New"]),
+    ("one is defined anew", [adds(tool("Read", properties={}))], ["Read", "Edit"]),
+    ("one is removed", [changes("removal", "Read")], ["Edit"]),
+    ("and comes back", [changes("removal", "Read"), changes("addition", "Read")], ["Edit", "Read"]),
+    ("a defined one too", [adds(tool("New")), changes("removal", "New"), changes("addition", "New")],
+     ["Read", "Edit", "New"]),
+    ("an unknown one changes nothing", [changes("addition", "Other")], ["Read", "Edit"]),
+    ("the client's own kind", [adds({"type": "bash_20250124", "name": "bash"})], ["Read", "Edit", "bash"]),
+    ("no definition at all", [{"type": "tool_addition", "tool": {"type": "tool_definition"}}], ["Read", "Edit"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("blocks", "names"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
+def test_tools_change_on_the_way(blocks: list[Any], names: list[str]) -> None:
+    found = made(asked("a", *(system([block]) for block in blocks), tools=[tool("Read"), tool("Edit")]))
+    assert offered(found) == names
+    assert chat_faults(found.body) == []
+
+
+def test_the_model_is_told_where_a_tool_came_and_went() -> None:
+    body = asked("a", system([adds(tool("New")), changes("removal", "Read"), text("so")]), tools=[tool("Read")])
+    told = made(body, mid_system="system").body["messages"][1]["content"]
+    assert told == "[The tool New can be called from now on.]\n\n[The tool Read can't be called any more.]\n\nso"
+
+
+# --- reminders and the system prompt -----------------------------------------------------------------------------
+
+
+def test_a_reminder_for_one_turn_is_gone_in_the_next() -> None:
+    once = {"clear_at": "next_user_message"}
+    found = made(asked("a", system("old", **once), assistant("b"), "c", system("new", **once)), mid_system="system")
+    assert [m["content"] for m in found.body["messages"]] == ["a", "b", "c", "new"]
+    assert found.notes == ("a reminder for one turn was left out: that turn is over",)
+    stays = made(asked("a", system("old", clear_at="never"), assistant("b"), "c"), mid_system="system")
+    assert [m["content"] for m in stays.body["messages"]] == ["a", "old", "b", "c"]
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_system_messages_before_anybody_speaks_are_the_system_prompt(family: str) -> None:
+    sent = made(asked(system("one"), system([text("two")]), "a", system="zero"), family).body["messages"]
+    assert [m["role"] for m in sent] == ["system", "user"]
+    assert sent[0]["content"] == "zero\n\none\n\ntwo"
+
+
+# --- blocks ------------------------------------------------------------------------------------------------------
+
+BLOCKS: list[tuple[str, Any, Any]] = [
+    ("a compaction", {"type": "compaction", "content": "S", "encrypted_content": "E", "signature": "G"},
+     "[Summary of the conversation before]\nS"),
+    ("a compaction that failed", {"type": "compaction", "content": None}, ""),
+    ("a fallback's boundary", {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}, ""),
+    ("the tools of an MCP server", {"type": "mcp_tool_listing", "mcp_server_name": "m", "tools": [tool()]}, ""),
+    ("an upload", {"type": "container_upload", "file_id": "f1"},
+     "[The file f1 was uploaded for code execution, which is not available here.]"),
+    ("an advisor's word", {"type": "advisor_tool_result", "tool_use_id": "s",
+                           "content": {"type": "advisor_result", "text": "A"}}, "[advisor tool result]\n\nA"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("block", "read"), [b[1:] for b in BLOCKS], ids=[b[0] for b in BLOCKS])
+def test_newer_blocks(block: Any, read: str) -> None:
+    sent = made(asked("a", assistant(block, "said"), "b")).body["messages"]
+    assert sent[1]["content"] == "\n\n".join(part for part in (read, "said") if part)
+
+
+@pytest.mark.parametrize("kind", ["document", "search_result"])
+def test_citations_that_cannot_be_given_are_noted(kind: str) -> None:
+    source = {"type": "text", "data": "D", "media_type": "text/plain"} if kind == "document" else "S"
+    block = {"type": kind, "source": source, "title": "T", "content": [text("x")], "citations": {"enabled": True}}
+    assert "citations were asked for" in made(asked(user(block))).notes[0]
+
+
+# --- tools -------------------------------------------------------------------------------------------------------
+
+CLIENTS = [
+    ("bash_20250124", "bash", {"command", "restart"}),
+    ("text_editor_20250124", "str_replace_editor", {"command", "path", "new_str", "view_range"}),
+    ("text_editor_20250728", "str_replace_based_edit_tool", {"command", "path", "insert_text"}),
+    ("memory_20250818", "memory", {"command", "path", "old_path", "new_path", "insert_text"}),
+    ("computer_20250124", "computer", {"action", "coordinate", "scroll_amount"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "fields"), CLIENTS, ids=[c[0] for c in CLIENTS])
+@pytest.mark.parametrize("family", ["generic", "openai", "gemini"])
+def test_tools_that_the_client_runs_are_offered(kind: str, name: str, fields: set[str], family: str) -> None:
+    body = asked("a", assistant(call("t", name, command="view")), user(result("t", "r")),
+                 tools=[{"type": kind, "name": name}], tool_choice={"type": "tool", "name": name})  # fmt: skip
+    found = made(body, family)
+    assert offered(found) == [name]
+    assert fields <= found.body["tools"][0]["function"]["parameters"]["properties"].keys()
+    assert found.body["tool_choice"] == {"type": "function", "function": {"name": name}}
+    assert chat_faults(found.body) == []
+    assert not found.notes
+    assert about(body, {}).has_tools
+
+
+CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+STRICT: list[tuple[str, str, Any, bool]] = [
+    ("closed", "openai", CLOSED, True),
+    ("open", "openai", {**CLOSED, "required": []}, False),
+    ("unknown there", "gemini", CLOSED, False),
+]
+
+
+@pytest.mark.parametrize(("family", "schema", "strict"), [s[1:] for s in STRICT], ids=[s[0] for s in STRICT])
+def test_strict_tools(family: str, schema: Any, strict: bool) -> None:
+    found = made(asked(tools=[{"name": "T", "input_schema": schema, "strict": True}]), family)
+    assert (found.body["tools"][0]["function"].get("strict") is True) == strict
+    assert any("strict" in note for note in found.notes) != strict
+
+
+def test_examples_of_a_tools_input_stand_in_its_description() -> None:
+    given = {**tool(), "input_examples": [{"path": "/a"}, {"path": "/b"}]}
+    said = made(asked(tools=[given])).body["tools"][0]["function"]["description"]
+    assert said == 'Reads things.\n\nExamples of its input:\n{"path":"/a"}\n{"path":"/b"}'
+
+
+NOTED: list[tuple[str, dict[str, Any], str]] = [
+    ("a tool for code execution", {"tools": [{**tool(), "allowed_callers": ["code_execution_20250825"]}]},
+     "for code execution only"),
+    ("a forced call of nothing", {"tool_choice": {"type": "any"}}, "no tools were sent"),
+    ("a budget for a task", {"output_config": {"task_budget": {"type": "tokens", "total": 1}}}, "task_budget"),
+    ("an effort without a knob", {"output_config": {"effort": "low"}}, "no knob"),
+    ("a thread to begin", {"thread": {"type": "create"}}, "thread"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "words"), [n[1:] for n in NOTED], ids=[n[0] for n in NOTED])
+def test_what_has_no_form_is_noted(more: dict[str, Any], words: str) -> None:
+    assert any(words in note for note in made(asked(**more)).notes)
+
+
+ROOTS: list[tuple[str, Any]] = [
+    ("empty", {}),
+    ("choices", {"anyOf": [{"type": "object"}]}),
+    ("nullable", {"type": ["object", "null"]}),
+]
+
+
+@pytest.mark.parametrize("schema", [r[1] for r in ROOTS], ids=[r[0] for r in ROOTS])
+def test_arguments_are_an_object(schema: Any) -> None:
+    sent = made(asked(tools=[{"name": "T", "input_schema": schema}])).body["tools"][0]["function"]["parameters"]
+    assert (sent["type"], sent["properties"]) == ("object", {})
+
+
+def test_a_list_is_no_strict_answer() -> None:
+    wanted = {"format": {"type": "json_schema", "schema": {"type": "array", "items": {"type": "string"}}}}
+    assert "strict" not in made(asked(output_config=wanted)).body["response_format"]["json_schema"]
+
+
+# --- refused -----------------------------------------------------------------------------------------------------
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("warmer than is allowed", {"temperature": 1.1}, "temperature: Input should be less than or equal to 1"),
+    ("colder", {"temperature": -1}, "temperature: Input should be greater than or equal to 0"),
+    ("more than all", {"top_p": 2}, "top_p: Input should be less than or equal to 1"),
+    ("thinking without a budget", {"thinking": {"type": "enabled"}}, "thinking.enabled.budget_tokens: Field required"),
+    ("a tool that takes a text", {"tools": [{"name": "T", "input_schema": {"type": "string"}}]},
+     "tools.0.custom.input_schema.type: Input should be 'object'"),
+    ("a conversation that the server is to know", {"thread": {"type": "continue", "previous_message_id": "m"}},
+     "thread: only Anthropic's servers hold conversations; send all messages with each request"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "sentence"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_what_is_refused(more: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadRequest) as told:
+        made(asked(**more))
+    assert str(told.value) == sentence
