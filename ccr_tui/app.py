@@ -43,6 +43,7 @@ from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.replay import ReplayScreen
 from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.sessions import SessionsScreen
+from ccr_tui.screens.sheets import Sheets
 from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.storage import StorageScreen
 from ccr_tui.screens.trace import TraceScreen
@@ -95,6 +96,7 @@ class CcrApp(Unbroken):
     def __init__(self, house: SeenHouse, demo: bool = False, play: Play | None = None) -> None:
         """`play` plays a session through the house, for the demo."""
         super().__init__()
+        self.stylesheet = Sheets(variables=self.get_css_variables())
         self.house, self.demo, self.play = house, demo, play
         self.live = LiveScreen(house, demo)
         self.grace_s = 10.0

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import platform
 import sqlite3
 import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,8 @@ GOALS = "goals: 20 ms CPU a page, no stall over 60 ms, 200 MB"
 KEPT = HERE / ".data"
 """Generated databases, to be used again."""
 TICK_S = 0.002
+LATE_S = 0.025
+"""From when on it is looked at what makes the loop late."""
 
 
 # ---------------------------------------------------------------- the child: the app, playing on itself
@@ -40,32 +45,39 @@ async def play(db: Path, report: Path, started: float) -> None:
 
     house = House(Config(port=0, db=db))
     app = CcrApp(house)
-    meter = Meter(app)
+    meter = Meter(app, report.with_suffix(".why") if os.environ.get("BENCH_WHY") else None)
     tasks = [asyncio.ensure_future(meter.tick()), asyncio.ensure_future(script(app, meter, started))]
     await app.run_async()
     for task in tasks:
         task.cancel()
     report.write_text(json.dumps(meter.rows))
+    if meter.why:
+        meter.why.write()
     await house.stop(0)
 
 
 class Meter:
     """What each step costs."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, why: Path | None = None) -> None:
         self.app, self.rows = app, list[dict[str, Any]]()
         self.worst = self.worst_cpu = 0.0
+        self.name = "start"
+        self.ticked = time.perf_counter()
+        self.why = Why(self, why) if why else None
 
     async def tick(self) -> None:
         """How late the loop is, and how much of that it worked itself."""
         while True:
             before, cpu = time.perf_counter(), time.thread_time()
+            self.ticked = before
             await asyncio.sleep(TICK_S)
             self.worst = max(self.worst, time.perf_counter() - before - TICK_S)
             self.worst_cpu = max(self.worst_cpu, time.thread_time() - cpu)
 
     async def step(self, name: str, run: Callable[[], Awaitable[Any]], times: int = 1) -> None:
         """Run it so many times, each until everything has come to rest."""
+        self.name = name
         self.worst = self.worst_cpu = 0.0
         cpu, wall = time.process_time(), time.perf_counter()
         rested = 0.0
@@ -84,6 +96,48 @@ class Meter:
             busy = any(not worker.is_finished for worker in self.app.workers)
             quiet = 0 if busy else quiet + 1
         return 0.05
+
+
+class Why:
+    """What the loop was at when it was late: its stack, looked at by a thread, and the garbage collector's time."""
+
+    def __init__(self, meter: Meter, file: Path) -> None:
+        self.meter, self.file = meter, file
+        self.loop = threading.get_ident()
+        self.seen: dict[str, Counter[str]] = {}
+        self.collected = 0.0
+        gc.callbacks.append(self._collecting)
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def _collecting(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.collected = time.perf_counter()
+        elif (took := time.perf_counter() - self.collected) > 0.005:
+            self._note(f"gc of generation {info['generation']}, {took * 1000:.0f} ms")
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(0.004)
+            if time.perf_counter() - self.meter.ticked > LATE_S:
+                frame = sys._current_frames().get(self.loop)
+                self._note(" < ".join(f"{code.co_qualname}:{line}" for code, line in _stack(frame)))
+
+    def _note(self, what: str) -> None:
+        self.seen.setdefault(self.meter.name, Counter())[what] += 1
+
+    def write(self) -> None:
+        """Into the file, the most frequent first."""
+        lines = [f"{name}\n" + "".join(f"  {n:4} {what}\n" for what, n in seen.most_common(40))
+                 for name, seen in self.seen.items()]  # fmt: skip
+        self.file.write_text("\n".join(lines))
+
+
+def _stack(frame: Any) -> Iterator[tuple[Any, int]]:
+    for _ in range(25):
+        if frame is None:
+            return
+        yield frame.f_code, frame.f_lineno
+        frame = frame.f_back
 
 
 def resident() -> float:
@@ -204,7 +258,7 @@ def largest(reader: Any) -> tuple[Any, int]:
 # ---------------------------------------------------------------- the parent
 
 
-def measure(db: Path) -> list[dict[str, Any]]:
+def measure(db: Path, why: bool = False) -> list[dict[str, Any]]:
     """Play it in a terminal."""
     from bench import in_terminal
 
@@ -212,6 +266,7 @@ def measure(db: Path) -> list[dict[str, Any]]:
     report.unlink(missing_ok=True)
     command = [sys.executable, str(HERE / "lists.py"), "--child", str(db), str(report)]
     env = {**os.environ, "BENCH_STARTED": str(time.monotonic()), "CCR_TUI_CONFIG": str(db.with_suffix(".toml"))}
+    env |= {"BENCH_WHY": "1"} if why else {}
     with in_terminal(command, env) as process:
         process.wait(900)
     return json.loads(report.read_text())
@@ -232,6 +287,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--traces", type=int, default=100_000)
     parser.add_argument("--db", type=Path, help="a database that is there; else one is generated, and kept")
+    parser.add_argument("--why", action="store_true", help="also tell what the loop was at when it was late")
     parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
@@ -246,7 +302,7 @@ def main() -> None:
         fill(db, args.traces, progress=True)
     with sqlite3.connect(db) as known:
         count = known.execute("SELECT count(*) FROM trace").fetchone()[0]
-    rows = measure(db)
+    rows = measure(db, args.why)
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ")
     print(f"{count:,} requests, {db.stat().st_size / 1e6:,.0f} MB; {GOALS}\n\n{table(rows)}")
 

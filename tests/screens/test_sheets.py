@@ -1,0 +1,40 @@
+"""A sheet is read once for each theme."""
+
+from __future__ import annotations
+
+from textual.css.stylesheet import Stylesheet
+
+from ccr_tui.screens.sheets import Sheets
+
+RED, BLUE = {"accent": "#ff0000"}, {"accent": "#0000ff"}
+MANY = 100
+"""More than Textual keeps."""
+
+
+def filled(kind: type[Stylesheet], variables: dict[str, str]) -> Stylesheet:
+    sheets = kind(variables=variables)
+    for n in range(MANY):
+        sheets.add_source(f"#part{n} {{ color: $accent; width: {n + 1}; }}", read_from=("sheet", str(n)))
+    sheets.reparse()
+    return sheets
+
+
+def told(sheets: Stylesheet) -> list[str]:
+    return [rule.css for rule in sheets.rules]
+
+
+def test_what_was_read_is_not_read_again_for_a_new_screen() -> None:
+    sheets = filled(Sheets, RED)
+    before = list(map(id, sheets.rules))
+    sheets.set_variables(dict(RED))
+    sheets.add_source("#new { width: 1; }", read_from=("sheet", "new"))
+    sheets.reparse()
+    assert list(map(id, sheets.rules[:MANY])) == before
+    assert len(sheets.rules) == MANY + 1
+
+
+def test_another_theme_is_read_as_textual_reads_it() -> None:
+    sheets = filled(Sheets, RED)
+    sheets.set_variables(BLUE)
+    sheets.reparse()
+    assert told(sheets) == told(filled(Stylesheet, BLUE)) != told(filled(Stylesheet, RED))
