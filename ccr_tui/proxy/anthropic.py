@@ -317,12 +317,13 @@ def as_stream(message: Json) -> bytes:
 
 def usage_json(usage: Usage) -> Json:
     """Usage as the client reads it. All four keys: it takes message_delta's input_tokens for the truth (measured)."""
-    return {
+    counts = {
         "input_tokens": usage.input,
         "cache_creation_input_tokens": usage.cache_write,
         "cache_read_input_tokens": usage.cache_read,
         "output_tokens": usage.output,
     }
+    return counts | {"output_tokens_details": {"thinking_tokens": usage.reasoning}} if usage.reasoning else counts
 
 
 def error_event(failure: Failure) -> Json:
@@ -343,7 +344,8 @@ def error_body(failure: Failure, request_id: str) -> Json:
 
 def models_page(entries: Iterable[tuple[str, str]], created_at: str = "2026-01-01T00:00:00Z") -> Json:
     """GET /v1/models from (id, display name) pairs. Claude Code keeps ids that begin with claude or anthropic only."""
-    data = [{"type": "model", "id": name, "display_name": shown, "created_at": created_at} for name, shown in entries]
+    more = {"created_at": created_at, "lifecycle": "active"}
+    data = [{"type": "model", "id": name, "display_name": shown, **more} for name, shown in entries]
     return {
         "data": data,
         "has_more": False,

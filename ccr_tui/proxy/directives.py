@@ -15,10 +15,10 @@ from ccr_tui.records import Json
 
 def effort_now(body: Json) -> str | None:
     """The effort for the next answer: the latest order that is in force, else the request's own."""
-    messages = body["messages"]
+    messages = body.get("messages") or []
     for n in range(len(messages) - 1, -1, -1):
         message = messages[n]
-        if message["role"] == "system" and (ordered := _effort(message)) and _in_force(messages, n):
+        if message.get("role") == "system" and (ordered := _effort(message)) and _in_force(messages, n):
             return ordered
     return _effort(body)
 

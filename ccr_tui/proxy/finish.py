@@ -31,6 +31,8 @@ _FAILED = {
     "abort": "it was aborted",  # vLLM, SGLang
     "aborted": "it was aborted",
     "cancelled": "it was cancelled",
+    "malformed_function_call": "its tool call was malformed",  # Gemini
+    "unexpected_tool_call": "it called a tool that it does not have",  # Gemini
 }
 
 
@@ -54,7 +56,7 @@ class Finish:
 
     def see(self, choice: Mapping[str, Json]) -> None:
         """Take a choice that has a finish reason. The first that says more than "stop" counts."""
-        reason = str(choice["finish_reason"]).strip().lower()
+        reason = str(choice["finish_reason"]).rpartition(":")[2].strip().lower()  # "content_filter: SAFETY" (Gemini)
         if self.reason is None or self.reason in _STOP:
             self.reason = reason
         self.failure = self.failure or _FAILED.get(reason, "")

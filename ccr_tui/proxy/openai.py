@@ -190,7 +190,7 @@ def _part(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
 
 def reasoning_of(delta: Mapping[str, Json]) -> str:
     """The reasoning in a delta. Some servers say the same under two names, so the first that says something counts."""
-    for key in ("reasoning_content", "reasoning"):
+    for key in ("reasoning_content", "reasoning", "thinking"):
         value = delta.get(key)
         if value:
             text = value if isinstance(value, str) else "".join(text for _, text in parts(value))

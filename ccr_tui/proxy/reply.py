@@ -147,7 +147,9 @@ class ChatReply(Incoming):
 
     def _choice(self, choice: Mapping[str, Json], out: list[Json]) -> None:
         self._any = True
-        delta = choice.get("delta") or choice.get("message")
+        delta = choice.get("delta")
+        if not delta and ("delta" not in choice or not (self._said or self._calls.said or self._blocks.last)):
+            delta = choice.get("message")  # beside a delta it says once more what was streamed
         if isinstance(delta, dict):
             self._delta(delta, out)
         elif choice.get("text"):  # the old completions' shape, which some servers mix up
@@ -173,9 +175,16 @@ class ChatReply(Incoming):
         calls = delta.get("tool_calls") or delta.get("function_call")
         if calls:
             self._tool_calls(calls, out)
-        for key in ("images", "audio"):
+        for key in ("images", "audio", "annotations"):
             if delta.get(key):
-                self._ignore(key)
+                self._beside(key, delta, out)
+
+    def _beside(self, key: str, delta: Mapping[str, Json], out: list[Json]) -> None:
+        """What a message has no block for; of speech its words are text, where they do not stand there anyway."""
+        self._ignore(key)
+        said = delta[key].get("transcript") if isinstance(delta[key], dict) else None
+        if said and isinstance(said, str) and not delta.get("content"):
+            self._text(said, out)
 
     # -- what it means -----------------------------------------------------------------------------------------------
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from anthropic.types import ModelInfo
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from streams import arguments, json_values, texts
 
 from ccr_tui.proxy import anthropic
@@ -237,6 +239,15 @@ def test_usage_has_all_four_counts() -> None:
         "cache_read_input_tokens": 3,
         "cache_creation_input_tokens": 4,
     }
+
+
+def test_thinking_is_told_apart_in_the_output() -> None:
+    assert anthropic.usage_json(Usage(1, 9, reasoning=7))["output_tokens_details"] == {"thinking_tokens": 7}
+
+
+def test_models_are_listed_as_the_official_client_reads_them() -> None:
+    page = anthropic.models_page([("claude-ccr-a", "A")])
+    assert TypeAdapter(ModelInfo).validate_python(page["data"][0]).lifecycle == "active"
 
 
 def test_the_tool_ids_of_a_history_are_found() -> None:

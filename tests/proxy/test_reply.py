@@ -114,7 +114,40 @@ CASES: dict[str, tuple[bytes, list[Any], str]] = {
         "end_turn",
     ),
     "U+2028 in text": (sse(chunk(content="a\u2028b\u0085c"), STOP), [("text", "a\u2028b\u0085c")], "end_turn"),
+    "the whole message once more at the end": (
+        sse(
+            chunk(content="Hi"),
+            {"choices": [{"index": 0, "delta": {}, "message": {"content": "Hi"}, "finish_reason": "stop"}]},
+        ),
+        [("text", "Hi")],
+        "end_turn",
+    ),
+    "the whole message in an empty delta": (
+        sse({"choices": [{"index": 0, "delta": {}, "message": {"content": "Hi"}, "finish_reason": "stop"}]}),
+        [("text", "Hi")],
+        "end_turn",
+    ),
+    "pieces called messages": (
+        sse(*({"choices": [{"index": 0, "message": {"content": each}}]} for each in "Hi"), STOP),
+        [("text", "Hi")],
+        "end_turn",
+    ),
+    "spoken": (
+        sse(
+            chunk(content=None, audio={"id": "a", "transcript": "H"}),
+            chunk(audio={"data": "AA", "transcript": "i"}),
+            STOP,
+        ),
+        [("text", "Hi")],
+        "end_turn",
+    ),
+    "a filter's own word": (sse(chunk(content="H"), chunk("content_filter: SAFETY")), [("text", "H")], "refusal"),
     # reasoning
+    "thinking": (
+        sse(chunk(thinking="hm"), chunk(content="Hi"), STOP),
+        [("thinking", "hm"), ("text", "Hi")],
+        "end_turn",
+    ),
     "reasoning_content": (
         sse(chunk(reasoning_content="h"), chunk(reasoning_content="m"), chunk(content="Hi"), STOP),
         [("thinking", "hm"), ("text", "Hi")],
@@ -249,6 +282,12 @@ def test_a_whole_answer_is_read_as_well(choice: Any, blocks: list[Any], stop: st
 
 
 FAILURES: dict[str, tuple[bytes, int, str, str]] = {
+    "a call that was none (Gemini)": (
+        sse(chunk("function_call_filter: MALFORMED_FUNCTION_CALL", content="")),
+        502,
+        "api_error",
+        "malformed",
+    ),
     "cut in text": (sse(chunk(content="Hi"), done=False), 502, "api_error", "cut its answer off"),
     "cut in a chunk": (sse(chunk(content="Hi"), done=False) + b'data: {"cho', 502, "api_error", "cut its answer off"),
     "cut after a call": (sse(calls(READ), done=False), 502, "api_error", "cut its answer off"),
@@ -479,6 +518,7 @@ def test_who_answered_is_kept() -> None:
 
 
 NOTES: dict[str, tuple[bytes, str]] = {
+    "citations": (sse(chunk(content="Hi", annotations=[{"type": "url_citation"}]), STOP), "annotations"),
     "mended": (sse(calls(call(0, "a", "Read", "{'path': 'a'}")), TOOLS), "The arguments of Read were mended"),
     "hopeless": (sse(calls(call(0, "a", "Read", "nope")), TOOLS), "are not a JSON object"),
     "nameless": (sse(calls(call(0, "a", None, "{}")), TOOLS), "A tool call without a name was dropped"),
