@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from textual import on, work
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -40,6 +41,7 @@ from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
+from ccr_tui.screens.quick import Quick
 from ccr_tui.screens.replay import ReplayScreen
 from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.sessions import SessionsScreen
@@ -97,6 +99,7 @@ class CcrApp(Unbroken):
         """`play` plays a session through the house, for the demo."""
         super().__init__()
         self.stylesheet = Sheets(variables=self.get_css_variables())
+        self._quick: tuple[LineFilter, LineFilter] | None = None
         self.house, self.demo, self.play = house, demo, play
         self.live = LiveScreen(house, demo)
         self.grace_s = 10.0
@@ -114,6 +117,16 @@ class CcrApp(Unbroken):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = "ccr-dark"
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What lines go through before they are shown."""
+        return [self._quickly(each) if type(each) is ANSIToTruecolor else each for each in super().get_line_filters()]
+
+    def _quickly(self, given: ANSIToTruecolor) -> LineFilter:
+        """The same, but quick; made once for each theme."""
+        if self._quick is None or self._quick[0] is not given:
+            self._quick = given, Quick(given)
+        return self._quick[1]
 
     def on_mount(self) -> None:
         """Start the house."""

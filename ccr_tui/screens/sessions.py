@@ -174,7 +174,7 @@ class SessionsScreen(Screen[None]):
         self._of, self._summed_at = self.house.engine.config, time.monotonic()
         self._read_sums(self._of)
 
-    @work(thread=True, exclusive=True, group="sums")
+    @work(thread=True, exclusive=True, group="sums", description="sums")
     def _read_sums(self, config: Config) -> None:
         try:
             found = self.held or baseline.chosen(config, self.house.reader.asked(), time.time())

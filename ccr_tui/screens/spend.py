@@ -174,7 +174,7 @@ class SpendScreen(Screen[None]):
         self.tabs.put(self.by, self.span)
         self._read(self._of, self.by, self.span, self._ticket)
 
-    @work(thread=True, exclusive=True, group="spend")
+    @work(thread=True, exclusive=True, group="spend", description="spend")
     def _read(self, config: Config, by: By, span: str, ticket: int) -> None:
         start, now, reader = time.monotonic(), time.time(), self.house.reader
         try:
@@ -254,7 +254,7 @@ class SpendScreen(Screen[None]):
         other = "bars" if self.kind == "lines" else "against one model"
         self.plot.border_title, self.plot.border_subtitle = escape(title), f"p {other}"
 
-    @work(thread=True, exclusive=True, group="draw")
+    @work(thread=True, exclusive=True, group="draw", description="draw")
     def _draw(self, seen: Seen, compared: Baseline | None, kind: str, size: tuple[int, int], ticket: int) -> None:
         cuts = seen.found.course
         ticks = ticks_of(cuts.unit, cuts.edges)
@@ -366,12 +366,12 @@ class SpendScreen(Screen[None]):
         at = self.compared.name if self.compared else ""
         self.app.push_screen(Pick(title, (), at=at, free="any model whose price is known", later=priced), chosen)
 
-    @work(thread=True, exclusive=True, group="candidates")
+    @work(thread=True, exclusive=True, group="candidates", description="candidates")
     def _candidates(self, config: Config, keys: list[str], asked: str | None) -> list[Baseline]:
         more = [asked or "", *(keys if self.by == "model" else [])]
         return baseline.candidates(config, more, time.time())
 
-    @work(thread=True, exclusive=True, group="price")
+    @work(thread=True, exclusive=True, group="price", description="price")
     def _price(self, config: Config, name: str, is_kept: bool) -> None:
         price = baseline.find(config, name, time.time())
         self.post_message(self.Priced(name, None if price is None else Baseline(name, price), is_kept))

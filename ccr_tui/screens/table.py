@@ -142,7 +142,7 @@ class Table(Scrolled):
         self._ticket += 1
         self._read(source, self._ticket)
 
-    @work(thread=True, exclusive=True, group="read")
+    @work(thread=True, exclusive=True, group="read", description="read")
     def _read(self, source: Source, ticket: int) -> None:
         worker = get_current_worker()
         try:
@@ -177,7 +177,7 @@ class Table(Scrolled):
         if self.source is not None and self._loaded:
             self._read_newer(self.source, self._newest, self._ticket)
 
-    @work(thread=True, exclusive=True, group="newer")
+    @work(thread=True, exclusive=True, group="newer", description="newer")
     def _read_newer(self, source: Source, newest: int, ticket: int) -> None:
         try:
             rows = source.newer(newest, PAGE)
@@ -248,7 +248,7 @@ class Table(Scrolled):
         self._wanted = page
         self._read_page(self._pages, self._pages.way(page), self._ticket)
 
-    @work(thread=True, exclusive=True, group="page")
+    @work(thread=True, exclusive=True, group="page", description="page")
     def _read_page(self, pages: Pages, way: Way, ticket: int) -> None:
         worker = get_current_worker()
         assert pages.opened is not None
