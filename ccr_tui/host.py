@@ -30,6 +30,7 @@ from ccr_tui.proxy.routing import resolve
 from ccr_tui.records import Badge, Mode
 from ccr_tui.reloading import Reloading
 from ccr_tui.settings import default_db
+from ccr_tui.slack import Slack, give_back
 from ccr_tui.store import badges
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
@@ -66,6 +67,7 @@ class House:
         self.engine = Engine(config, self.feed, self._counter, Calibration(), self.writer.put_calibration)
         self._reloading = Reloading(self.engine, source)
         self._keeping = Keeping(self.db, lambda: self.engine.config, self._tell_of_store)
+        self._slack = Slack(self.feed)
         self._reader: Reader | None = None
         self._ending = ExitStack()
         self._settling: asyncio.Task[None] | None = None
@@ -134,6 +136,7 @@ class House:
             raise
         self._reloading.start()
         self._keeping.start()
+        self._slack.start()
         self._settling = asyncio.create_task(self._settle())
 
     async def _settle(self) -> None:
@@ -143,6 +146,7 @@ class House:
         finally:
             self.engine.ready.set()
         await asyncio.to_thread(lean.settle)
+        await asyncio.to_thread(give_back)
         gc.collect()
         gc.freeze()
         sys.setswitchinterval(SWITCH_S)
@@ -206,6 +210,7 @@ class House:
                 await self._settling
         await self._reloading.stop()
         await self._keeping.stop()
+        self._slack.stop()
         await self.engine.stop(grace_s)
         await asyncio.to_thread(self.writer.close)
         self._ending.close()
