@@ -77,6 +77,8 @@ async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, wh
         len(draft.attempts) + 1, job.purpose, order, draft.ms, context.clock(), context.config.keep_streams
     )
     calling.notes += [why] if why else []
+    if job.purpose == "answer":
+        calling.told = asking.delivery.headers
     guess = len(order.call.content) // CHARS_PER_TOKEN
     estimating = asyncio.ensure_future(estimate(asking, job, model, provider, counting, guess))
     try:

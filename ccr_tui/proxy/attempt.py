@@ -20,6 +20,7 @@ from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout
 from ccr_tui.prices import cost
 from ccr_tui.proxy import anthropic, quirks, request
 from ccr_tui.proxy.asked import Asked
+from ccr_tui.proxy.delivery import joined
 from ccr_tui.proxy.openai import error_of, redact
 from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.reply import ChatReply, MessagesReply
@@ -156,11 +157,17 @@ def base_headers(making: Making) -> dict[str, str]:
 
 def passed_headers(making: Making) -> dict[str, str]:
     """The client's own headers that an Anthropic provider needs; its credential only where the provider is set so."""
-    given, names = making.headers, ["anthropic-version", "anthropic-beta"]
+    given = making.headers
+    names = [name for name in given if name.startswith("anthropic-")]
     if making.provider.client_auth:
         names += ["authorization", "x-api-key"]
     passed = {"anthropic-version": "2023-06-01"} | {name: given[name] for name in names if name in given}
     return passed | ({"x-api-key": making.key} if making.key else {})
+
+
+def limits(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers in which Anthropic tells a client how much it may still ask."""
+    return {name: value for name, value in headers.items() if name.lower().startswith("anthropic-ratelimit-")}
 
 
 class Calling:
@@ -177,6 +184,8 @@ class Calling:
         self.reply: Reply | None = None
         self.failure: Failure | None = None
         self.estimate: int | None = None
+        self.told: dict[str, str] = {}
+        """What the client is to be told in headers: the limits of its account."""
         self.notes = list(order.notes)
         self._now, self._keep = now, keep
         self._stream: list[tuple[int, bytes]] = []
@@ -217,6 +226,8 @@ class Calling:
 
     def _connect(self, response: Response) -> None:
         self.status, self.connected = response.status_code, self._now()
+        if self.order.provider.kind == "anthropic":
+            self.told.update(limits(response.headers))
         if response.extensions.get("resent"):
             self.notes.append("The pooled connection was dead; the request was sent once more on a new one.")
 
@@ -240,7 +251,7 @@ class Calling:
         assert reply is not None
         if self.first is None and reply.started:
             self.first = self._now()
-        await sink(events)
+        await sink(events if isinstance(reply, MessagesReply) else joined(events))
         if reply.error:
             reply.error.message = redact(reply.error.message, self.order.secrets)
             raise reply.error

@@ -103,7 +103,7 @@ class Delivery:
 
     async def send(self, events: list[Json]) -> None:
         """Pass events on, in one write."""
-        events = joined(self._fresh(events))
+        events = self._fresh(events)
         if not events:
             return
         if self._base:
