@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +40,7 @@ SIDES: Mapping[str, tuple[Literal["received", "sent"], ...]] = {
 @filters
 @click.option("--format", "format", type=click.Choice(FORMATS), help="By FILE's name, else jsonl.")
 @click.option("-o", "--output", metavar="FILE", help="Where to (standard output). A file is made with mode 0600.")
+@click.option("--force", is_flag=True, help="Overwrite FILE where there is one.")
 @click.option(
     "--otlp", metavar="URL", help="Send OpenTelemetry spans to this collector, such as http://127.0.0.1:4318."
 )
@@ -50,11 +52,13 @@ SIDES: Mapping[str, tuple[Literal["received", "sent"], ...]] = {
 def export(flags: Mapping[str, str], ids: tuple[str, ...], **wanted: Any) -> None:
     """Write requests to a file, oldest first: those named, or all that the options let through.
 
-    Formats: jsonl (`import` takes it in again), har, md, html, curl, otlp. What looks like a key, an e-mail address, a
-    person's name in a path, an account id or an image is replaced, and told.
+    Formats: jsonl (`import` takes it in again), har, md, html, curl, otlp; compressed where FILE ends in .gz. What
+    looks like a key, an e-mail address, a person's name in a path, an account id or an image is replaced, and told.
     """
     format, output = wanted.pop("format"), wanted.pop("output")
     otlp, complete, side = wanted.pop("otlp"), wanted.pop("no_redact"), wanted.pop("side")
+    if not wanted.pop("force") and output not in (None, "-") and Path(output).is_file():
+        raise click.UsageError(f"{safe(output)} is there already; --force overwrites it.")
     choice = _choice(ids, wanted)
     redactor = None if complete else _redactor(flags)
     if otlp is not None or format == "otlp":
@@ -74,10 +78,10 @@ def _choice(ids: tuple[str, ...], wanted: Mapping[str, Any]) -> Chosen:
 
 
 def _format(given: str | None, output: str | None) -> Format:
-    from ccr_tui.transfer.leaving import FORMATS, SUFFIXES
+    from ccr_tui.transfer.leaving import FORMATS, format_of
 
     named = next((format for format in FORMATS if format == given), None)
-    return named or SUFFIXES.get(Path(output or "").suffix.lower(), "jsonl")
+    return named or format_of(output or "") or "jsonl"
 
 
 def _redactor(flags: Mapping[str, str]) -> Redactor:
@@ -100,7 +104,7 @@ def _write(
     scene, total, done = leaving.scene(config, _heading(choice), sides), choice.count(store), [0]
     with meter("exporting", "requests", 1) as report:
         traces = leaving.told(choice.traces(store), total, _noting(done, report))
-        made = leaving.pieces(format, traces, scene, redactor)
+        made = leaving.pieces(format, traces, replace(scene, marks=leaving.marks_in(store)), redactor)
         if output in (None, "-"):
             sys.stdout.flush()
             leaving.copy(made, sys.stdout.buffer)

@@ -195,7 +195,8 @@ class ExportScreen(ModalScreen[None]):
         try:
             total = subject.chosen.count(self.house.reader)
             traces = leaving.told(subject.chosen.traces(self.house.reader), total, _Meter(self))
-            scene = replace(leaving.scene(config, subject.words), address=self.house.engine.address)
+            marks = leaving.marks_in(self.house.reader)
+            scene = replace(leaving.scene(config, subject.words), address=self.house.engine.address, marks=marks)
             size = leaving.write(leaving.pieces(format, traces, scene, clean), target)
         except CcrError as error:
             self.post_message(self.Ended(str(error), "Not exported", failed=True))

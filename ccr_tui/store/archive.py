@@ -4,8 +4,9 @@ Owns the archive's format and its version. Must never hold a credential: a trace
 same archive in twice changes nothing, because a trace is known by its uid; and the store's rejects file is such an
 archive, so that what could not be written can be written later.
 
-The first line is {"format": "ccr-tui traces", "version": 1}; each further line is one trace with its bodies as they
-are and its streams in base64.
+The first line is {"format": "ccr-tui traces", "version": 2}; each further line is one trace with its bodies as they
+are and its streams in base64. Since version 2 a line may have "mark": {"marked": ..., "note": ...}, what a person has
+put on it; version 1 is read too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +23,50 @@ from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Attempt, Trace
 from ccr_tui.store import codec, schema
+from ccr_tui.store.marks import Mark
 from ccr_tui.wire import dumps, loads
 
 FORMAT = "ccr-tui traces"
-VERSION = 1
+VERSION = 2
+READ = (1, 2)
+"""Versions that can be taken in."""
 HEADER = {"format": FORMAT, "version": VERSION}
+MarkOf = Callable[[str], Mark | None]
+"""What a person has put on the trace of that uid."""
 
 
-def lines(traces: Iterable[Trace]) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an archive."""
+
+    trace: Trace
+    mark: Mark | None
+
+
+def unmarked(_: str) -> None:
+    """Nothing."""
+
+
+def lines(traces: Iterable[Trace], mark_of: MarkOf = unmarked) -> Iterator[bytes]:
     """The archive, line by line, newlines included."""
     yield dumps(HEADER) + b"\n"
     for trace in traces:
-        yield dumps(_trace_json(trace)) + b"\n"
+        mark = mark_of(trace.uid)
+        yield dumps(_trace_json(trace) | ({"mark": asdict(mark)} if mark else {})) + b"\n"
 
 
 def read(given: Iterable[bytes], name: str = "archive") -> Iterator[Trace]:
     """The traces of an archive, one by one. Raises StoreError, which names the line and what is wrong with it."""
+    return (entry.trace for entry in entries(given, name))
+
+
+def entries(given: Iterable[bytes], name: str = "archive") -> Iterator[Entry]:
+    """The same with what a person has put on them."""
     numbered = enumerate(given, 1)
     _check_header(next(numbered, (1, b""))[1], name)
     for number, line in numbered:
         if line.strip():
-            yield _trace(line, f"{name}, line {number}")
+            yield _entry(line, f"{name}, line {number}")
 
 
 def append_reject(path: Path, trace: Trace, problem: str) -> None:
@@ -91,15 +116,25 @@ def _stream_json(attempt: Attempt) -> list[list[Any]]:
     return [[ms, b64encode(piece).decode()] for ms, piece in attempt.stream]
 
 
-def _trace(line: bytes, where: str) -> Trace:
+def _entry(line: bytes, where: str) -> Entry:
     try:
         given = loads(line)
         given.pop("rejected", None)
+        mark = _mark(given.pop("mark", None))
         raw = given.pop("raw")
         heavy = [_heavy(entry) for entry in given["attempts"]]
-        return codec.from_json(given, heavy, raw=None if raw is None else b64decode(raw))
+        return Entry(codec.from_json(given, heavy, raw=None if raw is None else b64decode(raw)), mark)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{where}: this is no trace ({type(error).__name__}: {error}).") from error
+
+
+def _mark(given: Any) -> Mark | None:
+    if given is None:
+        return None
+    marked, note = given["marked"], given["note"]
+    if not isinstance(marked, bool) or not isinstance(note, str | None):
+        raise ValueError(f"a mark that is {given!r}")
+    return Mark(marked, note)
 
 
 def _heavy(entry: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +148,7 @@ def _check_header(line: bytes, name: str) -> None:
     except (ValueError, KeyError, TypeError):
         made_by = None, None
     if made_by[0] != FORMAT:
-        raise StoreError(f'{name}: not an archive of ours; its first line must be {{"format":"{FORMAT}","version":1}}.')
-    if made_by[1] != VERSION:
+        first = f'{{"format":"{FORMAT}","version":{VERSION}}}'
+        raise StoreError(f"{name}: not an archive of ours; its first line must be {first}.")
+    if made_by[1] not in READ:
         raise StoreError(f"{name}: version {made_by[1]} of the archive; this ccr-tui reads {VERSION}. Update ccr-tui.")

@@ -18,7 +18,7 @@ from typing import Any
 
 from ccr_tui import chunks
 from ccr_tui.records import Json, Trace
-from ccr_tui.store import schema
+from ccr_tui.store import marks, schema
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, utf8
 from ccr_tui.store.insert import Insertion
@@ -125,6 +125,11 @@ class Intake:
         self._begin()
         row = (utf8(answer.message), utf8(answer.request), answer.side)
         self._db.execute("INSERT OR IGNORE INTO taken (message, request, side) VALUES (?, ?, ?)", row)
+
+    def bring(self, uid: str, mark: marks.Mark) -> None:
+        """What a person has put on a trace elsewhere."""
+        self._begin()
+        marks.bring(self._db, uid, mark)
 
     def read_to(self, file: str) -> tuple[int, int, int]:
         """A file's size and time of change (ns) when it was read, and how far it was taken in; zeros for a new one."""

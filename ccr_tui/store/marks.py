@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from ccr_tui.store import codec, schema
@@ -22,6 +23,17 @@ INSERT INTO mark (trace, marked, note, at) VALUES (?, 0, ?, ?)
 ON CONFLICT (trace) DO UPDATE SET note = excluded.note, at = excluded.at
 """
 CLEAR = "DELETE FROM mark WHERE NOT marked AND note IS NULL"
+BRING = """
+INSERT INTO mark (trace, marked, note, at) SELECT n, ?, ?, ? FROM trace WHERE uid = ? ON CONFLICT (trace) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a person has put on a request."""
+
+    marked: bool
+    note: str | None
 
 
 def mark(path: Path, n: int, marked: bool) -> None:
@@ -32,6 +44,13 @@ def mark(path: Path, n: int, marked: bool) -> None:
 def note(path: Path, n: int, words: str) -> None:
     """Write a note on request number `n`; an empty one takes it off. Blocks; raises StoreError."""
     _run(path, NOTE, (n, codec.utf8(words.strip()) or None, time.time()))
+
+
+def bring(db: sqlite3.Connection, uid: str, mark: Mark) -> None:
+    """What came with a trace, within the caller's transaction; what was put on it here stays."""
+    words = codec.utf8((mark.note or "").strip()) or None
+    if mark.marked or words:
+        db.execute(BRING, (mark.marked, words, time.time(), codec.utf8(uid)))
 
 
 def _run(path: Path, statement: str, values: tuple[object, ...]) -> None:

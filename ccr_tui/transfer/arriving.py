@@ -7,11 +7,14 @@ ids of its answers, so that the same answer from a transcript, a HAR and the pro
 
 from __future__ import annotations
 
+import gzip
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -27,6 +30,9 @@ from ccr_tui.transfer.recorded import Recorded, answer_of, recorded_here, trace_
 from ccr_tui.transfer.retelling import Quote, uid_of
 from ccr_tui.wire import loads
 
+Given = Trace | archive.Entry | Recorded | str
+"""What a file holds: a trace of ours, an exchange of another program's, or why something is neither."""
+GZIP = b"\x1f\x8b"
 Format = Literal["archive", "har", "claude-trace", "transcript"]
 LINES = frozenset({"user", "assistant", "system", "summary", "attachment", "queue-operation", "file-history-snapshot"})
 """Types of a transcript's first line, which may have no session yet."""
@@ -51,12 +57,28 @@ class Summary:
         return told | {"proxied": self.proxied, "left": dict(self.left)}
 
 
-def opened(name: str) -> AbstractContextManager[BinaryIO]:
-    """The file, or standard input for "-". Raises CcrError."""
+@contextmanager
+def opened(name: str) -> Iterator[tuple[Iterator[bytes], int]]:
+    """The lines of the file, or of standard input for "-", and their size, 0 where it is not known; what is gzip is
+    unpacked. Raises CcrError."""
     try:
-        return nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb")
+        whole = nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb")  # noqa: SIM115 - below
+        size = 0 if name == "-" else Path(name).stat().st_size
     except OSError as error:
         raise CcrError(f"{name}: {error.strerror}") from error
+    with whole as file:
+        if isinstance(file, BufferedReader) and file.peek(len(GZIP)).startswith(GZIP):
+            yield _unpacked(file, name), 0
+        else:
+            yield iter(file), size
+
+
+def _unpacked(file: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        with gzip.open(file) as lines:
+            yield from lines
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CcrError(f"{name}: the compressed file is cut or damaged ({error}); what came before is here.") from error
 
 
 def recognise(first: bytes, name: str) -> Format | None:
@@ -83,8 +105,8 @@ KNOWN = "known are archives of `traces export`, HAR files, claude-trace's JSON l
 
 def format_of(name: str) -> Format:
     """What a file on the disk is. Raises CcrError."""
-    with opened(name) as file:
-        return recognise(next(iter(file), b""), name) or "har"
+    with opened(name) as (lines, _):
+        return recognise(next(lines, b""), name) or "har"
 
 
 def take_in(database: Path, name: str, quote: Quote, report: Report = silent) -> Summary:
@@ -92,10 +114,10 @@ def take_in(database: Path, name: str, quote: Quote, report: Report = silent) ->
 
     What was taken before a fault stays.
     """
-    with opened(name) as file:
-        first = next(iter(file), b"")
+    with opened(name) as (given, size):
+        first = next(given, b"")
         format = recognise(first, name)
-        lines = _told(chain([first], file), 0 if name == "-" else Path(name).stat().st_size, report)
+        lines = _told(chain([first], given), size, report)
         if format == "transcript":
             raise CcrError(f"{name}: a transcript cannot come through a pipe; give its file or folder.")
         summary = Summary(name, format or "har")
@@ -107,11 +129,15 @@ def take_in(database: Path, name: str, quote: Quote, report: Report = silent) ->
         return summary
 
 
-def _take(given: Trace | Recorded | str, intake: Intake, quote: Quote, summary: Summary) -> None:
+def _take(given: Given, intake: Intake, quote: Quote, summary: Summary) -> None:
     if isinstance(given, str):
         summary.left[given] += 1
     elif isinstance(given, Trace):
         _take_ours(given, intake, summary)
+    elif isinstance(given, archive.Entry):
+        _take_ours(given.trace, intake, summary)
+        if given.mark is not None:
+            intake.bring(given.trace.uid, given.mark)
     else:
         _take_recorded(given, intake, quote, summary)
 
@@ -151,7 +177,7 @@ def _take_recorded(given: Recorded, intake: Intake, quote: Quote, summary: Summa
         summary.new += 1
 
 
-def _har(lines: Iterable[bytes], name: str) -> Iterator[Trace | Recorded | str]:
+def _har(lines: Iterable[bytes], name: str) -> Iterator[Given]:
     try:
         given = loads(b"".join(lines))
     except ValueError as error:
@@ -161,18 +187,18 @@ def _har(lines: Iterable[bytes], name: str) -> Iterator[Trace | Recorded | str]:
     yield from har.read(given)
 
 
-def _archive(lines: Iterable[bytes], name: str) -> Iterator[Trace | Recorded | str]:
-    yield from archive.read(lines, name)
+def _archive(lines: Iterable[bytes], name: str) -> Iterator[Given]:
+    yield from archive.entries(lines, name)
 
 
-def _claude_trace(lines: Iterable[bytes], name: str) -> Iterator[Trace | Recorded | str]:
+def _claude_trace(lines: Iterable[bytes], name: str) -> Iterator[Given]:
     for line in lines:
         if line.strip():
             given = _object(line)
             yield "a line that is no JSON" if given is None else pairs.of_claude_trace(given)
 
 
-_READERS: dict[Format, Callable[[Iterable[bytes], str], Iterator[Trace | Recorded | str]]] = {
+_READERS: dict[Format, Callable[[Iterable[bytes], str], Iterator[Given]]] = {
     "archive": _archive,
     "claude-trace": _claude_trace,
     "har": _har,

@@ -7,8 +7,9 @@ at the end; so each format says at its beginning that it is redacted, and the ca
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
@@ -17,6 +18,7 @@ from ccr_tui.config import Config, Provider
 from ccr_tui.errors import CcrError
 from ccr_tui.records import Trace
 from ccr_tui.store import archive
+from ccr_tui.store.marks import Mark
 from ccr_tui.store.queries import Filter, Reader
 from ccr_tui.transfer import curl
 from ccr_tui.transfer.har import har
@@ -45,6 +47,8 @@ SUFFIXES: Mapping[str, Format] = {
     ".htm": "html",
     ".sh": "curl",
 }
+SQUEEZED = ".gz"
+"""The end of a name that asks for gzip."""
 REDACTED = "Redacted: what looks like a key, an e-mail address, a person's name in a path, an account id or a file."
 COMPLETE = "Not redacted."
 
@@ -61,6 +65,8 @@ class Scene:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     sides: tuple[Literal["received", "sent"], ...] = ("received",)
     """Which of a request's sides become curl commands."""
+    marks: archive.MarkOf = archive.unmarked
+    """What a person has put on the requests; only an archive holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,22 @@ def scene(config: Config, heading: str, sides: Sequence[Literal["received", "sen
     return Scene(heading, address, config.api_key is not None, config.providers, tuple(sides))
 
 
+def marks_in(reader: Reader) -> archive.MarkOf:
+    """What a person has put on requests, in this database."""
+
+    def mark_of(uid: str) -> Mark | None:
+        row = reader.row(uid)
+        return Mark(bool(row.marked), row.note) if row.marked or row.note else None
+
+    return mark_of
+
+
+def format_of(name: str) -> Format | None:
+    """The format that a file's name asks for."""
+    path = Path(name.lower())
+    return SUFFIXES.get((path.with_suffix("") if path.suffix == SQUEEZED else path).suffix)
+
+
 def pieces(format: Format, traces: Iterable[Trace], scene: Scene, redactor: Redactor | None) -> Iterator[bytes]:
     """The export, piece by piece."""
     shown = traces if redactor is None else map(redactor.trace, traces)
@@ -103,8 +125,13 @@ def told(traces: Iterable[Trace], total: int, report: Report = silent) -> Iterat
 
 
 def write(pieces: Iterable[bytes], name: str) -> int:
-    """Write a file that only its owner can read, whole or not at all; gives its size in bytes. Raises CcrError."""
+    """Write a file that only its owner can read, whole or not at all; gives its size in bytes. Raises CcrError.
+
+    Where its name ends in .gz it is compressed.
+    """
     target = Path(name)
+    if target.suffix.lower() == SQUEEZED:
+        pieces = squeezed(pieces)
     try:
         if target.is_file() or not target.exists():
             return ownfiles.write(target, pieces)
@@ -123,11 +150,26 @@ def copy(pieces: Iterable[bytes], file: BinaryIO) -> int:
     return size
 
 
+def squeezed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same as gzip, without a name or a time."""
+    squeeze = zlib.compressobj(wbits=31)
+    yield from filter(None, map(squeeze.compress, pieces))
+    yield squeeze.flush()
+
+
 def _jsonl(traces: Iterable[Trace], scene: Scene, redactor: Redactor | None) -> Iterator[bytes]:
-    lines = archive.lines(traces)
+    lines = archive.lines(traces, scene.marks if redactor is None else _clean(scene.marks, redactor))
     first = next(lines)
     yield first if redactor is None else dumps(archive.HEADER | {"redacted": True}) + b"\n"
     yield from lines
+
+
+def _clean(mark_of: archive.MarkOf, redactor: Redactor) -> archive.MarkOf:
+    def cleaned(uid: str) -> Mark | None:
+        mark = mark_of(uid)
+        return mark and replace(mark, note=mark.note and redactor.text(mark.note))
+
+    return cleaned
 
 
 def _har(traces: Iterable[Trace], scene: Scene, redactor: Redactor | None) -> Iterator[bytes]:

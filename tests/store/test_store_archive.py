@@ -12,11 +12,13 @@ import pytest
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Trace
 from ccr_tui.store import archive
+from ccr_tui.store.marks import Mark
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
 
 Keep = Callable[[Iterable[Trace]], None]
-HEADER = b'{"format":"ccr-tui traces","version":1}\n'
+HEADER = b'{"format":"ccr-tui traces","version":2}\n'
+FIRST = b'{"format":"ccr-tui traces","version":1}\n'
 
 
 def test_a_session_moves_to_another_database(keep: Keep, reader: Reader, tmp_path: Path) -> None:
@@ -48,7 +50,8 @@ REFUSED = [
     ([b"\xff\n"], "first line"),
     ([b"[]\n"], "first line"),
     ([b'{"format":"har","version":1}\n'], "first line"),
-    ([b'{"format":"ccr-tui traces","version":2}\n'], "version 2 .* Update ccr-tui"),
+    ([b'{"format":"ccr-tui traces","version":3}\n'], "version 3 .* Update ccr-tui"),
+    ([HEADER, GOOD[:-2] + b',"mark":{"marked":1,"note":null}}\n'], "line 2: this is no trace .*a mark that is"),
     ([HEADER, GOOD, b"{}\n"], "my.jsonl, line 3: this is no trace"),
     ([HEADER, b"[1]\n"], "line 2"),
     ([HEADER, GOOD[: len(GOOD) // 2]], "line 2"),
@@ -71,3 +74,13 @@ def test_what_came_before_a_bad_line_stays(path: Path, reader: Reader) -> None:
 
 def test_empty_lines_are_nothing() -> None:
     assert len(list(archive.read([HEADER, b"\n", GOOD, b"  \n"]))) == 1
+
+
+def test_an_archive_of_the_first_version_is_read() -> None:
+    assert list(archive.read([FIRST, GOOD])) == [generated.trace()]
+
+
+def test_what_a_person_has_put_on_a_request_goes_with_it() -> None:
+    mark = Mark(True, "why so slow?")
+    lines = archive.lines([generated.trace()], lambda uid: mark)
+    assert [(entry.trace, entry.mark) for entry in archive.entries(lines)] == [(generated.trace(), mark)]

@@ -18,7 +18,7 @@ from transcripts import REQUESTS, SESSION, TOTALS, project
 
 from ccr_tui.cli import main
 from ccr_tui.store import archive
-from ccr_tui.transfer import leaving
+from ccr_tui.transfer import arriving, leaving
 
 __all__ = ["collector"]
 
@@ -92,7 +92,7 @@ def test_a_wrong_call_of_import_says_why(call: Call, args: tuple[str, ...], code
 
 
 FORMATS = {
-    "jsonl": '{"format":"ccr-tui traces","version":1,"redacted":true}',
+    "jsonl": '{"format":"ccr-tui traces","version":2,"redacted":true}',
     "har": '{"log":{"version":"1.2"',
     "md": "# Requests\n",
     "html": "<!doctype html>",
@@ -176,3 +176,42 @@ def test_the_page_opens_in_a_browser_and_nothing_in_it_runs(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert "<title>Requests</title>" in done.stdout and "&lt;script&gt;" in done.stdout
     assert done.stdout.count("<script") == done.stdout.count("<img") == 0
+
+
+def test_a_file_that_is_there_is_overwritten_when_told_so(tmp_path: Path, call: Call, stored: None) -> None:
+    (tmp_path / "mine.jsonl").write_text("mine")
+    refused = call("export", "-o", "mine.jsonl")
+    assert (refused.code, refused.out) == (2, "")
+    assert "mine.jsonl is there already; --force overwrites it" in refused.err
+    assert (tmp_path / "mine.jsonl").read_text() == "mine"
+    assert call("export", "-o", "mine.jsonl", "--force").code == 0
+    assert len((tmp_path / "mine.jsonl").read_bytes().splitlines()) == 4
+
+
+def test_bookmarks_and_notes_travel_in_a_compressed_archive(
+    tmp_path: Path, call: Call, stored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _ = (each.uid for each in recorded(1, 3))
+    call("mark", first)
+    call("note", second, "ask grace@example.com")
+    assert call("export", "-o", "all.jsonl.gz").code == 0
+    assert (tmp_path / "all.jsonl.gz").read_bytes().startswith(arriving.GZIP)
+    monkeypatch.setenv("CCR_TUI_DB", str(tmp_path / "other.db"))
+    assert json.loads(call("import", "all.jsonl.gz", "--json").out)["new"] == 3
+    rows = {row["id"]: row for row in map(json.loads, call("ls", "--json").out.splitlines())}
+    assert [rows[first]["marked"], rows[second]["marked"]] == [True, False]
+    assert rows[second]["note"].startswith("ask ")
+    assert "grace@example.com" not in rows[second]["note"], "a note is redacted too"
+    call("note", second, "mine")
+    assert json.loads(call("import", "all.jsonl.gz", "--json").out)["known"] == 3
+    again = [json.loads(line) for line in call("ls", "--json").out.splitlines()]
+    assert [row["note"] for row in again if row["id"] == second] == ["mine"], "what was written here stays"
+
+
+def test_a_compressed_archive_that_was_cut_is_told(tmp_path: Path, call: Call, stored: None) -> None:
+    call("export", "--no-redact", "-o", "all.jsonl.gz")
+    whole = (tmp_path / "all.jsonl.gz").read_bytes()
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    ended = call("import", "cut.gz")
+    assert ended.code != 0
+    assert "cut.gz: the compressed file is cut or damaged" in ended.err
