@@ -45,6 +45,7 @@ truth: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	@$(PY) tests/bench/bench.py $(ARGS)
+	@$(PY) tests/bench/lists.py --traces 50000
 
 kills: $(VENV)/.installed-test
 	@CCR_TEST_LIVES=100 $(PY) -m pytest tests/e2e/test_store_faults.py -k kill_9 $(ARGS)

@@ -5,7 +5,8 @@ surprise: the app plays the script on itself, in a child with a pseudo-terminal 
 stalls and the CPU are those that a person would meet. A stall is told twice: as it was, and as the loop's own CPU,
 which a busy machine does not spoil.
 
-    python tests/bench/lists.py --traces 1000000
+    make bench           # with 50,000 requests, after the rest
+    make bench-lists     # with a million; they are generated once, and kept
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-GOALS = "goals: 20 ms CPU a page, no stall over 60 ms, 200 MB"
+PAGE_MS, STALL_MS, MEMORY_MB = 20, 60, 200
+GOALS = f"goals: {PAGE_MS} ms CPU a page, no stall over {STALL_MS} ms, {MEMORY_MB} MB"
 KEPT = HERE / ".data"
 """Generated databases, to be used again."""
 TICK_S = 0.002
@@ -283,9 +285,24 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def verdict(rows: list[dict[str, Any]]) -> str:
+    """What misses its goal; a stall is what the loop itself worked, which is what a machine of one's own would see."""
+    told = [f"{row['name']}: {row['cpu']:.0f} ms" for row in rows if "page" in row["name"] and row["cpu"] > PAGE_MS]
+    stalls = [f"{row['name']}: {row['own']:.0f} ms" for row in rows if row["own"] > STALL_MS]
+    most = max(row["rss"] for row in rows)
+    lines = {
+        f"CPU of a page, {PAGE_MS} ms": told,
+        f"longest stall of the loop's own making, {STALL_MS} ms": stalls,
+        f"memory, {MEMORY_MB} MB": [f"{most:.0f} MB"] if most > MEMORY_MB else [],
+    }
+    return "\n".join(
+        f"{goal}: {'missed by ' + '; '.join(missed) if missed else 'met'}" for goal, missed in lines.items()
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--traces", type=int, default=100_000)
+    parser.add_argument("--traces", type=int, default=1_000_000)
     parser.add_argument("--db", type=Path, help="a database that is there; else one is generated, and kept")
     parser.add_argument("--why", action="store_true", help="also tell what the loop was at when it was late")
     parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
@@ -299,12 +316,15 @@ def main() -> None:
         from many import fill
 
         db.parent.mkdir(exist_ok=True)
-        fill(db, args.traces, progress=True)
+        fresh = db.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fill(fresh, args.traces, progress=True)
+        fresh.rename(db)
     with sqlite3.connect(db) as known:
         count = known.execute("SELECT count(*) FROM trace").fetchone()[0]
     rows = measure(db, args.why)
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ")
-    print(f"{count:,} requests, {db.stat().st_size / 1e6:,.0f} MB; {GOALS}\n\n{table(rows)}")
+    print(f"{count:,} requests, {db.stat().st_size / 1e6:,.0f} MB; {GOALS}\n\n{table(rows)}\n\n{verdict(rows)}")
 
 
 if __name__ == "__main__":
