@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Kind, Mode, Price
@@ -222,6 +223,17 @@ def credentials(provider: Provider, config: Config) -> tuple[str | None, dict[st
     return key(provider, config.env), extra
 
 
+def keyless(config: Config) -> list[str]:
+    """What keeps a provider without its key or a header: a variable that is named and not set, a sentence each."""
+    found = []
+    for provider in config.providers.values():
+        try:
+            credentials(provider, config)
+        except ConfigError as error:
+            found.append(str(error))
+    return found
+
+
 def secrets(config: Config) -> list[str]:
     """Every credential of this configuration, resolved: what must never be kept or shown."""
     found = [config.api_key] if config.api_key else []
@@ -232,7 +244,17 @@ def secrets(config: Config) -> list[str]:
             name = variable(value)
             if name is not None or SECRET.search(header):
                 found.append((value if name is None else config.env.get(name, "")).strip().rpartition(" ")[2])
+    ways = [config.proxy, *(provider.proxy for provider in config.providers.values())]
+    ways += [value for name, value in config.env.items() if name.lower().endswith("_proxy")]
+    found += [_password(way) for way in ways if way]
     return [one for one in found if one]
+
+
+def _password(url: str) -> str:
+    """The password in a URL, as it is typed."""
+    with suppress(ValueError):
+        return unquote(urlsplit(url).password or "")
+    return ""
 
 
 def _resolved(written: str, path: str, env: Mapping[str, str]) -> str:

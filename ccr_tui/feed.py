@@ -11,14 +11,32 @@ from collections.abc import Callable
 
 from ccr_tui.records import Flight, Trace
 
+SHORTEST = 12
+"""Characters below which what a client presents is no key, but what somebody wrote because there had to be one."""
+MOST = 32
+"""Credentials that are known at once."""
+
 
 class Feed:
     """The board (in flight, latest state wins) and the stream of finished traces (lossless, in order)."""
 
     def __init__(self) -> None:
         self.board: dict[str, Flight] = {}
+        self._presented: dict[str, None] = {}
         self._listeners: list[Callable[[Trace], None]] = []
         self._beginnings: list[Callable[[Flight], None]] = []
+
+    @property
+    def presented(self) -> tuple[str, ...]:
+        """The credentials that clients have presented of late. Any thread may ask."""
+        return tuple(self._presented)
+
+    def present(self, credential: str) -> None:
+        """A client has shown this as its key: no record may hold it. What is short or plain words is no key."""
+        if len(credential) < SHORTEST or credential.isalpha() or credential in self._presented:
+            return
+        presented = {**self._presented, credential: None}
+        self._presented = dict.fromkeys(list(presented)[-MOST:])
 
     def subscribe(self, listener: Callable[[Trace], None]) -> None:
         """`listener` gets every finished trace, on the event loop; it must return at once (a queue's put)."""

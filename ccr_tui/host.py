@@ -35,7 +35,6 @@ from ccr_tui.store import badges
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 from ccr_tui.tokens import Calibration, Counter
-from ccr_tui.transfer import otlp
 from ccr_tui.watching import Source
 
 log = logging.getLogger(__name__)
@@ -61,9 +60,7 @@ class House:
         self._commits: list[Callable[[int], None]] = []
         self._minders: list[Callable[[str], None]] = []
         self._trouble = ""
-        self.writer = Writer(
-            self.db, self._committed, self._rejected, lambda: secrets(self.engine.config), self._store_troubled
-        )
+        self.writer = Writer(self.db, self._committed, self._rejected, self._secrets, self._store_troubled)
         self.engine = Engine(config, self.feed, self._counter, Calibration(), self.writer.put_calibration)
         self._reloading = Reloading(self.engine, source)
         self._keeping = Keeping(self.db, lambda: self.engine.config, self._tell_of_store)
@@ -90,6 +87,10 @@ class House:
     def on_store(self, listener: Callable[[str], None]) -> None:
         """`listener` gets a sentence, on any thread, when something could not be written, and when that has passed."""
         self._minders.append(listener)
+
+    def _secrets(self) -> list[str]:
+        """What no record may hold: the keys of the configuration, and those that clients present."""
+        return [*secrets(self.engine.config), *self.feed.presented]
 
     def _rejected(self, sentence: str) -> None:
         """A banner shows it from now on, and the log has it."""
@@ -153,6 +154,10 @@ class House:
 
     def _send_spans(self) -> None:
         """To the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, if it names one."""
+        if not any(name.startswith("OTEL_EXPORTER_OTLP_") for name in self.engine.config.env):
+            return  # and 20 ms of imports are saved
+        from ccr_tui.transfer import otlp
+
         if spans := otlp.begin(self.engine.config, self.rejected.append):
             self.feed.subscribe(spans.put)
             self._ending.callback(spans.close)

@@ -19,6 +19,8 @@ from ccr_tui.values import Parser, did_you_mean
 __all__ = ["Layers", "Section", "default_config", "default_db", "parse_dotenv", "read_dotenv"]
 
 T = TypeVar("T")
+_KEYS = re.compile(r"api_?keys?\b|headers|proxy|^providers(\.[^.]+)?$", re.IGNORECASE)
+"""Places that hold credentials, or may hold some."""
 
 
 class Section:
@@ -76,7 +78,12 @@ class Section:
         return f"{self.path}.{quoted}" if self.path else quoted
 
     def _say(self, where: str, what: str) -> None:
-        self.problems.append(f"{where} {what}")
+        self.problems.append(f"{where} {discreet(where, what)}")
+
+
+def discreet(where: str, what: str) -> str:
+    """A complaint without the value that it is about, where that may be a key."""
+    return what.partition(", not ")[0] if _KEYS.search(where) else what
 
 
 def _title(table: object, place: int) -> str:
@@ -125,7 +132,7 @@ class Layers:
         try:
             return parse(value)
         except ValueError as error:
-            self.problems.append(f"{where} {error}")
+            self.problems.append(f"{where} {discreet(where, str(error))}")
             return None
 
 

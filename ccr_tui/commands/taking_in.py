@@ -18,12 +18,14 @@ import click
 from ccr_tui import assembly
 from ccr_tui.commands.common import as_json, database, narrate, print_json, safe, settings, tokens
 from ccr_tui.commands.meter import meter
+from ccr_tui.config import secrets
 from ccr_tui.errors import CcrError
 
 if TYPE_CHECKING:
+    from ccr_tui.config import Config
+    from ccr_tui.store.veil import Cover
     from ccr_tui.transfer.arriving import Summary
     from ccr_tui.transfer.claude_code import Summary as TranscriptSummary
-    from ccr_tui.transfer.retelling import Quote
 
 STAYS = "Broken off; what was taken before stays, and the next import goes on from there."
 
@@ -50,12 +52,12 @@ def import_(flags: Mapping[str, str], files: tuple[str, ...], transcripts: str |
         folders += [Path(transcripts).expanduser()] if transcripts else _usual()
     if not folders and not rest:
         raise click.UsageError("name a file, or use --transcripts for what Claude Code has written down.")
-    quote = _quotes(flags)
+    config = assembly.read(flags, os.environ, Path.cwd())[0]
     try:
         if folders:
-            _transcripts(flags, folders, quote, as_json)
+            _transcripts(flags, folders, config, as_json)
         for name in rest:
-            _file(flags, name, quote, as_json)
+            _file(flags, name, config, as_json)
     except KeyboardInterrupt:
         narrate(STAYS)
         raise
@@ -86,17 +88,19 @@ def _usual() -> list[Path]:
     return found
 
 
-def _quotes(flags: Mapping[str, str]) -> Quote:
+def _cover(config: Config) -> Cover:
+    """No key of the configuration is kept, wherever it comes from."""
+    from ccr_tui.store.veil import Veil
+
+    return Veil(lambda: secrets(config)).over
+
+
+def _file(flags: Mapping[str, str], name: str, config: Config, as_json: bool) -> None:
+    from ccr_tui.transfer.arriving import take_in
     from ccr_tui.transfer.billing import quotes
 
-    return quotes(assembly.read(flags, os.environ, Path.cwd())[0])
-
-
-def _file(flags: Mapping[str, str], name: str, quote: Quote, as_json: bool) -> None:
-    from ccr_tui.transfer.arriving import take_in
-
     with meter(f"reading {name}") as report:
-        summary = take_in(database(flags), name, quote, report)
+        summary = take_in(database(flags), name, quotes(config), report, _cover(config))
     if as_json:
         print_json(summary.as_json())
     else:
@@ -112,11 +116,12 @@ def _sentence(summary: Summary) -> str:
     return "; ".join([told, *left])
 
 
-def _transcripts(flags: Mapping[str, str], folders: list[Path], quote: Quote, as_json: bool) -> None:
+def _transcripts(flags: Mapping[str, str], folders: list[Path], config: Config, as_json: bool) -> None:
+    from ccr_tui.transfer.billing import quotes
     from ccr_tui.transfer.claude_code import take_in
 
     with meter("reading transcripts") as report:
-        summary = take_in(database(flags), folders, quote, time.time(), report)
+        summary = take_in(database(flags), folders, quotes(config), time.time(), report, _cover(config))
     if as_json:
         print_json(summary.as_json())
         return

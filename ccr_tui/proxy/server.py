@@ -113,6 +113,8 @@ class Server:
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         client = LiveClient(request)
+        for given in credentials(request):
+            self._context().feed.present(given)
         await self._ready()
         raw = await request.read()
         task = asyncio.current_task()
@@ -194,9 +196,14 @@ def is_address(host: str) -> bool:
 
 def has_key(request: web.Request, key: str) -> bool:
     """Whether our key came as x-api-key or as a bearer token; compared in constant time."""
+    given = [one.encode("utf-8", "surrogateescape") for one in credentials(request)]
+    return any(hmac.compare_digest(one, key.encode()) for one in given)
+
+
+def credentials(request: web.Request) -> tuple[str, str]:
+    """What came as x-api-key and as a bearer token; "" where nothing did."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    given = (request.headers.get("x-api-key", ""), token.strip() if scheme.lower() == "bearer" else "")
-    return any(hmac.compare_digest(one.encode(), key.encode()) for one in given)
+    return request.headers.get("x-api-key", ""), token.strip() if scheme.lower() == "bearer" else ""
 
 
 def alias(model: Model) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -48,7 +48,9 @@ PRICE = tuple(each.name for each in fields(Price))
 class Begun:
     """This program's file. `begin` and `end` are called on the event loop, `kept` by the writer's thread."""
 
-    def __init__(self, db: Path) -> None:
+    def __init__(self, db: Path, cover: Callable[[bytes], bytes] = bytes) -> None:
+        """`cover` makes of a line what may be kept of it."""
+        self._cover = cover
         self.path = db.with_name(f"{db.name}.running-{token_hex(4)}")
         self._lock = threading.Lock()
         self._lines: dict[str, list[bytes]] = {}
@@ -92,7 +94,7 @@ class Begun:
     def _note(self, uid: str, told: list[Any]) -> None:
         if self._fd < 0:
             return
-        line = dumps(told) + b"\n"
+        line = self._cover(dumps(told)) + b"\n"
         with self._lock, suppress(OSError):
             self._lines.setdefault(uid, []).append(line)
             self._size += os.write(self._fd, line)

@@ -22,6 +22,7 @@ from ccr_tui.store import marks, schema
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, utf8
 from ccr_tui.store.insert import Insertion
+from ccr_tui.store.veil import Cover, as_it_is
 from ccr_tui.wire import dumps
 
 HOLD_S = 0.1
@@ -65,8 +66,8 @@ class Replies:
 class Intake:
     """A database that is open to what comes. Every method may raise StoreError."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, cover: Cover = as_it_is) -> None:
+        self._path, self._cover = path, cover
         self._db = schema.writable(path)
         self._insertion = Insertion(self._db)
         self._desk = Desk(self._db)
@@ -116,7 +117,7 @@ class Intake:
     def add(self, trace: Trace, answer: Answer | None = None) -> None:
         """Keep a trace; `answer` is what it will be known by."""
         self._begin()
-        self._insertion.add(trace)
+        self._insertion.add(self._cover(trace))
         if answer is not None:
             self.note(answer)
 

@@ -91,7 +91,7 @@ class Writer:
         """What must be done to the file first."""
         self._is_waiting = False
         self._hurry = threading.Event()
-        self._begun = Begun(path)
+        self._begun = Begun(path, self._veil.line)
         self._left: list[Leftover] = []
         self._thread = threading.Thread(target=self._run, name="ccr-tui store", daemon=True)
 

@@ -24,6 +24,7 @@ from ccr_tui.errors import BadRequest, CcrError
 from ccr_tui.records import Json, Trace
 from ccr_tui.store import archive
 from ccr_tui.store.intake import Intake
+from ccr_tui.store.veil import Cover, as_it_is
 from ccr_tui.transfer import har, pairs
 from ccr_tui.transfer.progress import Report, silent
 from ccr_tui.transfer.recorded import Recorded, answer_of, recorded_here, trace_of
@@ -109,8 +110,10 @@ def format_of(name: str) -> Format:
         return recognise(next(lines, b""), name) or "har"
 
 
-def take_in(database: Path, name: str, quote: Quote, report: Report = silent) -> Summary:
-    """Import one file that is no transcript; "-" is standard input. `report` gets bytes. Raises CcrError.
+def take_in(database: Path, name: str, quote: Quote, report: Report = silent, cover: Cover = as_it_is) -> Summary:
+    """Import one file that is no transcript; "-" is standard input. Raises CcrError.
+
+    `report` gets bytes, `cover` each trace before it is kept.
 
     What was taken before a fault stays.
     """
@@ -122,7 +125,7 @@ def take_in(database: Path, name: str, quote: Quote, report: Report = silent) ->
             raise CcrError(f"{name}: a transcript cannot come through a pipe; give its file or folder.")
         summary = Summary(name, format or "har")
         found = _READERS[summary.format](lines, name)
-        with Intake(database) as intake:
+        with Intake(database, cover) as intake:
             for each in found:
                 _take(each, intake, quote, summary)
                 intake.breathe()

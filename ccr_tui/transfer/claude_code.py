@@ -19,6 +19,7 @@ from ccr_tui.errors import CcrError
 from ccr_tui.prices import usd
 from ccr_tui.records import Trace, Usage
 from ccr_tui.store.intake import Answer, Intake
+from ccr_tui.store.veil import Cover, as_it_is
 from ccr_tui.transfer.claims import Claim, claims_of, winners
 from ccr_tui.transfer.progress import Report, silent
 from ccr_tui.transfer.retelling import Quote, Teller
@@ -114,8 +115,11 @@ def files(places: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def take_in(database: Path, places: Iterable[Path], quote: Quote, now: float, report: Report = silent) -> Summary:
-    """Import all that is new in these places. `now` is seconds since the epoch; `report` gets bytes.
+def take_in(
+    database: Path, places: Iterable[Path], quote: Quote, now: float, report: Report = silent, cover: Cover = as_it_is
+) -> Summary:
+    """Import all that is new in these places. `now` is seconds since the epoch; `report` gets bytes, `cover` each trace
+    before it is kept.
 
     Raises CcrError where there is nothing to read or the database cannot be written, and whatever `report` raises;
     what was taken before that stays.
@@ -123,7 +127,7 @@ def take_in(database: Path, places: Iterable[Path], quote: Quote, now: float, re
     found, summary = files(given := list(places)), Summary()
     if not found:
         raise CcrError(f"there are no transcripts in {', '.join(map(str, given))}.")
-    with Intake(database) as intake:
+    with Intake(database, cover) as intake:
         taking = _Taking(intake, summary, quote, now, report)
         taking.run(list(_changed(found, intake, summary)))
     return summary
