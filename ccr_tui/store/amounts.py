@@ -63,6 +63,9 @@ class Sums:
     priced_read: int = 0
     priced_written: int = 0
     priced_switched: int = 0
+    unheard_input: int = 0
+    """What was sent in calls of which no provider told the tokens, a cancelled one for instance: what of it a cache
+    served nobody knows."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -71,8 +74,9 @@ class Sums:
 
     @property
     def cached_share(self) -> float | None:
-        """The part of what was sent that a cache served, 0 to 1; None if nothing was sent."""
-        return self.cache_read_tokens / self.prompt_tokens if self.prompt_tokens else None
+        """The part of what was sent that a cache served, 0 to 1, as far as it was reported; None if none was."""
+        told = self.prompt_tokens - self.unheard_input
+        return self.cache_read_tokens / told if told > 0 else None
 
     @property
     def spent(self) -> int | None:

@@ -26,7 +26,7 @@ ORDER BY t.n DESC LIMIT 1
 """
 SPENT = """
 SELECT sum(cost), sum(unpriced), sum((basis IN ('estimated', 'mixed') AND cost_basis <> 'reported') * cost),
-    sum(cache_read_tokens), sum(input_tokens + cache_read_tokens + cache_write_tokens)
+    sum(cache_read_tokens), sum((basis <> 'estimated') * (input_tokens + cache_write_tokens) + cache_read_tokens)
 FROM spend WHERE session_id = (SELECT id FROM session WHERE uid = ?)
 """
 
@@ -36,7 +36,7 @@ def glance(path: Path, session: str) -> dict[str, Any]:
 
     mode, agent, model (the provider's id), chosen (our name), prompt and output (tokens of the last request), cost
     (nano-USD), unpriced (calls), estimated (the part of the cost that rests on estimated tokens), cached and sent (the
-    tokens of the session).
+    tokens of the session, where a provider told them).
     """
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_S)
     try:

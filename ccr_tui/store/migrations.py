@@ -303,6 +303,12 @@ def _total_trigger(event: str, row: str, change: str) -> str:
     return f"CREATE TRIGGER spend_{event.lower()} AFTER {event} ON spend BEGIN {insert}; END"
 
 
+def held(db: Database) -> None:
+    """What a rerun has set aside for calls whose end it has not written down, which a kill may leave billed. NULL: it
+    was begun before this was kept."""
+    db.execute("ALTER TABLE run_step ADD COLUMN held INTEGER")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     first,
     second,
@@ -313,4 +319,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     keeping,
     route_labels,
     totals,
+    held,
 )

@@ -198,15 +198,15 @@ class Reader(Browsing, Conversing):
         with self._reading() as db:
             return replayed(db, since, until)
 
-    def runs(self, limit: int = 200) -> list[RunRow]:
-        """Replays, the newest first."""
+    def runs(self, limit: int = 200, labs: bool = False) -> list[RunRow]:
+        """Replays, or router labs, the newest first."""
         with self._reading() as db:
-            return runs.rows(db, limit)
+            return runs.rows(db, limit, labs)
 
-    def run(self, id: str) -> RunRow:
-        """The replay with this id, or whose id alone begins so; `last` is the newest. Raises StoreError for none."""
+    def run(self, id: str, labs: bool = False) -> RunRow:
+        """The replay (or lab) with this id, or whose id alone begins so; `last` is the newest. Raises StoreError."""
         with self._reading() as db:
-            return runs.row(db, codec.utf8(id), self.path)
+            return runs.row(db, codec.utf8(id), self.path, labs)
 
     def run_steps(self, id: str, variants: Sequence[str] | None = None) -> list[KeptStep]:
         """What came of each step of a replay, by its whole id; of some of its variants if they are named."""

@@ -27,21 +27,22 @@ ON CONFLICT (uid) DO UPDATE SET kind = excluded.kind, session = excluded.session
     source = excluded.source, asked = excluded.asked
 """
 MARK = """
-INSERT INTO run_step (run_id, variant, step, n, state, at) SELECT id, ?, ?, ?, 'begun', ? FROM run WHERE uid = ?
-ON CONFLICT (run_id, variant, step) DO UPDATE SET state = 'begun', at = excluded.at WHERE state <> 'done'
+INSERT INTO run_step (run_id, variant, step, n, state, at, held) SELECT id, ?, ?, ?, 'begun', ?, ? FROM run
+WHERE uid = ?
+ON CONFLICT (run_id, variant, step) DO UPDATE SET at = excluded.at, held = excluded.held
 """
 KEEP = """
 INSERT INTO run_step (run_id, variant, step, n, state, cost, at, data)
 SELECT id, ?, ?, ?, 'done', ?, ?, ? FROM run WHERE uid = ?
 ON CONFLICT (run_id, variant, step) DO UPDATE SET state = 'done', cost = excluded.cost, at = excluded.at,
-    data = excluded.data
+    data = excluded.data, held = 0
 """
 END = "UPDATE run SET finished = ?, spent = ?, found = ? WHERE uid = ?"
 ROW = """
 SELECT uid, started_at, kind, session, title, source, finished, spent, asked, found FROM run WHERE kind IS NOT NULL
 """
 STEPS = """
-SELECT variant, step, n, state, s.cost, data FROM run_step s JOIN run r ON r.id = s.run_id
+SELECT variant, step, n, state, s.cost, data, held FROM run_step s JOIN run r ON r.id = s.run_id
 WHERE r.uid = ?1 AND (?2 IS NULL OR variant IN (SELECT value FROM json_each(?2))) ORDER BY n, variant
 """
 
@@ -75,6 +76,8 @@ class KeptStep:
     state: str
     cost: int | None
     data: Json
+    held: int | None = None
+    """Nano-USD that may have been billed for calls whose end was never written down; None: an older version's step."""
 
 
 class Runs:
@@ -92,10 +95,10 @@ class Runs:
         with self._writing() as db:
             db.execute(BEGIN, (words[0], at, *words[1:], codec.pack(asked)))
 
-    def mark(self, uid: str, variant: str, step: str, n: int) -> None:
-        """This step is about to be sent. One that is done stays done."""
+    def mark(self, uid: str, variant: str, step: str, n: int, held: int = 0) -> None:
+        """This step is about to be sent, and may be billed so much. One that is done stays done."""
         with self._writing() as db:
-            db.execute(MARK, (codec.utf8(variant), step, n, time.time(), uid))
+            db.execute(MARK, (codec.utf8(variant), step, n, time.time(), held, uid))
 
     def keep(self, uid: str, steps: Iterable[tuple[str, str, int, int | None, Json]]) -> None:
         """These steps are done: variant, step, its place, its cost, what came of it."""
@@ -128,23 +131,25 @@ class Runs:
             connection.close()
 
 
-def rows(db: sqlite3.Connection, limit: int) -> list[RunRow]:
-    """The newest replays first."""
-    return [_row(row) for row in db.execute(f"{ROW} ORDER BY started_at DESC, id DESC LIMIT ?", (limit,))]
+def rows(db: sqlite3.Connection, limit: int, labs: bool = False) -> list[RunRow]:
+    """The newest first: replays, or labs."""
+    page = f"{ROW} AND (kind = 'lab') = ? ORDER BY started_at DESC, id DESC LIMIT ?"
+    return [_row(row) for row in db.execute(page, (labs, limit))]
 
 
-def row(db: sqlite3.Connection, id: str, path: Path) -> RunRow:
-    """The replay of that id, or whose id alone begins so; `last` is the newest. Raises StoreError."""
+def row(db: sqlite3.Connection, id: str, path: Path, labs: bool = False) -> RunRow:
+    """The one of that id, or whose id alone begins so; `last` is the newest replay, or lab. Raises StoreError."""
+    what = "lab" if labs else "replay"
     if id == "last":
-        found = rows(db, 1)
+        found = rows(db, 1, labs)
     else:
         page = db.execute(f"{ROW} AND uid >= ? AND uid < ? ORDER BY uid LIMIT 3", (id, id + BEYOND)).fetchall()
         found = [each for each in map(_row, page) if each.id == id] or [_row(each) for each in page]
     if len(found) == 1 and id:
         return found[0]
     if found:
-        raise StoreError(f"replay {id!r} is not the only one that begins so: {', '.join(r.id for r in found)}.")
-    raise StoreError(f"there is no replay {id!r} in {path}; `ccr-tui replay runs` lists them.")
+        raise StoreError(f"{what} {id!r} is not the only one that begins so: {', '.join(r.id for r in found)}.")
+    raise StoreError(f"there is no {what} {id!r} in {path}; `ccr-tui {what} runs` lists them.")
 
 
 def steps(db: sqlite3.Connection, uid: str, variants: Sequence[str] | None = None) -> list[KeptStep]:
@@ -152,8 +157,8 @@ def steps(db: sqlite3.Connection, uid: str, variants: Sequence[str] | None = Non
     names = None if variants is None else dumps([codec.utf8(name) for name in variants]).decode()
     page = db.execute(STEPS, (uid, names))
     return [
-        KeptStep(variant, step, n, state, cost, data and codec.unpack(data))
-        for variant, step, n, state, cost, data in page
+        KeptStep(variant, step, n, state, cost, data and codec.unpack(data), held)
+        for variant, step, n, state, cost, data, held in page
     ]
 
 
