@@ -148,20 +148,20 @@ def _parts(seen: Mapping[str, Any], told: Mapping[str, Any], config: Mapping[str
         _cost(seen),
     ]
     if seen["sent"]:
-        share = 100 * seen["cached"] // seen["sent"]
-        parts.append((f"{share}% cached", "good" if share >= 50 else "warn"))
+        share = 100 * seen["cached"] / seen["sent"]
+        parts.append((f"{min(share, 99) if share < 100 else share:.0f}% cached", "good" if share >= 50 else "warn"))
     return [part for part in parts if part[0]]
 
 
 def _context(seen: Mapping[str, Any], told: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, str]:
     used, window = seen["prompt"] + seen["output"], _window(config, seen["chosen"])
     if window:
-        share, whole = 100 * used / window, f"of {_short(window)}"
+        share, whole = 100 * used / window, f"of {tokens(window).replace('.0k', 'k')}"
     else:
         given = told.get("context_window")
         known = given.get("used_percentage") if isinstance(given, dict) else None
         if not isinstance(known, int | float):
-            return f"{_short(used)} tokens", "muted"
+            return f"{tokens(used)} tokens", "muted"
         share, whole = float(known), "context"
     colour = "bad" if share >= FULL[0] else "warn" if share >= FULL[1] else "muted"
     return f"{share:.0f}% {whole}", colour
@@ -180,12 +180,35 @@ def _cost(seen: Mapping[str, Any]) -> tuple[str, str]:
     cost, unpriced, estimated = seen["cost"] or 0, seen["unpriced"] or 0, seen["estimated"] or 0
     if unpriced and not cost:
         return "?", "warn"
-    amount = f"${cost / 1e9:.2f}" if cost >= 10_000_000 or not cost else f"${cost / 1e9:.4f}"
-    return f"{'~' if estimated * 100 > cost else ''}{amount}{'+' if unpriced else ''}", "good"
+    return f"{'~' if estimated * 100 > cost else ''}{money(cost)}{'+' if unpriced else ''}", "good"
 
 
-def _short(count: int) -> str:
-    return str(count) if count < 1000 else f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 1e6:.1f}M"
+def tokens(count: int) -> str:
+    """As the screens write them, whose module takes too long to load: 312, 1.2k, 48.1k, 214k, 1.2M."""
+    if count < 1000:
+        return str(count)
+    size, unit = (1e3, "k") if count / 1e3 < 999.5 else (1e6, "M")
+    return f"{count / size:.{1 if count / size < 99.95 else 0}f}{unit}"
+
+
+def money(nanos: int) -> str:
+    """As the screens write it: cents from a dollar on, two digits that matter below."""
+    if nanos >= 100 * 10**9:
+        return f"${_rounded(nanos, 10**9):,}"
+    if not 0 < nanos < 10**9:
+        cents = _rounded(nanos, 10**7)
+        return f"${cents // 100}.{cents % 100:02}"
+    if nanos < 10_000:
+        return "<$0.00001"
+    digits = max(2, 11 - len(str(nanos)))
+    text = str(_rounded(nanos, 10 ** (9 - digits))).zfill(digits + 1)
+    return f"${text[:-digits]}.{text[-digits:].rstrip('0').ljust(2, '0')}"
+
+
+def _rounded(amount: int, unit: int) -> int:
+    """How many units, a half to the even."""
+    count, rest = divmod(2 * amount + unit, 2 * unit)
+    return count - (rest == 0 and count % 2 == 1)
 
 
 def _plain(text: str) -> str:

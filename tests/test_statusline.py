@@ -12,9 +12,12 @@ from typing import Any
 
 import generated
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccr_tui import statusline
 from ccr_tui.records import Price, RouteDecision, Usage
+from ccr_tui.screens import show
 from ccr_tui.store import archive
 
 LIST = Price(1_000_000_000, 2_000_000_000, 100_000_000, since="2026-11-01", source="a table")
@@ -77,13 +80,13 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Line:
     return make
 
 
-PLAIN = "ROUTER tool  qwen-max  32k tokens  $0.50  93% cached"
+PLAIN = "ROUTER tool  qwen-max  32.4k tokens  $0.50  94% cached"
 ODD = {"session_id": "s-1", "context_window": [], "model": None}
 SAID = [
     ("of 1.0.x", OLD, {}, PLAIN),
-    ("of 2.x", NEW, {}, "ROUTER tool  qwen-max  5% context  $0.50  93% cached"),
+    ("of 2.x", NEW, {}, "ROUTER tool  qwen-max  5% context  $0.50  94% cached"),
     ("before the first answer is counted", FRESH, {}, PLAIN),
-    ("with a known window", NEW, {"config": CONFIG}, "ROUTER tool  qwen-max  51% of 64k  $0.50  93% cached"),
+    ("with a known window", NEW, {"config": CONFIG}, "ROUTER tool  qwen-max  51% of 64k  $0.50  94% cached"),
     ("only a transcript", {"transcript_path": "/x/s-1.jsonl"}, {}, PLAIN),
     ("strange values", ODD, {}, PLAIN),
 ]  # fmt: skip
@@ -92,6 +95,16 @@ SAID = [
 @pytest.mark.parametrize(("told", "given", "words"), [case[1:] for case in SAID], ids=[case[0] for case in SAID])
 def test_what_is_said(line: Line, told: Any, given: dict[str, Any], words: str) -> None:
     assert line(told, **given) == words
+
+
+@given(st.integers(0, 3 * 10**12) | st.integers(0, 3 * 10**7))
+def test_money_is_rounded_as_on_the_screens(nanos: int) -> None:
+    assert statusline.money(nanos) == show.money(nanos)
+
+
+@given(st.integers(0, 10**7))
+def test_tokens_are_rounded_as_on_the_screens(count: int) -> None:
+    assert statusline.tokens(count) == show.tokens(count)
 
 
 COSTS = [
