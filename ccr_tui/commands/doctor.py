@@ -20,8 +20,8 @@ import click
 
 from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe_block, settings
 from ccr_tui.commands.probe import ask, stranger
-from ccr_tui.config import Config, credentials
-from ccr_tui.errors import CcrError, ConfigError
+from ccr_tui.config import Config, keyless
+from ccr_tui.errors import CcrError
 
 LATE_MS = 250
 """A loop that is late by this much makes streams stutter visibly."""
@@ -50,12 +50,7 @@ def _counted(count: int, thing: str) -> str:
 
 def check_keys(config: Config, problems: list[str]) -> Finding:
     """Is there a key wherever one is named?"""
-    missing = []
-    for provider in config.providers.values():
-        try:
-            credentials(provider, config)
-        except ConfigError as error:
-            missing.append(str(error))
+    missing = keyless(config)
     return Finding("keys", not missing, "\n".join(missing) or "every key that is named is set")
 
 

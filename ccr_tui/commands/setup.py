@@ -18,7 +18,7 @@ import click
 
 from ccr_tui import assembly
 from ccr_tui.commands.common import as_json, load, narrate, print_json, read, safe, settings
-from ccr_tui.config import Config, Guards, Model, Patience, Provider, Routing, UserRule
+from ccr_tui.config import Config, Guards, Model, Patience, Provider, Routing, UserRule, keyless
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Json
 from ccr_tui.values import variable
@@ -145,7 +145,7 @@ def check(flags: Mapping[str, str], as_json: bool) -> None:
     from ccr_tui.offers import unseen_costs
 
     config, problems = read(flags)
-    notes = [*config.notes, *unseen_costs(config, time.time())]
+    notes = [*config.notes, *keyless(config), *unseen_costs(config, time.time())]
     if as_json:
         print_json({"path": str(config.path), "problems": problems, "notes": notes})
     else:
