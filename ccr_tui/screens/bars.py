@@ -112,19 +112,29 @@ def shorter(model: str) -> str:
 
 
 def agents_of(config: Config) -> Iterable[tuple[str, str]]:
-    """Agent and model as the header says them; in Normal mode the one model, and its fallbacks behind it."""
+    """Agent and model as the header says them; in Normal mode the model, its fallbacks, and who else takes some."""
     if config.mode == "normal":
         names = config.agents.get("default", ())
         if names:
             yield "", label(config, names[0])
         for name in names[1:]:
             yield "then", label(config, name)
-        if background := config.agents.get("background"):
-            yield "background", label(config, background[0])
+        for agent in NORMAL:
+            if (models := config.agents.get(agent)) and not is_routers(config, agent):
+                yield agent, label(config, models[0])
         return
     for agent in dict.fromkeys(("tool", "coder", "think", "router", *config.agents)):
         if agent in config.agents and config.agents[agent] and agent != "default":
             yield agent, label(config, config.agents[agent][0])
+
+
+NORMAL = ("think", "background", "long_context", "web_search", "image")
+"""Agents that take requests in Normal mode too: the heaviest share first."""
+
+
+def is_routers(config: Config, agent: str) -> bool:
+    """Whether it works in Router mode alone: a think agent that the environment sets."""
+    return agent == "think" and config.origins.get("agents.think", "").endswith("THINK_AGENT_MODEL")
 
 
 def label(config: Config, name: str) -> str:

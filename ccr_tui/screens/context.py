@@ -84,7 +84,7 @@ class Turns(Scrolled):
     def _pieces(self, point: Point, width: int) -> list[tuple[str, str]]:
         row = point.row
         big = point.grown is not None and point.grown * 4 > self.top
-        grown = "–" if point.grown is None else f"{'+' if point.grown > 0 else '−'}{show.tokens(abs(point.grown))}"
+        grown = show.signed(point.grown)
         ink = "bad" if big else "warn" if point.drop else "muted"
         pieces = [
             (f"{show.moment(row.started_at)[11:]:9}", "muted"),

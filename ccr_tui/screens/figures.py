@@ -24,6 +24,8 @@ NAME = 13
 """Columns of the names."""
 FLAT = 60
 """Columns from which on figures stand beside one another: the panel is then as wide as the screen."""
+MADE_UP = "made up for the demo"
+"""The source of a demo's prices, as they say themselves."""
 BASES = {"reported": "reported", "list": "list price", "user": "your price"}
 
 
@@ -74,10 +76,10 @@ class Figures(Panel):
         yield [("spent ", "muted"), (cost(total), "money"), ("  ", ""), *provenance(found.billed, total)]
         if compared is not None:
             yield [(f"{self._at(compared)} ", "muted"), *self._compared(total, compared)]
-        yield [("router ", "muted"), amount(total.router_cost, "router"), (" hops ", "muted"),
+        yield [("router ", "muted"), amount(total.router_cost, "router"), ("  hops ", "muted"),
                amount(total.hop_cost, "think")]  # fmt: skip
-        yield [("cached ", "muted"), (show.percent(total.cached_share or 0, 1), ""), (" saved ", "muted"),
-               known(total.cache_saved, total, "good"), (" lost ", "muted"),
+        yield [("cached ", "muted"), (show.percent(total.cached_share or 0, 1), ""), ("  saved ", "muted"),
+               known(total.cache_saved, total, "good"), ("  lost ", "muted"),
                known(total.cache_lost, total, "warn")]  # fmt: skip
         yield [("today ", "muted"), *today(found), *([(" → ", "muted"), *forecast(found)] if found.forecast else [])]
         for each in found.budgets:
@@ -113,15 +115,24 @@ def share_of(part: int, total: Sums) -> Pieces:
 def provenance(billed: Sequence[Billed], total: Sums) -> Pieces:
     """By which prices, in shares of what is known; and how many calls have none."""
     shares = [
-        f"{words}{f' {show.percent(part, total.cost)}' if part < total.cost else ''}"
-        for basis, words in BASES.items()
-        if (part := sum(each.cost for each in billed if each.basis == basis))
+        f"{words}{f' {show.percent(part, total.cost)}' if part < total.cost else ''}" for words, part in told(billed)
     ]
     if len(shares) == 1 and not total.unpriced:
         shares = [f"{shares[0]}{dated(billed)}"]
     line: Pieces = [(" · ".join(shares), "faint")] if shares else []
     words = f"{total.unpriced:,} call{'s' * (total.unpriced != 1)} unpriced"
     return line + ([(f"{' · ' * bool(line)}{words}", "warn")] if total.unpriced else [])
+
+
+def told(billed: Sequence[Billed]) -> Iterator[tuple[str, int]]:
+    """Where the money is known from, and how much of it; prices that are made up say so."""
+    for basis, words in BASES.items():
+        of_it = [each for each in billed if each.basis == basis]
+        made_up = sum(each.cost for each in of_it if each.source == MADE_UP)
+        if rest := sum(each.cost for each in of_it) - made_up:
+            yield words, rest
+        if made_up:
+            yield MADE_UP, made_up
 
 
 def dated(billed: Sequence[Billed]) -> str:

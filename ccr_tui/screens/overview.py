@@ -20,6 +20,8 @@ PART = 9
 """Columns of the names of parts."""
 PAUSE_MS = 100
 """Between two attempts, longer than any translation: time that was let pass before trying again."""
+FAR_OFF = 200
+"""Per cent from which on an estimate is told as a multiple."""
 MANY = 3
 """Attempts above which only the answer's is drawn in its parts."""
 
@@ -213,6 +215,8 @@ def _error(estimate: int | None, reported: int | None) -> str:
     if not estimate or not reported:
         return ""
     off = 100 * (estimate - reported) / reported
+    if off >= FAR_OFF:
+        return f"the estimate was {estimate / reported:.0f} times as much"
     return f"the estimate was {abs(off):.1f} % too {'high' if off > 0 else 'low'}" if abs(off) >= 0.05 else "exact"
 
 
@@ -295,13 +299,13 @@ def _attempt_cost(page: Document, attempt: Attempt) -> None:
     note = BASIS[attempt.cost_basis]
     if price is not None and price.source:
         note += f" · {show.harmless(price.source)}"
-    total = f"{show.money(attempt.cost):>12}"
-    page.put(_cells("total", "", "", "")[:-12], (total, "money"), (f"   {note}", "muted"), hang=NAME)
+    total = f"{show.money(attempt.cost):>13}"
+    page.put(_cells("total", "", "", "")[:-13], (total, "money"), (f"   {note}", "muted"), hang=NAME)
 
 
 def _cells(name: str, *values: str) -> str:
     """A name, then values at the right of their columns."""
-    return f"{name:{NAME}}{values[0]:>10}" + "".join(f"{value:>12}" for value in values[1:])
+    return f"{name:{NAME}}{values[0]:>10}" + "".join(f"{value:>13}" for value in values[1:])
 
 
 def _cost_parts(usage: Usage, price: Price) -> list[tuple[str, int, int]]:

@@ -59,6 +59,13 @@ def tokens(count: int | None) -> str:
     return f"{count / 1e12:.1f}T"
 
 
+def signed(count: int | None) -> str:
+    """How many tokens more or less: +1.2k, −340, 0; a dash where there is nothing to compare with."""
+    if count is None:
+        return "–"
+    return f"{'+' if count > 0 else '−' if count < 0 else ''}{tokens(abs(count))}"
+
+
 def size(characters: int) -> str:
     """A size in bytes or characters: 340, 12 k, 3.1 M."""
     if characters < 1000:
@@ -69,10 +76,12 @@ def size(characters: int) -> str:
 
 
 def seconds(ms: int | float | None) -> str:
-    """A duration for a column headed "s": 0.4, 2.1, 31, 2m03."""
+    """A duration for a column headed "s": <0.1, 0.4, 2.1, 31, 2m03."""
     if ms is None:
         return "–"
     value = ms / 1000
+    if value < 0.05:
+        return "<0.1"
     if value < 9.95:
         return f"{value:.1f}"
     if value < 99.5:

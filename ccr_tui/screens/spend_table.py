@@ -80,7 +80,7 @@ def _drawer(row: SpendRow, context: Context) -> Callable[[int], Pieces]:
 
 
 def _room(width: int, context: Context) -> int:
-    return width - sum(column.width + 1 for column in _columns(width, context))
+    return width - 1 - sum(column.width + 1 for column in _columns(width, context))
 
 
 def _title(column: Column, context: Context) -> str:
@@ -91,8 +91,8 @@ def _title(column: Column, context: Context) -> str:
 
 
 def _columns(width: int, context: Context) -> Sequence[Column]:
-    """Those that a width has room for, in their order; the key keeps 20 columns, later 28."""
-    room, chosen = width - (20 if width < 110 else 28), []
+    """Those that a width has room for, in their order; the key keeps 20 columns, later 28; one at the right is free."""
+    room, chosen = width - 1 - (20 if width < 110 else 28), []
     for name in BY_NEED:
         if name not in context.empty and room >= COLUMNS[name].width + 1:
             chosen.append(name)

@@ -41,6 +41,8 @@ class Line(NamedTuple):
 
     title: Sequence[Piece]
     cells: dict[str, Piece]
+    tail: tuple[str, str] = ("", "")
+    """What is seen behind the title however long that is: with room, and without."""
 
 
 def columns(width: int) -> list[tuple[str, int]]:
@@ -73,7 +75,9 @@ class Lines:
         shown = columns(self.width)
         room = self.width - 1 - sum(size + 1 for _, size in shown)
         arrow = "  " if opened is None else "▾ " if opened else "▸ "
-        pieces = cut([("  " * depth + arrow, "muted"), *line.title], room)
+        tail = line.tail[3 * show.cells(line.tail[0]) > room]
+        *title, rest = cut([("  " * depth + arrow, "muted"), *line.title], room - show.cells(tail))
+        pieces = [*title, (tail, "muted"), rest]
         for name, size in shown:
             text, ink = line.cells.get(name, ("", ""))
             pieces.append((" " + show.fit_right(text, size), ink))
@@ -92,10 +96,11 @@ class Lines:
         """What it is called; a dot while it runs."""
         running = [("● ", "good")] if row.id in self.seen.running else []
         running += [("⚑ ", "link")] if row.pinned else []
-        agents = f"  {row.subagents} subagent{'s' * (row.subagents != 1)}" if row.subagents else ""
+        count = row.subagents
+        agents = (f"  {count} subagent{'s' * (count != 1)}", f" ⎇{count}") if count else ("", "")
         name = show.harmless(row.title) if row.title else f"session {show.harmless(row.id[:8])}"
-        title = [*running, (name, "strong"), (agents, "muted")]
-        return Line(title, self._sums(row) | self._time(row.started_at, row.ended_at))
+        cells = self._sums(row) | self._time(row.started_at, row.ended_at)
+        return Line([*running, (name, "strong")], cells, agents)
 
     def turn(self, turn: Turn) -> Line:
         """What was typed."""

@@ -77,7 +77,7 @@ def _parts(page: Document, found: XRay, width: int) -> None:
             (f"{name:20}", ink),
             f"{part.blocks or '':>7}{show.tokens(part.tokens):>9}{show.percent(part.tokens, found.tokens):>7}",
             (f"{show.money(part.cost):>11}", "money"),
-            (f"{_grown(part.grown):>9}", "warn" if part.grown and part.grown * 10 > found.tokens else "muted"),
+            (f"{show.signed(part.grown):>9}", "warn" if part.grown and part.grown * 10 > found.tokens else "muted"),
             "  " if room else "",
             (share, ink),
             (rest, "faint"),
@@ -88,18 +88,12 @@ def _parts(page: Document, found: XRay, width: int) -> None:
         (f"{'prompt':20}", "strong"),
         (f"{'':7}{show.tokens(found.tokens):>9}{'':7}", "strong"),
         (f"{show.money(found.cost):>11}", "money"),
-        (f"{_grown(found.grown):>9}", "muted"),
+        (f"{show.signed(found.grown):>9}", "muted"),
     )
     words = "no request came before" if found.grown is None else "since the request before"
     page.put(
         (f"grown: {words} · cost: by where a part lies, the cached beginning at the cache's price", "faint"), hang=2
     )
-
-
-def _grown(tokens: int | None) -> str:
-    if tokens is None:
-        return "–"
-    return f"{'+' if tokens > 0 else '−' if tokens < 0 else ''}{show.tokens(abs(tokens))}"
 
 
 def _heaviest(page: Document, found: XRay, width: int) -> None:
@@ -162,7 +156,7 @@ def _tool(page: Document, name: str, parts: dict[Kind, Part], whole: int, room: 
         (f"{calls or '':>7}", "coder"),
         (f"{_size(parts.get('results')):>9}", "router"),
         f"{show.tokens(tokens):>8}{show.percent(tokens, whole):>7}",
-        (f"{_grown(None if None in grown else sum(g for g in grown if g)):>9}", "muted"),
+        (f"{show.signed(None if None in grown else sum(g for g in grown if g)):>9}", "muted"),
         "  " if room else "",
         (share, "router"),
         (rest, "faint"),

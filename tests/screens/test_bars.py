@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from houses import ROUTER
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from ccr_tui.screens.bars import fitted, taken
+from ccr_tui.screens.bars import agents_of, fitted, taken
 
 SEED = [
     ("tool", "qwen-max"), ("coder", "deepseek-chat"), ("think", "deepseek-reasoner"), ("router", "qwen2.5-coder-3b"),
@@ -52,3 +55,19 @@ def test_it_never_takes_more_than_its_room(told: list[tuple[str, str]], room: in
     assert shown
     assert taken(shown, len(told) - len(shown)) <= room
     assert all(cell_len(model) <= cell_len(full) for (_, model), (_, full) in zip(shown, told, strict=False))
+
+
+THINKS = {"default": ("qwen-max",), "think": ("deepseek-v4-pro",), "background": ("qwen-3b",)}
+
+
+@pytest.mark.parametrize(
+    ("origins", "words"),
+    [
+        ({"agents.think": "config.toml"}, " qwen-max · think deepseek-v4-pro · background qwen-3b"),
+        ({"agents.think": "environment THINK_AGENT_MODEL"}, " qwen-max · background qwen-3b"),
+    ],
+    ids=["configured", "of Router mode alone"],
+)
+def test_normal_mode_says_who_takes_some_requests(origins: dict[str, str], words: str) -> None:
+    config = replace(ROUTER, mode="normal", agents=THINKS, origins=origins)
+    assert " · ".join(f"{agent} {model}" for agent, model in agents_of(config)) == words

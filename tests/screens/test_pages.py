@@ -178,18 +178,18 @@ until first token      0.34 s  ████████▎
 stream                  1.4 s          ███████████████████████████████
 
 Tokens
-                      estimate    reported
-input                    10.1k       10.0k   the estimate was 1.0 % too high
-  from cache                          9.0k   90%
-output                                 200   145 tok/s
-  reasoning                             50   25%
+                      estimate     reported
+input                    10.1k        10.0k   the estimate was 1.0 % too high
+  from cache                           9.0k   90%
+output                                  200   145 tok/s
+  reasoning                              50   25%
 
 Cost  $0.0043
-                        tokens per million        cost
-input                     1.0k       $1.60     $0.0016
-cache read                9.0k       $0.16     $0.0014
-output                     200       $6.40     $0.0013
-total                                          $0.0043   by your own price · config.toml"""
+                        tokens  per million         cost
+input                     1.0k        $1.60      $0.0016
+cache read                9.0k        $0.16      $0.0014
+output                     200        $6.40      $0.0013
+total                                            $0.0043   by your own price · config.toml"""
 
 
 def test_the_overview_has_the_waterfall_the_tokens_and_the_cost() -> None:
@@ -251,11 +251,11 @@ def test_the_route_has_every_rule_and_every_hop() -> None:
 
 BY_PART = """\
 Tokens of the answer  those of the others stand at Cost
-                      estimate    reported
-input                    10.1k       10.0k   the estimate was 1.0 % too high
-  from cache                          9.0k   90%
-output                                 200   145 tok/s
-  reasoning                             50   25%
+                      estimate     reported
+input                    10.1k        10.0k   the estimate was 1.0 % too high
+  from cache                           9.0k   90%
+output                                  200   145 tok/s
+  reasoning                              50   25%
 
 Cost  $0.0043
 part      calls       in   cached      out     time     cost    share

@@ -19,8 +19,10 @@ from ccr_tui.records import Trace
 from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.listed import RequestsScreen
 from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.screens.treelines import Lines, Seen
 from ccr_tui.store import archive
 from ccr_tui.store.listing import Order
+from ccr_tui.store.rows import SessionRow
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -107,6 +109,16 @@ async def test_the_latest_project_is_open_and_says_what_its_sessions_cost(
         for name in ("cost", "ended"):
             end = head.rindex(name) + len(name)
             assert session[end - 1 : end] != " ", f"{name} stands below its heading"
+
+
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [(80, "… ⎇1 "), (120, "…  1 subagent "), (200, "…  1 subagent ")],
+)
+def test_a_long_title_leaves_its_subagents_in_sight(width: int, words: str) -> None:
+    row = SessionRow("s", title="A title that is as long as a session's first prompt " * 5, subagents=1)
+    lines = Lines(width, Seen())
+    assert words in "".join(text for text, _ in lines.drawn(lines.session(1, row), 1, False))
 
 
 async def test_a_session_unfolds_into_turns_subagents_and_requests(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def viewer(app: CcrApp) -> Viewer:
 
 
 TELLING = {
-    "overview": ("asked for  claude-opus-5-5", "estimate    reported", "parse  "),
+    "overview": ("asked for  claude-opus-5-5", "estimate     reported", "parse  "),
     "conversation": ("❯ Find out why the", "── the reply to this request"),
     "bodies": ("Received · asked for opus-5-5", "Sent · qwen-max at dashscope", '"model": "qwen-max"'),
     "route": ("because    nothing else matched", "· image  no image"),
