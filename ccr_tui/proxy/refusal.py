@@ -16,6 +16,7 @@ from ccr_tui.seen import History, Part
 
 ROLES = frozenset({"user", "assistant", "system"})
 """`role: "system"` is a good message and its content may be an empty list: Claude Code sends both."""
+LEAST_BUDGET = 1024
 _DEPTH = 20
 """Content within content; the deepest that means anything is a text in a document in a tool result: 3."""
 _WORDS = {
@@ -134,6 +135,7 @@ def _tool_use(block: Json, _: int) -> None:
 
 def _tool_result(block: Json, depth: int) -> None:
     _need(block, "tool_use_id", str, nonempty=True)
+    _may(block, "is_error", bool)
     if block.get("content") is not None:
         _content(block["content"], depth + 1, "content")
 
@@ -196,6 +198,7 @@ def _tool(tool: Json) -> None:
         with _at("custom"):
             _need(tool, "name", str, nonempty=True)
             _need(tool, "input_schema", dict)
+            _may(tool, "description", str)
             if isinstance(kind := tool["input_schema"].get("type"), str) and kind != "object":
                 raise _Wrong("Input should be 'object'", "input_schema", "type")
     elif not isinstance(kind, str) or not kind:
@@ -207,6 +210,7 @@ def _settings(body: Json) -> None:
         if body.get(key) is not None:
             with _at(key):
                 _is(body[key], kind)
+    _inside(body)
     _ranges(body)
     with _at("stop_sequences"):
         _each(body.get("stop_sequences") or [], lambda stop: _is(stop, str))
@@ -215,6 +219,19 @@ def _settings(body: Json) -> None:
             with _at(key):
                 _need(body[key], "type", str)
     _choice(body.get("tool_choice"))
+
+
+def _inside(body: Json) -> None:
+    """What stands in the settings that are objects."""
+    with _at("metadata"):
+        _may(body.get("metadata") or {}, "user_id", str)
+    config = body.get("output_config") or {}
+    with _at("output_config"):
+        _may(config, "effort", str)
+        _may(config, "format", dict)
+        if (config.get("format") or {}).get("type") == "json_schema":
+            with _at("format", "json_schema"):
+                _need(config["format"], "schema", dict)
 
 
 def _ranges(body: Json) -> None:
@@ -228,6 +245,8 @@ def _ranges(body: Json) -> None:
     if thinking is not None and thinking.get("type") == "enabled":
         with _at("thinking", "enabled"):
             _need(thinking, "budget_tokens", int)
+            if thinking["budget_tokens"] < LEAST_BUDGET:
+                raise _Wrong(f"Input should be greater than or equal to {LEAST_BUDGET}", "budget_tokens")
 
 
 _SETTINGS: dict[str, type] = {
@@ -244,6 +263,8 @@ def _choice(choice: Json) -> None:
     if choice["type"] == "tool":
         with _at("tool_choice", "tool"):
             _need(choice, "name", str, nonempty=True)
+    with _at("tool_choice", choice["type"]):
+        _may(choice, "disable_parallel_tool_use", bool)
 
 
 def _need(holder: Json, key: str, kind: type, *, nonempty: bool = False) -> None:
@@ -256,6 +277,13 @@ def _need(holder: Json, key: str, kind: type, *, nonempty: bool = False) -> None
         raise _Wrong("Field required", key)
     with _at(key):
         _is(value, kind)
+
+
+def _may(holder: Json, key: str, kind: type) -> None:
+    """It need not be there, and may be null."""
+    if holder.get(key) is not None:
+        with _at(key):
+            _is(holder[key], kind)
 
 
 KNOWN: dict[type, type] = {dict: Part, list: History}

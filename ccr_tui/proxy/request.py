@@ -189,6 +189,10 @@ class _Translator:
         """response_format, and what the prompt must say where that is not enough."""
         schema = output_schema(self._body)
         if schema is None:
+            if kind := ((self._body.get("output_config") or {}).get("format") or {}).get("type"):
+                self._notes.add(
+                    f"an answer of the form {named(kind)} was asked for; chat completions have no such thing"
+                )
             return {}, ()
         if self._facts.json_schema and (self._facts.json_with_thinking or not thought.thinking):
             clean = parameters(schema, self._facts.schema_drop)

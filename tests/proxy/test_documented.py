@@ -191,6 +191,7 @@ NOTED: list[tuple[str, dict[str, Any], str]] = [
     ("a forced call of nothing", {"tool_choice": {"type": "any"}}, "no tools were sent"),
     ("a budget for a task", {"output_config": {"task_budget": {"type": "tokens", "total": 1}}}, "task_budget"),
     ("an effort without a knob", {"output_config": {"effort": "low"}}, "no knob"),
+    ("an unknown form", {"output_config": {"format": {"type": "novelty"}}}, "novelty"),
     ("a thread to begin", {"thread": {"type": "create"}}, "thread"),
 ]  # fmt: skip
 
@@ -227,6 +228,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("thinking without a budget", {"thinking": {"type": "enabled"}}, "thinking.enabled.budget_tokens: Field required"),
     ("a tool that takes a text", {"tools": [{"name": "T", "input_schema": {"type": "string"}}]},
      "tools.0.custom.input_schema.type: Input should be 'object'"),
+    ("a small budget", {"thinking": {"type": "enabled", "budget_tokens": 1023}},
+     "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024"),
+    ("a description that is no text", {"tools": [{**tool(), "description": 5}]},
+     "tools.0.custom.description: Input should be a valid string"),
+    ("an error that is no boolean", {"messages": [user({**result("a", "r"), "is_error": "yes"})]},
+     "messages.0.content.0.tool_result.is_error: Input should be a valid boolean"),
+    ("parallel calls that are no boolean", {"tool_choice": {"type": "any", "disable_parallel_tool_use": "no"}},
+     "tool_choice.any.disable_parallel_tool_use: Input should be a valid boolean"),
+    ("a user that is no text", {"metadata": {"user_id": 7}}, "metadata.user_id: Input should be a valid string"),
+    ("an effort that is no text", {"output_config": {"effort": 7}},
+     "output_config.effort: Input should be a valid string"),
+    ("a form without a schema", {"output_config": {"format": {"type": "json_schema"}}},
+     "output_config.format.json_schema.schema: Field required"),
     ("a conversation that the server is to know", {"thread": {"type": "continue", "previous_message_id": "m"}},
      "thread: only Anthropic's servers hold conversations; send all messages with each request"),
 ]  # fmt: skip
