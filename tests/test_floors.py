@@ -60,7 +60,7 @@ ONLY_IN = {
     "textual": ("app", "screens/"),
     "rich": ("app", "screens/"),
     "textual_plotext": ("screens/course",),
-    "aiohttp": ("proxy/server", "proxy/engine", "proxy/connection"),
+    "aiohttp": ("proxy/server", "proxy/engine", "proxy/connection", "proxy/transports"),
     "httpx": ("proxy/upstream", "proxy/transports", "proxy/recorded"),
     "httpx_aiohttp": ("proxy/transports",),
     "sqlite3": ("store/",),

@@ -11,9 +11,12 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import httpx
+from aiohttp import ClientSession
+from aiohttp.client_proto import ResponseHandler
 from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
 
@@ -21,6 +24,7 @@ from ccr_tui import demo
 
 WATCH_S = 1.0
 """Between two looks at a connection; a garbled body is noticed so late at most."""
+HEAD_END = b"\r\n\r\n"
 OPENED: ContextVar[AsyncExitStack] = ContextVar("OPENED")
 """What closes the connections that were opened for the request that is being sent."""
 
@@ -32,6 +36,13 @@ class WatchedTransport(AiohttpTransport):
     drop the read timeout too (seen with 3.14): without this a client would be sent pings for ever.
     """
 
+    def get_client(self) -> ClientSession:
+        """A session whose connections hand over headers first."""
+        session = super().get_client()
+        assert session.connector is not None
+        session.connector._factory = partial(HeadFirst, loop=asyncio.get_running_loop())  # type: ignore[assignment]
+        return session
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response, its body under watch."""
         response = await super().handle_async_request(request)
@@ -39,6 +50,30 @@ class WatchedTransport(AiohttpTransport):
         watch(response.stream._aiohttp_response)
         response.stream = WholeStream(response.stream._aiohttp_response)
         return response
+
+
+class HeadFirst(ResponseHandler):
+    """aiohttp's protocol, to which a response's headers are handed before what came with them.
+
+    Its parser gives nothing of a packet in whose end it finds a mistake, not even the headers (seen with 3.14): an
+    answer whose first words came in one packet with garbled bytes would be none.
+    """
+
+    awaits_head = False
+
+    def set_response_params(self, **params: Any) -> None:
+        """A request was sent: the next bytes are headers."""
+        self.awaits_head = True
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        """The headers first, then the rest of the packet."""
+        if self.awaits_head and (end := data.find(HEAD_END) + len(HEAD_END)) >= len(HEAD_END):
+            self.awaits_head = False
+            if end < len(data):
+                super().data_received(data[:end])
+                data = data[end:]
+        super().data_received(data)
 
 
 class WholeStream(AiohttpResponseStream):
