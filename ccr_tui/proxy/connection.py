@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
@@ -24,6 +25,8 @@ LOOK_S = 0.005
 """After a client's end: so that one look at the table serves all that leave together, and it is up to date."""
 AGAIN_S = 0.25
 """Between two looks at a client that has sent its end and still listens."""
+LONGEST_HEADER = 64 * 1024
+"""Bytes of one header or of the path; aiohttp's 8 KiB are few for a client behind a company's gateway."""
 MOST_WORDS = 200
 """Characters of a complaint about bytes that are no HTTP."""
 
@@ -120,6 +123,9 @@ class Connections(web.Server):
 
 class Runner(web.AppRunner):
     """Runs an application on them."""
+
+    def __init__(self, app: web.Application, **more: Any) -> None:
+        super().__init__(app, max_line_size=LONGEST_HEADER, max_field_size=LONGEST_HEADER, **more)
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()

@@ -10,20 +10,22 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from ccr_tui import __version__
 from ccr_tui.config import Config, Model
-from ccr_tui.errors import BadRequest, NotAllowed, NotFound, ProxyError, TooLarge
+from ccr_tui.errors import BadRequest, ConfigError, NotAllowed, NotFound, ProxyError, TooLarge
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.anthropic import error_body, models_page
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.delivery import ClientGone
+from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.routing import ALIAS
 from ccr_tui.records import Json
@@ -39,7 +41,7 @@ class LiveClient:
     """A live HTTP connection as the client's end of an exchange."""
 
     def __init__(self, request: web.Request) -> None:
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in request.headers.items()}
+        self.headers: Mapping[str, str] = as_one(request.headers.items())
         self.query = request.query_string
         self.response: web.StreamResponse | None = None
         self._request = request
@@ -82,8 +84,8 @@ class Server:
     def app(self) -> web.Application:
         """The aiohttp application."""
         app = web.Application(client_max_size=MAX_BODY, middlewares=[self._shape])
-        app.router.add_route("POST", "/v1/messages", self._messages)
-        app.router.add_route("POST", "/v1/messages/count_tokens", self._count_tokens)
+        app.router.add_route("POST", "/v1/messages", self._messages, expect_handler=go_on)
+        app.router.add_route("POST", "/v1/messages/count_tokens", self._count_tokens, expect_handler=go_on)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{id}", self._model)
         app.router.add_get("/health", self._healthy)
@@ -139,16 +141,18 @@ class Server:
         return answer({"input_tokens": await self._count(body)})
 
     async def _models(self, request: web.Request) -> web.Response:
-        entries = [alias(model) for model in self._context().config.models.values()]
-        found, more = page(entries, request.query)
-        return answer({**models_page(found), "has_more": more})
+        config = self._context().config
+        found, more = page([alias(model) for model in config.models.values()], request.query)
+        listed = models_page(found)
+        shown = [{**entry, **limits(config, entry["id"])} for entry in listed["data"]]
+        return answer({**listed, "data": shown, "has_more": more})
 
     async def _model(self, request: web.Request) -> web.Response:
         wanted, config = request.match_info["id"], self._context().config
         name = wanted.removeprefix(ALIAS)
         if name not in config.models:
             raise NotFound(f"No model {wanted!r} is configured; GET /v1/models lists them.")
-        return answer(models_page([alias(config.models[name])])["data"][0])
+        return answer({**models_page([alias(config.models[name])])["data"][0], **limits(config, name)})
 
     async def _healthy(self, request: web.Request) -> web.Response:
         return answer(self._health())
@@ -204,6 +208,32 @@ def credentials(request: web.Request) -> tuple[str, str]:
     """What came as x-api-key and as a bearer token; "" where nothing did."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return request.headers.get("x-api-key", ""), token.strip() if scheme.lower() == "bearer" else ""
+
+
+def as_one(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name in lower case; one that comes several times is a list (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        name = name.lower()
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+async def go_on(request: web.Request) -> None:
+    """What a client expects before it sends its body. Others than 100-continue may be passed over (RFC 9110, 10.1.1);
+    aiohttp refuses them, in plain text."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer's headers are still to come
+
+
+def limits(config: Config, name: str) -> Json:
+    """The most tokens that a model takes and gives, where they are known."""
+    model = config.models[name.removeprefix(ALIAS)]
+    with suppress(ConfigError):
+        facts = facts_for(config.providers[model.provider], model)
+        return {"max_input_tokens": facts.context, "max_tokens": facts.max_output}
+    return {"max_input_tokens": None, "max_tokens": None}
 
 
 def alias(model: Model) -> tuple[str, str]:
