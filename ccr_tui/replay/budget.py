@@ -55,6 +55,11 @@ class Purse:
         self._budget, self._held, self._drawn = budget, amount, 0
         budget.held += amount
 
+    @property
+    def held(self) -> int:
+        """What is set aside for it."""
+        return self._held
+
     def draw(self, worst: int) -> None:
         """A call is about to be made that costs this at worst. Raises BudgetReached where that does not fit."""
         more = max(0, self._drawn + worst - self._held)
@@ -66,7 +71,7 @@ class Purse:
         self._drawn += worst
 
     def give_back(self, worst: int) -> None:
-        """That call was refused or never arrived: nobody bills it."""
+        """That call was refused or never arrived: nobody bills it, and the next one may take its place."""
         self._drawn -= worst
 
     def settle(self, billed: int, lost: int = 0) -> None:

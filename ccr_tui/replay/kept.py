@@ -31,6 +31,7 @@ MONEY = frozenset(
         "baseline_cost",
         "spent",
         "judge_cost",
+        "lost",
     }
 )
 _READ: Mapping[str, Callable[[Any], Any]] = {

@@ -232,7 +232,7 @@ class Asking:
     def __init__(self, bench: Bench, context: Context) -> None:
         self.bench, self.context = bench, context
         self.budget = Budget(bench.cap)
-        self.worst = Worst(context.book, context.calibration, bench.counter, context.clock)
+        self.worst = Worst(context.book, bench.counter, context.clock)
         self.notes: list[str] = []
         self.done = 0
         self._places = asyncio.Semaphore(bench.concurrency)
@@ -271,7 +271,8 @@ class Asking:
         context = replace(self.context, config=config, feed=Feed(), upstreams=upstreams)
         client = Collector(headers_for(variant, plain))
         trace = await exchange.run(dumps(body), client, context, "replay")
-        purse.settle(sum(attempt.cost or 0 for attempt in trace.attempts))
+        lost = upstreams.lost + self.worst.lost(trace.attempts, config)
+        purse.settle(sum(attempt.cost or 0 for attempt in trace.attempts), lost)
         self.bench.land(replace(trace, session=None, run=self.bench.run, replay_of=turn.uid))
         self._told(candidate)
         return said(trace, self.bench.offered)

@@ -7,7 +7,7 @@ an event loop of its own, so a screen calls it in a thread, and the proxy's loop
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,7 +43,8 @@ class Earlier:
     """What an earlier part of a run has done."""
 
     done: Done
-    begun: frozenset[tuple[str, str]]
+    held: Mapping[tuple[str, str], int]
+    """What may have been billed, by variant and step, for calls whose end nobody has written down."""
     at: float
 
 
@@ -67,7 +68,7 @@ def rerun_all(
     Raises CcrError before anything is sent where something is wrong, StoreError where it can't be kept.
     """
     runs, id = Runs(reader.path), run or kept.new_run()
-    earlier = earlier_part(reader, id) if run else Earlier({}, frozenset(), time.time())
+    earlier = earlier_part(reader, id) if run else Earlier({}, {}, time.time())
     kept.begin(runs, id, earlier.at, "rerun", bench.recording, asked(variants, settings))
     with landing(reader, land) as (put, teach):
         job = Job(
@@ -82,7 +83,7 @@ def rerun_all(
             keep=lambda result: kept.keep(runs, id, [result]),
             land=put,
             done=earlier.done,
-            begun=earlier.begun,
+            held=earlier.held,
             judge=judge_of(bench, settings),
             tell=tell,
             cancelled=cancelled,
@@ -97,9 +98,10 @@ def rerun_all(
 def earlier_part(reader: Reader, run: str) -> Earlier:
     """What is known of a run that was cut off."""
     steps = reader.run_steps(run)
-    begun = frozenset((step.variant, step.step) for step in steps if step.state == "begun")
+    unknown = {(step.variant, step.step): 0 for step in steps if step.held is None and step.state == "begun"}
+    held = unknown | {(step.variant, step.step): step.held for step in steps if step.held}
     done = {key: result for key, result in kept.done(reader, run).items() if key[0] != RECORDED}
-    return Earlier(done, begun, reader.run(run).started_at)
+    return Earlier(done, held, reader.run(run).started_at)
 
 
 def judge_of(bench: Bench, settings: Settings) -> Variant | None:

@@ -2,9 +2,9 @@
 
 Owns the order of the requests, how many are under way, what is kept before and after each, and that the budget stops it
 exactly. Must never send a step again whose answer was kept. The one surprise: a step is kept as done before its whole
-trace is stored, because what must not be lost is that it was paid for.
+trace is stored, because what must not be lost is that it was paid for; so a trace whose step is not done can't be.
 
-    mark (begun) -> hold its worst case -> exchange.run -> settle the bill -> keep (done) -> store the trace
+    hold its worst case -> write that down (mark) -> exchange.run -> settle the bill -> keep (done) -> store the trace
 """
 
 from __future__ import annotations
@@ -55,14 +55,15 @@ class Job:
     counter: Counter
     standing: Callable[[], AbstractAsyncContextManager[Context]]
     """Opens what exchanges stand on: the upstreams, prices and calibration."""
-    mark: Callable[[str, str, int], None]
-    """Told before anything is sent: variant, step, its place."""
+    mark: Callable[[str, str, int, int], None]
+    """Told before anything is sent: variant, step, its place, and all that it may have been billed at worst."""
     keep: Keep
     land: Callable[[Trace], None]
     """Takes the traces of the replay."""
     done: Done = field(default_factory=dict)
-    begun: frozenset[tuple[str, str]] = frozenset()
-    """Steps that an earlier part of the run has sent, and whose answers are not known."""
+    held: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """What earlier parts of the run may have been billed for calls whose end is not known, by variant and step; 0: it
+    was sent, and nobody wrote down what it may cost."""
     judge: Variant | None = None
     """One model that scores pairs of answers."""
     tell: Tell | None = None
@@ -118,7 +119,7 @@ class Running:
         self.done = {key: result for key, result in job.done.items() if is_settled(result)}
         spent = sum((result.cost or 0) + result.judge_cost for result in job.done.values())
         self.budget = Budget(job.settings.max_cost, spent)
-        self.worst = Worst(context.book, context.calibration, job.counter, context.clock)
+        self.worst = Worst(context.book, job.counter, context.clock)
         self.todo = [
             (step, variant)
             for step in job.steps
@@ -129,6 +130,8 @@ class Running:
         self.busy: dict[str, int] = {variant.name: 0 for variant in job.variants}
         self.failures: dict[str, int] = {}
         self.notes: list[str] = []
+        self.lost: dict[tuple[str, str], int] = {}
+        """What earlier parts of the run may have been billed for steps that are not done, and are asked again."""
         self.stopped = False
         self.began, self.first = job.ticks(), len(self.done)
         self._changed = asyncio.Event()
@@ -157,13 +160,17 @@ class Running:
                 raise CcrError(f"{variant.name}: {unpriced(', '.join(candidates(variant)))}")
 
     def _account_for_lost(self) -> None:
-        """What was sent before a kill may have been billed, and will be asked again."""
-        lost = [(step, variant) for step, variant in self.todo if (variant.name, step.uid) in self.job.begun]
-        for step, variant in lost:
-            trace = self.job.recording.load(step.uid)
-            self.budget.lost += self._most(variant, trace.body) or 0
-        if lost:
-            what = "1 request was" if len(lost) == 1 else f"{len(lost)} requests were"
+        """What was sent before a kill may have been billed, and what was not answered will be asked again."""
+        self.lost = {key: result.lost for key, result in self.job.done.items() if result.lost}
+        unknown = {(variant.name, step.uid): (step, variant) for step, variant in self.todo}
+        for key, held in self.job.held.items():
+            if not held and key in unknown:
+                step, variant = unknown[key]
+                held = self._most(variant, self.job.recording.load(step.uid).body) or 0
+            self.lost[key] = self.lost.get(key, 0) + held
+        self.budget.lost += sum(self.lost.values())
+        if again := len(self.job.held.keys() & unknown.keys()):
+            what = "1 request was" if again == 1 else f"{again} requests were"
             self.notes.append(
                 f"{what} under way when the run was cut off, and asked again: an answer may have been paid for that "
                 f"nobody received (at worst {show(self.budget.lost)}, which counts against --max-cost)."
@@ -204,58 +211,68 @@ class Running:
         if held is None:
             return
         purse, body, note = held
-        self.job.mark(variant.name, step.uid, step.n)
-        again = await self._exchange(variant, trace, body, purse)
-        bill = self._settle(purse, variant, again)
-        result = replace(result_of(step, variant, again, trace), notes=(note,) if note else ())
+        again, lost = await self._exchange(variant, trace, body, purse, lambda held: self._mark(variant, step, held))
+        bill = sum(attempt.cost or 0 for attempt in again.attempts)
+        lost += self.lost.pop((variant.name, step.uid), 0)
+        result = replace(result_of(step, variant, again, trace), notes=(note,) if note else (), lost=lost)
         if is_budgets(again) and not bill:
+            self.job.mark(variant.name, step.uid, step.n, lost)
             self._stop_for_budget()
             return
         self.job.keep(result)
         self.job.land(again)
         if self.job.judge is not None and result.outcome == "ok":
-            result = await self._judged(self.job.judge, trace, again, result)
+            result = await self._judged(self.job.judge, step, variant, trace, again, result)
             self.job.keep(result)
         self.done[variant.name, step.uid] = result
         self._watch(variant, result)
         self._told(variant)
 
-    async def _exchange(self, variant: Variant, trace: Trace, body: Json, purse: Purse) -> Trace:
-        """Down the street that live requests take."""
-        config = config_for(variant, trace)
+    def _mark(self, variant: Variant, step: Step, held: int) -> None:
+        """Written down before each call: what this step may be billed, earlier parts of the run included."""
+        key = variant.name, step.uid
+        self.job.mark(*key, step.n, held + self.lost.get(key, 0))
+
+    async def _exchange(
+        self, variant: Variant, trace: Trace, body: Json, purse: Purse, drawn: Callable[[int], None]
+    ) -> tuple[Trace, int]:
+        """Down the street that live requests take; with what was lost to calls that nobody answered."""
+        config, capped = config_for(variant, trace), self.budget.cap is not None
+        upstreams = Metered(self.context.upstreams, purse, self.worst, config, capped=capped, drawn=drawn)
         context = replace(
-            self.context,
-            config=config,
-            feed=Feed(),
-            upstreams=Metered(self.context.upstreams, purse, self.worst, config, capped=self.budget.cap is not None),
-            verdicts=memory_for(variant, trace),
+            self.context, config=config, feed=Feed(), upstreams=upstreams, verdicts=memory_for(variant, trace)
         )
         again = await exchange.run(dumps(body), Collector(headers_for(variant, trace)), context, "replay")
-        return replace(again, session=None, run=self.job.run, replay_of=trace.uid)
-
-    def _settle(self, purse: Purse, variant: Variant, again: Trace) -> int:
-        """The bill of an exchange, and what its calls teach."""
-        bill = sum(attempt.cost or 0 for attempt in again.attempts)
-        purse.settle(bill, self._unaccounted(variant, again))
+        lost = upstreams.lost + self.worst.lost(again.attempts, config)
+        purse.settle(sum(attempt.cost or 0 for attempt in again.attempts), lost)
         for attempt in again.attempts:
             self.worst.learn(attempt)
-        return bill
+        return replace(again, session=None, run=self.job.run, replay_of=trace.uid), lost
 
-    async def _judged(self, judge: Variant, recorded: Trace, again: Trace, result: StepResult) -> StepResult:
+    async def _judged(
+        self, judge: Variant, step: Step, variant: Variant, recorded: Trace, again: Trace, result: StepResult
+    ) -> StepResult:
         """The result with a judge's score, where he can be paid and understood."""
-        verdicts, paid = list[str | None](), 0
+        verdicts, paid, lost = list[str | None](), 0, result.lost
         for body in judging.questions(recorded.body, recorded.reply, again.reply):
             most = self._most(judge, body) or 0
             if not self.budget.fits(most):
-                return replace(result, judge_cost=paid, notes=(*result.notes, "not judged: the budget was too small"))
+                notes = (*result.notes, "not judged: the budget was too small")
+                return replace(result, judge_cost=paid, lost=lost, notes=notes)
+            beside = paid + lost - result.lost
+
+            def drawn(held: int, beside: int = beside) -> None:
+                self.job.mark(variant.name, step.uid, step.n, beside + held)
+
             purse = Purse(self.budget, most)
-            said = await self._exchange(judge, replace(recorded, headers={}), body, purse)
-            paid += self._settle(purse, judge, said)
+            said, unheard = await self._exchange(judge, replace(recorded, headers={}), body, purse, drawn)
+            paid += sum(attempt.cost or 0 for attempt in said.attempts)
+            lost += unheard
             self.job.land(said)
             verdicts.append(judging.verdict(said.reply))
         found = judging.score(verdicts)
         notes = result.notes if found is not None else (*result.notes, "the judge could not be understood")
-        return replace(result, judged=found, judge_cost=paid, notes=notes)
+        return replace(result, judged=found, judge_cost=paid, lost=lost, notes=notes)
 
     async def _purse(self, variant: Variant, trace: Trace) -> tuple[Purse, Json, str] | None:
         """Money set aside for the worst case, the body, and a word where it had to be changed; None: there is none.
@@ -269,31 +286,34 @@ class Running:
             if self.budget.fits(most):
                 return Purse(self.budget, most), trace.body, ""
             if not self.budget.held:
-                return self._last_purse(variant, trace)
+                return self._last_purse(variant, trace, most)
             await self._change_comes()
 
-    def _last_purse(self, variant: Variant, trace: Trace) -> tuple[Purse, Json, str] | None:
+    def _last_purse(self, variant: Variant, trace: Trace, most: int) -> tuple[Purse, Json, str] | None:
         """With a lower limit of output tokens it may still fit; else the run is over."""
         usage = trace.answer.usage if trace.answer else None
         limit = max(FLOOR, ROOMY * (usage.output if usage else 0))
         asked = trace.body.get("max_tokens")
         if isinstance(asked, int) and limit < asked:
             body = {**trace.body, "max_tokens": limit}
-            most = self._most(variant, body)
-            if most is not None and self.budget.fits(most):
+            most = self._most(variant, body) or 0
+            if self.budget.fits(most):
                 note = f"the budget was nearly spent: max_tokens was {limit} instead of {asked}"
                 return Purse(self.budget, most), body, note
-        self._stop_for_budget()
+        self._stop_for_budget(most)
         return None
 
-    def _stop_for_budget(self) -> None:
-        if not self.stopped:
-            self.stopped = True
-            cap, spent = self.budget.cap or 0, self.budget.spent
-            self.notes.append(
-                f"The budget of {show(cap)} ended it at {show(spent)}: at worst the next request would have passed it."
-            )
-            self._change()
+    def _stop_for_budget(self, most: int | None = None) -> None:
+        if self.stopped:
+            return
+        self.stopped = True
+        cap, spent, lost = self.budget.cap or 0, self.budget.spent, self.budget.lost
+        unheard = f" ({show(lost)} of it may have been billed for answers that never came)" if lost else ""
+        needed = "at worst the next request would have passed it" if most is None else (
+            f"the next request may cost {show(most)} at worst, and {show(cap - spent - lost)} was left{unheard}"
+        )  # fmt: skip
+        self.notes.append(f"The budget of {show(cap)} ended it at {show(spent)}: {needed}.")
+        self._change()
 
     def _most(self, variant: Variant, body: Json) -> int | None:
         """What an answer may cost at worst, whichever of the variant's models is asked; None: a price is not known."""
@@ -303,11 +323,6 @@ class Running:
             found.append(self.worst.of(body, model, config.providers[model.provider]))
         known = [each for each in found if each is not None]
         return max(known, default=0) if len(known) == len(found) else None
-
-    def _unaccounted(self, variant: Variant, again: Trace) -> int:
-        """What calls may be billed that were answered and then broke before they told what they took."""
-        broken = [a for a in again.attempts if a.status == 200 and (a.usage is None or a.usage.basis != "reported")]
-        return sum(max(0, (self._most(variant, again.body) or 0) - (a.cost or 0)) for a in broken)
 
     def _watch(self, variant: Variant, result: StepResult) -> None:
         """A variant that fails from its first step on is given up: its key or its address is wrong."""

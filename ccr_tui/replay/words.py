@@ -165,6 +165,8 @@ class StepResult:
     """Provenance: what of this was assumed or estimated, a sentence each."""
     judge_cost: int = 0
     """What scoring it took, nano-USD; not part of `cost`."""
+    lost: int = 0
+    """What may have been billed, beyond `cost`, for answers that never came; nano-USD. It counts against a cap."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,18 +287,17 @@ def totals(db: Database) -> None:
     """The sums once more, without session and project: a twentieth of the rows for all questions but those two."""
     for statement in filter(str.strip, TOTALS.split(";\n")):
         db.execute(statement)
-    for event, row, change in (
-        ("INSERT", "new", "new.{0}"),
-        ("UPDATE", "new", "new.{0} - old.{0}"),
-        ("DELETE", "old", "-old.{0}"),
-    ):
-        db.execute(_total_trigger(event, row, change))
+    for change in CHANGES:
+        db.execute(_total_trigger(*change, TOTAL_SUMS))
 
 
-def _total_trigger(event: str, row: str, change: str) -> str:
+CHANGES = (("INSERT", "new", "new.{0}"), ("UPDATE", "new", "new.{0} - old.{0}"), ("DELETE", "old", "-old.{0}"))
+
+
+def _total_trigger(event: str, row: str, change: str, sums: tuple[str, ...]) -> str:
     """Adds the difference that a change of `spend` makes; whoever changes it need not know."""
-    values = [*(f"{row}.{name}" for name in TOTAL_KEYS), *(change.format(name) for name in TOTAL_SUMS)]
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in TOTAL_SUMS)
+    values = [*(f"{row}.{name}" for name in TOTAL_KEYS), *(change.format(name) for name in sums)]
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
     insert = f"INSERT INTO spend_total VALUES ({', '.join(values)}) ON CONFLICT DO UPDATE SET {added}"
     return f"CREATE TRIGGER spend_{event.lower()} AFTER {event} ON spend BEGIN {insert}; END"
 
@@ -307,6 +306,28 @@ def held(db: Database) -> None:
     """What a rerun has set aside for calls whose end it has not written down, which a kill may leave billed. NULL: it
     was begun before this was kept."""
     db.execute("ALTER TABLE run_step ADD COLUMN held INTEGER")
+
+
+AFTERWARDS = """
+ALTER TABLE attempt ADD COLUMN cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend ADD COLUMN cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pruned ADD COLUMN cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_total ADD COLUMN cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0;
+DROP TRIGGER spend_insert;
+DROP TRIGGER spend_update;
+DROP TRIGGER spend_delete;
+CREATE TABLE afterwards (name TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO afterwards SELECT 'economy', max(n) FROM trace HAVING max(n) IS NOT NULL
+"""
+
+
+def afterwards(db: Database) -> None:
+    """How much of what was written to a cache is kept for an hour; and what the writer is to work out of older
+    requests while it has nothing else to do (see afterwards.py)."""
+    for statement in AFTERWARDS.split(";\n"):
+        db.execute(statement)
+    for change in CHANGES:
+        db.execute(_total_trigger(*change, (*TOTAL_SUMS, "cache_write_1h_tokens")))
 
 
 STEPS: tuple[Callable[[Database], None], ...] = (
@@ -320,4 +341,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     route_labels,
     totals,
     held,
+    afterwards,
 )

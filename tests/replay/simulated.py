@@ -1,8 +1,8 @@
 """A provider without a network or a clock: it answers by chance, and writes its own bill.
 
 Owns the other side of the budget's law. Must never be kinder than a real provider: an answer that is cut is billed, and
-so is one whose usage nobody was told. The one surprise: it runs on a loop whose time does not pass, so that a thousand
-sessions take seconds.
+so is one whose usage nobody was told, or that a gateway never passed on; and a token may be a single byte. The one
+surprise: it runs on a loop whose time does not pass, so that a thousand sessions take seconds.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ class Habits:
     refuses: float = 0.0
     cuts: float = 0.0
     dies: float = 0.0
+    hangs: float = 0.0
+    """Billed, and never answered."""
+    wordy: float = 0.0
+    """How often it counts a token for each byte that it could possibly show its model."""
     tells: float = 1.0
     """How often it reports usage."""
     calls: float = 0.3
@@ -65,16 +69,48 @@ class Simulated(httpx.AsyncBaseTransport):
         kind = self.chance.random()
         if kind < self.habits.refuses:
             return answered(b'{"error":{"message":"no"}}', self.chance.choice([400, 429, 500, 503]))
-        if kind < self.habits.refuses + self.habits.dies:
+        kind -= self.habits.refuses
+        if kind < self.habits.dies:
             raise httpx.ConnectError("refused")
+        if kind - self.habits.dies < self.habits.hangs:
+            self.bill += cost(self.usage(sent), self.prices[sent["model"]])
+            if self.chance.random() < 0.5:
+                raise httpx.ReadError("reset")
+            return answered(b"<html>Gateway Timeout</html>", 504, "text/html")
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Answer(self, sent))
 
     def usage(self, sent: Json) -> Usage:
         raw = self.counter.request(sent).total
         prompt = round(raw * self.chance.uniform(*RATIOS)) + self.chance.randrange(200)
+        if self.chance.random() < self.habits.wordy:
+            prompt = len(rendered(sent).encode("utf-8", "replace")) + PICTURE * shown(sent)
         cached = self.chance.randrange(prompt + 1)
         most = sent.get("max_tokens") or sent.get("max_completion_tokens")
         return Usage(input=prompt - cached, cache_read=cached, output=self.chance.choice([1, most // 2, most]))
+
+
+WORDS = "You are a model. " * 100
+"""What a provider may say before everything else."""
+PICTURE = 16_384
+
+
+def rendered(sent: Json) -> str:
+    """A request as widely as a chat template writes one."""
+    parts = [f"<|im_start|>system\n{WORDS}\n# Tools\n"]
+    parts += [f"<tool>\n{json.dumps(tool, indent=4)}\n</tool>\n" for tool in sent.get("tools", ())]
+    for message in sent["messages"]:
+        content = message.get("content") or ""
+        text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+        functions = [call["function"] for call in message.get("tool_calls", ())]
+        given = [json.dumps(json.loads(each["arguments"]), indent=4) for each in functions]
+        calls = "".join(f"<tool_call>\n{f['name']}\n{text}" for f, text in zip(functions, given, strict=True))
+        parts.append(f"<|im_start|>{message['role']}\n{text}{calls}<|im_end|>\n")
+    return "".join(parts) + "<|im_start|>assistant\n<think>\n"
+
+
+def shown(sent: Json) -> int:
+    """Pictures."""
+    return json.dumps(sent["messages"]).count('"image_url": {')
 
 
 class Answer(httpx.AsyncByteStream):
@@ -149,14 +185,21 @@ def recording(traces: list[Trace]) -> Recording:
     return Recording("session", "a session", "test", steps, by_uid.__getitem__, paths=lambda: None)  # type: ignore[arg-type, return-value]
 
 
-def small(n: int, words: int = 20, max_tokens: int = 300) -> Trace:
-    """A short recorded request with one tool, whose answer called it."""
+def small(n: int, words: int = 20, max_tokens: int = 300, seen: str = "") -> Trace:
+    """A short recorded request with one tool, whose answer called it; what the tool brought before is `seen`."""
+    ask = f"Step {n}. " + "Look at the parser. " * words
+    before = {"type": "tool_use", "id": "toolu_x", "name": "Read", "input": {"file_path": seen, "like": [{"as": seen}]}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_x", "content": [{"type": "text", "text": seen}]}
+    past = [{"role": "assistant", "content": [before]}, {"role": "user", "content": [result, generated.image(n)]}]
+    properties = {"file_path": {"type": "string", "description": seen}}
     body = {
         "model": "claude-opus-5-5",
         "max_tokens": max_tokens,
         "stream": True,
-        "messages": [{"role": "user", "content": f"Step {n}. " + "Look at the parser. " * words}],
-        "tools": [{"name": "Read", "description": "Reads.", "input_schema": {"type": "object", "properties": {}}}],
+        "messages": [{"role": "user", "content": ask}, *(past if seen else ())],
+        "tools": [
+            {"name": "Read", "description": "Reads.", "input_schema": {"type": "object", "properties": properties}}
+        ],
     }
     call = {"type": "tool_use", "id": f"toolu_{n}", "name": "Read", "input": {"file_path": "a.py"}}
     reply = {**generated.reply(body, n, [call]), "stop_reason": "tool_use"}

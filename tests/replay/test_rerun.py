@@ -12,12 +12,25 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from simulated import Habits, Simulated, answered, event, recording, small, standing, told, variants
+from simulated import (
+    PICTURE,
+    Habits,
+    Simulated,
+    answered,
+    event,
+    recording,
+    rendered,
+    small,
+    standing,
+    told,
+    variants,
+)
 
 from ccr_tui.errors import CcrError
 from ccr_tui.prices import cost
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.replay import instant, rerun
+from ccr_tui.replay.bound import most_input, runs_tools
 from ccr_tui.replay.rerun import Job, Outcome
 from ccr_tui.replay.words import Progress, Settings, StepResult
 
@@ -37,13 +50,20 @@ class Kept:
         self.results: dict[tuple[str, str], StepResult] = {}
         self.traces: list[Trace] = []
         self.told: list[Progress] = []
+        self.held: dict[tuple[str, str], int] = {}
+        self.dead = False
+        """Killed: nothing is written down any more."""
 
-    def mark(self, variant: str, step: str, n: int) -> None:
-        self.events.append(("begun", f"{variant}/{step}"))
+    def mark(self, variant: str, step: str, n: int, held: int) -> None:
+        if not self.dead:
+            self.events.append(("begun", f"{variant}/{step}"))
+            self.held[variant, step] = held
 
     def keep(self, result: StepResult) -> None:
-        self.events.append(("done", f"{result.variant}/{result.step}"))
-        self.results[result.variant, result.step] = result
+        if not self.dead:
+            self.events.append(("done", f"{result.variant}/{result.step}"))
+            self.results[result.variant, result.step] = result
+            self.held.pop((result.variant, result.step), None)
 
     def land(self, trace: Trace) -> None:
         self.traces.append(trace)
@@ -174,8 +194,13 @@ def test_without_a_price_there_is_no_budget(counter: Counter) -> None:
 rates = st.integers(0, 10_000_000_000)
 price = st.builds(Price, rates, rates, st.none() | rates, st.none() | rates)
 shares = st.sampled_from([0.0, 0.0, 0.1, 0.4])
-habits = st.builds(Habits, shares, shares, shares, st.sampled_from([1.0, 0.5]), shares)
-steps = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 3000)), min_size=1, max_size=3)
+sometimes = st.sampled_from([0.0, 0.5, 1.0])
+habits = st.builds(Habits, shares, shares, shares, shares, sometimes, st.sampled_from([1.0, 0.5]), shares)
+seen = st.sampled_from(["", "", "x = 1\n" * 40, "中文与表情😀" * 20, '"\\" \t {"a": [1, 2]}' * 10])
+steps = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 3000), seen), min_size=1, max_size=3)
+caps = st.floats(5, 9).map(lambda exponent: int(10**exponent))
+moments = st.lists(st.floats(0.1, 8), max_size=2)
+"""When the run is killed, one life after the other."""
 
 
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -183,28 +208,82 @@ steps = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 3000)), min_size=1
     given_steps=steps,
     given_prices=st.lists(price, min_size=1, max_size=2),
     habits=habits,
-    cap=st.integers(0, 100_000_000),
+    cap=caps,
     concurrency=st.integers(1, 4),
+    kills=moments,
     seed=st.integers(0, 10**6),
 )
 def test_whatever_happens_the_bill_never_passes_the_cap(
     counter: Counter,
-    given_steps: list[tuple[int, int]],
+    given_steps: list[tuple[int, int, str]],
     given_prices: list[Price],
     habits: Habits,
     cap: int,
     concurrency: int,
+    kills: list[float],
     seed: int,
 ) -> None:
-    """The provider's own bill: cut answers, those of unknown length, and answers that nobody kept included."""
+    """The provider's own bill, over all lives of the run: cut answers, those of unknown length, answers that nobody
+    received or kept, and tokens of a byte each included."""
     prices = {f"model-{n}": each for n, each in enumerate(given_prices)}
     provider = Simulated(seed, counter, prices, habits)
-    traces = [small(n, words, limit) for n, (words, limit) in enumerate(given_steps)]
-    outcome, kept = go(counter, provider, traces, prices=prices, cap=cap, concurrency=concurrency)
-    assert provider.bill <= cap
-    assert len({what for name, what in kept.events if name == "begun"}) <= len(traces) * len(prices)
-    if outcome.finished:
-        assert sum(map(len, outcome.results.values())) == len(traces) * len(prices)
+    traces = [small(n, *step) for n, step in enumerate(given_steps)]
+    kept, total = Kept(), len(traces) * len(prices)
+    for moment in (*kills, None):
+        kept.dead = False
+        outcome = lived(counter, provider, traces, prices, kept, cap, concurrency, moment)
+        assert provider.bill <= cap
+        if outcome is None:
+            continue
+        assert outcome.spent == sum((r.cost or 0) for r in kept.results.values())
+        if outcome.finished:
+            assert sum(map(len, outcome.results.values())) == total
+
+
+def lived(
+    counter: Counter,
+    provider: Simulated,
+    traces: list[Trace],
+    prices: dict[str, Price],
+    kept: Kept,
+    cap: int,
+    concurrency: int,
+    moment: float | None,
+) -> Outcome | None:
+    """One life of a run, which goes on from what was written down; None: it was killed at that moment."""
+    of = recording(traces)
+    job = Job(
+        of, of.steps, variants(prices), Settings("rerun", cap, concurrency), "run-1", counter,
+        partial(standing, provider, counter), kept.mark, kept.keep, kept.land, dict(kept.results), dict(kept.held),
+    )  # fmt: skip
+
+    async def life() -> Outcome | None:
+        work = asyncio.ensure_future(rerun.run(job))
+        await asyncio.wait({work}, timeout=moment)
+        if work.done():
+            return work.result()
+        kept.dead = True
+        work.cancel()
+        await asyncio.wait({work})
+        return None
+
+    return instant.run(life())
+
+
+@pytest.mark.parametrize("text", ["x = 1\n" * 40, "中文与表情😀" * 20, "\ud800 \0"], ids=["code", "chinese", "broken"])
+@pytest.mark.parametrize("model_id", ["any", "gpt-4o-mini"])
+def test_no_template_shows_more_bytes_than_are_counted_on(counter: Counter, text: str, model_id: str) -> None:
+    provider = made(counter, tells=1.0)
+    go(counter, provider, [small(1, 5, 100, text)])
+    (sent,) = provider.asked
+    assert most_input(sent, model_id, counter.pages) >= len(rendered(sent).encode("utf-8", "replace")) + PICTURE
+
+
+def test_a_tool_that_the_provider_would_run_is_not_sent(counter: Counter) -> None:
+    """Neither is its work bounded, nor does a rerun run tools."""
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    assert runs_tools({"tools": [{"name": "Read", "input_schema": {}}, search]}) == "web_search_20250305"
+    assert runs_tools({"tools": [{"name": "Read", "input_schema": {}}]}) is None
 
 
 # --- cut off, and gone on with ---------------------------------------------------------------------------------------
@@ -226,7 +305,7 @@ def test_a_resumed_run_sends_only_what_was_not_answered(counter: Counter) -> Non
 
 def test_what_was_under_way_at_a_kill_counts_against_the_cap(counter: Counter) -> None:
     traces, kept = [small(1), small(2)], Kept()
-    outcome, _ = go(counter, made(counter), traces, kept=kept, begun=frozenset({("cheap", "step-1")}))
+    outcome, _ = go(counter, made(counter), traces, kept=kept, held={("cheap", "step-1"): 0})
     assert outcome.finished
     assert outcome.notes[0].startswith("1 request was under way when the run was cut off, and asked again")
 
