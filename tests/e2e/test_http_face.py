@@ -1,4 +1,4 @@
-"""HTTP itself, as clients and what stands between write it: long and repeated headers, expectations, a list of models."""
+"""HTTP itself, as clients and gateways write it: long and repeated headers, expectations, a list of models."""
 
 from __future__ import annotations
 
