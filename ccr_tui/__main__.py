@@ -1,7 +1,8 @@
-"""`python -m ccr_tui` and `ccr-tui`: the status line at once, everything else through the command line.
+"""`python -m ccr_tui` and `ccr-tui`: the status line and `env` at once, everything else through the command line.
 
 Owns nothing but that choice. Must never import anything before it is made. The one surprise: the status line runs
-several times a minute, and loading the command line would be most of its time.
+several times a minute and `env` in every new shell, and loading the command line would be most of their time. Where
+anything is wrong with the configuration, `env` too goes the long way, which says what it is.
 """
 
 import sys
@@ -13,6 +14,11 @@ def main() -> None:
         from ccr_tui import statusline
 
         sys.exit(statusline.main(sys.argv[2:]))
+    if sys.argv[1:] == ["env"]:
+        from ccr_tui import environment
+
+        if environment.printed():
+            return
     from ccr_tui import cli
 
     cli.main()

@@ -8,9 +8,13 @@ reasons stay free of quotes and brackets, because an interactive zsh reads a pas
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from ccr_tui import assembly
 from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError
 
@@ -94,6 +98,33 @@ def _around(config: Config) -> Iterator[Variable]:
     for name in OTHER_CLOUDS:
         if name in given:
             yield Variable(name, "", "emptied, or the client would pass this proxy by")
+
+
+def printed() -> bool:
+    """Print the lines for sh, as `ccr-tui env` does; False, and nothing is printed, where something is in the way."""
+    config, problems = checked({}, os.environ, Path.cwd())
+    try:
+        text = "" if problems else render(variables(config), "sh") + "\n"
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (ConfigError, BrokenPipeError):
+        return False
+    return bool(text)
+
+
+def checked(flags: Mapping[str, str], env: Mapping[str, str], cwd: Path) -> tuple[Config, list[str]]:
+    """The configuration as far as it can be read, and what is wrong with it, quirks and families too."""
+    from ccr_tui.proxy.quirks import facts_for
+
+    config, problems = assembly.read(flags, env, cwd)
+    for model in config.models.values():
+        try:
+            if model.provider in config.providers:
+                facts_for(config.providers[model.provider], model)
+        except ConfigError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    return config, problems
 
 
 def render(listed: Iterable[Variable], shell: str) -> str:

@@ -16,7 +16,6 @@ from threading import Event
 from ccr_tui import sizes
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
-from ccr_tui.store.prune import kept, plan, prune
 
 FIRST_S = 60.0
 EVERY_S = 3600.0
@@ -55,6 +54,8 @@ class Keeping:
 
     def work(self) -> None:
         """Remove what is too old or too much, if that is asked for."""
+        from ccr_tui.store.prune import kept, plan, prune  # 20 ms, a minute after the start
+
         wish = kept(self._config())
         if wish.is_empty:
             return

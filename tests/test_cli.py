@@ -530,6 +530,33 @@ def test_a_quick_command_imports_nothing_heavy(
     assert imported_by(*args) & HEAVY == set()
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["", 'port = "none"', '[models.a]\nprovider = "nobody"\nid = "a"', "[server]\nport = 0"],
+    ids=["nothing", "no port", "no provider", "no port yet"],
+)
+def test_the_short_way_to_env_says_what_the_long_one_says(
+    alone: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(HOUSE))
+    (alone / "config.toml").write_text(written)
+    monkeypatch.setenv("CCR_TUI_CONFIG", str(alone / "config.toml"))
+    ways = (["env"], ["env", "--shell", "sh"])
+    short, long = (
+        subprocess.run([sys.executable, "-m", "ccr_tui", *way], capture_output=True, text=True, check=False)
+        for way in ways
+    )
+    assert (short.returncode, short.stdout, short.stderr) == (long.returncode, long.stdout, long.stderr)
+    assert bool(short.stdout) == (written == "")
+
+
+def test_env_loads_no_command_line(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(HOUSE))
+    script = "import sys; from ccr_tui.__main__ import main; main(); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script, "env"], capture_output=True, text=True, check=True)
+    assert {"click", "sqlite3", "asyncio", "ccr_tui.commands"} & set(done.stderr.split()) == set()
+
+
 @pytest.fixture
 def serving(alone: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A proxy in a process of its own, and its address."""

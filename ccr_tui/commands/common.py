@@ -23,6 +23,7 @@ import click
 from ccr_tui import assembly
 from ccr_tui.commands.flags import root_flags
 from ccr_tui.config import Config
+from ccr_tui.environment import checked
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Json
 
@@ -65,16 +66,7 @@ def load(flags: Mapping[str, str]) -> Config:
 
 def read(flags: Mapping[str, str]) -> tuple[Config, list[str]]:
     """The configuration as far as it can be read, and what is wrong with it."""
-    from ccr_tui.proxy.quirks import facts_for
-
-    config, problems = assembly.read(flags, os.environ, Path.cwd())
-    for model in config.models.values():
-        try:
-            if model.provider in config.providers:
-                facts_for(config.providers[model.provider], model)
-        except ConfigError as error:
-            problems += [problem for problem in error.problems if problem not in problems]
-    return config, problems
+    return checked(flags, os.environ, Path.cwd())
 
 
 class Source:
