@@ -63,6 +63,9 @@ class Sums:
     priced_read: int = 0
     priced_written: int = 0
     priced_switched: int = 0
+    answer_hour: int = 0
+    """Of what the answers wrote to a cache, that which is kept for an hour; some bill it at another price."""
+    priced_hour: int = 0
     unheard_input: int = 0
     """What was sent in calls of which no provider told the tokens, a cancelled one for instance: what of it a cache
     served nobody knows."""
@@ -101,7 +104,8 @@ class Sums:
     @property
     def mix(self) -> Usage:
         """The answers' tokens as one model for all would have been sent them."""
-        recorded = Usage(self.answer_input, self.answer_output, self.answer_read, self.answer_written)
+        tokens = self.answer_input, self.answer_output, self.answer_read, self.answer_written
+        recorded = Usage(*tokens, cache_write_1h=self.answer_hour)
         return economy.cached(recorded, self.switched_tokens)
 
     def at(self, price: Price) -> int:
@@ -110,7 +114,8 @@ class Sums:
 
     def at_priced(self, price: Price) -> int:
         """The same for those answers alone whose own price is known, so that it may be set against `cost`."""
-        recorded = Usage(self.priced_input, self.priced_output, self.priced_read, self.priced_written)
+        tokens = self.priced_input, self.priced_output, self.priced_read, self.priced_written
+        recorded = Usage(*tokens, cache_write_1h=self.priced_hour)
         return cost(economy.cached(recorded, self.priced_switched), price)
 
     def against(self, price: Price) -> float | None:

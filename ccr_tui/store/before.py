@@ -20,6 +20,7 @@ SELECT t.request_id, m.provider, m.model, a.input_tokens + a.cache_read_tokens +
 FROM trace t INDEXED BY trace_turn JOIN attempt a ON a.trace = t.n AND a.answer AND a.usage_basis IS NOT NULL
     JOIN model m ON m.id = a.model_id
 WHERE t.session_id = ? AND t.started_at >= ? AND t.started_at <= ? AND t.agent_id IS ? AND t.run_id IS ?
+    AND t.n < ?
     AND t.kind IN {economy.CONVERSING}
 ORDER BY t.started_at DESC, t.n DESC LIMIT 1
 """
@@ -33,18 +34,19 @@ NOTHING = (0.0, 0.0)
 
 
 def before(
-    db: sqlite3.Connection, trace: Trace, session: int | None, run: int | None, request: int | None
+    db: sqlite3.Connection, trace: Trace, session: int | None, run: int | None, request: int | None, n: int
 ) -> Before | None:
-    """What the conversation sent last, if a cache may still hold it; to be asked before `trace` itself is inserted.
+    """What the conversation sent last, if a cache may still hold it; `trace` itself need not have been inserted.
 
-    `session`, `run` and `request` are the rows' ids. What both begin with is worked out only where it matters.
+    `session`, `run` and `request` are the rows' ids, `n` is its own. What both begin with is worked out only where it
+    matters.
     """
     answer = trace.answer
     if session is None or request is None or trace.kind not in economy.CONVERSING or answer is None:
         return None
     subagent = None if trace.agent_id is None else utf8(trace.agent_id)
     since = trace.started_at - economy.ALIVE_S
-    found = db.execute(LATEST, (session, since, trace.started_at, subagent, run)).fetchone()
+    found = db.execute(LATEST, (session, since, trace.started_at, subagent, run, n)).fetchone()
     if found is None:
         return None
     last, model, prompt = found[0], (found[1], found[2]), found[3]

@@ -15,7 +15,7 @@ from typing import Any
 from ccr_tui import economy
 from ccr_tui.economy import Economy
 from ccr_tui.records import Attempt, Failure, Json, Price, Trace, Usage
-from ccr_tui.store import codec, gone, said, totals
+from ccr_tui.store import afterwards, codec, gone, said, totals
 from ccr_tui.store.before import before
 from ccr_tui.store.bodies import Shelf
 from ccr_tui.store.mentions import Mentions
@@ -34,6 +34,7 @@ ATTEMPT = (
     "trace", "n", "answer", "purpose", "model_id", "started_at", "ttft_ms", "duration_ms", "status", "stop_reason",
     "error", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
     "usage_basis", "cost", "cost_basis", "price_id", "sent_id", "cache_saved", "cache_lost", "switched_tokens",
+    "cache_write_1h_tokens",
 )  # fmt: skip
 
 
@@ -100,6 +101,11 @@ class Insertion:
             self._db.executemany(ADD_PRUNED, back)
         else:
             self._db.executemany(ADD_SPEND, shares)
+
+    def catch_up(self) -> bool:
+        """A little of what older versions did not write down; whether there is more."""
+        afterwards.step(self._db)
+        return afterwards.is_left(self._db)
 
     def learn(self, key: str, ratio: float, n: int, error: float | None, at: float) -> None:
         """Keep a calibration."""
@@ -171,7 +177,7 @@ class Insertion:
 
     def _economies(self, trace: Trace, row: dict[str, Any]) -> list[Economy]:
         """Each attempt's dealings with the prompt cache; their sums go into the trace's row."""
-        last = before(self._db, trace, row["session_id"], row["run_id"], row["request_id"])
+        last = before(self._db, trace, row["session_id"], row["run_id"], row["request_id"], row["n"])
         found = [economy.of(attempt, attempt is trace.answer, last) for attempt in trace.attempts]
         told = [one for one, attempt in zip(found, trace.attempts, strict=True) if attempt.usage]
         row["cache_saved"] = economy.total([one.saved for one in told])
@@ -199,6 +205,7 @@ class Insertion:
             "cache_saved": dealings.saved,
             "cache_lost": dealings.lost,
             "switched_tokens": dealings.switched,
+            "cache_write_1h_tokens": _hour(attempt.usage),
         }
         made = self._db.execute(INSERT_ATTEMPT, [row[name] for name in ATTEMPT]).lastrowid
         if attempt.stream:
@@ -213,7 +220,7 @@ class Insertion:
         for_all = [row["agent"] or "", row["session_id"] or 0, row["project_id"] or 0, trace.kind]
         request = [1, int(trace.outcome == "error")]
         if trace.answer is None:
-            yield [slot, row["model_id"] or 0, *for_all, "answer", "", "unknown", 0, *request, *([0] * 11)]
+            yield [slot, row["model_id"] or 0, *for_all, "answer", "", "unknown", 0, *request, *([0] * 12)]
         for attempt, dealings in zip(trace.attempts, economies, strict=True):
             counted = request if attempt is trace.answer else [0, 0]
             *tokens, basis = _tokens(attempt.usage).values()
@@ -222,7 +229,7 @@ class Insertion:
             money = [attempt.cost or 0, int(totals.is_unpriced(attempt))]
             cache = [dealings.saved or 0, dealings.lost or 0, dealings.switched]
             unknown = attempt.usage is not None and None in (dealings.saved, dealings.lost)
-            yield [*key, *counted, *tokens, *money, *cache, int(unknown)]
+            yield [*key, *counted, *tokens, *money, *cache, int(unknown), _hour(attempt.usage)]
 
     def _answered_by(self, trace: Trace) -> int | None:
         """Whoever answered, else whoever was to: then only our own name for it is known."""
@@ -283,6 +290,10 @@ def _tokens(usage: Usage | None) -> dict[str, Any]:
         "reasoning_tokens": known.reasoning,
         "usage_basis": usage and usage.basis,
     }
+
+
+def _hour(usage: Usage | None) -> int:
+    return usage.cache_write_1h if usage else 0
 
 
 def _message(failure: Failure | None) -> str | None:

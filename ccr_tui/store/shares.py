@@ -14,6 +14,7 @@ SPEND = (
     "slot", "model_id", "agent", "session_id", "project_id", "kind", "purpose", "basis", "cost_basis", "price_id",
     "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
     "reasoning_tokens", "cost", "unpriced", "cache_saved", "cache_lost", "switched_tokens", "cache_unknown",
+    "cache_write_1h_tokens",
 )  # fmt: skip
 """The columns of `spend` and of `pruned`: what is summed by, and what is summed."""
 SPEND_KEYS = 10
@@ -29,11 +30,11 @@ SELECT {KEY.format(model="a.model_id", purpose="a.purpose", basis="ifnull(a.usag
     a.answer, a.answer AND t.outcome = 'error', a.input_tokens, a.cache_read_tokens, a.cache_write_tokens,
     a.output_tokens, a.reasoning_tokens, ifnull(a.cost, 0), a.cost IS NULL AND a.usage_basis IS NOT NULL,
     ifnull(a.cache_saved, 0), ifnull(a.cache_lost, 0), a.switched_tokens,
-    a.usage_basis IS NOT NULL AND (a.cache_saved IS NULL OR a.cache_lost IS NULL)
+    a.usage_basis IS NOT NULL AND (a.cache_saved IS NULL OR a.cache_lost IS NULL), a.cache_write_1h_tokens
 FROM attempt a JOIN trace t ON t.n = a.trace AND t.origin <> 'replay' {{only}}
 UNION ALL
 SELECT {KEY.format(model="ifnull(t.model_id, 0)", purpose="'answer'", basis="''", priced="'unknown', 0")},
-    1, t.outcome = 'error', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+    1, t.outcome = 'error', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 FROM trace t WHERE t.origin <> 'replay' AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.trace = t.n AND a.answer)
     {{only}}
 """

@@ -35,6 +35,8 @@ SUMMED = (
     "w.switched_tokens",
     *(f"(w.purpose = 'answer') * w.{name}_tokens" for name in TOKENS),
     *(f"(w.purpose = 'answer' AND w.cost_basis <> 'unknown') * w.{name}_tokens" for name in (*TOKENS, "switched")),
+    "(w.purpose = 'answer') * w.cache_write_1h_tokens",
+    "(w.purpose = 'answer' AND w.cost_basis <> 'unknown') * w.cache_write_1h_tokens",
     "(w.basis = 'estimated') * (w.input_tokens + w.cache_write_tokens)",
 )
 """In the order of the fields of `Sums`."""

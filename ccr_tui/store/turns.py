@@ -32,7 +32,8 @@ WITH w AS (
         a.cost IS NULL AND a.usage_basis IS NOT NULL AS unpriced, ifnull(a.cache_saved, 0) AS cache_saved,
         CASE WHEN a.cost IS NULL THEN 'unknown' ELSE a.cost_basis END AS cost_basis, ifnull(a.usage_basis, '') AS basis,
         ifnull(a.cache_lost, 0) AS cache_lost, a.switched_tokens,
-        a.usage_basis IS NOT NULL AND (a.cache_saved IS NULL OR a.cache_lost IS NULL) AS cache_unknown
+        a.usage_basis IS NOT NULL AND (a.cache_saved IS NULL OR a.cache_lost IS NULL) AS cache_unknown,
+        a.cache_write_1h_tokens
     FROM trace t JOIN attempt a ON a.trace = t.n WHERE t.session_id = ?)
 SELECT w.trace, {TOTALS} FROM w GROUP BY w.trace
 """

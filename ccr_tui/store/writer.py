@@ -21,6 +21,7 @@ from typing import Any
 from ccr_tui.records import Flight, Trace
 from ccr_tui.store import spill
 from ccr_tui.store.begun import Begun, Leftover, leftovers
+from ccr_tui.store.codec import BROKEN
 from ccr_tui.store.ground import is_damage, is_passing, opened
 from ccr_tui.store.schema import trouble
 from ccr_tui.store.veil import Veil
@@ -32,6 +33,8 @@ GATHER_S = 0.02
 what a trace costs."""
 RETRY_S = 0.25
 """How long to wait before trying again where the database can't be written."""
+IDLE_S = 0.05
+"""How long nothing must have come before older requests are looked at."""
 MOST = 64 * 1024 * 1024
 """Bytes of JSON, about, that may wait in memory; as objects they take some four times as much."""
 
@@ -90,6 +93,8 @@ class Writer:
         self._mend: Callable[[], str] | None = None
         """What must be done to the file first."""
         self._is_waiting = False
+        self._is_behind = True
+        """Whether requests of older versions are perhaps still to be looked at."""
         self._hurry = threading.Event()
         self._begun = Begun(path, self._veil.line)
         self._left: list[Leftover] = []
@@ -157,7 +162,7 @@ class Writer:
 
     def _batch(self) -> Iterator[Item]:
         """What is queued, at least one item: the busier it gets, the larger the batches."""
-        item = self._taken(self._queue.get())
+        item = self._taken(self._next())
         yield item
         if self._queue.qsize() < BATCH and time.monotonic() - self._committed < 5 * GATHER_S:
             self._hurry.wait(GATHER_S)
@@ -170,6 +175,23 @@ class Writer:
             except Empty:
                 return
             yield item
+
+    def _next(self) -> Item:
+        """The first in the queue; while there is none, what older versions did not write down is worked out."""
+        while self._is_behind:
+            try:
+                return self._queue.get(timeout=IDLE_S)
+            except Empty:
+                self._is_behind = self._caught_up()
+        return self._queue.get()
+
+    def _caught_up(self) -> bool:
+        """A step; whether there are more. Where it fails it is left for the next start."""
+        try:
+            with self._ground.transaction() as insertion:
+                return insertion.catch_up()
+        except (sqlite3.Error, *BROKEN):
+            return False
 
     def _veiled(self, trace: Trace) -> Trace | None:
         """The trace as it may be kept. One that can't be looked through must not be kept in any file."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ import generated
 import pytest
 
 from ccr_tui.records import Price, Trace, Usage
-from ccr_tui.store import archive, schema
+from ccr_tui.store import afterwards, archive, schema
 from ccr_tui.store.migrations import STEPS
 from ccr_tui.store.queries import Reader
+from ccr_tui.store.shares import ALL, moving
 from ccr_tui.store.verify import verify
+from ccr_tui.store.writer import Writer
 from ccr_tui.wire import dumps
 
 T = generated.STARTED
@@ -137,4 +141,73 @@ def test_a_database_of_before_keeps_its_sums(path: Path) -> None:
     (row,) = reader.spend("model")
     assert (row.requests, row.failed, row.cost, row.cache_read_tokens, row.unpriced) == (3, 1, 14, 10, 0)
     assert [one.cache_saved for one in reader.rows()] == [None, None, None]
+    reader.close()
+
+
+def forgotten(path: Path) -> None:
+    """As a version left it that had not asked."""
+    db = schema.writable(path)
+    db.execute("UPDATE attempt SET cache_saved = NULL, cache_lost = NULL, switched_tokens = 0")
+    db.execute("UPDATE attempt SET cache_write_1h_tokens = 0")
+    db.execute("UPDATE trace SET cache_saved = NULL, cache_lost = NULL")
+    db.execute("DELETE FROM spend")
+    db.execute(moving("spend", ALL))
+    db.execute("INSERT INTO afterwards SELECT 'economy', max(n) FROM trace")
+    db.close()
+
+
+def held(path: Path) -> list[object]:
+    """Everything that has to do with it."""
+    db = schema.readable(path)
+    tables = {"attempt": "id", "trace": "n", "spend": "slot, model_id, basis", "spend_total": "slot, model_id, basis"}
+    rows = [db.execute(f"SELECT * FROM {name} ORDER BY {order}").fetchall() for name, order in tables.items()]
+    db.close()
+    return rows
+
+
+ASKED_LATER = [
+    *(case[1] for case in CASES if case[0] in ("another model", "another model with a cache", "nobody answered")),
+    turn(1, "flash", Usage(9_000, 10, 0, 1_000, cache_write_1h=600)),
+]
+
+
+@pytest.mark.parametrize("second", ASKED_LATER, ids=["switched", "cached", "nobody", "for an hour"])
+def test_what_older_versions_did_not_write_down_is_worked_out(path: Path, second: Trace) -> None:
+    kept(path, FIRST, second, turn(2, "qwen", Usage(11_000, 10)))
+    before = held(path)
+    forgotten(path)
+    assert held(path) != before
+    assert verify(path) == []
+    db = schema.writable(path)
+    while afterwards.is_left(db):
+        db.execute("BEGIN IMMEDIATE")
+        afterwards.step(db)
+        db.execute("COMMIT")
+        assert verify(path) == []
+    db.close()
+    assert held(path) == before
+
+
+def test_the_writer_works_it_out_while_nothing_comes(path: Path) -> None:
+    kept(path, FIRST, turn(1, "flash", Usage(10_000, 10)))
+    before = held(path)
+    forgotten(path)
+    writer = Writer(path)
+    writer.start()
+    db = schema.readable(path)
+    deadline = time.monotonic() + 10
+    while afterwards.is_left(db) and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    db.close()
+    writer.close()
+    assert held(path) == before
+
+
+def test_a_baseline_bills_an_hours_cache_at_its_own_price(path: Path) -> None:
+    anthropic = Price(3_000_000_000, 0, 300_000_000, 3_750_000_000, source="list", cache_write_1h=6_000_000_000)
+    kept(path, turn(0, "qwen", Usage(0, 0, 0, 1_000, cache_write_1h=600)))
+    reader = Reader(path)
+    (row,), (session,) = reader.spend("model", baseline=anthropic), reader.sessions()
+    assert row.baseline == session.at(anthropic) == 400 * 3_750 + 600 * 6_000
+    assert [turn.at(anthropic) for turn in reader.turns_of(session.id)] == [row.baseline]
     reader.close()

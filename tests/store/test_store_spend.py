@@ -132,7 +132,7 @@ CHANGES = [
     ("a session's sums gone", "DELETE FROM spend WHERE session_id = 1"),
     ("all gone", "DELETE FROM spend"),
     ("put in anew", "INSERT INTO spend SELECT slot + 900, model_id, agent, session_id, project_id, kind, purpose,"
-     " basis, cost_basis, price_id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 FROM spend"),
+     " basis, cost_basis, price_id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 FROM spend"),
 ]  # fmt: skip
 
 
