@@ -7,19 +7,19 @@ without --router nothing is asked: the turns are listed with their labels, which
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccr_tui.commands.common import as_json, database, load, narrate, print_json, reader, safe, settings, table
+from ccr_tui.commands.common import as_json, database, load, local, narrate, print_json, reader, safe, settings, table
 from ccr_tui.commands.replay import Replay, _money
 
 if TYPE_CHECKING:
-    from ccr_tui.replay.lab import Report, Trivial, Turn
-    from ccr_tui.replay.labwork import Found
+    from ccr_tui.replay.labkept import Found
+    from ccr_tui.replay.labsums import Report, Trivial
     from ccr_tui.replay.words import Recording
     from ccr_tui.store.queries import Reader
+    from ccr_tui.store.runs import RunRow
 
 WHOLE = 24
 """Letters of a whole id: a trace of a file, which is in no database, can only be named by it."""
@@ -27,7 +27,9 @@ AGENTS = ("tool", "think", "coder", "none")
 
 
 @click.group(
-    cls=Replay, options_metavar="", subcommand_metavar="SESSION|last|FILE [--router NAME=MODEL …] | label ID AGENT"
+    cls=Replay,
+    options_metavar="",
+    subcommand_metavar="SESSION|last|FILE [--router NAME=MODEL …] | label ID AGENT | runs | show RUN",
 )
 def lab() -> None:
     """Try router models and prompts on a recorded session.
@@ -45,19 +47,63 @@ def lab() -> None:
 @click.option("--max-cost", callback=_money, metavar="USD", help="Never spend more.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, help="So many questions at once (1).")
 @click.option("--yes", is_flag=True, help="Do not ask before spending.")
+@click.option("--resume", metavar="RUN", help="Go on with a lab that was cut off; nothing is paid twice.")
 @settings
 @as_json
 def run(flags: Mapping[str, str], what: str, routers: tuple[str, ...], as_json: bool, **wanted: Any) -> None:
     """Ask routers about the turns of a session; without --router, list the turns and their labels."""
-    from ccr_tui.replay import recordings
+    from ccr_tui.replay import labkept, recordings
 
     store = reader(flags)
     with recordings.opened(what, store) as recording:
-        if not routers:
+        if not routers and not wanted["resume"]:
             return _list(recording, flags, as_json)
         found = _tried(recording, flags, store, routers, wanted)
     if as_json:
-        print_json(shown(found))
+        print_json(labkept.shown(found))
+    else:
+        show(found)
+
+
+@lab.command()
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest (50 without --json).")
+@settings
+@as_json
+def runs(flags: Mapping[str, str], limit: int | None, as_json: bool) -> None:
+    """List labs that were kept, each measured with the labels of today."""
+    from ccr_tui.replay import labkept
+    from ccr_tui.store import labels
+
+    store = reader(flags)
+    given = labels.load(store.path)
+    rows = store.runs(limit or (1_000_000 if as_json else 50), labs=True)
+    every = [(row, labkept.read(store, row, given)) for row in rows]
+    if as_json:
+        for row, found in every:
+            head = {"run": row.id, "session": row.session, "finished": row.finished, "asked": row.asked}
+            print_json(head | {"lab": found and labkept.shown(found)})
+        return
+    cells = [_run_cells(row, found) for row, found in every]
+    table(("run", "when", "recording", "routers", "right", "spent", "state"), cells, right="spent")
+
+
+@lab.command("show")
+@click.argument("id", metavar="RUN|last")
+@settings
+@as_json
+def show_run(flags: Mapping[str, str], id: str, as_json: bool) -> None:
+    """Show a lab that was kept, measured with the labels of today."""
+    from ccr_tui.errors import CcrError
+    from ccr_tui.replay import labkept
+    from ccr_tui.store import labels
+
+    store = reader(flags)
+    row = store.run(id, labs=True)
+    found = labkept.read(store, row, labels.load(store.path)) if row.kind == labkept.KIND else None
+    if found is None:
+        raise CcrError(f"{row.id[:12]} is no lab with a result; `ccr-tui lab runs` lists labs.")
+    if as_json:
+        print_json(labkept.shown(found))
     else:
         show(found)
 
@@ -79,8 +125,7 @@ def label(flags: Mapping[str, str], trace: str, agent: str) -> None:
 def _tried(
     recording: Recording, flags: Mapping[str, str], store: Reader, routers: tuple[str, ...], wanted: dict[str, Any]
 ) -> Found:
-    from ccr_tui.commands.rerunning import stopping, tell_money
-    from ccr_tui.replay import lab as laboratory
+    from ccr_tui.commands.rerunning import check_same, stopping, tell_money
     from ccr_tui.replay import labwork
     from ccr_tui.replay.words import Settings
     from ccr_tui.replay.work import Bench
@@ -88,23 +133,38 @@ def _tried(
     from ccr_tui.tokens import Counter
 
     counter = Counter()
-    bench = Bench(recording, load(flags), store, counter)
-    tried = labwork.candidates(bench, routers, labwork.prompts_of(wanted["prompts"]))
-    turns = laboratory.turns_of(recording, labels.load(store.path))
-    given = Settings("rerun", wanted["max_cost"], wanted["concurrency"], baseline=wanted["baseline"])
-    _consent(len(turns) * len(tried) * wanted["repeat"], wanted["yes"])
+    bench, repeat = Bench(recording, load(flags), store, counter), wanted["repeat"]
+    row = store.run(wanted["resume"], labs=True) if wanted["resume"] else None
+    if row is None:
+        tried = labwork.candidates(bench, routers, labwork.prompts_of(wanted["prompts"]))
+        given = Settings("rerun", wanted["max_cost"], wanted["concurrency"], baseline=wanted["baseline"])
+    else:
+        check_same(row, recording)
+        tried, repeat, before = labwork.again(bench, row)
+        cap = before.max_cost if wanted["max_cost"] is None else wanted["max_cost"]
+        given = Settings("rerun", cap, wanted["concurrency"], baseline=wanted["baseline"] or before.baseline)
+    turns, _ = labwork.turns_of(recording, labels.load(store.path))
+    likely, most = labwork.bill(bench, tried, turns, counter, labwork.routed_config(bench))
+    _consent(len(turns) * len(tried) * repeat, repeat, likely, most, wanted["yes"])
     with stopping() as stopped:
-        return labwork.run(
-            bench, tried, given, store, counter, repeat=wanted["repeat"], tell=tell_money,
+        found = labwork.run(
+            bench, tried, given, store, counter, repeat=repeat, resume=row.id if row else None, tell=tell_money,
             cancelled=lambda: bool(stopped),
         )  # fmt: skip
+    if not found.finished:
+        narrate(f"It is not over; go on with --resume {found.run[:12]}.")
+    return found
 
 
-def _consent(questions: int, yes: bool) -> None:
+def _consent(questions: int, repeat: int, likely: int | None, most: int | None, yes: bool) -> None:
     """Raises UsageError where nobody can be asked, Abort where he says no."""
     import sys
 
-    narrate(f"This asks {questions} questions for real, each of at most 2,000 tokens.")
+    from ccr_tui.prices import show as money
+
+    told = "a price is not known" if likely is None else f"about {money(likely * repeat)}"
+    at_worst = "" if most is None else f", {money(most * repeat)} at worst"
+    narrate(f"This asks {questions} question{'s' if questions != 1 else ''} for real: {told}{at_worst}.")
     if yes:
         return
     if not sys.stdin.isatty():
@@ -114,19 +174,16 @@ def _consent(questions: int, yes: bool) -> None:
 
 def _list(recording: Recording, flags: Mapping[str, str], as_json: bool) -> None:
     """The turns, and who should work on them."""
-    from ccr_tui.proxy.consult import said
-    from ccr_tui.replay.lab import turns_of
+    from ccr_tui.replay import labkept, labwork
     from ccr_tui.store import labels
 
-    turns = turns_of(recording, labels.load(database(flags)))
+    _, turns = labwork.turns_of(recording, labels.load(database(flags)))
     if as_json:
         for turn in turns:
-            print_json(
-                {"id": turn.uid, "step": turn.n, "label": turn.label, "by": turn.by, "said": said(turn.trace.body)}
-            )
+            print_json(labkept.shown_turn(turn))
         return
-    rows = [(turn.n, turn.uid, turn.label or "", turn.by, said(turn.trace.body)) for turn in turns]
-    table(("step", "id", "label", "by", "said"), rows, right="step", widest=80)
+    rows = [(turn.n, turn.uid, turn.recorded or "", turn.label or "", turn.by, turn.said) for turn in turns]
+    table(("step", "id", "recorded", "label", "by", "said"), rows, right="step", widest=80)
     narrate("name a --router NAME=MODEL to try one; `ccr-tui lab label ID tool|think|coder` says who should work")
 
 
@@ -147,6 +204,16 @@ def show(found: Found) -> None:
         narrate(f"note: {safe(note)}")
     if found.baseline is None:
         narrate("--baseline MODEL adds what routing saves: baseline - (answers + hops + router)")
+    narrate(f"kept: ccr-tui lab show {found.run[:12]}")
+
+
+def _run_cells(row: RunRow, found: Found | None) -> tuple[str, ...]:
+    from ccr_tui.prices import show as money
+
+    names = ", ".join(row.asked.get("variants", ())) if row.asked else ""
+    right = ", ".join(share(each.accuracy) or "?" for each in found.reports) if found else ""
+    state = "done" if row.finished else "cut off"
+    return row.id[:12], local(row.started_at), row.title, names, right, money(row.spent), state
 
 
 def _row(each: Report) -> tuple[object, ...]:
@@ -182,33 +249,3 @@ def _confusion(each: Report, found: Found) -> None:
 def share(part: float | None) -> str:
     """Per cent; nothing for None."""
     return "" if part is None else f"{part:.0%}"
-
-
-def shown(found: Found) -> dict[str, Any]:
-    """For --json."""
-    return {
-        "run": found.run,
-        "turns": [_turn(turn) for turn in found.turns],
-        "offered": list(found.offered),
-        "baseline": found.baseline,
-        "routers": [_report(each) for each in found.reports],
-        "trivial": [_money_shown(asdict(each)) for each in found.trivials],
-        "notes": list(found.notes),
-    }
-
-
-def _turn(turn: Turn) -> dict[str, Any]:
-    return {"id": turn.uid, "step": turn.n, "label": turn.label, "by": turn.by}
-
-
-def _report(each: Report) -> dict[str, Any]:
-    return _money_shown(asdict(each) | {"accuracy": each.accuracy, "net_saving": each.net_saving})
-
-
-def _money_shown(given: dict[str, Any]) -> dict[str, Any]:
-    from ccr_tui.prices import usd
-
-    money = {"cost", "paid", "hops_cost", "answers_cost", "baseline_cost", "net_saving"}
-    return {
-        f"{key}_usd" if key in money else key: usd(value) if key in money else value for key, value in given.items()
-    }

@@ -169,6 +169,8 @@ def show_run(
     form, wanted = _form(file) if file else None, gate.parse(gates) if gates else ()
     store = reader(flags)
     row = store.run(id)
+    if row.kind == "lab":
+        raise CcrError(f"{row.id[:12]} is a router lab: ccr-tui lab show {row.id[:12]}")
     if row.found is None:
         raise CcrError(f"Replay {row.id[:12]} was cut off before it had a result; go on with --resume {row.id[:12]}.")
     comparison: Comparison = kept.from_json(Comparison, row.found)

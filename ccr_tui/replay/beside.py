@@ -4,7 +4,8 @@ Owns both ends of the pipe between them and the words that go through it. Must n
 terminal, nor outlive the one that started it. The one surprise: a thread is not enough. Repricing is Python that keeps
 its interpreter busy for seconds, and a price table that is imported holds it for 0.2 s at once.
 
-    asks:  Open, Reprice, Rerun, Stop        answers:  Opened, Progress, Told, Trouble
+    asks:  Open, Reprice, Rerun, Turns, Bill, Lab, Stop
+    answers:  Opened, Progress, Told, Listed, Billed, Tried, Trouble
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.replay.words import Comparison, Progress, Settings
+
+if TYPE_CHECKING:
+    from ccr_tui.replay.labkept import Found, KeptTurn
 
 POLITE = 5
 """How far it stands back from whatever else wants the processor."""
@@ -55,6 +59,30 @@ class Rerun:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Which turns a router would be asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What asking these routers would cost."""
+
+    routers: tuple[str, ...]
+    prompts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Ask routers about the turns, for real; `run` is a lab that was cut off."""
+
+    routers: tuple[str, ...]
+    prompts: Mapping[str, str]
+    repeat: int
+    settings: Settings
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End what goes on; what was done stays."""
 
@@ -80,6 +108,30 @@ class Told:
     """A comparison; it is kept in the database as a run."""
 
     comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The turns, and the agents between which is chosen."""
+
+    turns: tuple[KeptTurn, ...]
+    offered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """What one question about each turn is expected to cost, and at worst; None: a price is not known."""
+
+    routers: tuple[str, ...]
+    likely: int | None
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A lab is over, or was cut off; it is kept in the database."""
+
+    found: Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +248,12 @@ class Bench:
                     self.reprice(written, settings)
                 case Rerun(written, settings, run):
                     self.rerun(written, settings, run)
+                case Turns():
+                    self.turns()
+                case Bill(routers, prompts):
+                    self.bill(routers, prompts)
+                case Lab():
+                    self.lab(message)
         except CcrError as error:
             self.say(Trouble(str(error)))
 
@@ -247,6 +305,46 @@ class Bench:
         )
         self.say(Told(found.comparison))
 
+    def turns(self) -> None:
+        """Read every request, and say which of them begin a turn."""
+        from ccr_tui.replay import lab, labwork
+        from ccr_tui.store import labels
+
+        if self.bench is None:
+            raise CcrError("Choose a session first.")
+        turns, plain = labwork.turns_of(self.bench.recording, labels.load(self.db))
+        offered = lab.offered_in(turns, labwork.routed_config(self.bench).agents)
+        self.say(Listed(tuple(plain), tuple(offered)))
+
+    def bill(self, routers: tuple[str, ...], prompts: Mapping[str, str]) -> None:
+        """What asking costs."""
+        from ccr_tui.replay import labwork
+
+        if self.bench is None:
+            raise CcrError("Choose a session first.")
+        tried = labwork.candidates(self.bench, routers, prompts)
+        turns, _ = labwork.turns_of(self.bench.recording, {})
+        config = labwork.routed_config(self.bench)
+        self.say(Billed(routers, *labwork.bill(self.bench, tried, turns, self.counter, config)))
+
+    def lab(self, wanted: Lab) -> None:
+        """Ask for real."""
+        from ccr_tui.replay import labwork
+
+        if self.bench is None:
+            raise CcrError("Choose a session first.")
+        settings, repeat = wanted.settings, wanted.repeat
+        if wanted.run is None:
+            tried = labwork.candidates(self.bench, wanted.routers, wanted.prompts)
+        else:
+            tried, repeat, before = labwork.again(self.bench, self.reader.run(wanted.run, labs=True))
+            settings = replace(settings, baseline=settings.baseline or before.baseline)
+        found = labwork.run(
+            self.bench, tried, settings, self.reader, self.counter, repeat=repeat, resume=wanted.run,
+            tell=self.say, cancelled=self.waiting,
+        )  # fmt: skip
+        self.say(Tried(found))
+
 
 def ranked(names: Any) -> tuple[str, ...]:
     """The names, the most frequent first; those that are not known are left out."""
@@ -295,4 +393,7 @@ def main() -> None:
     os._exit(0)  # the listening thread can't be stopped
 
 
-__all__ = ["Beside", "Open", "Opened", "Progress", "Reprice", "Rerun", "Stop", "Told", "Trouble"]
+__all__ = [
+    "Beside", "Bill", "Billed", "Lab", "Listed", "Open", "Opened", "Progress", "Reprice", "Rerun", "Stop", "Told",
+    "Tried", "Trouble", "Turns",
+]  # fmt: skip

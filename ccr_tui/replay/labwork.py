@@ -7,39 +7,33 @@ of the agents before it, and the question itself.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.errors import CcrError
+from ccr_tui.prices import cost
 from ccr_tui.records import Price, Usage
-from ccr_tui.replay import kept, lab
+from ccr_tui.replay import kept, lab, labkept, labsums
 from ccr_tui.replay.aside import Aside
-from ccr_tui.replay.lab import Candidate, Money, Report, Trivial, Turn
+from ccr_tui.replay.lab import Candidate, Turn
+from ccr_tui.replay.labkept import Found, KeptTurn
+from ccr_tui.replay.labsums import Money
 from ccr_tui.replay.real import landing, standing
-from ccr_tui.replay.words import Routed, Settings, Step, Tell, Variant
+from ccr_tui.replay.words import Recording, Routed, Settings, Step, Tell, Variant
 from ccr_tui.replay.work import Bench
+from ccr_tui.replay.worst import Worst
 from ccr_tui.store import labels
 from ccr_tui.store.queries import Reader
+from ccr_tui.store.runs import RunRow, Runs
 from ccr_tui.tokens import Counter
 
 WORKERS = ("think", "coder")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a lab has found."""
-
-    turns: Sequence[Turn]
-    offered: Sequence[str]
-    reports: Sequence[Report]
-    trivials: Sequence[Trivial]
-    baseline: str | None
-    notes: Sequence[str]
-    run: str
-    """The id under which its questions are kept as traces."""
+ANSWER = 12
+"""Tokens of a router's answer, as it is asked for."""
 
 
 def candidates(bench: Bench, written: Sequence[str], prompts: Mapping[str, str]) -> list[Candidate]:
@@ -71,6 +65,12 @@ def prompts_of(written: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def turns_of(recording: Recording, given: Mapping[str, str]) -> tuple[list[Turn], list[KeptTurn]]:
+    """The turns with their requests, and as they are kept. Reads every request; raises StoreError."""
+    turns = lab.turns_of(recording, given)
+    return turns, [labkept.kept_turn(turn, lab.label_of(turn.trace, {})[0]) for turn in turns]
+
+
 def run(
     bench: Bench,
     routers: Sequence[Candidate],
@@ -79,26 +79,73 @@ def run(
     counter: Counter,
     *,
     repeat: int = 1,
+    resume: str | None = None,
     tell: Tell | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Found:
-    """Ask every router about every turn. Blocks; raises CcrError where there is nothing to ask about."""
-    turns = lab.turns_of(bench.recording, labels.load(reader.path))
+    """Ask the routers about every turn, keep the answers, and measure them; `resume` is a lab that was cut off.
+
+    Blocks. Raises CcrError where there is nothing to ask about, or a router can't be asked.
+    """
+    turns, plain = turns_of(bench.recording, labels.load(reader.path))
     if not turns:
         raise CcrError(f"No turn of a person begins in {bench.recording.title}: there is nothing to route.")
-    config, id = routed_config(bench), kept.new_run()
+    config, id, runs = routed_config(bench), resume or kept.new_run(), Runs(reader.path)
     offered = lab.offered_in(turns, config.agents)
+    at = reader.run(resume).started_at if resume else time.time()
+    steps = reader.run_steps(id) if resume else []
+    told = labkept.answers(reader, id) if resume else {}
+    asked = labkept.asked_for(routers, repeat, settings.max_cost, settings.baseline)
+    one = bench.recording
+    runs.begin(id, at, labkept.KIND, one.session, one.title, one.source, asked)
+    found = money(bench, turns, offered, config, settings.baseline, counter)
+    runs.end(id, finished=False, spent=sum(said.cost or 0 for said in told.values()),
+             found=labkept.material(plain, offered, routers, found, lab.Asked({}, (), False, 0)))  # fmt: skip
     with landing(reader, None) as (land, teach):
         stand = lab.Bench(
             turns, offered, counter,
             partial(standing, bench.config, counter, reader.calibrations(), teach),
             repeat, settings.concurrency, settings.max_cost, land, id, tell, cancelled,
+            mark=partial(runs.mark, id),
+            keep=lambda router, question, n, said: runs.keep(id, [(router, question, n, said.cost, asdict(said))]),
+            done=told,
+            held={(step.variant, step.step): step.held for step in steps if step.held},
         )  # fmt: skip
-        reports, notes = lab.ask_all(stand, routers)
-    found = money(bench, turns, offered, config, settings.baseline, counter)
-    return Found(
-        turns, offered, *lab.with_money(reports, lab.trivial(turns, offered), found), settings.baseline, notes, id
-    )
+        outcome = lab.ask_all(stand, routers)
+    kept_ = labkept.material(plain, offered, routers, found, outcome)
+    runs.end(id, finished=outcome.finished, spent=outcome.spent, found=kept_)
+    made = labkept.read(reader, reader.run(id), labels.load(reader.path))
+    assert made is not None
+    return made
+
+
+def again(bench: Bench, row: RunRow) -> tuple[list[Candidate], int, Settings]:
+    """What a lab that was cut off was asked for: its routers, how often, and its settings. Raises CcrError."""
+    if row.kind != labkept.KIND:
+        raise CcrError(f"{row.id[:12]} is no lab but a {row.kind}: `ccr-tui lab runs` lists labs.")
+    asked = row.asked
+    settings = Settings("rerun", asked["max_cost"], baseline=asked["baseline"])
+    return candidates(bench, asked["variants"], asked["prompts"]), asked["repeat"], settings
+
+
+def bill(
+    bench: Bench, routers: Sequence[Candidate], turns: Sequence[Turn], counter: Counter, config: Config
+) -> tuple[int | None, int | None]:
+    """What one question to each router about each turn is expected to cost, and what it costs at worst."""
+    offered = lab.offered_in(turns, config.agents)
+    worst = Worst(bench.book, counter, time.time)
+    likely: list[int | None] = []
+    most: list[int | None] = []
+    for each in routers:
+        model = each.variant.config.models[each.variant.model or ""]
+        provider = each.variant.config.providers[model.provider]
+        for turn in turns:
+            body = lab.question_for(each, turn, offered, counter)
+            usage = Usage(counter.request(body).total, output=ANSWER)
+            price = quoted(bench, model, provider, time.time(), usage)
+            likely.append(None if price is None else cost(usage, price))
+            most.append(worst.of(body, model, provider))
+    return labsums.total(likely), labsums.total(most)
 
 
 def routed_config(bench: Bench) -> Config:
@@ -134,7 +181,7 @@ def hop(
 
 def repriced(bench: Bench, variant: Variant) -> int | None:
     """What the session would have cost with one model; None where a price is not known."""
-    return lab.total(result.cost for result in bench.repricer.run((variant,))[variant.name])
+    return labsums.total(result.cost for result in bench.repricer.run((variant,))[variant.name])
 
 
 def quoted(bench: Bench, model: Model, provider: Provider, at: float, usage: Usage) -> Price | None:

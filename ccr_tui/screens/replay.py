@@ -51,6 +51,7 @@ class ReplayScreen(Choosing):
         Binding("R", "rerun", "Rerun", tooltip="Send every request for real, after a look at the bill"),
         Binding("x", "stop", "Stop", tooltip="Stop; what was done stays, and a rerun can be resumed"),
         Binding("o", "runs", "Runs", tooltip="Earlier replays"),
+        Binding("l", "lab", "Lab", tooltip="Router lab: label the turns, and try routers on them"),
         Binding("e", "export", "Export", tooltip="Write the comparison as Markdown, CSV or HTML"),
         Binding("n", "notes", "Sources", tooltip="Where every figure comes from"),
         Binding("1", "app.show('live')", "Live", show=False, tooltip="What happens now"),

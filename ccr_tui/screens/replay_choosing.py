@@ -23,6 +23,7 @@ from ccr_tui.replay.words import Comparison, Progress, Settings
 from ccr_tui.screens import replay_form
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.house import House
+from ccr_tui.screens.lab import LabScreen
 from ccr_tui.screens.pick import Choice, Pick
 from ccr_tui.screens.replay_steps import StepsScreen
 from ccr_tui.screens.roster import Roster
@@ -47,6 +48,7 @@ class Choosing(Screen[None]):
         failed: bool = False
 
     house: House
+    what: str
     beside: Beside | None
     opened: Opened | None
     variants: list[str]
@@ -87,7 +89,7 @@ class Choosing(Screen[None]):
             return self.progress is not None
         if action in ("remove", "rerun", "export"):
             return self.comparison is not None
-        return action not in ("add", "baseline") or self.opened is not None
+        return action not in ("add", "baseline", "lab") or self.opened is not None
 
     def action_session(self) -> None:
         """Choose what is replayed."""
@@ -200,6 +202,11 @@ class Choosing(Screen[None]):
         choices = replay_form.models(self.house.engine.config)
         title = "Compare with one model for all"
         self.app.push_screen(Pick(title, choices, free="any model whose price is known"), chosen)
+
+    def action_lab(self) -> None:
+        """How well routers dispatch the turns of this recording."""
+        if self.opened is not None:
+            self.app.push_screen(LabScreen(self.house, self.what))
 
     def action_notes(self) -> None:
         """The sources instead of the picture, where there is no room for both."""

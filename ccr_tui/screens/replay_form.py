@@ -143,6 +143,14 @@ def caps(comparison: Comparison, names: Sequence[str]) -> list[Choice]:
     return [*found, Choice(NO_CAP, NO_CAP, "whatever it costs")]
 
 
+def lab_caps(most: int | None) -> list[Choice]:
+    """Budgets for asking routers, which cost so much at worst; None: that is not known, or it goes on."""
+    if most is None:
+        return [Choice(NO_CAP, NO_CAP, "whatever it costs")]
+    usd = max(0.01, -(-most * 100 // NANO) / 100)
+    return [Choice(f"{usd:.2f}", f"never more than ${usd:.2f}", "what it costs at worst"), Choice(NO_CAP, NO_CAP)]
+
+
 def bill(comparison: Comparison, names: Sequence[str]) -> str:
     """What sending these variants is expected to cost, as a sentence."""
     lines = [line for line in comparison.variants if line.name in names]

@@ -26,8 +26,9 @@ class ReplayOf(Message):
 class Recording(Inked):
     """What is replayed, and how far that is."""
 
-    def __init__(self) -> None:
+    def __init__(self, called: str = "Replay") -> None:
         super().__init__(id="recording")
+        self.called = called
         self.opened: Opened | None = None
         self.words = ""
         self.progress: Progress | None = None
@@ -44,7 +45,7 @@ class Recording(Inked):
         one = self.opened
         if y == 0:
             return self.strip(
-                [("Replay  ", "title"), (show.harmless(one.title) if one else self.words, "strong")], width
+                [(f"{self.called}  ", "title"), (show.harmless(one.title) if one else self.words, "strong")], width
             )
         if y == 1 and one:
             models = ", ".join(show.model(name) for name in one.models)

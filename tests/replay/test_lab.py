@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from simulated import Habits, Simulated, answered, event, recording, small, standing, told, variants
 
 from ccr_tui.errors import CcrError
 from ccr_tui.records import Price, RouteDecision, Trace, Usage
-from ccr_tui.replay import instant, lab
-from ccr_tui.replay.lab import Bench, Candidate, Money, Turn
+from ccr_tui.replay import instant, lab, labkept, labsums
+from ccr_tui.replay.lab import Bench, Candidate, Turn
+from ccr_tui.replay.labkept import KeptTurn
+from ccr_tui.replay.labsums import Money, Said
 from ccr_tui.store import labels
+from ccr_tui.store.queries import Reader
+from ccr_tui.store.runs import Runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +56,8 @@ def turn(n: int, label: str | None) -> Turn:
 def tried(counter: Counter, router: Router, *turns: Turn, prompt: str | None = None, **more: Any) -> Any:
     (variant,) = variants({"router": PRICE})
     stand = Bench(turns, OFFERED, counter, partial(standing, router, counter), **more)
-    (found,), notes = instant.run(lab._ask_all(stand, [Candidate("mine", variant, prompt)]))
-    return found, notes
+    asked = instant.run(lab._ask_all(stand, [Candidate("mine", variant, prompt)]))
+    return labsums.report("mine", "router", turns, OFFERED, asked.said["mine"]), asked.notes
 
 
 TOOL, THINK, CODER = '{"use": "tool"}', '{"use": "think"}', '{"use": "coder"}'
@@ -160,7 +167,7 @@ def test_labels_are_kept_and_taken_away(tmp_path: Path) -> None:
 
 def test_trivial_routers_stand_beside() -> None:
     turns = [turn(1, "tool"), turn(2, "tool"), turn(3, "think"), turn(4, "coder"), turn(5, None)]
-    assert [(each.name, each.accuracy) for each in lab.trivial(turns, OFFERED)] == [
+    assert [(each.name, each.accuracy) for each in labsums.trivial(turns, OFFERED)] == [
         ("always tool", 0.5), ("always think", 0.25), ("random, same mix", 0.5**2 + 2 * 0.25**2),
     ]  # fmt: skip
 
@@ -169,7 +176,7 @@ def test_the_net_saving_counts_everything(counter: Counter) -> None:
     turns = [turn(1, "think"), turn(2, "tool")]
     found, _ = tried(counter, Router(counter, THINK, TOOL), *turns)
     money = Money({"step-1": {"tool": 0, "think": 500}, "step-2": {"tool": 0, "think": 700}}, 10_000, 1_000_000)
-    (report,), trivials = lab.with_money([found], lab.trivial(turns, ("tool", "think")), money)
+    (report,), trivials = labsums.with_money([found], labsums.trivial(turns, ("tool", "think")), money)
     assert report.net_saving == 1_000_000 - 10_000 - 500 - (report.cost or 0)
     assert [(each.name, each.hops_cost, each.net_saving) for each in trivials] == [
         ("always tool", 0, 990_000), ("always think", 1200, 988_800), ("random, same mix", 600, 989_400),
@@ -179,5 +186,70 @@ def test_the_net_saving_counts_everything(counter: Counter) -> None:
 def test_what_is_not_known_is_not_saved(counter: Counter) -> None:
     found, _ = tried(counter, Router(counter, THINK), turn(1, "think"))
     money = Money({"step-1": {"tool": 0, "think": None}}, 10_000, 1_000_000)
-    (report,), _ = lab.with_money([found], [], money)
+    (report,), _ = labsums.with_money([found], [], money)
     assert report.hops_cost is None and report.net_saving is None
+
+
+# --- kept ------------------------------------------------------------------------------------------------------------
+
+
+@given(cut=st.integers(0, 5), repeat=st.integers(1, 2))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_lab_that_goes_on_asks_and_pays_for_nothing_twice(counter: Counter, cut: int, repeat: int) -> None:
+    turns, told = [turn(n, "tool") for n in range(3)], dict[tuple[str, str], Said]()
+    first, second = Router(counter, TOOL, THINK), Router(counter, TOOL, THINK)
+
+    def keep(router: str, question: str, n: int, said: Said) -> None:
+        told[router, question] = said
+
+    tried(counter, first, *turns, repeat=repeat, keep=keep, cancelled=lambda: len(told) >= cut)
+    assert len(first.asked) == len(told) == min(cut, 3 * repeat)
+    found, _ = tried(counter, second, *turns, repeat=repeat, keep=keep, done=dict(told), cap=10**9)
+    assert len(first.asked) + len(second.asked) == found.asked == 3 * repeat
+    assert found.paid == first.bill + second.bill
+
+
+def test_what_was_under_way_at_a_kill_counts_against_the_cap(counter: Counter) -> None:
+    router = Router(counter, TOOL)
+    found, notes = tried(counter, router, turn(1, "tool"), cap=6_000_000, held={("mine", "step-1"): 5_999_999})
+    assert (router.asked, found.asked) == ([], 0)
+    assert "under way when the run was cut off" in notes[0]
+
+
+def test_a_router_that_never_answers_is_given_up(counter: Counter) -> None:
+    class Dead(Router):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.asked.append({})
+            return answered(b'{"error":{"message":"wrong key"}}', 401)
+
+    router = Dead(counter, TOOL)
+    _, notes = tried(counter, router, *(turn(n, "tool") for n in range(9)))
+    assert len(router.asked) == lab.FUTILE
+    assert "given up after 3 failures" in notes[0] and "wrong key" in notes[0]
+
+
+def test_a_kept_lab_is_measured_with_the_labels_of_today(tmp_path: Path, counter: Counter) -> None:
+    path = tmp_path / "ccr.db"
+    turns = [KeptTurn(f"step-{n}", n, None, "", "Do it.", "tool" if n == 1 else None) for n in (1, 2)]
+    (variant,) = variants({"router": PRICE})
+    candidates = [Candidate("mine", variant)]
+    runs, asked = Runs(path), labkept.asked_for(candidates, 2, None, None)
+    runs.begin("run-1", 5.0, labkept.KIND, "s", "title", "database", asked)
+    told = {"step-1": ("think", "think"), "step-2": ("tool", "think")}
+    for uid, agents in told.items():
+        for nth, agent in enumerate(agents):
+            said = asdict(Said(agent, 100, 50, 5, 1000))
+            runs.keep("run-1", [("mine", uid if not nth else f"{uid}#{nth + 1}", 1, 1000, said)])
+    money = Money({"step-1": {"tool": 0, "think": 7}, "step-2": {"tool": 0}}, 10, None)
+    asked_all = lab.Asked({}, ("a note",), True, 4000)
+    runs.end("run-1", finished=True, spent=4000, found=labkept.material(turns, OFFERED, candidates, money, asked_all))
+    with closing(Reader(path)) as reader:
+        row = reader.run("last", labs=True)
+        plain, by_hand = (labkept.read(reader, row, given) for given in ({}, {"step-1": "think", "step-2": "think"}))
+        assert plain and by_hand
+        assert [(r.labelled, r.right, r.flips, r.paid, r.hops_cost) for r in plain.reports] == [(1, 0, 0.5, 4000, 7)]
+        assert [(r.labelled, r.right) for r in by_hand.reports] == [(2, 1)]
+        assert [turn.by for turn in by_hand.turns] == ["person", "person"]
+        shown = labkept.shown(by_hand)
+        assert (shown["spent_usd"], shown["routers"][0]["accuracy"]) == ("0.000004", 0.5)
+        assert reader.runs() == []
