@@ -1,9 +1,10 @@
 # make run     opens the app (makes .venv first: Python 3.11 or newer and make are all it needs)
 # make test    ruff, mypy and the tests
-# make test-real, make test-claude, make bench, make bench-lists, make bench-peers: see tests/real, tests/claude, tests/bench
+# make test-real, make test-claude, make bench, make bench-lists, make bench-replay, make bench-peers: see tests/real, tests/claude, tests/bench
+# make kills, make soak, make fuzz: what breaks it? (README, Faults)
 # make lock    pins every package by its hash into requirements.lock; LOCKED=1 installs those very ones
 # make audit   asks for known vulnerabilities of what is pinned
-# make truth   how true a reprice is (tests/replay/test_truth.py)
+# make truth   how true a reprice is (tests/replay/test_truth.py); make truth-real: on llama.cpp's own server
 
 VENV := .venv
 ifeq ($(OS),Windows_NT)
@@ -18,7 +19,7 @@ PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3.14 
 ARGS ?=
 INSTALL_PINNED := $(if $(LOCKED),$(PIP) --require-hashes -r requirements.lock,:)
 
-.PHONY: run test check pytest test-real test-claude bench bench-lists bench-peers kills soak traces truth lock audit clean
+.PHONY: run test check pytest test-real test-claude bench bench-lists bench-replay bench-peers kills soak fuzz traces truth truth-real lock audit clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ccr-tui $(ARGS)
@@ -43,6 +44,10 @@ test-claude: $(VENV)/.installed-test
 truth: $(VENV)/.installed-test
 	@PYTHONPATH=.:tests:tests/replay $(PY) tests/replay/test_truth.py
 
+# The same against llama.cpp's own server (two wheels of 127 MB, once; some minutes).
+truth-real: $(VENV)/.installed-test
+	@PYTHONPATH=.:tests:tests/real $(PY) tests/real/test_real_reprice.py
+
 bench: $(VENV)/.installed-test
 	@$(PY) tests/bench/bench.py $(ARGS)
 	@$(PY) tests/bench/lists.py --traces 50000
@@ -53,8 +58,17 @@ kills: $(VENV)/.installed-test
 soak: $(VENV)/.installed-test
 	@$(PY) tests/bench/soak.py $(ARGS)
 
+fuzz: $(VENV)/.installed-test
+	@$(PIP) --only-binary :all: 'atheris>=3,<4' || { \
+	  echo "atheris has no wheel for this system and Python; \`make pytest ARGS=tests/fuzz\` replays the corpus without it." >&2; \
+	  exit 1; }
+	@$(PY) tests/fuzz/fuzz.py $(ARGS)
+
 bench-lists: $(VENV)/.installed-test
 	@$(PY) tests/bench/lists.py $(ARGS)
+
+bench-replay: $(VENV)/.installed-test
+	@$(PY) tests/bench/replays.py $(ARGS)
 
 bench-peers: $(VENV)/.installed-test
 	@$(PY) tests/bench/peers.py $(ARGS)
