@@ -38,6 +38,7 @@ FLOOR = 1024
 """Output tokens that a request is left at the least where the budget is nearly spent."""
 ROOMY = 4
 """How many times the recorded output it is left then."""
+UNHEARD = "may have been billed for answers that never came"
 FUTILE = 3
 """Failures of a variant, one after the other and none before, after which it is given up."""
 
@@ -308,11 +309,11 @@ class Running:
             return
         self.stopped = True
         cap, spent, lost = self.budget.cap or 0, self.budget.spent, self.budget.lost
-        unheard = f" ({show(lost)} of it may have been billed for answers that never came)" if lost else ""
+        left = f"{show(cap - spent - lost)} was left" + (f" beside {show(lost)} that {UNHEARD}" if lost else "")
         needed = "at worst the next request would have passed it" if most is None else (
-            f"the next request may cost {show(most)} at worst, and {show(cap - spent - lost)} was left{unheard}"
+            f"the next request may cost {show(most)} at worst"
         )  # fmt: skip
-        self.notes.append(f"The budget of {show(cap)} ended it at {show(spent)}: {needed}.")
+        self.notes.append(f"The budget of {show(cap)} ended it at {show(spent)}: {needed}, and {left}.")
         self._change()
 
     def _most(self, variant: Variant, body: Json) -> int | None:

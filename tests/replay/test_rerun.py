@@ -51,6 +51,7 @@ class Kept:
         self.traces: list[Trace] = []
         self.told: list[Progress] = []
         self.held: dict[tuple[str, str], int] = {}
+        self.marks: list[int] = []
         self.dead = False
         """Killed: nothing is written down any more."""
 
@@ -58,6 +59,7 @@ class Kept:
         if not self.dead:
             self.events.append(("begun", f"{variant}/{step}"))
             self.held[variant, step] = held
+            self.marks.append(held)
 
     def keep(self, result: StepResult) -> None:
         if not self.dead:
@@ -199,8 +201,8 @@ habits = st.builds(Habits, shares, shares, shares, shares, sometimes, st.sampled
 seen = st.sampled_from(["", "", "x = 1\n" * 40, "中文与表情😀" * 20, '"\\" \t {"a": [1, 2]}' * 10])
 steps = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 3000), seen), min_size=1, max_size=3)
 caps = st.floats(5, 9).map(lambda exponent: int(10**exponent))
-moments = st.lists(st.floats(0.1, 8), max_size=2)
-"""When the run is killed, one life after the other."""
+moments = st.lists(st.floats(0.1, 8), max_size=1)
+"""When the run is killed, to live once more."""
 
 
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -308,6 +310,28 @@ def test_what_was_under_way_at_a_kill_counts_against_the_cap(counter: Counter) -
     outcome, _ = go(counter, made(counter), traces, kept=kept, held={("cheap", "step-1"): 0})
     assert outcome.finished
     assert outcome.notes[0].startswith("1 request was under way when the run was cut off, and asked again")
+
+
+def test_what_was_sent_and_never_answered_counts_against_the_cap(counter: Counter) -> None:
+    """Each try may have been billed, and the run that goes on knows it."""
+    _, kept = go(counter, made(counter, hangs=1.0), [small(1)], cap=10**9)
+    most = kept.marks[0]
+    assert kept.marks == [most, 2 * most, 3 * most]  # a try and two more, each written down before it is sent
+    provider = made(counter, hangs=1.0)
+    outcome, kept = go(counter, provider, [small(1)], cap=2 * most - 1)
+    assert len(provider.asked) == 1 and not outcome.finished
+    resumed, _ = go(counter, provider, [small(1)], cap=2 * most - 1, done=dict(kept.results), held=dict(kept.held))
+    assert len(provider.asked) == 1 and not resumed.finished
+    assert "may have been billed for answers that never came" in resumed.notes[-1]
+
+
+def test_the_worst_case_of_a_killed_call_is_not_spent_again(counter: Counter) -> None:
+    _, kept = go(counter, made(counter), [small(1)], cap=10**9)
+    most, provider = kept.marks[0], made(counter)
+    outcome, _ = go(counter, provider, [small(1)], cap=2 * most - 1, held={("cheap", "step-1"): most})
+    assert provider.asked == [] and not outcome.finished
+    outcome, _ = go(counter, provider, [small(1)], cap=2 * most, held={("cheap", "step-1"): most})
+    assert len(provider.asked) == 1 and outcome.finished
 
 
 def test_failed_steps_are_sent_again_by_a_resumed_run(counter: Counter) -> None:
