@@ -38,6 +38,7 @@ from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.flip import SAYS
 from ccr_tui.screens.help import HelpScreen
 from ccr_tui.screens.house import House as SeenHouse
+from ccr_tui.screens.importing import ImportScreen
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
@@ -82,6 +83,7 @@ class CcrApp(Unbroken):
             "context",
             "spend",
             "export",
+            "importing",
             "replay",
             "storage",
         )
@@ -168,13 +170,20 @@ class CcrApp(Unbroken):
 
     @on(ReplayOf)
     def _replay(self, wanted: ReplayOf) -> None:
-        self.replay.open(wanted.what, add=True)
+        self.replay.open(wanted.what)
         self.switch_mode("replay")
 
     @on(StoreChanged)
     def _changed(self) -> None:
         self.live.store_changed()
         self.sessions.store_changed()
+        self.spend.store_changed()
+
+    @on(ImportScreen.Taken)
+    def _imported(self) -> None:
+        self.live.box.read()
+        self.live.store_changed()
+        self.sessions.read_again()
         self.spend.store_changed()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -191,6 +200,9 @@ class CcrApp(Unbroken):
         if self.open:
             words = "What the database takes, and letting old requests go"
             yield SystemCommand("Storage", words, lambda: self.push_screen(StorageScreen(self.house)))
+            words = "Take in Claude Code's own transcripts, an archive, a HAR, claude-trace's lines"
+            if "app.import" not in told:
+                yield SystemCommand("Import", words, self.action_import)
         yield SystemCommand("Light or dark", "Change between the two themes", self.action_light)
         yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)
         yield SystemCommand(
@@ -203,6 +215,11 @@ class CcrApp(Unbroken):
     def action_light(self) -> None:
         """Change between light and dark."""
         self.theme = "ccr-light" if self.current_theme.dark else "ccr-dark"
+
+    def action_import(self) -> None:
+        """Take in what was never proxied."""
+        if self.open:
+            self.push_screen(ImportScreen(self.house))
 
     def action_help(self) -> None:
         """Every key."""

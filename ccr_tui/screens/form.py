@@ -47,7 +47,7 @@ class Field:
 class Note(Panel):
     """What the line is for, or what is wrong."""
 
-    words, ink_name, least = "", "muted", 2
+    words, ink_name, least, most = "", "muted", 2, 6
 
     def lines(self) -> list[list[tuple[str, str]]]:
         """Wrapped."""
@@ -61,7 +61,7 @@ class Note(Panel):
         """Other words."""
         self.words, self.ink_name = words, ink
         rows = len(self.lines()) if self.size.width else 1
-        self.styles.height = max(self.least, min(6, rows)) + self.gutter.height
+        self.styles.height = max(self.least, min(self.most, rows)) + self.gutter.height
         self.look()
 
     def on_resize(self) -> None:

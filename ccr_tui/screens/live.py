@@ -48,6 +48,7 @@ class LiveScreen(Lists):
         Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
         Binding("5", "app.show('replay')", "Replay", tooltip="What a session would have cost with other models"),
         Binding("p", "paste_lines", "Paste", tooltip="Show or hide the lines to paste for Claude Code"),
+        Binding("i", "app.import", "Import", show=False, tooltip="Take in Claude Code's own transcripts, or a file"),
         Binding("escape", "clear", "Clear the filter, hide the lines to paste", show=False),
     ]
 

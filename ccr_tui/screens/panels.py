@@ -273,7 +273,7 @@ class Welcome(Panel):
     def put(self, address: str, demo: bool, api_key: str | None) -> None:
         """Show the lines for this address."""
         self.address, self.demo, self.secret = address, demo, api_key is not None
-        self.styles.height = 6 + 2 * demo
+        self.styles.height = 7 + 2 * demo
         self.look()
 
     def paste(self, token: str = "ccr-tui") -> list[str]:
@@ -286,6 +286,13 @@ class Welcome(Panel):
         lines: list[Pieces] = [[("  " + line, "strong")] for line in self.paste(mask)]
         lines.append(
             [(" or run ", "muted"), ("ccr-tui code", "link"), (", which sets this and more by itself", "muted")]
+        )
+        lines.append(
+            [
+                (" or press ", "muted"),
+                ("i", "title"),
+                (" to import what Claude Code has done before: its own transcripts", "muted"),
+            ]
         )
         if self.demo:
             lines.append(

@@ -39,6 +39,8 @@ from ccr_tui.store.browsing import Project, Turn
 from ccr_tui.store.queries import Filter, SessionRow, SpendRow, TraceRow
 
 LOOK_S = 0.5
+NONE = "  no session yet; i imports what Claude Code has done before, from its own transcripts"
+"""What the tree says when it is empty."""
 SUMS_S = 5.0
 """The shortest time between two readings of all projects' sums."""
 
@@ -55,6 +57,7 @@ class SessionsScreen(Screen[None]):
         Binding("5", "app.show('replay')", "Replay", tooltip="What a session would have cost with other models"),
         Binding("slash", "filter", "Find", key_display="/", tooltip="Find sessions by title, project or id"),
         Binding("b", "baseline", "Baseline", tooltip="The model that everything is compared with; kept"),
+        Binding("i", "app.import", "Import", tooltip="Take in Claude Code's own transcripts, or a file"),
         Binding("p", "pin", "Pin", tooltip="Keep the session from being pruned, or no longer"),
         Binding("r", "replay", "Replay", tooltip="Replay the session, or the request, with other models"),
         Binding("c", "context", "Context", tooltip="The session's context over time"),
@@ -123,7 +126,7 @@ class SessionsScreen(Screen[None]):
     def on_mount(self) -> None:
         """Read the outline, then look whether there is more."""
         self.line.display = False
-        self.tree_.empty = "  no session yet"
+        self.tree_.empty = NONE
         self.tree_.focus()
         self.set_interval(LOOK_S, self._look)
         self.action_again()
@@ -131,6 +134,11 @@ class SessionsScreen(Screen[None]):
     def store_changed(self) -> None:
         """The store has more; the next tick reads it."""
         self._stale = True
+
+    def read_again(self) -> None:
+        """The store has more that no commit told of, if it has been read at all."""
+        if self.is_mounted and self._newest:
+            self.action_again()
 
     def _look(self) -> None:
         if not self.is_current:
@@ -167,7 +175,7 @@ class SessionsScreen(Screen[None]):
     @on(Read)
     def _show(self, read: Read) -> None:
         self._newest = max(1, read.newest)
-        self.tree_.empty = "  nothing matches" if self.line.value.strip() else "  no session yet"
+        self.tree_.empty = "  nothing matches" if self.line.value.strip() else NONE
         self.tree_.put(read.projects)
 
     def _sum_up(self) -> None:
