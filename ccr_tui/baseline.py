@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.presets import PRESETS
@@ -83,5 +84,5 @@ def bare(asked: str | None) -> str:
 def _preset(name: str) -> Provider:
     known = next((preset for preset in PRESETS if preset.name == name), None)
     if known is None:
-        return Provider(name, "openai", f"https://{name}.invalid")
+        return Provider(name, "openai", f"https://{quote(name, safe='', errors='replace')}.invalid")
     return Provider(name, known.kind, known.base_url, family=known.family)

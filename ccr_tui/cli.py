@@ -89,7 +89,9 @@ def _code(args: list[str] | None) -> int:
         error.show()
         return error.exit_code
     except CcrError as error:
-        click.echo(f"ccr-tui: {error}", err=True)
+        from ccr_tui.commands.common import narrate
+
+        narrate(f"ccr-tui: {error}")
         return 1
     except (click.Abort, KeyboardInterrupt):
         return 130

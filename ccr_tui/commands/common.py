@@ -109,8 +109,8 @@ def reader(flags: Mapping[str, str], *, hush: bool = False) -> Reader:
 
 
 def narrate(sentence: str) -> None:
-    """A word to the person; data goes to stdout."""
-    click.echo(sentence, err=True)
+    """A word to the person, harmless on a terminal; data goes to stdout."""
+    click.echo(safe_block(sentence), err=True)
 
 
 def safe(text: object, width: int | None = None) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from ccr_tui import assembly
-from ccr_tui.commands.common import as_json, narrate, print_json, reader, settings, since, table
+from ccr_tui.commands.common import as_json, narrate, print_json, reader, safe, settings, since, table
 from ccr_tui.commands.money import column, counted, money
 from ccr_tui.errors import CcrError
 
@@ -148,7 +148,7 @@ def _summary(flags: Mapping[str, str], since: float | None, compared: Compared, 
     found = spending.read(reader(flags), config.guards, "day", since, now)
     if not as_json:
         for name, words in _words(found, _all(compared)):
-            click.echo(f"{name:>12}  {words}")
+            click.echo(f"{name:>12}  {safe(words)}")
         return
     others = [
         {"model": each.name, "cost_usd": usd(found.total.at(each.price)), "price": _price(each)}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ccr_tui.commands.common import as_json as json_flag
-from ccr_tui.commands.common import load, local, print_json, reader, seconds, settings, since, table
+from ccr_tui.commands.common import load, local, print_json, reader, safe, seconds, settings, since, table
 from ccr_tui.commands.keeping import pin, unpin
 from ccr_tui.commands.money import Amount, column, counted
 
@@ -87,7 +87,7 @@ def show(flags: Mapping[str, str], session: str, baseline: str | None, as_json: 
         print_json(row.as_json() | told)
         return
     at = f"at {found.name}" if found else ""
-    click.echo(f"{row.id}  {row.project or ''}\n{row.title or ''}\n")
+    click.echo(f"{safe(row.id)}  {safe(row.project or '')}\n{safe(row.title or '')}\n")
     table(
         ("began", "what", "requests", "failed", "in", "cached", "out", "cost", *([at] if at else []), "took"),
         list(_told(turns, found)),

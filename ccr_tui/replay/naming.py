@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import quote
 
 from ccr_tui import pricelist
 from ccr_tui.config import Config, Model, Provider
@@ -55,7 +56,7 @@ def recorded(config: Config, provider: str, id: str, price: Price | None) -> tup
     preset = BY_NAME.get(provider)
     if preset:
         return _with(config, _provider(preset), Model(f"{provider}/{id}", provider, id))
-    made = Provider(provider, "openai", f"https://{provider or 'unknown'}.invalid/v1")
+    made = Provider(provider, "openai", f"https://{quote(provider or 'unknown', safe='', errors='replace')}.invalid/v1")
     then = price and replace(price, source=f"as recorded: {price.source}")
     return _with(config, made, Model(f"{provider}/{id}", provider, id, price=then))
 

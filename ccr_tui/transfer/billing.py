@@ -6,6 +6,8 @@ priced by who makes it, and the price's source says so.
 
 from __future__ import annotations
 
+import urllib.parse
+
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.prices import Book
 from ccr_tui.records import Price, Usage
@@ -31,4 +33,8 @@ def _address(config: Config, provider: str) -> str:
     known = config.providers.get(provider)
     if known is not None:
         return known.base_url
-    return f"https://{provider}" if "." in provider else "https://unknown.invalid"
+    return (
+        f"https://{urllib.parse.quote(provider, safe=':', errors='replace')}"
+        if "." in provider
+        else "https://unknown.invalid"
+    )

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from ccr_tui import __version__
 from ccr_tui.config import Provider
@@ -126,7 +127,8 @@ def _sent(trace: Trace, at: int, provider: Provider | None) -> dict[str, Any]:
 
 
 def _address(attempt: Attempt, provider: Provider | None) -> str:
-    base = provider.base_url if provider else f"https://{attempt.provider or 'unknown'}.invalid/v1"
+    host = quote(attempt.provider or "unknown", safe="", errors="replace")
+    base = provider.base_url if provider else f"https://{host}.invalid/v1"
     if attempt.provider == "anthropic" or (provider and provider.kind == "anthropic"):
         return f"{base.removesuffix('/v1')}/v1/messages"
     return f"{base}/chat/completions"

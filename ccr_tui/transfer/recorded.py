@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ccr_tui.prices import cost
 from ccr_tui.proxy.anthropic import Fold
@@ -24,6 +24,8 @@ from ccr_tui.transfer.transcript import usage_of
 from ccr_tui.wire import dumps, loads
 
 PATH = "/v1/messages"
+RECORDED = "rec-"
+"""How the ids of such traces begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Heard:
 
 def is_messages(url: str) -> bool:
     """Whether a request asks for a message: not for a count of tokens, nor for anything else."""
-    return urlsplit(url).path.rstrip("/").endswith(PATH)
+    parts = _parts(url)
+    return parts is not None and parts.path.rstrip("/").endswith(PATH)
 
 
 def trace_of(given: Recorded, quote: Quote, app_version: str = "") -> Trace:
@@ -189,13 +192,22 @@ def _attempt(given: Recorded, model: str, heard: Heard, quote: Quote) -> Attempt
 
 def _provider(url: str) -> str:
     """Anthropic by its host, everybody else by the host's name."""
-    host = urlsplit(url).hostname or ""
+    parts = _parts(url)
+    host = (parts.hostname if parts else None) or ""
     return "anthropic" if host == "anthropic.com" or host.endswith(".anthropic.com") else host
+
+
+def _parts(url: str) -> SplitResult | None:
+    """None for what is no URL, whatever a file calls it."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def _uid(given: Recorded, reply: Json) -> str:
     told = dumps([given.url, given.started_at, given.body, reply])
-    return "rec-" + blake2b(told, digest_size=10).hexdigest()
+    return RECORDED + blake2b(told, digest_size=10).hexdigest()
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
