@@ -22,6 +22,7 @@ from ccr_tui.store import marks, schema
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, utf8
 from ccr_tui.store.insert import Insertion
+from ccr_tui.store.removal import Removal
 from ccr_tui.store.veil import Cover, as_it_is
 from ccr_tui.wire import dumps
 
@@ -29,6 +30,10 @@ HOLD_S = 0.1
 """How long one transaction may last."""
 TAKEN = "SELECT 1 FROM taken WHERE message = ?1 AND (request IN (?2, '') OR ?2 = '' OR side OR ?3) LIMIT 1"
 """A request id that one of them lacks tells nothing apart."""
+TAKEN_AS = """
+SELECT message, request, uid FROM taken
+WHERE message IN (SELECT value FROM json_each(?1)) AND (request IN (?2, '') OR ?2 = '' OR side OR ?3)
+"""
 REPLIES = """
 SELECT DISTINCT t.reply_id FROM trace t JOIN session s ON s.id = t.session_id
 WHERE s.uid = ? AND t.origin <> 'replay' AND t.uid NOT LIKE 'cc-%' AND t.reply_id IS NOT NULL
@@ -45,6 +50,16 @@ class Answer:
     """It stands in a talk beside the main one, which may repeat the main one's answers under new request ids."""
     session: str | None = None
     reply: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An answer that came from elsewhere."""
+
+    message: str
+    request: str
+    uid: str | None
+    """The trace's that holds it; None where an older version took it in, or where it is here under another id."""
 
 
 @dataclass(slots=True)
@@ -95,13 +110,10 @@ class Intake:
         """Whether there is one, or was and has been removed: then the sums still have it."""
         return self._insertion.has(utf8(uid))
 
-    def taken_as(self, messages: Sequence[str]) -> list[tuple[str, str]]:
-        """Message and request ids of what was taken under one of these message ids."""
-        marks = ",".join("?" * len(messages))
-        found = self._db.execute(
-            f"SELECT message, request FROM taken WHERE message IN ({marks})", [*map(utf8, messages)]
-        )
-        return [(message, request) for message, request in found]
+    def taken_as(self, messages: Sequence[str], request: str = "", side: bool = True) -> list[Taken]:
+        """What was taken under one of these message ids, and that request id if it tells them apart."""
+        given = (dumps([*map(utf8, messages)]).decode(), utf8(request), side)
+        return [Taken(*row) for row in self._db.execute(TAKEN_AS, given)]
 
     def is_taken(self, answer: Answer) -> bool:
         """Whether it came from elsewhere before."""
@@ -119,13 +131,27 @@ class Intake:
         self._begin()
         self._insertion.add(self._cover(trace))
         if answer is not None:
-            self.note(answer)
+            self.note(answer, trace.uid)
 
-    def note(self, answer: Answer) -> None:
-        """Remember an answer without a trace: it is here under another id."""
+    def replace(self, uids: Sequence[str], trace: Trace, answer: Answer | None = None) -> None:
+        """Keep a trace in the place of those that tell less of the same answer."""
         self._begin()
-        row = (utf8(answer.message), utf8(answer.request), answer.side)
-        self._db.execute("INSERT OR IGNORE INTO taken (message, request, side) VALUES (?, ?, ?)", row)
+        removal, places = Removal(self._db), []
+        for uid in uids:
+            (n,) = self._db.execute("SELECT n FROM trace WHERE uid = ?", (utf8(uid),)).fetchone()
+            places.append(removal.give_way(n))
+        removal.sweep()
+        self._insertion.forget()
+        self.add(trace, answer)
+        (n,) = self._db.execute("SELECT n FROM trace WHERE uid = ?", (utf8(trace.uid),)).fetchone()
+        for place in places:
+            removal.hand_on(place, n, utf8(trace.uid))
+
+    def note(self, answer: Answer, uid: str | None = None) -> None:
+        """Remember an answer, and the trace that holds it; None where it is here under another id."""
+        self._begin()
+        row = (utf8(answer.message), utf8(answer.request), answer.side, uid and utf8(uid))
+        self._db.execute("INSERT OR IGNORE INTO taken (message, request, side, uid) VALUES (?, ?, ?, ?)", row)
 
     def bring(self, uid: str, mark: marks.Mark) -> None:
         """What a person has put on a trace elsewhere."""

@@ -330,6 +330,11 @@ def afterwards(db: Database) -> None:
         db.execute(_total_trigger(*change, (*TOTAL_SUMS, "cache_write_1h_tokens")))
 
 
+def holders(db: Database) -> None:
+    """Which trace holds an answer that came from elsewhere; NULL where an older version took it in."""
+    db.execute("ALTER TABLE taken ADD COLUMN uid TEXT")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     first,
     second,
@@ -342,4 +347,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     totals,
     held,
     afterwards,
+    holders,
 )

@@ -13,16 +13,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from ccr_tui import chunks
 from ccr_tui.store import gone, said
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, spread, squeeze
 from ccr_tui.store.mentions import path_of
-from ccr_tui.store.shares import THAT, moving
+from ccr_tui.store.shares import NOTHING, SPEND_KEYS, THAT, adding, moving
 from ccr_tui.wire import dumps, loads
 
-MOVE = moving("pruned", THAT)
+MOVE, ADD = moving("pruned", THAT), adding("spend")
 TAKE = "INSERT OR IGNORE INTO taken (message, request, side) VALUES (?, '', 1)"
 BODIES = """
 SELECT request_id FROM trace WHERE n = ?1 UNION SELECT reply_id FROM trace WHERE n = ?1
@@ -63,6 +64,23 @@ FROM below CROSS JOIN body ON body.node = below.id WHERE n IS NOT NULL LIMIT 1
 """Some request that holds a chunk: the first that is found on the way down from its nodes."""
 
 
+WAS = "SELECT marked, note, at FROM mark WHERE trace = ?"
+HANDED = (
+    "UPDATE trace SET replay_of = ?1 WHERE run_id IS NOT NULL AND replay_of = ?2",
+    "UPDATE OR REPLACE route_label SET trace = ?1 WHERE trace = ?2",
+    "UPDATE taken SET uid = ?1 WHERE uid = ?2",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What others have to do with a request, whose place another takes."""
+
+    uid: str
+    mark: tuple[int, str | None, float] | None
+    """What a person has put on it, and when."""
+
+
 class Removal:
     """Removes requests through one connection, inside the caller's transaction."""
 
@@ -75,11 +93,37 @@ class Removal:
     def take_out(self, n: int) -> None:
         """Remove a request; what it alone used is freed by `sweep`, before the transaction ends."""
         uid, reply = self._db.execute("SELECT uid, reply_id FROM trace WHERE n = ?", (n,)).fetchone()
-        self._sessions[n] = int(self._db.execute(SESSION, (n,)).fetchone()[0])
-        self._bodies.update(body for (body,) in self._db.execute(BODIES, (n,)) if body is not None)
         self._db.execute(MOVE, (n, n))
         gone.note(self._db, [uid])
         self._note_answer(uid, reply)
+        self._remove(n)
+
+    def give_way(self, n: int) -> Place:
+        """Remove a request for another that tells more of the same: nothing of it stays in the sums."""
+        (uid,) = self._db.execute("SELECT uid FROM trace WHERE n = ?", (n,)).fetchone()
+        mark = self._db.execute(WAS, (n,)).fetchone()
+        shares = self._db.execute(THAT, (n, n)).fetchall()
+        self._db.executemany(
+            ADD, [(*share[:SPEND_KEYS], *(-value for value in share[SPEND_KEYS:])) for share in shares]
+        )
+        for slot in {share[0] for share in shares}:
+            self._db.execute(f"DELETE FROM spend WHERE slot = ? AND {NOTHING}", (slot,))
+            self._db.execute(f"DELETE FROM spend_total WHERE slot = ? AND {NOTHING}", (slot,))
+        self._remove(n)
+        return Place(uid, mark)
+
+    def hand_on(self, place: Place, n: int, uid: str) -> None:
+        """The request that is there now gets what others had to do with the one of before."""
+        for statement in HANDED:
+            self._db.execute(statement, (uid, place.uid))
+        if place.mark is not None:
+            self._db.execute(
+                "INSERT OR IGNORE INTO mark (trace, marked, note, at) VALUES (?, ?, ?, ?)", (n, *place.mark)
+            )
+
+    def _remove(self, n: int) -> None:
+        self._sessions[n] = int(self._db.execute(SESSION, (n,)).fetchone()[0])
+        self._bodies.update(body for (body,) in self._db.execute(BODIES, (n,)) if body is not None)
         for statement in ROWS:
             self._db.execute(statement, (n,))
 

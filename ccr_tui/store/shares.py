@@ -18,6 +18,8 @@ SPEND = (
 )  # fmt: skip
 """The columns of `spend` and of `pruned`: what is summed by, and what is summed."""
 SPEND_KEYS = 10
+NOTHING = " AND ".join(f"{name} = 0" for name in SPEND[SPEND_KEYS:])
+"""Where a sum is one of nothing."""
 KEYS = ", ".join(SPEND[:SPEND_KEYS])
 
 KEY = f"""

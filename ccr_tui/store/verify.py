@@ -18,7 +18,7 @@ from ccr_tui.records import Json
 from ccr_tui.store import schema
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, spread, unpack
-from ccr_tui.store.shares import ALL, KEYS, SPEND, SPEND_KEYS
+from ccr_tui.store.shares import ALL, KEYS, NOTHING, SPEND, SPEND_KEYS
 from ccr_tui.wire import dumps
 
 MOST = 50
@@ -49,13 +49,12 @@ WITH RECURSIVE used(id) AS (
     SELECT node FROM body UNION SELECT node.parent FROM used JOIN node ON node.id = used.id)
 SELECT id FROM node WHERE id NOT IN (SELECT id FROM used)
 """
-NONE = " AND ".join(f"{name} = 0" for name in SPEND[SPEND_KEYS:])
 SUMS = f"""
 WITH share({", ".join(SPEND)}) AS ({ALL} UNION ALL SELECT {", ".join(SPEND)} FROM pruned),
      summed({", ".join(SPEND)}) AS (
         SELECT {KEYS}, {", ".join(f"sum({name})" for name in SPEND[SPEND_KEYS:])} FROM share GROUP BY {KEYS}),
-     expected AS (SELECT * FROM summed WHERE NOT ({NONE})),
-     kept AS (SELECT {", ".join(SPEND)} FROM spend WHERE NOT ({NONE}))
+     expected AS (SELECT * FROM summed WHERE NOT ({NOTHING})),
+     kept AS (SELECT {", ".join(SPEND)} FROM spend WHERE NOT ({NOTHING}))
 SELECT * FROM (SELECT * FROM expected EXCEPT SELECT * FROM kept)
 UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM expected)
 """
@@ -63,8 +62,8 @@ UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM expected)
 TOTAL_KEYS = ", ".join(name for name in SPEND[:SPEND_KEYS] if name not in ("session_id", "project_id"))
 TOTALS = f"""
 WITH expected AS (SELECT {TOTAL_KEYS}, {", ".join(f"sum({name})" for name in SPEND[SPEND_KEYS:])}
-        FROM spend WHERE NOT ({NONE}) GROUP BY {TOTAL_KEYS}),
-     kept AS (SELECT {TOTAL_KEYS}, {", ".join(SPEND[SPEND_KEYS:])} FROM spend_total WHERE NOT ({NONE}))
+        FROM spend WHERE NOT ({NOTHING}) GROUP BY {TOTAL_KEYS}),
+     kept AS (SELECT {TOTAL_KEYS}, {", ".join(SPEND[SPEND_KEYS:])} FROM spend_total WHERE NOT ({NOTHING}))
 SELECT * FROM (SELECT * FROM expected EXCEPT SELECT * FROM kept)
 UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM expected)
 """

@@ -23,11 +23,11 @@ from ccr_tui import __version__
 from ccr_tui.errors import BadRequest, CcrError
 from ccr_tui.records import Json, Trace
 from ccr_tui.store import archive
-from ccr_tui.store.intake import Intake
+from ccr_tui.store.intake import Answer, Intake, Taken
 from ccr_tui.store.veil import Cover, as_it_is
-from ccr_tui.transfer import har, pairs
+from ccr_tui.transfer import har, pairs, retelling
 from ccr_tui.transfer.progress import Report, silent
-from ccr_tui.transfer.recorded import Recorded, answer_of, recorded_here, trace_of
+from ccr_tui.transfer.recorded import RECORDED, Recorded, answer_of, recorded_here, trace_of
 from ccr_tui.transfer.retelling import Quote, uid_of
 from ccr_tui.wire import loads
 
@@ -49,13 +49,15 @@ class Summary:
     known: int = 0
     proxied: int = 0
     """Answers whose traces are here because they went through the proxy, or came with a transcript."""
+    replaced: int = 0
+    """Requests of which less was known before."""
     left: Counter[str] = field(default_factory=Counter)
     """What was not taken, by reason."""
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
         told = {"file": self.name, "format": self.format, "new": self.new, "known": self.known}
-        return told | {"proxied": self.proxied, "left": dict(self.left)}
+        return told | {"replaced": self.replaced, "proxied": self.proxied, "left": dict(self.left)}
 
 
 @contextmanager
@@ -149,18 +151,36 @@ def _take_ours(trace: Trace, intake: Intake, summary: Summary) -> None:
     """A trace of an archive, or that a HAR of ours tells in full. One that was removed here may come back."""
     if intake.exists(trace.uid):
         summary.known += 1
-    elif trace.origin != "replay" and _is_told_by_a_transcript(trace, intake):
-        summary.proxied += 1
-    else:
+    elif trace.origin == "replay":
         intake.add(trace)
+        summary.new += 1
+    else:
+        reply = trace.reply if isinstance(trace.reply, dict) else {}
+        held = _holders(intake, intake.taken_as([f"msg_{trace.uid}", str(reply.get("id") or "")]))
+        _put(trace, None, held, intake, summary)
+
+
+def _holders(intake: Intake, taken: Iterable[Taken]) -> list[str]:
+    """The traces that hold these answers."""
+    named = dict.fromkeys(each.uid or uid_of((each.message, each.request)) for each in taken)
+    return [uid for uid in named if intake.exists(uid)]
+
+
+def _put(trace: Trace, answer: Answer | None, held: list[str], intake: Intake, summary: Summary) -> None:
+    """Keep it, unless another trace tells as much of the same answer; those that tell less give way."""
+    if any(_tells(uid) >= _tells(trace.uid) for uid in held):
+        summary.proxied += 1
+    elif held:
+        intake.replace(held, trace, answer)
+        summary.replaced += 1
+    else:
+        intake.add(trace, answer)
         summary.new += 1
 
 
-def _is_told_by_a_transcript(trace: Trace, intake: Intake) -> bool:
-    """Whether a transcript has brought its answer, which must not be counted twice."""
-    reply = trace.reply if isinstance(trace.reply, dict) else {}
-    known = intake.taken_as([f"msg_{trace.uid}", str(reply.get("id") or "")])
-    return any(intake.exists(uid_of(key)) for key in known)
+def _tells(uid: str) -> int:
+    """How much of a request its trace tells: a transcript the least, then what others recorded, then the proxy."""
+    return next((rank for rank, prefix in enumerate((retelling.PREFIX, RECORDED)) if uid.startswith(prefix)), 2)
 
 
 def _take_recorded(given: Recorded, intake: Intake, quote: Quote, summary: Summary) -> None:
@@ -173,7 +193,14 @@ def _take_recorded(given: Recorded, intake: Intake, quote: Quote, summary: Summa
     answer = answer_of(trace, given)
     if intake.has(trace.uid):
         summary.known += 1
-    elif (here and intake.has(here)) or (answer and (intake.is_taken(answer) or intake.is_ours(answer))):
+    elif here and intake.has(here):
+        summary.proxied += 1
+    elif answer is None:
+        intake.add(trace)
+        summary.new += 1
+    elif held := _holders(intake, intake.taken_as([answer.message], answer.request, answer.side)):
+        _put(trace, answer, held, intake, summary)
+    elif intake.is_taken(answer) or intake.is_ours(answer):
         summary.proxied += 1
     else:
         intake.add(trace, answer)

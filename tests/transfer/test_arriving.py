@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from transcripts import SESSION, Writer, parallel, text, usage
 from ccr_tui.errors import CcrError
 from ccr_tui.proxy.anthropic import as_stream
 from ccr_tui.records import Price, Trace, Usage
-from ccr_tui.store import archive, schema
+from ccr_tui.store import archive, marks, schema
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.removal import Removal
 from ccr_tui.store.verify import verify
@@ -208,14 +210,67 @@ def test_an_answer_counts_once_whichever_way_it_comes(
     assert Reader(db).count() == 1
 
 
+def proxied() -> Trace:
+    """The same answer as it went through the proxy, which passed it on as it came."""
+    made = trace("feed0001", BODY, session=SESSION)
+    usage = Usage(10, 2, 5)
+    answer = replace(made.attempts[0], provider="anthropic", model="claude-opus-5-5", usage=usage, cost=90, price=PRICE)
+    return replace(made, reply=REPLY, attempts=(answer,))
+
+
+def from_archive(db: Path) -> int:
+    return take(db, b"".join(archive.lines([proxied()])).decode(), "c.jsonl").new
+
+
+RICHER = [from_transcript, from_har, from_archive]
+"""From what tells the least of a request to what tells the most."""
+
+
+def told(db: Path) -> list[Any]:
+    """What everything adds up to, and which trace it is."""
+    reader = Reader(db)
+    assert verify(db) == []
+    sessions = [replace(row, title=None) for row in reader.spend("session")]  # a transcript tells a title too
+    found = [each.uid for each in reader.traces()], reader.spend("model"), sessions, reader.total()
+    reader.close()
+    return list(found)
+
+
+@pytest.mark.parametrize("ways", list(permutations(RICHER)), ids=lambda ways: ", ".join(way.__name__ for way in ways))
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_tells_the_most_of_a_request_stays_in_whatever_order_it_comes(
+    db: Path, tmp_path: Path, ways: tuple[Callable[[Path], int], ...], count: int
+) -> None:
+    for way in ways[:count]:
+        way(db)
+    (tmp_path / "alone").mkdir()
+    alone = tmp_path / "alone" / "ccr.db"
+    max(ways[:count], key=RICHER.index)(alone)
+    assert told(db) == told(alone)
+    for way in ways[:count]:
+        assert way(db) == 0
+    assert told(db) == told(alone)
+
+
+def test_what_a_person_has_put_on_a_transcripts_trace_goes_over(db: Path) -> None:
+    from_transcript(db)
+    marks.note(db, 1, "look at this")
+    summary = take(db, har(entry()), "a.har")
+    assert (summary.new, summary.replaced, summary.proxied) == (0, 1, 0)
+    (row,) = Reader(db).rows()
+    assert (row.note, row.n) == ("look at this", 2)
+    assert Reader(db).search("hello")[0].n == 2
+
+
 def test_an_archive_does_not_count_again_what_a_transcript_told(db: Path) -> None:
     writer = Writer()
     writer.answer("msg_feed0001", text("Hello!"), usage=usage(10, 2, 5))
     claude_code.take_in(db, [writer.write(db.with_name("x.jsonl"))], quote, 2e9)
     lines = b"".join(archive.lines([trace("feed0001"), trace("feed0002")])).decode()
     summary = take(db, lines)
-    assert (summary.new, summary.proxied) == (1, 1)
-    assert Reader(db).count() == 2
+    assert (summary.new, summary.replaced) == (1, 1)
+    assert sorted(each.uid for each in Reader(db).traces()) == ["feed0001", "feed0002"]
+    assert verify(db) == []
 
 
 def test_what_was_removed_is_not_counted_again(db: Path) -> None:
