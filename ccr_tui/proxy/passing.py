@@ -2,7 +2,8 @@
 
 Owns the two things that change: the model's name, and reasoning that the upstream could not accept. Must never touch
 anything else, nor the body that it was given. The one surprise: a thinking block that was made from another model's
-reasoning carries our mark instead of Anthropic's signature, and one such block makes Anthropic refuse the session.
+reasoning carries our mark instead of Anthropic's signature, and one such block makes Anthropic refuse the session; but
+without it, thinking with a budget is refused while the tool calls that followed it are under way.
 """
 
 from __future__ import annotations
@@ -23,7 +24,37 @@ def pass_through(body: Json, model_id: str) -> tuple[dict[str, Any], tuple[str, 
     """The body for the upstream, and what was changed besides the model's name."""
     notes = Notes()
     kept = [said for message in body["messages"] for said in _without_ours(message, notes)]
-    return {**body, "model": model_id, "messages": kept}, notes.all()
+    sent = {**body, "model": model_id, "messages": kept}
+    if _is_bereft(body, kept):
+        notes.add("thinking was left out of this request: the calls under way are another model's, without its own")
+        sent = _without_thinking(sent)
+    return sent, notes.all()
+
+
+def _is_bereft(body: Json, kept: list[Json]) -> bool:
+    """Whether calls under way have lost the reasoning that must stand before them (docs: thinking-tool-workflows)."""
+    if (body.get("thinking") or {}).get("type") != "enabled":
+        return False
+    last = next((message for message in reversed(kept) if message["role"] == "assistant"), None)
+    if last is None or any(last is message for message in body["messages"]) or not isinstance(last["content"], list):
+        return False
+    kinds = [block["type"] for block in last["content"]]
+    return "tool_use" in kinds and kinds[0] not in ("thinking", "redacted_thinking")
+
+
+def _without_thinking(sent: dict[str, Any]) -> dict[str, Any]:
+    """Nor the order to clear it, which is refused where there is none."""
+    rest = {key: value for key, value in sent.items() if key not in ("thinking", "context_management")}
+    management = sent.get("context_management")
+    edits = management.get("edits") if isinstance(management, dict) else None
+    if isinstance(management, dict) and isinstance(edits, list):
+        others = [edit for edit in edits if not _clears_thinking(edit)]
+        return rest | ({"context_management": {**management, "edits": others}} if others else {})
+    return rest
+
+
+def _clears_thinking(edit: Json) -> bool:
+    return isinstance(edit, dict) and str(edit.get("type")).startswith("clear_thinking")
 
 
 def _without_ours(message: Json, notes: Notes) -> Iterator[Json]:

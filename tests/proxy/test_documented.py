@@ -13,7 +13,7 @@ from asking import ALL, asked, assistant, call, chat_faults, facts, result, text
 
 from ccr_tui.errors import BadRequest
 from ccr_tui.proxy.asked import about, parse
-from ccr_tui.proxy.request import Translation, translate
+from ccr_tui.proxy.request import Translation, pass_through, translate
 
 
 def made(body: dict[str, Any], family: str = "generic", **quirks: Any) -> Translation:
@@ -251,3 +251,26 @@ def test_what_is_refused(more: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BadRequest) as told:
         made(asked(**more))
     assert str(told.value) == sentence
+
+
+# --- passed on to Anthropic --------------------------------------------------------------------------------------
+
+OURS, THEIRS = ({"type": "thinking", "thinking": "t", "signature": mark} for mark in ("ccr-tui.v1", "AbC="))
+CLEARS = {"type": "clear_thinking_20251015", "keep": "all"}
+BUDGET = {"type": "enabled", "budget_tokens": 2000}
+LOOPS: list[tuple[str, list[Any], Any, bool]] = [
+    ("a call of another model's", [assistant(OURS, call("t")), user(result("t", "r"))], BUDGET, False),
+    ("the upstream's own", [assistant(THEIRS, call("t")), user(result("t", "r"))], BUDGET, True),
+    ("over by now", [assistant(OURS, call("t")), user(result("t", "r")), assistant("so"), "on"], BUDGET, True),
+    ("adaptive needs none", [assistant(OURS, call("t")), user(result("t", "r"))], {"type": "adaptive"}, True),
+]
+
+
+@pytest.mark.parametrize(("said", "thinking", "stays"), [c[1:] for c in LOOPS], ids=[c[0] for c in LOOPS])
+def test_a_budget_is_not_asked_for_behind_another_models_calls(said: list[Any], thinking: Any, stays: bool) -> None:
+    edits = {"context_management": {"edits": [CLEARS, {"type": "clear_tool_uses_20250919"}]}}
+    sent, notes = pass_through(asked("hi", *said, thinking=thinking, **edits), "m")
+    assert ("thinking" in sent) == stays
+    assert (CLEARS in sent["context_management"]["edits"]) == stays
+    assert len(sent["context_management"]["edits"]) == 1 + stays
+    assert any("thinking was left out" in note for note in notes) != stays
