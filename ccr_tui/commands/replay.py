@@ -197,6 +197,8 @@ def show(comparison: Comparison, *, explain: bool = False) -> None:
     for line in comparison.variants:
         for note in line.notes if explain else ():
             narrate(f"{safe(line.name)}: {safe(note)}")
+    if "best" in heads:
+        narrate("best *: no other line is both cheaper and in better agreement; saved: a minus says that it costs more")
     if any(line.unpriced for line in comparison.variants):
         narrate("? or +: a price is unknown; set models.NAME.price in config.toml")
     if not explain and any(line.notes for line in comparison.variants):

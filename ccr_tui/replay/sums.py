@@ -126,7 +126,7 @@ def series(results: Sequence[StepResult], steps: int) -> tuple[int | None, ...]:
 
 
 def parts_at(results: Sequence[StepResult], recorded: Mapping[str, StepResult]) -> int | None:
-    """The first step that is not as it was recorded: another model, other tool calls, another end."""
+    """The first step that is not as it was recorded: other tool calls, another end; another model if none was asked."""
     for result in results:
         then = recorded.get(result.step)
         if then is None or _differs(result, then):
@@ -154,7 +154,10 @@ def _beaten(line: VariantSums, lines: Sequence[VariantSums], worth: Mapping[str,
 
 
 def _differs(result: StepResult, then: StepResult) -> bool:
-    if (result.provider, result.model) != (then.provider, then.model) or result.outcome != then.outcome:
+    moved = (result.provider, result.model) != (then.provider, then.model)
+    if (
+        moved and result.trace is None
+    ) or result.outcome != then.outcome:  # what was answered anew is told by its deeds
         return True
     return result.stop_agrees is False or (result.tool_agreement is not None and result.tool_agreement < 1)
 

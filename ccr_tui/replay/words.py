@@ -208,7 +208,8 @@ class VariantSums:
     """Characters of all its texts by those of the recording's."""
     judged: float | None = None
     parts_at: int | None = None
-    """The first step (its n) where model, tool calls or stop reason are not the recording's; None: nowhere."""
+    """The first step (its n) where tool calls, stop reason or, where nobody was asked, the model are not the
+    recording's; None: nowhere."""
     series: tuple[int | None, ...] = ()
     """Cumulative cost after each step of the recording."""
     pareto: bool = False

@@ -22,7 +22,7 @@ from ccr_tui.config import Config
 from ccr_tui.replay import beside
 from ccr_tui.replay.beside import Beside, Opened, Told
 from ccr_tui.replay.words import RECORDED, Comparison, Progress, Settings
-from ccr_tui.screens import course, replay_form, replay_table, show
+from ccr_tui.screens import course, replay_form, replay_pareto, replay_table, show
 from ccr_tui.screens.bars import Footer, Header
 from ccr_tui.screens.course import CoursePlot, Picture
 from ccr_tui.screens.house import House
@@ -35,6 +35,11 @@ from ccr_tui.screens.viewer import Viewer
 LOOK_S = 0.2
 POINTS = 300
 """Of a line in the picture; more are not told apart."""
+AS_IT_WAS = "as it was recorded: its tokens are what providers reported then, its cost what they charged then"
+FROM = {
+    "rerun": ("asked for real: its tokens are what the provider reported, its cost is theirs at the price of then",)
+}
+BEST = "★: no other line here is both cheaper and in better agreement with the recording"
 WAITS = "  a adds a variant: one model for all, an agent's, a mode, a whole config file"
 
 
@@ -53,7 +58,9 @@ class ReplayScreen(Choosing):
         Binding("o", "runs", "Runs", tooltip="Earlier replays"),
         Binding("l", "lab", "Lab", tooltip="Router lab: label the turns, and try routers on them"),
         Binding("e", "export", "Export", tooltip="Write the comparison as Markdown, CSV or HTML"),
-        Binding("n", "notes", "Sources", tooltip="Where every figure comes from"),
+        Binding("f", "part", "First parting", tooltip="To the first step where the variant parts from the recording"),
+        Binding("p", "pareto", "Pareto", tooltip="Cost against agreement, instead of the cost so far, and back"),
+        Binding("i", "notes", "Sources", tooltip="Where every figure comes from"),
         Binding("1", "app.show('live')", "Live", show=False, tooltip="What happens now"),
         Binding("2", "app.show('sessions')", "Sessions", show=False, tooltip="What each session cost"),
         Binding("3", "app.show('spend')", "Spend", show=False, tooltip="Where the money goes"),
@@ -92,7 +99,8 @@ class ReplayScreen(Choosing):
         self.busy = ""
         """What the other process does, for people; empty: nothing."""
         self.progress: Progress | None = None
-        self.add_next = False
+        self.pareto = False
+        """Whether the picture is of cost against agreement."""
         self._drawing = 0
 
     def compose(self) -> ComposeResult:
@@ -128,9 +136,9 @@ class ReplayScreen(Choosing):
 
     # -- the other process
 
-    def open(self, what: str, add: bool = False) -> None:
-        """Choose what is replayed; `add` asks for a variant at once."""
-        self.what, self.opened, self.comparison, self.add_next = what, None, None, add
+    def open(self, what: str) -> None:
+        """Choose what is replayed."""
+        self.what, self.opened, self.comparison = what, None, None
         self.busy, self.progress = "reading the recording…", None
         self.ask(beside.Open(what))
         self.price()
@@ -163,10 +171,7 @@ class ReplayScreen(Choosing):
         match answered.message:
             case Opened() as opened:
                 self.opened, self.busy = opened, ""
-                if self.add_next:
-                    self.add_next = False
-                    self.action_add()
-                elif not self.variants:
+                if not self.variants:
                     self.variants = replay_form.suggested(self.house.engine.config, opened.models)
                     self.price()
             case Progress() as progress:
@@ -217,7 +222,10 @@ class ReplayScreen(Choosing):
         )
         kind = f" · {found.kind}{'' if found.finished else ', cut off'}" if found else ""
         self.table.border_title = escape(f"Variants · {count}{kind}{base}")
-        self.table.border_subtitle = "⏎ its steps · a add · R rerun" if found else "a add a variant"
+        best = "★ nothing is cheaper and as good · " if found and len(found.variants) > 2 else ""
+        self.table.border_subtitle = f"{best}⏎ steps · a add · R rerun · l lab" if found else "a adds a variant"
+        self.plot.border_title = "Cost against agreement" if self.pareto else "Cost so far"
+        self.plot.border_subtitle = "p cost so far" if self.pareto else "p cost against agreement"
         if not found:
             self.plot.put(None, WAITS if self.opened else "")
         self._tell_sources()
@@ -229,8 +237,13 @@ class ReplayScreen(Choosing):
         page = Document()
         if found is not None and name is not None:
             line = found.variant(name)
-            for note in found.notes if name == RECORDED else line.notes:
+            notes = (AS_IT_WAS, *found.notes) if name == RECORDED else line.notes or FROM.get(found.kind, ())
+            for note in notes:
                 page.put("· ", show.harmless(note), hang=2)
+            if line.parts_at is not None:
+                page.put("· ", f"it parts from the recording at step {line.parts_at}: f goes there", hang=2)
+            if line.pareto and len(found.variants) > 2:
+                page.put("· ", BEST, hang=2)
             if line.router_cost or line.hop_cost:
                 told = f"{show.money(line.router_cost)} for the router, {show.money(line.hop_cost)} for agents aside"
                 page.put("· ", f"of its cost {told}", hang=2)
@@ -253,6 +266,10 @@ class ReplayScreen(Choosing):
 
     @work(thread=True, exclusive=True, group="draw")
     def _draw(self, found: Comparison, size: tuple[int, int], ticket: int) -> None:
+        if self.pareto:
+            made = replay_pareto.picture(found, lambda name: replay_table.ink_of(found, name), *size)
+            self.post_message(self.Drawn(made, ticket))
+            return
         lines = [line for line in found.variants if line.cost is not None and line.series]
         ordered = sorted(lines, key=lambda line: line.name == RECORDED)
         steps = max((len(line.series) for line in ordered), default=0)
@@ -270,4 +287,11 @@ class ReplayScreen(Choosing):
     @on(Drawn)
     def _hang(self, drawn: Drawn) -> None:
         if drawn.ticket == self._drawing:
-            self.plot.put(drawn.picture, "  nothing of it has a price")
+            nothing = replay_pareto.NEEDS if self.pareto else "  nothing of it has a price"
+            self.plot.put(drawn.picture, nothing)
+
+    def action_pareto(self) -> None:
+        """The other picture."""
+        self.pareto = not self.pareto
+        self.put()
+        self._draw_anew()

@@ -57,7 +57,7 @@ class Choosing(Screen[None]):
     busy: str
     progress: Progress | None
 
-    def open(self, what: str, add: bool = False) -> None:
+    def open(self, what: str) -> None:
         """Choose what is replayed."""
         raise NotImplementedError
 
@@ -87,7 +87,12 @@ class Choosing(Screen[None]):
         """Keys that would do nothing are not shown."""
         if action == "stop":
             return self.progress is not None
-        if action in ("remove", "rerun", "export"):
+        if action == "part":
+            name = self.chosen()
+            return (
+                self.comparison is not None and name is not None and self.comparison.variant(name).parts_at is not None
+            )
+        if action in ("remove", "rerun", "export", "pareto"):
             return self.comparison is not None
         return action not in ("add", "baseline", "lab") or self.opened is not None
 
@@ -257,6 +262,12 @@ class Choosing(Screen[None]):
         name = self.chosen()
         if self.comparison is not None and name is not None:
             self.app.push_screen(StepsScreen(self.house, self.comparison, name))
+
+    def action_part(self) -> None:
+        """To the first step where the variant of the cursor parts from the recording."""
+        name = self.chosen()
+        if self.comparison is not None and name is not None:
+            self.app.push_screen(StepsScreen(self.house, self.comparison, name, part=True))
 
     def action_export(self) -> None:
         """Choose a form, and write it into the working directory."""

@@ -68,7 +68,13 @@ def variants(config: Config, agents: Sequence[str]) -> list[Choice]:
 
 def suggested(config: Config, recorded: Sequence[str]) -> list[str]:
     """Variants to begin with: configured models that did not answer then, else some whose prices are known."""
-    own = [name for name, model in config.models.items() if model.id not in recorded and name != "demo"]
+    others = {name for agent, names in config.agents.items() if agent != "router" for name in names}
+    routers = set(config.agents.get("router", ())) - others
+    own = [
+        name
+        for name, model in config.models.items()
+        if model.id not in recorded and name != "demo" and name not in routers
+    ]
     names = dict.fromkeys([*own[:SUGGESTED], *(id for id in KNOWN if id not in recorded)])
     return [f"{re.sub(r'[=,]+', '+', name)}={name}" for name in list(names)[:SUGGESTED]]
 

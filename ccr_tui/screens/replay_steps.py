@@ -49,6 +49,7 @@ class StepsScreen(Screen[None]):
         Binding("escape,backspace", "back", "Back", key_display="esc"),
         Binding("t", "recorded", "Trace", tooltip="The recorded request, from every side"),
         Binding("u", "rerun", "Its answer", tooltip="The new request, from every side"),
+        Binding("f", "part", "First parting", tooltip="To the first step where it parts from the recording"),
         Binding("d", "next", "Differs", tooltip="To the next step that is not as it was recorded"),
     ]
 
@@ -65,8 +66,10 @@ class StepsScreen(Screen[None]):
 
         row: TraceRow
 
-    def __init__(self, house: House, comparison: Comparison, variant: str) -> None:
+    def __init__(self, house: House, comparison: Comparison, variant: str, part: bool = False) -> None:
+        """`part` opens the first step where the variant parts from the recording."""
         super().__init__()
+        self.part = part
         self.house, self.comparison, self.variant = house, comparison, variant
         self.steps = Roster(replay_table.step_headings, id="steps")
         self.footer = Footer(house)
@@ -107,7 +110,11 @@ class StepsScreen(Screen[None]):
         rerun = any(result.trace for result in read.results)
         self.steps.border_subtitle = f"{len(read.results)} steps{parts} · ⏎ {'side by side' if rerun else 'its trace'}"
         if line.parts_at and rerun:
-            self.steps.go(line.parts_at - 1)
+            self.action_part()
+        if self.part:
+            self.part = False
+            self.action_part()
+            self._open()
 
     @on(Trouble)
     def _say(self, trouble: Trouble) -> None:
@@ -143,6 +150,15 @@ class StepsScreen(Screen[None]):
                 self.steps.go(place)
                 return
         self.app.notify("No later step differs.", markup=False)
+
+    def action_part(self) -> None:
+        """The first step where it parts from the recording."""
+        at = self.comparison.variant(self.variant).parts_at
+        if at is None:
+            self.app.notify("It nowhere parts from the recording.", markup=False)
+            return
+        uid = next((result.step for result in self.results.values() if result.n == at), "")
+        self.steps.select(("step", uid))
 
     def action_recorded(self) -> None:
         """The request as it was recorded."""

@@ -45,10 +45,11 @@ def _between(line: VariantSums) -> Cell:
 
 
 def _saved(line: VariantSums) -> Cell:
-    return ("", "") if line.name == RECORDED else _less(line.saved)
+    return ("", "") if line.name == RECORDED else _signed(line.saved)
 
 
 def _share(line: VariantSums) -> Cell:
+    """How the cost changes."""
     before = (line.cost or 0) + (line.saved or 0)
     if line.name == RECORDED or line.saved is None or not before:
         return "", ""
@@ -64,14 +65,14 @@ def _agreement(value: float | None) -> Cell:
 
 
 def _based(line: VariantSums) -> Cell:
-    return _less(line.saved_baseline)
+    return _signed(line.saved_baseline)
 
 
-def _less(saved: int | None) -> Cell:
-    """What is saved, as a change of the cost."""
+def _signed(saved: int | None) -> Cell:
+    """Money saved, as the command line has it: a minus says that it costs more."""
     if saved is None:
         return "", ""
-    return (f"−{show.money(saved)}", "good") if saved >= 0 else (f"+{show.money(-saved)}", "bad")
+    return (show.money(saved), "good") if saved >= 0 else (f"−{show.money(-saved)}", "bad")
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -84,8 +85,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("cost", 9, _cost),
     Column("between", 17, _between, 104),
     Column("saved", 9, _saved, 78),
-    Column("", 6, _share),
-    Column("vs base", 9, _based, 130),
+    Column("change", 6, _share),
+    Column("at base", 9, _based, 130),
     Column("first", 7, lambda line: (show.seconds(line.ttft_ms) if line.ttft_ms is not None else "", ""), 110),
     Column("took", 7, lambda line: (show.duration(line.duration_ms) if line.duration_ms is not None else "", ""), 140),
     Column("tools", 5, lambda line: _agreement(line.tool_agreement)),
@@ -97,7 +98,7 @@ COLUMNS: tuple[Column, ...] = (
 NAME = 16
 WIDEST = 30
 """Columns of a variant's name, at the least, and what other columns give way to."""
-RIGHT = frozenset("reqs fail in cached out cost between saved first took tools stops judged".split()) | {"", "vs base"}  # noqa: SIM905
+LEFT = frozenset({"answered by", "parts at", "from"})
 
 
 def columns(comparison: Comparison, width: int) -> list[Column]:
@@ -156,7 +157,7 @@ def _room(shown: Sequence[Column], width: int) -> int:
 
 
 def _fitted(column: Column, text: str) -> str:
-    return show.fit_right(text, column.width) if column.title in RIGHT else show.fit(text, column.width)
+    return show.fit(text, column.width) if column.title in LEFT else show.fit_right(text, column.width)
 
 
 # -- steps

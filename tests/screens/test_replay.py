@@ -17,8 +17,9 @@ from textual.pilot import Pilot
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config, Model, Patience, Provider
 from ccr_tui.records import Price
+from ccr_tui.replay import export
 from ccr_tui.replay.words import RECORDED, Comparison, VariantSums
-from ccr_tui.screens import replay_form, replay_table
+from ccr_tui.screens import replay_form, replay_pareto, replay_table
 from ccr_tui.screens.pick import Pick
 from ccr_tui.screens.replay import ReplayScreen
 from ccr_tui.screens.replay_steps import SideScreen, StepsScreen
@@ -135,9 +136,8 @@ async def test_a_request_is_replayed_from_its_trace_and_its_steps_lead_back(tmp_
         await settled(pilot)
         assert isinstance(pilot.app.screen, TraceScreen)
         await pilot.press("r")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Pick))
-        await type_in(pilot, "deepseek-flash")
-        page = await priced(pilot, "deepseek-flash")
+        page = await priced(pilot, *SUGGESTED)
+        assert isinstance(pilot.app.screen, ReplayScreen)  # no list that takes the next keys for its own
         assert "1 request ·" in page
         await pilot.press("j", "enter")
         steps = await until(pilot, lambda: isinstance(pilot.app.screen, StepsScreen))
@@ -298,3 +298,43 @@ def test_runs_and_sessions_are_listed(tmp_path: Path) -> None:
     assert "9 requests" in replay_form.sessions(reader, time.time())[0].note
     assert replay_form.runs(reader, time.time()) == []
     reader.close()
+
+
+PARETO = replace(
+    FOUND,
+    variants=(
+        line(RECORDED, cost=3_000_000, tool_agreement=1.0, pareto=True),
+        line("cheap", cost=1_000_000, tool_agreement=0.5, pareto=True),
+        line("dear", cost=9_000_000, tool_agreement=0.5),
+    ),
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(76, 9), (58, 28), (120, 40)])
+def test_what_is_cheaper_lies_further_left_and_what_agrees_better_higher(width: int, height: int) -> None:
+    found = replay_pareto.picture(PARETO, lambda name: "good", width, height)
+    assert found is not None and len(found.lines) == height
+    lines = ["".join(words for words, _ in pieces) for pieces in found.lines]
+    assert {len(line) for line in lines} == {width}
+    at = {
+        name: (n, text.index(name))
+        for n, text in enumerate(lines)
+        for name in ("recorded", "cheap", "dear")
+        if name in text
+    }
+    assert at["recorded"][0] < at["cheap"][0] == at["dear"][0]
+    assert at["cheap"][1] < at["recorded"][1] < at["dear"][1]
+    assert "".join(lines).count("★") == 2
+
+
+def test_a_reprice_has_nothing_to_agree() -> None:
+    only = replace(FOUND, variants=(line(RECORDED, tool_agreement=1.0), line("a")))
+    assert replay_pareto.picture(only, lambda name: "", 80, 20) is None
+
+
+def test_what_is_saved_has_the_sign_of_the_command_line() -> None:
+    """A minus: it costs more."""
+    drawn = [row.draw(198) for row in replay_table.rows(FOUND)]
+    texts = ["".join(words for words, _ in pieces) for pieces in drawn]
+    assert "−$0.005" in texts[1] and " $0.0009 " in texts[2]
+    assert "-$0.005" in export.markdown(FOUND) and " $0.0009 " in export.markdown(FOUND)
