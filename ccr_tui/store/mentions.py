@@ -8,7 +8,7 @@ back only to what is known. The one surprise: requests outside any session count
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ccr_tui.store.bodies import PATH
 
@@ -23,9 +23,6 @@ Step = tuple[int, int]
 """A node of a body's path, and its chunk."""
 
 SAID = PATH.replace("FROM path ORDER", "FROM path WHERE chunk IN (SELECT id FROM said_docsize) ORDER")
-DANGLING = """
-SELECT c.id FROM chunk c JOIN said_docsize d ON d.id = c.id WHERE c.trace NOT IN (SELECT n FROM trace)
-"""
 
 
 class Mentions:
@@ -71,27 +68,3 @@ def fill(db: sqlite3.Connection) -> None:
     for n, session, *bodies in db.execute(traces).fetchall():
         for body in bodies:
             mentions.note(session, n, path_of(db, body))
-
-
-def repoint(db: sqlite3.Connection) -> None:
-    """After requests were removed: chunks that name one of them name the first of those that are left.
-
-    Where no other session said it, a later request of the same one still does: those are walked, oldest first.
-    """
-    db.execute("DELETE FROM again WHERE trace NOT IN (SELECT n FROM trace)")
-    lost = {chunk for (chunk,) in db.execute(DANGLING)}
-    if not lost:
-        return
-    for n, *bodies in db.execute("SELECT n, request_id, reply_id FROM trace ORDER BY n").fetchall():
-        held = {chunk for body in bodies for _, chunk in path_of(db, body)} & lost
-        _point(db, held, n)
-        lost -= held
-        if not lost:
-            return
-
-
-def _point(db: sqlite3.Connection, chunks: Iterable[int], trace: int) -> None:
-    session = "(SELECT ifnull(session_id, 0) FROM trace WHERE n = ?)"
-    for chunk in chunks:
-        db.execute("UPDATE chunk SET trace = ? WHERE id = ?", (trace, chunk))
-        db.execute(f"DELETE FROM again WHERE chunk = ? AND session_id = {session}", (chunk, trace))

@@ -50,8 +50,16 @@ FROM chunk WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM node WHERE chunk = ?1)
 """
 SESSION = "SELECT ifnull(session_id, 0) FROM trace WHERE n = ?"
 EMPTIED = "DELETE FROM chunk WHERE trace = 0 AND NOT EXISTS (SELECT 1 FROM node WHERE chunk = chunk.id)"
-HEIRS = "SELECT n, request_id, reply_id FROM trace WHERE session_id IS nullif(?, 0) ORDER BY n LIMIT 40"
-"""Later requests of a session, which most likely repeat what an earlier one said; more are not looked through."""
+HEIRS = "SELECT n, request_id, reply_id FROM trace WHERE session_id IS nullif(?, 0) AND n > ? ORDER BY n LIMIT 40"
+"""Later requests of a session, which most likely repeat what an earlier one said."""
+LEFT = "SELECT 1 FROM trace WHERE session_id IS nullif(?, 0) LIMIT 1"
+IN_SESSION = """
+WITH RECURSIVE below(id) AS (
+    SELECT id FROM node WHERE chunk = ? UNION SELECT node.id FROM below JOIN node ON node.parent = below.id)
+SELECT min(t.n) FROM below CROSS JOIN body ON body.node = below.id
+    CROSS JOIN trace t ON t.request_id = body.id OR t.reply_id = body.id WHERE t.session_id IS nullif(?, 0)
+"""
+"""The first request of a session that holds a chunk."""
 NEXT = "SELECT trace FROM again WHERE chunk = ? AND trace IN (SELECT n FROM trace) ORDER BY trace LIMIT 1"
 ANYBODY = """
 WITH RECURSIVE below(id) AS (
@@ -184,7 +192,7 @@ class Removal:
             numbers = [n for n, whose in self._sessions.items() if whose == session]
             owned = set(self._named("SELECT id FROM chunk WHERE trace = ?", numbers))
             noted = set(self._named("SELECT chunk FROM again WHERE trace = ?", numbers))
-            for n, held in self._heirs(session, owned | noted):
+            for n, held in self._heirs(session, min(numbers), owned | noted):
                 self._name(n, session, held & owned, held & noted)
                 owned, noted = owned - held, noted - held
             self._drop(session, noted)
@@ -195,15 +203,20 @@ class Removal:
         for n in numbers:
             yield from (chunk for (chunk,) in self._db.execute(query, (n,)))
 
-    def _heirs(self, session: int, wanted: set[int]) -> Iterator[tuple[int, set[int]]]:
+    def _heirs(self, session: int, after: int, wanted: set[int]) -> Iterator[tuple[int, set[int]]]:
         """Requests of the session that are left, each with what it is the first to hold of the wanted chunks."""
         left = set(wanted)
-        for n, *bodies in self._db.execute(HEIRS, (session,)).fetchall() if left else ():
+        for n, *bodies in self._db.execute(HEIRS, (session, after)).fetchall() if left else ():
             held = {chunk for body in bodies for _, chunk in path_of(self._db, body)} & left
             left -= held
             yield n, held
             if not left:
                 return
+        if self._db.execute(LEFT, (session,)).fetchone():
+            for chunk in left:
+                (n,) = self._db.execute(IN_SESSION, (chunk, session)).fetchone()
+                if n is not None:
+                    yield n, {chunk}
 
     def _name(self, n: int, session: int, owned: set[int], noted: set[int]) -> None:
         self._db.executemany("UPDATE chunk SET trace = ? WHERE id = ?", ((n, chunk) for chunk in owned))

@@ -241,21 +241,6 @@ def test_repeated_texts_are_noted_in_a_database_that_was_made_before(path: Path,
     db.close()
 
 
-def test_what_named_a_removed_request_names_one_that_is_left(path: Path, keep: Keep, reader: Reader) -> None:
-    keep(
-        generated.trace(f"{s}{i}", user("same", *"xyz"[:i]), session=s, started_at=T + i)
-        for i in range(3)
-        for s in "AB"
-    )
-    db = schema.writable(path)
-    gone = "SELECT n FROM trace WHERE uid IN ('A0', 'B0')"
-    for table, column in (("attempt", "trace"), ("record", "trace"), ("trace", "n")):
-        db.execute(f"DELETE FROM {table} WHERE {column} IN ({gone})")
-    mentions.repoint(db)
-    db.close()
-    assert ids(reader.search("same")) == "A1"
-
-
 TALK = [("First thing", 2), ("Second thing", 3), ("Second thing", 1)]
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Trace
 from ccr_tui.store import archive, schema
+from ccr_tui.store.mentions import path_of
 from ccr_tui.store.prune import FRESH_S, Progress, Wish, plan, prune, size
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.removal import remove
@@ -266,6 +267,45 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield path
 
 
+def lost(db: sqlite3.Connection) -> list[object]:
+    """What is said in a request that is here, and is not found in its session; and what is found in one that does not
+    say it."""
+    indexed = {id for (id,) in db.execute("SELECT id FROM said_docsize")}
+    says: dict[int, set[int]] = {}
+    sessions: dict[int, int] = {}
+    for n, session, *bodies in db.execute("SELECT n, ifnull(session_id, 0), request_id, reply_id FROM trace"):
+        says[n] = {chunk for body in bodies for _, chunk in path_of(db, body)}
+        sessions[n] = session
+    named = db.execute("SELECT id, trace FROM chunk UNION ALL SELECT chunk, trace FROM again").fetchall()
+    found = {(sessions[n], chunk) for chunk, n in named if n in sessions and chunk in indexed}
+    wrong = [(chunk, n) for chunk, n in named if chunk in indexed and chunk not in says.get(n, ())]
+    return [*({(sessions[n], chunk) for n, held in says.items() for chunk in held} - found), *wrong]
+
+
+def test_what_is_said_again_late_in_a_long_session_is_still_found(path: Path) -> None:
+    """The request goes that said it first there, from between others that stay."""
+    other = generated.trace("other", {"messages": [{"role": "user", "content": "a word"}]}, session="other")
+    talk = [{"role": "user", "content": f"turn {n}"} for n in range(61)]
+    talk[50] = other.body["messages"][0]
+    long = [generated.trace(f"t{n}", {"messages": talk[: n + 1]}, session="long") for n in range(61)]
+    first = generated.trace("first", {"messages": [talk[0], talk[50]]}, session="long")
+    archive.take_in(path, [other, *long[:50], first, *others(60), long[60]])
+    db = schema.writable(path)
+    assert lost(db) == []
+    (n,) = db.execute("SELECT n FROM trace WHERE uid = 'first'").fetchone()
+    db.execute("BEGIN IMMEDIATE")
+    remove(db, [n])
+    db.execute("COMMIT")
+    assert lost(db) == []
+    db.close()
+
+
+def others(count: int) -> list[Trace]:
+    """Of the same session, about something else."""
+    body = {"messages": [{"role": "user", "content": "else"}]}
+    return [generated.trace(f"o{n}", body, session="long", started_at=NEW) for n in range(count)]
+
+
 @settings(max_examples=15)
 @given(chosen=st.sets(st.integers(1, 23)), step=st.integers(1, 6))
 def test_whatever_goes_the_rest_is_whole(shared: Path, chosen: set[int], step: int) -> None:
@@ -285,6 +325,7 @@ def test_whatever_goes_the_rest_is_whole(shared: Path, chosen: set[int], step: i
             db.execute("COMMIT")
         assert not db.execute("SELECT 1 FROM chunk WHERE trace NOT IN (SELECT n FROM trace) AND trace").fetchall()
         assert not db.execute("SELECT 1 FROM again WHERE trace NOT IN (SELECT n FROM trace)").fetchall()
+        assert lost(db) == []
         db.close()
         after = Reader(copy)
         assert {row.id: after.trace(row.id) for row in after.rows()} == kept
