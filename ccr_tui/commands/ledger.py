@@ -58,6 +58,9 @@ def spend(
 ) -> None:
     """Show where the money went.
 
+    Tokens and cost are those of every call, a router's and those of agents that worked aside included; `traces ls` and
+    `replay` tell the tokens of the answers alone.
+
     "cache saved" is what cached tokens would have cost as new ones, less what they cost. "cache lost" is what it cost
     that another model answered than the one before, which had the conversation in its cache. "at MODEL" is what that
     one model would have cost for all: the answers' tokens as recorded, what a switch lost counted as cached.

@@ -37,7 +37,11 @@ RIGHT = "requests,failed,in,cached,out,cost,took"
 def sessions(
     ctx: click.Context, /, flags: Mapping[str, str], since: float | None, limit: int | None, as_json: bool
 ) -> None:
-    """List sessions of Claude Code and what they cost."""
+    """List sessions of Claude Code and what they cost.
+
+    Tokens and cost are those of every call, a router's and those of agents that worked aside included; `traces ls` and
+    `replay` tell the tokens of the answers alone.
+    """
     if ctx.invoked_subcommand is not None:
         ctx.obj = flags
         return

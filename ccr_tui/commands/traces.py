@@ -59,7 +59,11 @@ for command in (export, import_, mark, note, prune):
 @settings
 @as_json
 def ls(flags: Mapping[str, str], sort: str, reverse: bool, limit: int | None, as_json: bool, **wanted: Any) -> None:
-    """List requests, the newest first."""
+    """List requests, the newest first.
+
+    Tokens are those of the answer, as the client was told; cost is that of every call, those of a router and of agents
+    that worked aside included. `sessions` and `spend` add up the tokens of every call too.
+    """
     from ccr_tui.store.queries import Order
 
     store, filter = reader(flags), chosen(wanted)
