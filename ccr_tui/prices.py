@@ -193,8 +193,13 @@ def _is_called_by_its_address(provider: Provider) -> bool:
 
     A model there that is sold nowhere by its name is one's own; a gateway is asked for models by their makers' names.
     """
-    parts = urlsplit(provider.base_url)
-    return provider.name.startswith(parts.netloc) and is_loopback(parts.hostname or "")
+    return _begins_with_address(provider.name, provider.base_url)
+
+
+@lru_cache(maxsize=256)
+def _begins_with_address(name: str, base_url: str) -> bool:
+    parts = urlsplit(base_url)
+    return name.startswith(parts.netloc) and is_loopback(parts.hostname or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ class History(list[Any]):
             if isinstance(part, Part):
                 part.found[History] = mine
 
+    @property
+    def known(self) -> int:
+        """How many of the first messages are those of the request before."""
+        return self._known
+
     def _before(self) -> History | None:
         """The latest history that begins with the same parts, which are then `_known`."""
         for end in range(len(self), max(0, len(self) - REACH), -1):

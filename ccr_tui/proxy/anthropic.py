@@ -7,6 +7,7 @@ grammar stands once, as data; the translator walks it while it writes, and the t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Literal
 
@@ -14,6 +15,7 @@ import orjson
 
 from ccr_tui.proxy import sse
 from ccr_tui.records import Failure, Json, Usage
+from ccr_tui.seen import History
 from ccr_tui.wire import dumps, loads
 
 UNPARSED = "__unparsedToolInput"
@@ -355,12 +357,22 @@ def models_page(entries: Iterable[tuple[str, str]], created_at: str = "2026-01-0
     }
 
 
+NO_IDS: tuple[str, ...] = ()
+
+
 def tool_ids(body: Json) -> frozenset[str]:
     """Every tool id that the history of a request has used: a client that sees one twice keeps one result for both."""
-    found = set()
-    for message in body.get("messages") or []:
-        content = message.get("content") if isinstance(message, dict) else None
-        for block in content if isinstance(content, list) else []:
-            if isinstance(block, dict) and block.get("type") == "tool_use":
-                found.add(str(block.get("id")))
-    return frozenset(found)
+    messages = body.get("messages") or []
+    of_each = messages.along(tool_ids, NO_IDS, _and_ids) if isinstance(messages, History) else map(_ids, messages)
+    return frozenset(chain.from_iterable(of_each))
+
+
+def _and_ids(_: tuple[str, ...], message: Json) -> tuple[str, ...]:
+    return _ids(message)
+
+
+def _ids(message: Json) -> tuple[str, ...]:
+    """Those of one message's calls."""
+    content = message.get("content") if isinstance(message, dict) else None
+    blocks = content if isinstance(content, list) else []
+    return tuple(str(one.get("id")) for one in blocks if isinstance(one, dict) and one.get("type") == "tool_use")

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ccr_tui.records import Json
+from ccr_tui.seen import History
 
 
 def effort_now(body: Json) -> str | None:
     """The effort for the next answer: the latest order that is in force, else the request's own."""
     messages = body.get("messages") or []
+    if not _has_system(messages):
+        return _effort(body)
     for n in range(len(messages) - 1, -1, -1):
         message = messages[n]
         if message.get("role") == "system" and (ordered := _effort(message)) and _in_force(messages, n):
@@ -66,8 +69,19 @@ def tools_now(body: Json) -> list[Json]:
     return list(offered.values())
 
 
+def _has_system(messages: Sequence[Json]) -> bool:
+    """Whether there is any system message among them; of a conversation that goes on, only what is new is looked at."""
+    if not isinstance(messages, History):
+        return any(message["role"] == "system" for message in messages)
+    return messages.along(_has_system, False, _or_system)[-1:] == [True]
+
+
+def _or_system(before: bool, message: Json) -> bool:
+    return before or message["role"] == "system"
+
+
 def _changes(messages: Sequence[Json]) -> Iterator[tuple[str, Json]]:
-    for message in messages:
+    for message in messages if _has_system(messages) else ():
         if message["role"] == "system" and isinstance(message["content"], list):
             for block in message["content"]:
                 if is_change(block):
@@ -102,6 +116,8 @@ def told(block: Json) -> str:
 
 def over(messages: Sequence[Json]) -> list[int]:
     """The places of reminders for one turn (`clear_at: next_user_message`) that a later user message has ended."""
+    if not _has_system(messages):
+        return []
     found = [n for n, message in enumerate(messages) if message["role"] == "system" and message.get("clear_at")]
     if not found:
         return found

@@ -75,7 +75,10 @@ class Conversation:
         """The chat messages, the system message not among them."""
         start = None if self._facts.alternate else (self._thinking, *self._names.state())
         past = Past(messages, self._facts, start)
-        for assistants, others in steps_of(messages):
+        begun, count = past.beginning()
+        for step in begun:
+            self._take_over(step)
+        for assistants, others in steps_of(messages[count:] if count else messages):
             self._step(assistants, others, past)
         past.keep()
         if self._out and self._out[-1]["role"] == "assistant":

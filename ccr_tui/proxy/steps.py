@@ -63,6 +63,22 @@ class Past:
         facts, start, steps = kept
         return steps if facts is self._facts and start == self._start else ()
 
+    def beginning(self) -> tuple[Sequence[Step], int]:
+        """The steps that surely hold, taken as they are, and how many messages they are of.
+
+        The turn before had these very messages, and the one behind them, so that none of these steps can have grown.
+        """
+        history, count = self._history, 0
+        if history is None:
+            return (), 0
+        for step in self._known:
+            end = count + len(step.asked)
+            if end >= history.known or not all(map(is_, step.asked, history[count:end])):
+                break
+            self._steps.append(step)
+            count = end
+        return self._steps[:], count
+
     def next(self, asked: Sequence[Json]) -> Step | None:
         """What these very messages became at this place, if that is known."""
         at = len(self._steps)

@@ -20,6 +20,8 @@ from ccr_tui.proxy.content import Reader, compact
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
+from ccr_tui.seen import Part
+from ccr_tui.wire import dumps
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")  # OpenAI: "Expected a string with maximum length 40"
@@ -117,7 +119,7 @@ class Workbench:
     def toolbox(self, offered: list[Json], wanted: Json, *, may_force: bool) -> Toolbox:
         """Of the tools and the tool_choice. `may_force` False: the model is thinking and can't be forced to call a
         tool, nor stopped from thinking."""
-        tools = [self._function(tool) for tool in self._callable(offered)]
+        tools = [self._known(tool) for tool in self._callable(offered)]
         if not tools:
             if wanted.get("type") in ("any", "tool"):
                 self.notes.add("no tool call can be forced: no tools were sent")
@@ -146,6 +148,22 @@ class Workbench:
             f"These tools are not available in this conversation and can't be called: {names}. "
             "If the task needs one of them, say so plainly instead of making up what it would have returned."
         )
+
+    def _known(self, tool: Json) -> dict[str, Any]:
+        """What the tool is for this model. A tool that has come before, and gave no reason for a note, is not made
+        anew."""
+        if not isinstance(tool, Part):
+            return self._function(tool)
+        made: dict[str, Any]
+        facts, name, made = tool.found.get((Workbench, id(self.facts)), (None, "", {}))
+        if facts is self.facts and name == self.names.of(tool["name"]):
+            return made
+        before = self.notes.counts()
+        made = self._function(tool)
+        if self.notes.counts() == before:
+            made = Part(made, dumps(made))
+            tool.found[Workbench, id(self.facts)] = (self.facts, made["function"]["name"], made)
+        return made
 
     def _function(self, tool: Json) -> dict[str, Any]:
         function: dict[str, Any] = {"name": self.names.of(tool["name"])}
