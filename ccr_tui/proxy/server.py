@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from aiohttp import HttpVersion11, web
+from yarl import URL
 
 from ccr_tui import __version__
 from ccr_tui.config import Config, Model
@@ -37,6 +38,12 @@ MOST_MODELS = 1000
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Stream(web.StreamResponse):
+    """Its headers go out together with its first piece, which is there already: one write into the socket fewer."""
+
+    _send_headers_immediately = False
+
+
 class LiveClient:
     """A live HTTP connection as the client's end of an exchange."""
 
@@ -52,7 +59,7 @@ class LiveClient:
 
     async def begin(self, headers: Mapping[str, str]) -> None:
         """Send the headers of a stream."""
-        self.response = web.StreamResponse(headers=headers)
+        self.response = Stream(headers=headers)
         await self._guard(self.response.prepare(self._request))
 
     async def write(self, data: bytes) -> None:
@@ -165,15 +172,17 @@ def admit(request: web.Request, config: Config) -> None:
     """Only local programs, and those that have our key. Raises NotAllowed.
 
     A web page on this machine could otherwise spend the user's money: browsers send Origin, and a page that rebinds its
-    own name to 127.0.0.1 sends that name as Host. Looking (GET) is free of the key, so that `ccr-tui code` can see who
-    listens.
+    own name to 127.0.0.1 sends that name as Host. Looking is free of the key, so that `ccr-tui code` can see who
+    listens, though not for such a page.
     """
-    if "Origin" in request.headers:
+    if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none":
         raise NotAllowed("Requests from web pages are not answered.", status=403, type="permission_error")
     if config.api_key is None:
         if not is_ours(request, config.host):
             raise NotAllowed(f"The Host {request.host!r} is not ours.", status=403, type="permission_error")
-    elif request.path not in ("/", "/health") and not has_key(request, config.api_key):
+    elif not (request.path in ("/", "/health") and is_ours(request, config.host)) and not has_key(
+        request, config.api_key
+    ):
         raise NotAllowed(
             "The key is missing or wrong: set ANTHROPIC_AUTH_TOKEN to the value of CCR_TUI_API_KEY.", should_retry=False
         )
@@ -182,10 +191,16 @@ def admit(request: web.Request, config: Config) -> None:
 def is_ours(request: web.Request, own: str) -> bool:
     """Whether the request came for this machine: by an address, which no web page can rebind, or by our own name."""
     try:
-        host = request.url.host or ""
+        asked = {request.url.host, name_in(request.host)}  # a target may name one too
     except ValueError:  # no name at all, such as "a:b:c"
         return False
-    return host in ("localhost", own) or is_address(host)
+    return all(host and (host in ("localhost", own) or is_address(host)) for host in asked)
+
+
+@lru_cache(maxsize=256)
+def name_in(host: str) -> str | None:
+    """The name without the port. Raises ValueError."""
+    return URL.build(scheme="http", authority=host).host
 
 
 @lru_cache(maxsize=256)
