@@ -22,6 +22,11 @@ PRICES = {
 }
 ANSWERING = list(PRICES)[:3]
 PROJECTS = ("/home/ada/engine", "/home/ada/web", "/home/ada/ccr-tui")
+WANTED = (
+    *("Find out why the last record is dropped", "Write the missing tests", "Make it twice as fast", "Mend the types"),
+    *("Tidy up what is said in errors", "Add a --json flag", "Look for races", "Say in the README what is new"),
+)
+WHERE = ("in the parser", "in the importer", "on the start page", "in the cache", "in the command line")
 HOURS = (9, 10, 11, 14, 15, 16, 20)
 
 
@@ -45,8 +50,8 @@ def session(chance: random.Random, at: float, end: float, routed: bool) -> Itera
         if at > end:
             return
         size += chance.randrange(200, 5_000)
-        messages = [*messages, {"role": "user", "content": f"{turn} " + "x" * 40}]
         opens = turn % 9 == 0
+        messages = [*messages, *said(chance, turn, opens)]
         who = chance.choices(ANSWERING, [6, 3, 1])[0] if opens else who
         cached = int(size * chance.choice([0.9, 0.93, 0.95, 0.2])) // 64 * 64 if turn else 0
         answer = call(1 + 2 * (routed and opens), who, Usage(size - cached, chance.randrange(50, 1_500), cached))
@@ -59,6 +64,16 @@ def session(chance: random.Random, at: float, end: float, routed: bool) -> Itera
             decision=RouteDecision(mode, agent, who[1], "router" if routed else "default", "by rule"),
             timeline=(), reply=None,
         )  # fmt: skip
+
+
+def said(chance: random.Random, turn: int, opens: bool) -> Iterator[dict[str, Any]]:
+    """What comes to the messages: a prompt, or a call of a tool and its result."""
+    if opens:
+        yield {"role": "user", "content": f"{chance.choice(WANTED)} {chance.choice(WHERE)}"}
+        return
+    name = chance.choice(("Read", "Grep", "Bash", "Edit"))
+    yield {"role": "assistant", "content": [{"type": "tool_use", "id": f"t{turn}", "name": name, "input": {}}]}
+    yield {"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"t{turn}", "content": "done"}]}
 
 
 def asked(size: int) -> tuple[Attempt, ...]:
