@@ -191,7 +191,7 @@ def admit(request: web.Request, config: Config) -> None:
 def is_ours(request: web.Request, own: str) -> bool:
     """Whether the request came for this machine: by an address, which no web page can rebind, or by our own name."""
     try:
-        asked = {request.url.host, name_in(request.host)}  # a target may name one too
+        asked = {request.url.host, name_in(request.headers.get("Host", request.host))}  # a target may name one too
     except ValueError:  # no name at all, such as "a:b:c"
         return False
     return all(host and (host in ("localhost", own) or is_address(host)) for host in asked)
