@@ -88,6 +88,7 @@ def chat_order(making: Making) -> Order:
             estimate=estimate,
             names=made.names,
             stops=made.stops,
+            watched=made.watched,
             think_tags=facts.think_tags,
             count=making.tokens_of,
             tools=[tool["function"]["name"] for tool in made.body.get("tools", ())],

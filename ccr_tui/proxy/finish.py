@@ -66,6 +66,10 @@ class Finish:
         if choice.get("native_finish_reason") == "stop_sequence" and len(self._stops) == 1:  # OpenRouter
             self._matched = self._stops[0]
 
+    def stop_at(self, sequence: str) -> None:
+        """The answer was ended here, at a stop sequence."""
+        self.reason, self._matched = "stop", sequence
+
     def verdict(self, called: bool) -> tuple[str, str | None]:
         """(stop_reason, stop_sequence); `called` says whether a tool block went out."""
         reason = self.reason or "stop"

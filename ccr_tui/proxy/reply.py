@@ -8,7 +8,7 @@ bytes may hold good events before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ccr_tui.errors import UpstreamBroken
 from ccr_tui.proxy.anthropic import usage_json
@@ -18,6 +18,7 @@ from ccr_tui.proxy.incoming import Incoming, quarter
 from ccr_tui.proxy.openai import as_chunks, is_sealed, parts, reasoning_of, reported_cost, usage_json_of, usage_of
 from ccr_tui.proxy.passthrough import MessagesReply
 from ccr_tui.proxy.sse import Event
+from ccr_tui.proxy.stopping import Stops
 from ccr_tui.proxy.think import ThinkTags
 from ccr_tui.proxy.toolcalls import Calls
 from ccr_tui.records import Json, Usage
@@ -28,9 +29,10 @@ __all__ = ["ChatReply", "MessagesReply"]
 class ChatReply(Incoming):
     """Chat completions, streamed or whole, into one message.
 
-    `names` gives a tool's own name for a shortened one, `stops` are the client's stop sequences, `tools` the names that
-    were sent upstream, `taken` the tool ids that the conversation has used. `opens_thinking` is for templates that put
-    the opening `<think>` into the prompt.
+    `names` gives a tool's own name for a shortened one, `stops` are the client's stop sequences, `watched` those that
+    the provider was not sent, so that the answer is ended here; `tools` the names that were sent upstream, `taken` the
+    tool ids that the conversation has used. `opens_thinking` is for templates that put the opening `<think>` into the
+    prompt.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class ChatReply(Incoming):
         estimate: int = 0,
         names: Mapping[str, str] | None = None,
         stops: Iterable[str] = (),
+        watched: Sequence[str] = (),
         think_tags: bool = False,
         opens_thinking: bool = False,
         count: Callable[[str], int] = quarter,
@@ -56,6 +59,7 @@ class ChatReply(Incoming):
         self._tags = ThinkTags(think_tags, opens_thinking)
         self._calls = Calls(frozenset(tools))
         self._finish = Finish(tuple(stops))
+        self._stops = Stops(watched) if watched else None
         self._gap = ""
         self._done = False
         self._any = False
@@ -101,12 +105,14 @@ class ChatReply(Incoming):
                 self._chunk(chunk, out, event.event == "error")
 
     def _whole(self, body: Json, out: list[Json]) -> None:
+        if self._stops and isinstance(body, dict):
+            self._usage(body)
         for chunk in as_chunks(body):
-            if self.error is None:
+            if self.error is None and not self.finished:
                 self._chunk(chunk, out, False)
         if self.error is None and not self._any:
             self._fail(self._no_answer("JSON without a choice"))
-        if self.error is None:
+        if self.error is None and not self.finished:
             self._end(out)
 
     def _at_end(self, out: list[Json]) -> None:
@@ -154,7 +160,7 @@ class ChatReply(Incoming):
             self._delta(delta, out)
         elif choice.get("text"):  # the old completions' shape, which some servers mix up
             self._content(choice["text"], out)
-        if choice.get("finish_reason"):
+        if choice.get("finish_reason") and not self.finished:
             self._finish.see(choice)
             if self._finish.failure:
                 self._fail(UpstreamBroken(f"{self.provider} broke its answer off ({self._finish.failure}). Try again."))
@@ -219,8 +225,25 @@ class ChatReply(Incoming):
     def _speak(self, text: str, out: list[Json]) -> None:
         """Text. White space that begins a block waits for real text: templates leave some before a call, and
         Anthropic refuses a history with blank text in it."""
-        if not text:
-            return
+        if self._stops:
+            text = self._watch(text, self._stops, out)
+        if text:
+            self._utter(text, out)
+
+    def _watch(self, text: str, stops: Stops, out: list[Json]) -> str:
+        """What may be said of a text; nothing once a stop sequence has come, which ends the answer."""
+        if self.finished or stops.met is not None:
+            return ""
+        said = stops.feed(text)
+        if stops.met is None:
+            return said
+        if said:
+            self._utter(said, out)
+        self._finish.stop_at(stops.met)
+        self._end(out)
+        return ""
+
+    def _utter(self, text: str, out: list[Json]) -> None:
         if self._blocks.last_kind != "text" and text.isspace():
             self._gap += text
             return
@@ -229,6 +252,8 @@ class ChatReply(Incoming):
         self._say("text", text, out)
 
     def _say(self, kind: str, text: str, out: list[Json]) -> None:
+        if self.finished:
+            return
         self._any = True
         self._said.append(text)
         if self._blocks.state == "start":
@@ -238,6 +263,8 @@ class ChatReply(Incoming):
     def _tool_calls(self, calls: Json, out: list[Json]) -> None:
         self._any = True
         self._release_tags(out)
+        if self.finished:
+            return
         self._gap = ""
         new = self._calls.take(calls)
         if self._blocks.state == "start":
@@ -254,6 +281,8 @@ class ChatReply(Incoming):
                     self._say("thinking", piece, out)
                 else:
                     self._speak(piece, out)
+        if self._stops and not self.finished and (rest := self._stops.release()):
+            self._utter(rest, out)
 
     def _counted(self) -> int:
         return self._count("".join(self._said + self._calls.said)) if self._said or self._calls.said else 0
@@ -286,6 +315,8 @@ class ChatReply(Incoming):
     def _end(self, out: list[Json]) -> None:
         self._begin(out)
         self._release_tags(out)
+        if self.finished:  # by a stop sequence in what was released
+            return
         if self._gap and self._blocks.last_kind != "tool" and not self.tool_blocks_out:
             self._say("text", self._gap, out)
         self._blocks.finish(out, cut=self._finish.cut)
@@ -300,6 +331,8 @@ class ChatReply(Incoming):
     def _note(self) -> None:
         if self._tags.orphans:
             self.notes.append("A closing </think> had no opening one: what stood before it was shown as text.")
+        if self._stops and self._stops.met is not None:
+            self.notes.append("The answer was ended at a stop sequence that the provider had not been sent.")
         if self._ignored:
             self.notes.append(f"Ignored in the answer: {', '.join(self._ignored)}.")
         self.notes += self._finish.notes + self._blocks.notes

@@ -46,6 +46,8 @@ class Translation:
     """Tool names that were changed: what the upstream says, to what the client knows."""
     stops: tuple[str, ...]
     thinking: bool
+    watched: tuple[str, ...] = ()
+    """Stop sequences that the provider does not take."""
 
 
 def translate(body: Json, model_id: str, facts: Facts, max_output: int | None = None) -> Translation:
@@ -62,6 +64,7 @@ class _Translator:
         self._facts = facts
         self._max_output = max_output
         self._notes = Notes()
+        self._watched: tuple[str, ...] = ()
         self._offered = tools_now(body)
         own = frozenset(tool["name"] for tool in self._offered if isinstance(tool.get("name"), str))
         self._names = Names(facts.tool_name_limit, own)
@@ -89,7 +92,7 @@ class _Translator:
             **self._facts.extra,
         }
         self._left_out()
-        return Translation(sent, self._notes.all(), dict(self._names.restore), stops, thought.thinking)
+        return Translation(sent, self._notes.all(), dict(self._names.restore), stops, thought.thinking, self._watched)
 
     def _may_force(self) -> bool:
         return self._facts.forced_tool_with_thinking or not self._facts.always_thinks
@@ -180,9 +183,10 @@ class _Translator:
         limit = self._facts.max_stops
         if limit is not None and len(stops) > limit:
             self._notes.add(
-                f"{len(stops) - limit} of {len(stops)} stop sequences were left out: {limit} are taken here"
+                f"{len(stops) - limit} of {len(stops)} stop sequences were not sent, but are watched for in the "
+                f"answer: the provider takes {limit}"
             )
-            stops = stops[:limit]
+            self._watched, stops = tuple(stops[limit:]), stops[:limit]
         return tuple(stops)
 
     def _form(self, thought: Thought) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -443,7 +443,7 @@ def test_stops_that_are_blank_or_too_many_are_left_out_with_notes() -> None:
     assert found.body["stop"] == ["a", "b", "c", "d"] == list(found.stops)
     assert found.notes == (
         "a stop sequence of white space alone was left out",
-        "1 of 5 stop sequences were left out: 4 are taken here",
+        "1 of 5 stop sequences were not sent, but are watched for in the answer: the provider takes 4",
     )
 
 
