@@ -6,7 +6,8 @@ typed in any order is looked for in one message; a quoted phrase stays together.
 
     agent:think model:qwen* cost>0.05 error cached<50% since:2h session:3f2a project:web text:"out of memory" !marked
 
-All terms must hold; `!` inverts one; a comma means or; `*` stands for anything.
+All terms must hold; `!` inverts one; a comma means or; `*` stands for anything. `text:/out of (memory|space)/i` is a
+regular expression; the `i` lets capitals be.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ NAMES = {
     "origin": "live, replay or imported: origin:live",
     "id": "an id or its beginning: id:0199a",
     "note": "words of a note: note:flaky",
-    "text": 'what was said: text:"out of memory"',
+    "text": 'what was said: text:"out of memory", text:/time.?out/i',
 }
 """Keys whose values are words, and how they are written."""
 NUMBERS = {
@@ -82,7 +83,7 @@ FIXED = {
 KEYS = {**NAMES, **NUMBERS, **TIMES}
 
 Op = str
-"""":" (is), "=", "<", "<=", ">" or ">="."""
+"""":" (is), "~" (matches a regular expression), "=", "<", "<=", ">" or ">="."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,11 @@ class FilterError(ValueError):
         self.sentence, self.at = sentence, at
 
 
-_TOKEN = re.compile(r'(?P<not>!?)(?:(?P<key>[A-Za-z_]+)(?P<op><=|>=|[:<>=]))?(?P<value>(?:"[^"]*"?|[^\s"])*)')
+_PATTERN = r"/(?:\\.|[^/\\])+/i?"
+_TOKEN = re.compile(
+    r"(?P<not>!?)(?:(?P<key>[A-Za-z_]+)(?P<op><=|>=|[:<>=]))?"
+    rf'(?P<value>(?<=text:){_PATTERN}(?!\S)|(?:"[^"]*"?|[^\s"])*)'
+)
 _VALUE = re.compile(r'((?:"[^"]*"?|[^,"])*)(?:,|$)')
 _NUMBER = re.compile(r"\$?(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z%]*)")
 _UNITS: dict[str, dict[str, float]] = {
@@ -156,6 +161,8 @@ def _term(found: re.Match[str], now: float) -> Term:
         raise FilterError(f"{key}{op} lacks its value; {KEYS[name]}", at)
     if op != ":" and name not in NUMBERS:
         raise FilterError(f"{key} can't be compared with {op}; {KEYS[name]}", at)
+    if name == "text" and re.fullmatch(_PATTERN, value):
+        return Term(name, "~", (_pattern(value, at),), inverted, at)
     if name in TIMES:
         return Term(name, ":", (_moment(name, value.strip('"'), now, at),), inverted, at)
     parts = [part.replace('"', "") if name != "text" else part for part in _VALUE.findall(value) if part.strip('"')]
@@ -196,6 +203,18 @@ def _number(name: str, text: str, at: int) -> float:
     if found is None or found[2].lower() not in units:
         raise FilterError(f"{text} is no number here; {name} is {NUMBERS[name]}", at)
     return float(found[1]) * units[found[2].lower()]
+
+
+def _pattern(value: str, at: int) -> str:
+    import regex  # type: ignore[import-untyped]  # 20 ms, and only for this
+
+    body, _, flag = value[1:].rpartition("/")
+    pattern = ("(?i)" if flag else "") + body.replace("\\/", "/")
+    try:
+        regex.compile(pattern)
+    except (regex.error, RecursionError) as error:
+        raise FilterError(f"/{body}/ is no regular expression: {error}", at) from error
+    return pattern
 
 
 def _moment(name: str, text: str, now: float, at: int) -> float:

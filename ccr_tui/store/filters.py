@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from ccr_tui.filtering import Term
 from ccr_tui.records import Kind
-from ccr_tui.store import said
+from ccr_tui.store import patterns, said
 from ccr_tui.store.codec import utf8
 
 BEYOND = "\U0010ffff"
@@ -29,6 +29,19 @@ OR EXISTS (SELECT 1 FROM again a WHERE a.trace = t.n
     AND EXISTS (SELECT 1 FROM said WHERE said MATCH ? AND rowid = a.chunk))
 """
 """The same, asked of one request after the other: for a page of it where the words are common."""
+MATCHED = """
+t.n IN (SELECT c.trace FROM chunk c WHERE c.id IN (SELECT rowid FROM said WHERE said MATCH ?) AND said_like(?, c.data)
+    UNION ALL SELECT a.trace FROM again a JOIN chunk c ON c.id = a.chunk
+    WHERE a.chunk IN (SELECT rowid FROM said WHERE said MATCH ?) AND said_like(?, c.data))
+"""
+"""Texts with the words that an expression needs, and which it matches."""
+MATCHING = """
+EXISTS (SELECT 1 FROM chunk c WHERE c.trace = t.n AND {has} AND said_like(?, c.data))
+OR EXISTS (SELECT 1 FROM again a JOIN chunk c ON c.id = a.chunk WHERE a.trace = t.n AND {has} AND said_like(?, c.data))
+"""
+"""The same, asked of one request after the other."""
+HAS = "EXISTS (SELECT 1 FROM said WHERE said MATCH ? AND rowid = c.id)"
+INDEXED = "EXISTS (SELECT 1 FROM said_docsize d WHERE d.id = c.id)"
 ENOUGH = 1000
 COMMON = 20_000
 """Hits from which on words are common."""
@@ -123,6 +136,8 @@ def of_term(db: sqlite3.Connection, term: Term, each: bool = False) -> Condition
     """One term as a condition; inverted it holds wherever it does not, so also where nothing is known."""
     if term.key in FLAGS:
         made: Condition = FLAGS[term.key], ()
+    elif term.op == "~":
+        made = _either([_matching(db, str(value), each) for value in term.values])
     elif term.key in ("text", "words"):
         said_in = _text if term.key == "text" else _words
         made = _either([said_in(db, str(value), each) for value in term.values])
@@ -203,6 +218,17 @@ def _text(db: sqlite3.Connection, text: str, each: bool) -> Condition:
     if hits < ENOUGH and said.is_unfinished(text):
         words = said.query(text)
     return EACH if each and hits == COMMON else SAID, [words, words]
+
+
+def _matching(db: sqlite3.Connection, pattern: str, each: bool) -> Condition:
+    """Looked for in one text after the other, but only in those that have the words which it needs."""
+    patterns.ready(db)
+    words = patterns.words(pattern)
+    if not words:
+        return MATCHING.format(has=INDEXED), [pattern, pattern]
+    if each and db.execute(MANY, (words, COMMON)).fetchone()[0] == COMMON:
+        return MATCHING.format(has=HAS), [words, pattern, words, pattern]
+    return MATCHED, [words, pattern, words, pattern]
 
 
 def _words(db: sqlite3.Connection, text: str, each: bool) -> Condition:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace
-from ccr_tui.store import badges, codec, paths, runs, schema, sums
+from ccr_tui.store import badges, codec, paths, patterns, runs, schema, sums
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.browsing import Browsing, Stop
@@ -244,6 +244,8 @@ class Reader(Browsing, Conversing):
                 if db not in self._opened:
                     db.close()
         except sqlite3.Error as error:
+            if why := patterns.why_broken_off():
+                raise StoreError(why) from error
             raise schema.trouble(self.path, error) from error
 
     def _connection(self) -> sqlite3.Connection:
