@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -58,6 +59,7 @@ class LiveScreen(Lists):
 
         today: Today
         baseline: Baseline | None
+        replayed: int
 
     COPIES = (Answer("l", "lines to paste for Claude Code"),)
 
@@ -123,16 +125,17 @@ class LiveScreen(Lists):
     def _read_today(self) -> None:
         reader, config = self.house.reader, self.house.engine.config
         try:
-            today = reader.today()
+            today, midnight = reader.today(), datetime.combine(date.today(), datetime.min.time()).timestamp()
+            replayed = reader.replayed(midnight).cost
             if self.today.today is None:
-                self.post_message(self.TodayRead(today, None))  # the large table of prices takes a while to load
-            self.post_message(self.TodayRead(today, baseline.chosen(config, reader.asked(), time.time())))
+                self.post_message(self.TodayRead(today, None, replayed))  # the large table of prices takes a while
+            self.post_message(self.TodayRead(today, baseline.chosen(config, reader.asked(), time.time()), replayed))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
 
     @on(TodayRead)
     def _show_today(self, read: TodayRead) -> None:
-        self.today.put(read.today, read.baseline)
+        self.today.put(read.today, read.baseline, read.replayed)
 
     # -- the first run
 

@@ -145,10 +145,12 @@ class TodayPanel(Panel):
         self.border_title = "Today"
         self.today: Today | None = None
         self.compared: Baseline | None = None
+        self.replayed = 0
 
-    def put(self, today: Today, compared: Baseline | None = None) -> None:
-        """Show these numbers, and what one model for all would have cost; hovering tells by which price."""
-        self.today, self.compared = today, compared
+    def put(self, today: Today, compared: Baseline | None = None, replayed: int = 0) -> None:
+        """Show these numbers, what one model for all would have cost, and what replays have, which no sum holds;
+        hovering tells by which price."""
+        self.today, self.compared, self.replayed = today, compared, replayed
         self.tooltip = None if compared is None else source_of(today, compared)
         self.look()
 
@@ -161,18 +163,21 @@ class TodayPanel(Panel):
         room = max(4, self.size.width - 24)
         full, rest = show.bar(today.cached_share or 0.0, min(10, room))
         cached = f" {show.percent(today.cached_share, 1)}" if today.cached_share is not None else " –"
-        graph = show.sparkline(list(today.per_hour), min(24, room))
         compared = (
             [[_name(show.model(self.compared.name), "at "), *against(today, self.compared)]] if self.compared else []
         )
         spent: Pieces = [_name("spent"), (cost(today), "money"), *unpriced(today)]
         told: Pieces = [_name("failed"), failed(today)]
         (spent if width(spent) + width(router(today)) <= self.size.width else told).extend(router(today))
+        replays = of_replays(self.replayed)
+        asked: Pieces = [_name("requests"), (f"{today.requests}", "")]
+        (spent if width(spent) + width(replays) <= self.size.width else asked).extend(replays)
+        graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 1)))
         return [
             spent,
             *compared,
             [_name("cached"), (full, "good"), (rest, "faint"), (cached, "")],
-            [_name("requests"), (f"{today.requests}", ""), (f" {graph}", "link")],
+            [*asked, (f" {graph}", "link")],
             told,
             [_name("tokens"), (tokens(today), "")],
         ]
@@ -188,6 +193,7 @@ class TodayPanel(Panel):
         )
         for part in (
             *compared,
+            *([[(f"replays +{show.money(self.replayed)}", "")]] if self.replayed else []),
             [(f"{today.requests} request{'s' * (today.requests != 1)}", "")],
             [(failed(today)[0] + " failed", failed(today)[1])],
             *of_router,
@@ -254,6 +260,11 @@ def unpriced(today: Today) -> Pieces:
 def router(today: Today) -> Pieces:
     """What asking the router cost of it, if anything."""
     return [(" · router ", "muted"), (show.money(today.router_cost), "money")] if today.router_cost else []
+
+
+def of_replays(cost: int) -> Pieces:
+    """What replays and labs have cost beside it, if anything."""
+    return [(" · replays ", "muted"), (f"+{show.money(cost)}", "money")] if cost else []
 
 
 def failed(today: Today) -> tuple[str, str]:

@@ -41,7 +41,7 @@ def layout(width: int) -> Sequence[Column]:
     ]
     room = width - sum(column.width + 1 for column in fixed)
     for column, needed in (
-        (Column("project", 12, lambda row: (show.harmless(_last(row.project)), "muted")), 28),
+        (Column("project", 12, project), 28),
         (Column("first s", 7, lambda row: (show.seconds(row.ttft_ms), "muted"), right=True), 34),
         (Column("tok/s", 5, lambda row: (rate(row), "muted"), right=True), 36),
         (Column("stop", 10, lambda row: (show.harmless(row.stop_reason or ""), "muted")), 40),
@@ -92,7 +92,8 @@ def names_of(row: TraceRow, width: int) -> Cell:
         asked = show.fit(asked, max(5, len(asked) - over)).rstrip()
     names = f"{mine}{asked} → {mark}{answered}"
     note = f"  {show.harmless(row.note)}" if row.note and len(names) + 12 < width else ""
-    return names + note, "warn" if row.outcome == "cancelled" else "link" if row.marked else ""
+    aside = "muted" if row.origin == "replay" else ""
+    return names + note, "warn" if row.outcome == "cancelled" else "link" if row.marked else aside
 
 
 def tries(row: TraceRow) -> int:
@@ -100,9 +101,14 @@ def tries(row: TraceRow) -> int:
     return row.hops.split(",").count("answer")
 
 
+def project(row: TraceRow) -> Cell:
+    """The last part of its path; a request that a replay or a lab has sent belongs to none, and says so."""
+    return ("↻ replay", "warn") if row.origin == "replay" else (show.harmless(_last(row.project)), "muted")
+
+
 def marks(row: TraceRow) -> str:
-    """A star where a person has put a bookmark, a pencil where he has written a note."""
-    signs = ("★" if row.marked else "") + ("✎" if row.note else "")
+    """A star: a bookmark; a pencil: a note; a ring of an arrow: a replay or a lab has sent it."""
+    signs = ("↻" if row.origin == "replay" else "") + ("★" if row.marked else "") + ("✎" if row.note else "")
     return f"{signs} " if signs else ""
 
 

@@ -364,3 +364,16 @@ async def test_a_click_chooses_and_a_second_one_opens(tmp_path: Path) -> None:
         await pilot.click("#table", offset=(20, 3))
         await settled(pilot)
         assert "1 Overview" in shown(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_what_replays_cost_stands_in_today_and_their_requests_are_marked(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """No sum holds it, `spend` tells of it beside its table, and so does Today."""
+    sent = [trace("then", started_at=time.time() - 60), trace("again", origin="replay", started_at=time.time() - 5)]
+    async with opened(tmp_path, size=size, traces=sent) as (_, pilot):
+        assert isinstance(pilot.app, CcrApp)
+        page = text(pilot.app)
+        assert "replays" in page.partition("Requests ·")[0]
+        assert "↻ opus-5-5" in page or "↻ replay" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from generated import attempt, failed, trace
 
 from ccr_tui.records import Attempt, Failure, RouteDecision, Trace
-from ccr_tui.screens.requests import agent, cost, names_of, whole, with_hops
+from ccr_tui.screens.requests import agent, cost, names_of, project, whole, with_hops
 from ccr_tui.store.queries import Reader, TraceRow
 from ccr_tui.store.writer import Writer
 
@@ -99,3 +100,10 @@ def test_a_failure_says_its_status_once_and_after_how_many_tries(row: Callable[[
     assert found and found[1] == "opus-5-5 → ✗ 3 tries: qwen answered 429: slow down"
     found = whole(row(failed(uid="another")))
     assert found and found[1] == "opus-5-5 → ✗ 429 dashscope says: slow down; try again in 20 s."
+
+
+def test_what_a_replay_has_sent_is_marked(row: Callable[[Trace], TraceRow]) -> None:
+    found = row(trace(origin="replay", session=None))
+    assert names_of(found, 60) == ("↻ opus-5-5 → qwen-max", "muted")
+    assert project(found) == ("↻ replay", "warn")
+    assert project(replace(found, origin="live"))[0] != "↻ replay"
