@@ -27,6 +27,9 @@ class PrivateFile(RotatingFileHandler):
         descriptor = ownfiles.create(Path(self.baseFilename), os.O_WRONLY | os.O_APPEND)
         return os.fdopen(descriptor, "a", encoding="utf-8")
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk, or a file that is not ours: nothing is written down. Python would tell it across the screen."""
+
 
 @contextmanager
 def journal(db: Path) -> Iterator[Path]:

@@ -19,3 +19,10 @@ def test_after_the_house_has_closed_nothing_more_is_written(tmp_path):
         pass
     logging.getLogger("elsewhere").error("not ours")
     assert not path.exists()
+
+
+def test_a_log_that_cannot_be_written_is_not_told_across_the_screen(tmp_path, capfd):
+    (tmp_path / "ccr-tui.log").symlink_to("/dev/full")
+    with journal(tmp_path / "ccr.db"):
+        logging.getLogger("here").warning("the disk is full")
+    assert capfd.readouterr() == ("", "")
