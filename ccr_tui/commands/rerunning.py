@@ -51,7 +51,9 @@ def rerun(
 ) -> Found:
     """Every step for real, once the person agrees. Raises CcrError, click.Abort where he does not."""
     from ccr_tui.replay.real import rerun_all
+    from ccr_tui.replay.rerun import can_be_asked
 
+    can_be_asked(variants)
     ask(preview, given, yes=yes)
     with stopping() as stopped:
         found = rerun_all(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 from ccr_tui.records import Json
 from ccr_tui.tally import Scale, tally
@@ -112,7 +113,8 @@ class Fit:
 
     def tokens(self, features: Features) -> float:
         """What the tokenizer is expected to count."""
-        return max(1.0, sum(w * x for w, x in zip(self.weights, features, strict=True)))
+        found: float = sum(map(mul, self.weights, features))
+        return max(1.0, found)
 
 
 def plain(ratio: float, error: float, n: int) -> Fit:

@@ -49,14 +49,22 @@ def configured(config: Config, name: str) -> tuple[Provider, Model] | None:
     return None
 
 
-def recorded(config: Config, provider: str, id: str, price: Price | None) -> tuple[Config, str]:
-    """The configuration with a model that a recording names; its recorded price holds where nobody sells it today."""
+def recorded(
+    config: Config, provider: str, id: str, price: Price | None, family: str | None = None
+) -> tuple[Config, str]:
+    """The configuration with a model that a recording names; its recorded price and family hold where nobody sells it
+    today."""
     if found := configured(config, f"{provider}/{id}"):
         return _with(config, *found)
     preset = BY_NAME.get(provider)
     if preset:
         return _with(config, _provider(preset), Model(f"{provider}/{id}", provider, id))
-    made = Provider(provider, "openai", f"https://{quote(provider or 'unknown', safe='', errors='replace')}.invalid/v1")
+    made = Provider(
+        provider,
+        "openai",
+        f"https://{quote(provider or 'unknown', safe='', errors='replace')}.invalid/v1",
+        family=family,
+    )
     then = price and replace(price, source=f"as recorded: {price.source}")
     return _with(config, made, Model(f"{provider}/{id}", provider, id, price=then))
 

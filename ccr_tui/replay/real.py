@@ -21,7 +21,7 @@ from ccr_tui.proxy.engine import Engine
 from ccr_tui.records import Trace
 from ccr_tui.replay import agreement, kept
 from ccr_tui.replay.rehearse import Unrehearsable, rehearse
-from ccr_tui.replay.rerun import Job, Outcome, by_step, recorded_results, rerun
+from ccr_tui.replay.rerun import Job, Outcome, by_step, can_be_asked, recorded_results, rerun
 from ccr_tui.replay.sampling import sampled
 from ccr_tui.replay.sums import compare
 from ccr_tui.replay.words import RECORDED, Done, Progress, Recording, Settings, Step, StepResult, Tell, Variant
@@ -67,6 +67,7 @@ def rerun_all(
 
     Raises CcrError before anything is sent where something is wrong, StoreError where it can't be kept.
     """
+    can_be_asked(variants)
     runs, id = Runs(reader.path), run or kept.new_run()
     earlier = earlier_part(reader, id) if run else Earlier({}, {}, time.time())
     kept.begin(runs, id, earlier.at, "rerun", bench.recording, asked(variants, settings))
@@ -88,7 +89,12 @@ def rerun_all(
             tell=tell,
             cancelled=cancelled,
         )
-        outcome = rerun(job)
+        try:
+            outcome = rerun(job)
+        except CcrError:
+            if run is None and not reader.run_steps(id):  # nothing was sent: it never was a run
+                runs.delete(id)
+            raise
     found = put_together(bench, variants, settings, id, earlier.at, outcome)
     kept.keep(runs, id, found.results[RECORDED])
     kept.end(runs, found.comparison)

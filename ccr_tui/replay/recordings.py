@@ -107,7 +107,8 @@ def _recording(reader: Reader, session: str, rows: Sequence[TraceRow], source: s
     with_body = reader.paths([row.n for row in ordered]).sent
     good = [row for row in ordered if row.n in with_body and row.usage_basis is not None]
     if not good:
-        raise CcrError(f"Nothing of {session} can be replayed: none of its {len(rows)} requests was answered.")
+        why = f"none of its {len(rows)} requests was answered" if rows else "it holds no request"
+        raise CcrError(f"Nothing of {session} can be replayed: {why}.")
     return Recording(
         session=session,
         title=_title(good, source),

@@ -93,10 +93,7 @@ def rerun(job: Job) -> Outcome:
 
 async def run(job: Job) -> Outcome:
     """The same on a running loop. Raises CcrError where a model can't be asked at all."""
-    for variant in job.variants:
-        if variant.priced_only:
-            names = ", ".join(variant.priced_only)
-            raise CcrError(f"{variant.name}: {names} is not configured, so it can be repriced but not asked.")
+    can_be_asked(job.variants)
     async with job.standing() as context:
         running = Running(job, context)
         running.check_prices()
@@ -104,6 +101,14 @@ async def run(job: Job) -> Outcome:
             return await running.all()
         except BaseExceptionGroup as several:
             raise first_of(several) from several
+
+
+def can_be_asked(variants: Sequence[Variant]) -> None:
+    """Raises CcrError for a variant of models that are known by their price alone."""
+    for variant in variants:
+        if variant.priced_only:
+            names = ", ".join(variant.priced_only)
+            raise CcrError(f"{variant.name}: {names} is not configured, so it can be repriced but not asked.")
 
 
 def first_of(several: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -40,7 +40,8 @@ class Grammar:
     """Reads variants for one recording. `config` is today's."""
 
     def __init__(self, config: Config, recording: Recording, paths: Paths, book: Book) -> None:
-        self._config, self._book = config, book
+        self._config, self._book, self._recording, self._calls = config, book, recording, paths.calls
+        self._families: dict[tuple[str, str], str | None] = {}
         self._at = recording.started_at
         self._recorded = recorded_agents(recording, paths)
         self._prices = {_who(call): call.price for calls in paths.calls.values() for call in calls if call.price}
@@ -93,9 +94,21 @@ class Grammar:
         """Today's configuration, with the agents that the recording shows as they were then."""
         config = self._config
         for agent, (provider, id) in self._recorded.items():
-            config, model = naming.recorded(config, provider, id, self._prices.get((provider, id)))
+            price = self._prices.get((provider, id))
+            family = None if naming.configured(config, f"{provider}/{id}") else self._family(provider, id)
+            config, model = naming.recorded(config, provider, id, price, family)
             config = replace(config, agents={**config.agents, agent: (model,)})
         return config
+
+    def _family(self, provider: str, id: str) -> str | None:
+        """What the recording calls the family of a model; none where it does not."""
+        if (provider, id) not in self._families:
+            steps = (s for s in self._recording.steps if (provider, id) in map(_who, self._calls.get(s.row.n, ())))
+            first = next(steps, None)
+            attempts = self._recording.load(first.uid).attempts if first else ()
+            found = (a.family for a in attempts if (a.provider, a.model) == (provider, id))
+            self._families[provider, id] = next(found, None) or None
+        return self._families[provider, id]
 
     def _file(self, name: str, spec: str) -> Variant:
         path = Path(spec[1:].strip()).expanduser()

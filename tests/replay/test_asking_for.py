@@ -35,7 +35,10 @@ CONFIG = Config(
 def grammar(config: Config = CONFIG) -> Grammar:
     row = SimpleNamespace(agent="tool", provider="gone", model="gone-id", n=1, started_at=1_790_000_000.0)
     call = Call("route", "two", "first-id", None, None, False, Price(1, 2))
-    recording: Any = SimpleNamespace(steps=(SimpleNamespace(row=row),), started_at=1_790_000_000.0)
+    steps = (SimpleNamespace(row=row, uid="1"),)
+    recording: Any = SimpleNamespace(
+        steps=steps, started_at=1_790_000_000.0, load=lambda uid: SimpleNamespace(attempts=())
+    )
     paths = Paths({}, {}, {1: (call,)}, Chunks(lambda numbers: []), lambda n: {})
     return Grammar(config, recording, paths, Book())
 

@@ -51,6 +51,21 @@ async def test_a_fresh_clone_rehearses_and_reprices_without_a_key(tmp_path: Path
     assert found["spent_usd"] == "0"
 
 
+async def test_a_model_that_is_kept_keeps_its_cache_though_it_is_not_configured_here(tmp_path: Path) -> None:
+    person = Person(tmp_path, only="http://127.0.0.1:9/v1")
+    recorded, again = (await person.data("replay", str(ROUTED), "--variant", "routed=mode:router"))["variants"]
+    assert again["models"] == recorded["models"]
+    assert again["cache_read_tokens"] > recorded["cache_read_tokens"] / 2  # this template moves words that it has said
+
+
+async def test_what_cannot_be_asked_is_told_and_leaves_no_run(tmp_path: Path) -> None:
+    person = Person(tmp_path, only="http://127.0.0.1:9/v1")
+    code, _, err = await person.calls("replay", str(CODING), "--kind", "rerun", "--variant", "a=qwen-max", "--yes")
+    assert (code, "repriced but not asked" in err, "for real" in err) == (1, True, False)
+    code, out, _ = await person.calls("replay", "runs", "--json")
+    assert (code, out) == (0, "")
+
+
 async def test_a_changed_recording_is_told_with_exit_code_3(tmp_path: Path) -> None:
     traces = list(archive.read(CODING.read_bytes().splitlines(keepends=True)))
     lines = list(archive.lines(traces))
@@ -105,10 +120,10 @@ async def test_a_budget_ends_a_rerun_and_a_larger_one_goes_on(tmp_path: Path) ->
     async with two() as (one, _):
         person = Person(tmp_path, one=one.base_url)
         rerun = ("replay", str(CODING), "--kind", "rerun", "--variant", "a=one", "--yes")
-        found = await person.data(*rerun, "--max-cost", "0.001")
+        found = await person.data(*rerun, "--max-cost", "0.008")
         sent = len(one.requests)
-        assert not found["finished"] and 0 < sent < STEPS
-        assert float(found["spent_usd"]) <= 0.001
+        assert not found["finished"] and 0 < sent < STEPS, found
+        assert float(found["spent_usd"]) <= 0.008
         found = await person.data("replay", str(CODING), "--resume", found["run"], "--yes", "--max-cost", "1")
         assert found["finished"] and len(one.requests) == STEPS
         bodies = [json.dumps(request.body) for request in one.requests]
