@@ -13,6 +13,7 @@ import json
 import re
 from typing import Literal
 
+from ccr_tui.proxy.anthropic import UNPARSED
 from ccr_tui.wire import dumps, loads
 
 Expect = Literal["start", "key", "colon", "value", "next", "done", "foreign", "broken"]
@@ -34,7 +35,8 @@ _PATIENCE = 65536
 
 
 class Arguments:
-    """Push the pieces of one call's arguments; what comes out, joined, is one JSON object, or as it came if hopeless.
+    """Push the pieces of one call's arguments; what comes out, joined, is one JSON object, or ends as it came if it
+    broke on the way.
 
     `mended` names each kind of repair once; `broken` is True when there is no object in it.
     """
@@ -322,5 +324,7 @@ class Arguments:
         return result
 
     def _hopeless(self, text: str) -> str:
+        """Nothing of it went out yet, so it can be an object that no tool takes, as Claude Code would make it; the
+        official clients fail at what is no JSON."""
         self.broken = True
-        return text
+        return dumps({UNPARSED: {"raw": text, "len": len(text)}}).decode()

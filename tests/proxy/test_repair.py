@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams import arguments
 
+from ccr_tui.proxy.anthropic import UNPARSED
 from ccr_tui.proxy.repair import Arguments
 
 MENDED: dict[str, tuple[str, Any]] = {
@@ -78,8 +79,13 @@ def test_what_is_broken_is_mended(text: str, value: Any, step: int) -> None:
 @pytest.mark.parametrize("text", HOPELESS.values(), ids=HOPELESS)
 @pytest.mark.parametrize("step", [0, 1], ids=["whole", "by characters"])
 def test_what_is_hopeless_passes_as_it_came_and_says_so(text: str, step: int) -> None:
+    """What never was an object arrives inside one that no tool takes."""
     result, made = mended(text, step=step)
-    assert (result, made.broken) == (text, True)
+    assert made.broken
+    if text.startswith("{"):
+        assert result == text
+    else:
+        assert json.loads(result) == {UNPARSED: {"raw": text, "len": len(text)}}
 
 
 @given(arguments.filter(bool), st.data())
