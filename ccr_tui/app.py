@@ -261,7 +261,9 @@ def view(config: Config, address: str, pid: int | None, is_there: Callable[[], b
 
 async def _run(config: Config, demo: bool, source: Source | None = None) -> int:
     house = House(config, source=source)
-    app = CcrApp(house, demo, (lambda: player.play(lambda: house.engine.context)) if demo else None)
+    app = CcrApp(
+        house, demo, (lambda: player.play(lambda: house.engine.context, counter=house.counter)) if demo else None
+    )
     return await _show(app, house)
 
 

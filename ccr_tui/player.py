@@ -20,6 +20,7 @@ from ccr_tui.proxy import exchange
 from ccr_tui.proxy.collector import Collector
 from ccr_tui.proxy.context import Context
 from ccr_tui.records import Json, Price
+from ccr_tui.tokens import Counter
 from ccr_tui.wire import dumps
 
 PRICES = {
@@ -61,10 +62,17 @@ def price(name: str) -> Price:
     return Price(fresh, output, cached, since="2026-11-22", source="made up for the demo", basis="user")
 
 
-async def play(context: Callable[[], Context], rounds: int = 20, pause_s: float = PAUSE_S) -> None:
-    """Play every scene side by side, `rounds` times with pauses between."""
+async def play(
+    context: Callable[[], Context], rounds: int = 20, pause_s: float = PAUSE_S, counter: Counter | None = None
+) -> None:
+    """Play every scene side by side, `rounds` times with pauses between; with a counter the recorded sessions too."""
+    from ccr_tui import stage  # late: all of replay stands behind it
+
+    sessions = await asyncio.to_thread(stage.recorded) if counter else []
     for _ in range(rounds):
-        await asyncio.gather(*(play_scene(scene, context, pause_s) for scene in demo.SCENES.values()))
+        scenes = [play_scene(scene, context, pause_s) for scene in demo.SCENES.values()]
+        real = [stage.play(traces, context, counter) for traces in sessions] if counter else []
+        await asyncio.gather(*scenes, *real)
         await asyncio.sleep(pause_s)
 
 

@@ -26,7 +26,22 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("__init__", "records", "errors")),
     (5, ("cli", "app", "environment", "statusline", "__main__", "commands/")),
     (4, ("screens/", "host", "reloading", "asking_router", "viewing", "keeping")),
-    (3, ("store/", "transfer/", "demo", "player", "replay/", "wiretest", "inspection", "growth", "offers", "spending")),
+    (
+        3,
+        (
+            "store/",
+            "transfer/",
+            "demo",
+            "player",
+            "stage",
+            "replay/",
+            "wiretest",
+            "inspection",
+            "growth",
+            "offers",
+            "spending",
+        ),
+    ),
     (
         3,
         tuple(
