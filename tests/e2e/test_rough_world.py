@@ -1,0 +1,64 @@
+"""What a machine does to a running program: it is stopped for a while, its files vanish."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from clients import ask
+from scripted_openai import ScriptedOpenAI
+from test_store_faults import Served, answered, text_for, traces
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.skipif(os.name == "nt", reason="signals are spelled differently on Windows"),
+]
+SILENCE_S = 0.6
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(upstream: ScriptedOpenAI, tmp_path: Path) -> AsyncIterator[Served]:
+    """A program of its own whose upstream may be silent for a moment only."""
+    text = text_for(upstream).replace("[models.one]", f"timeout_s = {SILENCE_S}\n[models.one]")
+    (tmp_path / "config.toml").write_text(text)
+    one = Served(tmp_path)
+    try:
+        await one.start()
+        yield one
+    finally:
+        await one.end(signal.SIGKILL)
+
+
+async def test_a_program_that_was_stopped_in_mid_stream_goes_on(served: Served, http: aiohttp.ClientSession) -> None:
+    """A laptop that slept: the time that went by is nobody's silence, for what came meanwhile is there."""
+    assert served.child
+    async with http.post(f"{served.address}/v1/messages", json=ask("long:60", stream=True)) as response:
+        await response.content.readuntil(b"text_delta")
+        os.kill(served.child.pid, signal.SIGSTOP)
+        await asyncio.sleep(3 * SILENCE_S)
+        os.kill(served.child.pid, signal.SIGCONT)
+        data = await response.read()
+    assert b"message_stop" in data and b"event: error" not in data
+    assert await served.end() == 0
+    assert list(traces(served.db).values()) == ["ok"]
+
+
+async def test_a_configuration_that_vanishes_changes_nothing_for_those_who_ask(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    path = served.folder / "config.toml"
+    text = path.read_text()
+    path.unlink()
+    told = await served.until("does not exist")
+    assert "the old one stays" in told
+    await answered(http, served)
+    path.write_text(text.replace("model-one", "model-two"))
+    await served.until("model")
+    await answered(http, served)
+    assert await served.end() == 0
