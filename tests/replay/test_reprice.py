@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from ccr_tui import catalogue
 from ccr_tui.config import Config, Model, Provider, Routing
+from ccr_tui.errors import CcrError
 from ccr_tui.prices import cost
 from ccr_tui.records import Attempt, Price, RouteDecision, Trace, Usage
 from ccr_tui.replay import fitting, kept, recordings, work
@@ -89,6 +91,14 @@ def repriced(bench: Bench, *written: str, **given: Any) -> Found:
 
 def line(found: Found, name: str) -> Any:
     return found.comparison.variant(name)
+
+
+def test_the_search_for_cycles_goes_on_after_a_replay(bench: Bench) -> None:
+    repriced(bench, "a=second")
+    assert gc.isenabled()
+    with pytest.raises(CcrError):
+        bench.reprice(bench.variants(["a=second"]), Settings(baseline="nobody"), 0.0)
+    assert gc.isenabled()
 
 
 # --- money -----------------------------------------------------------------------------------------------------------
