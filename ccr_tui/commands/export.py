@@ -101,6 +101,8 @@ def _write(
     from ccr_tui.transfer import leaving
 
     store, config = reader(flags), assembly.read(flags, os.environ, Path.cwd())[0]
+    for id in choice.ids:
+        store.row(id)  # one that is not there is told before anything is written
     scene, total, done = leaving.scene(config, _heading(choice), sides), choice.count(store), [0]
     with meter("exporting", "requests", 1) as report:
         traces = leaving.told(choice.traces(store), total, _noting(done, report))

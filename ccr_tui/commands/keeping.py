@@ -113,6 +113,9 @@ def _say_plan(path: Path, plan: Plan, wish: Wish) -> None:
     if wish.is_empty:
         narrate("Everything is kept. --older-than 30d, --larger-than 2GB or --session S choose what is to go.")
         return
+    if not plan.requests and not plan.spared:
+        narrate("Nothing is to go.")
+        return
     span = f", from {local(plan.oldest)} to {local(plan.newest)}" if plan.oldest and plan.newest else ""
     narrate(f"{_counted(plan.requests, 'request')} of {_counted(plan.sessions, 'session')}{span}: about "
             f"{sizes.show(plan.bytes)}. The ${usd(plan.cost)} that they cost stay in the spending.")  # fmt: skip

@@ -209,10 +209,10 @@ def _compared(flags: Mapping[str, str], baseline: str | None, more: Sequence[str
     """The baseline that was asked for, else the configured one; and further models. Raises CcrError."""
     config, _ = assembly.read(flags, os.environ, Path.cwd())
     first = baseline or config.baseline
-    return (_priced(config, [first])[0] if first else None), _priced(config, more)
+    return (_priced(config, "--baseline", [first])[0] if first else None), _priced(config, "--what-if", more)
 
 
-def _priced(config: Config, names: Sequence[str]) -> list[Baseline]:
+def _priced(config: Config, option: str, names: Sequence[str]) -> list[Baseline]:
     """Raises CcrError where nobody knows a price."""
     from ccr_tui.baseline import Baseline, find
 
@@ -221,7 +221,7 @@ def _priced(config: Config, names: Sequence[str]) -> list[Baseline]:
         price = find(config, name, time.time())
         if price is None:
             raise CcrError(
-                f"--baseline {name}: nobody here knows its price. Give it one as models.{name}.price in config.toml."
+                f"{option} {name}: nobody here knows its price. Give it one as models.{name}.price in config.toml."
             )
         found.append(Baseline(name, price))
     return found

@@ -73,6 +73,9 @@ def ls(flags: Mapping[str, str], sort: str, reverse: bool, limit: int | None, as
             print_json(row.as_json())
         return
     listed = list(rows)
+    if not listed:
+        narrate("nothing matches")
+        return
     show_rows(listed)
     if not limit and len(listed) == 50 and (total := store.count(filter)) > 50:
         which = "newest" if (sort, reverse) == ("time", False) else "first"
@@ -147,6 +150,10 @@ def show(flags: Mapping[str, str], trace: str, as_json: bool, **wanted: Any) -> 
 @as_json
 def search(flags: Mapping[str, str], text: str, limit: int, as_json: bool) -> None:
     """Find requests by what was said in them."""
+    from ccr_tui.store import said
+
+    if not said.whole(text):
+        raise click.UsageError("say what to look for, in words or numbers.")
     rows = reader(flags).search(text, limit)
     if as_json:
         for row in rows:

@@ -174,7 +174,9 @@ def fit(text: str, width: int) -> str:
     cells = len(text) if text.isascii() else cell_len(text)
     if cells <= width:
         return text + " " * (width - cells)
-    return set_cell_size(text, width - 1) + "…" if width > 0 else ""
+    if width <= 0:
+        return ""
+    return (text[: width - 1] if text.isascii() else set_cell_size(text, width - 1)) + "…"
 
 
 def fit_right(text: str, width: int) -> str:

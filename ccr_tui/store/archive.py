@@ -151,4 +151,6 @@ def _check_header(line: bytes, name: str) -> None:
         first = f'{{"format":"{FORMAT}","version":{VERSION}}}'
         raise StoreError(f"{name}: not an archive of ours; its first line must be {first}.")
     if made_by[1] not in READ:
-        raise StoreError(f"{name}: version {made_by[1]} of the archive; this ccr-tui reads {VERSION}. Update ccr-tui.")
+        raise StoreError(
+            f"{name}: version {made_by[1]} of the archive; this ccr-tui reads {VERSION} and older ones. Update ccr-tui."
+        )

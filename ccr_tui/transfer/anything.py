@@ -60,6 +60,8 @@ def take_in(database: Path, names: Sequence[str], config: Config, report: Report
 def of_file(summary: arriving.Summary) -> str:
     """What came of a file."""
     told = f"{summary.name}: {summary.new} new, {summary.known} known already"
+    if summary.replaced:
+        told += f", {summary.replaced} of which less was known before"
     if summary.proxied:
         told += f", {summary.proxied} recorded here by other means"
     left = [f"{count} left out: {why}" for why, count in summary.left.most_common()]

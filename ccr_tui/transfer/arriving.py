@@ -121,6 +121,8 @@ def take_in(database: Path, name: str, quote: Quote, report: Report = silent, co
     """
     with opened(name) as (given, size):
         first = next(given, b"")
+        if not first:
+            raise CcrError(f"{name}: it is empty; {KNOWN}")
         format = recognise(first, name)
         lines = _told(chain([first], given), size, report)
         if format == "transcript":

@@ -215,3 +215,23 @@ def test_a_compressed_archive_that_was_cut_is_told(tmp_path: Path, call: Call, s
     ended = call("import", "cut.gz")
     assert ended.code != 0
     assert "cut.gz: the compressed file is cut or damaged" in ended.err
+
+
+def test_a_request_that_is_not_there_is_told_before_anything_is_written(call: Call, stored: None) -> None:
+    ended = call("export", "nowhere")
+    assert (ended.code, ended.out) == (1, "")
+    assert "there is no trace 'nowhere'" in ended.err
+
+
+@pytest.mark.parametrize("text", ["", " ", '"', "((("])
+def test_nothing_to_look_for_is_said(call: Call, stored: None, text: str) -> None:
+    ended = call("search", text)
+    assert (ended.code, ended.out) == (2, "")
+    assert "say what to look for" in ended.err
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path, call: Call) -> None:
+    (tmp_path / "empty").touch()
+    ended = call("import", "empty")
+    assert ended.code == 1
+    assert "empty: it is empty" in ended.err
