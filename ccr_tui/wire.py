@@ -82,6 +82,8 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
+        if is_deep(value):  # Python 3.13 would write it, for nobody to read
+            raise TooDeep from None
         return _written(value)
 
 

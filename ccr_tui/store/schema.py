@@ -40,6 +40,16 @@ BUSY_S = 10.0
 """How long to wait for another process that writes."""
 
 
+class Connection(sqlite3.Connection):
+    """Closes itself when nobody holds it any more.
+
+    A reader's connections belong to threads, which end when they like; Python 3.13 warns of one that nobody closed.
+    """
+
+    def __del__(self) -> None:
+        self.close()
+
+
 _refusal: list[str] = []
 
 
@@ -55,7 +65,9 @@ def writable(path: Path) -> sqlite3.Connection:
     connection = None
     try:
         _make_file(path)
-        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, factory=Connection, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        )
         if not path.stat().st_size:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that pruning can give pages back bit by bit
         _bring_up_to_date(connection, path)
@@ -75,7 +87,9 @@ def readable(path: Path) -> sqlite3.Connection:
     try:
         ownfiles.check(path)
         uri = f"{path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            uri, uri=True, factory=Connection, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        )
         if 0 < _version(connection, path) < VERSION:
             writable(path).close()
         return connection
@@ -96,7 +110,9 @@ def place(path: Path) -> tuple[int, int] | None:
 
 def empty() -> sqlite3.Connection:
     """A database in memory that holds nothing."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        ":memory:", factory=Connection, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+    )
     _bring_up_to_date(connection, Path(":memory:"))
     return connection
 
