@@ -235,7 +235,8 @@ def _decoded(data: str) -> str | None:
 
 
 def _readable(item: Json) -> bool:
-    return isinstance(item, dict) and item.get("type") in _READERS
+    kind = item.get("type") if isinstance(item, dict) else None
+    return isinstance(kind, str) and kind in _READERS
 
 
 def _bare(value: Json) -> Json:

@@ -121,6 +121,8 @@ BLOCKS: list[tuple[str, Any, Any]] = [
     ("the tools of an MCP server", {"type": "mcp_tool_listing", "mcp_server_name": "m", "tools": [tool()]}, ""),
     ("an upload", {"type": "container_upload", "file_id": "f1"},
      "[The file f1 was uploaded for code execution, which is not available here.]"),
+    ("a result of an unheard-of kind", {"type": "web_search_tool_result", "content": [{"type": ["x"]}]},
+     '[web search tool result]\n\n[{"type":["x"]}]'),
     ("an advisor's word", {"type": "advisor_tool_result", "tool_use_id": "s",
                            "content": {"type": "advisor_result", "text": "A"}}, "[advisor tool result]\n\nA"),
 ]  # fmt: skip
