@@ -50,11 +50,11 @@ def rerun(
     resume: str | None,
 ) -> Found:
     """Every step for real, once the person agrees. Raises CcrError, click.Abort where he does not."""
-    from ccr_tui.replay.real import rerun_all
+    from ccr_tui.replay.real import largest, rerun_all
     from ccr_tui.replay.rerun import can_be_asked
 
     can_be_asked(variants)
-    ask(preview, given, yes=yes)
+    ask(preview, given, 0 if given.max_cost is None else largest(bench, variants, given, counter), yes=yes)
     with stopping() as stopped:
         found = rerun_all(
             bench, variants, given, store, counter, run=resume, tell=tell_money, cancelled=lambda: bool(stopped)
@@ -66,14 +66,19 @@ def rerun(
     return found
 
 
-def ask(preview: Found, given: Settings, *, yes: bool) -> None:
-    """The estimated bill, and the question. Raises UsageError where nobody can answer it."""
+def ask(preview: Found, given: Settings, most: int, *, yes: bool) -> None:
+    """The estimated bill, and the question. Raises UsageError where nobody can answer it.
+
+    `most` is what the longest request may cost at worst.
+    """
     from ccr_tui.prices import show
 
     for line in preview.comparison.variants[1:]:
         narrate(f"{safe(line.name)}: {line.requests} requests, {bill(line)}")
     cap = "no cap (--max-cost USD sets one)" if given.max_cost is None else f"never more than {show(given.max_cost)}"
     narrate(f"This sends every request for real; {cap}.")
+    if given.max_cost is not None and most:
+        narrate(f"The longest one may cost {show(most)} at worst: it is sent while so much is left of the cap.")
     if yes:
         return
     if not sys.stdin.isatty():
