@@ -129,7 +129,7 @@ def config_of(cast: Cast, folder: Path) -> Config:
         providers={"cast": Provider("cast", "openai", cast.base_url, api_key="sk-cast-1234567890")},
         models={name: Model(name, "cast", name) for name in names.values()},
         agents={agent: (name,) for agent, name in names.items()},
-        routing=Routing(deadline_s=0.5),
+        routing=Routing(deadline_s=2.0),
         db=folder / "ccr.db",
     )
 

@@ -17,7 +17,7 @@ from cast import CUT, SILENCE, Cast, config_of, turn, use
 from clients import blocks_of
 from places import Place
 
-from ccr_tui.config import Config, Model, Patience, Provider
+from ccr_tui.config import Config, Model, Patience, Provider, Routing
 from ccr_tui.feed import Feed
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.anthropic import Grammar
@@ -84,6 +84,7 @@ def config(cast: Cast, folder: Any) -> Config:
             agent: (name, f"{name}2") for agent, name in zip(("router", "tool", "coder", "think"), "rtck", strict=True)
         },
         patience=Patience(waits_s=(0.0, 0.0), breaker_failures=100),
+        routing=Routing(deadline_s=30.0),
     )
 
 
@@ -161,12 +162,13 @@ async def test_the_router_is_never_waited_for_longer_than_its_deadline(bench: Be
 
 
 async def test_what_was_refused_stays_refused_when_the_deadline_comes_later(bench: Bench, cast: Cast) -> None:
+    bench.set(routing=Routing(deadline_s=2.0))
     _, trace = await bench("Now.", r=[503, SILENCE], t=["done"])
     assert cast.order() == ["r", "r", "t"]
     assert trace.decision and trace.decision.reason == "tool (router_timeout_fallback)"
     first, second = (attempt.failure for attempt in trace.attempts[:2])
     assert first and "scripted 503" in first.message
-    assert second and second.message == "The router gave no answer within 0.5 s."
+    assert second and second.message == "The router gave no answer within 2 s."
 
 
 async def test_a_router_that_keeps_failing_is_passed_over(bench: Bench, cast: Cast) -> None:
