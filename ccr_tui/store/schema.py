@@ -126,7 +126,8 @@ def trouble(path: Path, error: Exception) -> StoreError:
     if isinstance(error, sqlite3.OperationalError):
         cure = next((cure for sign, cure in CURES if sign in str(error)), "See what else uses the file or its disk.")
         return StoreError(f"{path}: {error}. {cure}")
-    return StoreError(f"{path} is damaged or is no database ({error}). Move it away; a new one will be made.")
+    cure = "If it is yours, move it away and a new one will be made; else choose another place with --db or CCR_TUI_DB."
+    return StoreError(f"{path} is damaged or is no database ({error}). {cure}")
 
 
 HEAD = """
