@@ -30,7 +30,24 @@ USUAL: Levels = {
     "reminders": "summary",
 }
 """How a conversation opens."""
+
+
+def _only(*full: Category, rest: Level = "hidden") -> Levels:
+    return {category: "full" if category in full else rest for category in CATEGORIES}
+
+
+PRESETS: Mapping[str, Levels] = {
+    "usual": USUAL,
+    "conversation": _only("prompts", "answers"),
+    "overview": _only(rest="summary"),
+    "tools": _only("tools"),
+    "system": _only("system", "reminders"),
+    "everything": _only(*CATEGORIES),
+}
+"""What one key goes through, by name."""
 SIGNS = {"hidden": "○", "summary": "◐", "full": "●"}
+SHAPES = ("{} |{} {} {}  ", "{} |{} {}  ", "{}|{}{} ")
+"""Number, sign, category, level: the roomiest that fits; the key stands before the bar."""
 INKS = {"hidden": "faint", "summary": "muted", "full": "strong"}
 
 
@@ -40,8 +57,28 @@ def next_level(levels: Levels, category: Category) -> Levels:
     return {**levels, category: level}
 
 
+def preset_of(levels: Levels) -> str:
+    """The preset's name that these levels are; empty where they are none."""
+    return next((name for name, preset in PRESETS.items() if preset == levels), "")
+
+
+def next_preset(levels: Levels) -> Levels:
+    """The preset behind this one; the first after what somebody put together."""
+    names = [*PRESETS]
+    now = preset_of(levels)
+    return PRESETS[names[(names.index(now) + 1) % len(names)] if now else names[0]]
+
+
+def taken(shape: str) -> int:
+    """The columns that all categories take in this shape."""
+    return sum(len(shape.format(1, "○", category, "summary")) - 1 for category in CATEGORIES)
+
+
 class LevelsLine(Inked):
     """The categories, their keys and their levels, on one line."""
+
+    HINTS = ("p preset  0 as usual  v done", "p preset  v done", "v done")
+    """Other keys, as many as there is room for."""
 
     def __init__(self) -> None:
         super().__init__(id="levels")
@@ -57,12 +94,15 @@ class LevelsLine(Inked):
 
     def render_line(self, y: int) -> Strip:
         """The one line."""
-        wide = self.size.width >= 110
-        pieces, gap = [(" ", "")], "  " if wide else " "
+        width = self.size.width
+        pieces = [(f" {preset_of(self.levels) or 'mixed'} ", "chip"), (" ", "")]
+        room = width - sum(len(text) for text, _ in pieces) - len(self.HINTS[0])
+        shape = next((shape for shape in SHAPES if taken(shape) <= room), SHAPES[-1])
         for number, category in enumerate(CATEGORIES, 1):
             level = self.levels[category]
-            key = (f"{number} ", "title") if self.open else ("", "")
-            words = f"{category} {level}" if wide else category
-            pieces += [key, (f"{SIGNS[level]} ", INKS[level]), (f"{words}{gap}", INKS[level])]
-        pieces.append((("0 as usual  v done" if wide else "v done") if self.open else "v changes", "muted"))
-        return self.strip(pieces, self.size.width)
+            key, words = shape.format(number, SIGNS[level], category, level).split("|")
+            pieces += [(key if self.open else "", "title"), (words, INKS[level])]
+        left = width - sum(len(text) for text, _ in pieces)
+        hints = self.HINTS if self.open else ("p preset  v changes", "p v")
+        pieces.append((next((hint for hint in hints if len(hint) < left), ""), "muted"))
+        return self.strip(pieces, width)

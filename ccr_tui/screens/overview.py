@@ -13,6 +13,7 @@ from ccr_tui.screens import costs, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.route import parts_of
+from ccr_tui.screens.thrift import Judged, thrift
 
 NAME = 20
 """Columns of the names at the left."""
@@ -26,14 +27,15 @@ MANY = 3
 """Attempts above which only the answer's is drawn in its parts."""
 
 
-def overview_document(trace: Trace, width: int) -> Document:
-    """The page, for this width."""
+def overview_document(trace: Trace, width: int, judged: Judged | None = None) -> Document:
+    """The page, for this width; `judged` comes later than the trace."""
     page = Document()
     _summary(page, trace)
     _failure(page, trace)
     _waterfall(page, trace, width)
     _tokens(page, trace)
     _cost(page, trace)
+    thrift(page, trace, judged)
     _notes(page, trace)
     return page
 

@@ -7,7 +7,8 @@ tab is first opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +20,8 @@ from textual.markup import escape
 from textual.message import Message
 from textual.widgets import ContentSwitcher, Input
 
+from ccr_tui import baseline
+from ccr_tui.config import Provider
 from ccr_tui.errors import StoreError
 from ccr_tui.inspection import Inspection
 from ccr_tui.records import Trace
@@ -33,13 +36,14 @@ from ccr_tui.screens.conversation import conversation_document
 from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.heads import TABS, Headline, Tabs
 from ccr_tui.screens.house import House
-from ccr_tui.screens.levels import CATEGORIES, USUAL, LevelsLine, next_level
+from ccr_tui.screens.levels import CATEGORIES, PRESETS, USUAL, LevelsLine, next_level, next_preset
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.marking import Marking
 from ccr_tui.screens.overview import overview_document
 from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.route import route_document
 from ccr_tui.screens.stream import stream_document
+from ccr_tui.screens.thrift import Judged
 from ccr_tui.screens.viewer import Build, Viewer
 from ccr_tui.screens.weights import tokens_document
 from ccr_tui.store.queries import TraceRow
@@ -74,6 +78,7 @@ class TraceScreen(Marking):
         Binding(
             "v", "levels", "Levels", tooltip="Conversation: number keys show less or more of a category, 0 as usual"
         ),
+        Binding("p", "preset", "Preset", tooltip=f"Conversation: {', '.join(PRESETS)}: the next of these levels"),
         Binding("slash", "search", "Search", key_display="/"),
         Binding("n", "hit(1)", "Next hit", show=False),
         Binding("N", "hit(-1)", "Previous hit", show=False),
@@ -94,6 +99,13 @@ class TraceScreen(Marking):
 
         trace: Trace
         row: TraceRow
+
+    @dataclass
+    class Weighed(Message):
+        """A thread has compared the trace with what came before it."""
+
+        trace: Trace
+        judged: Judged
 
     @dataclass
     class Missing(Message):
@@ -187,18 +199,36 @@ class TraceScreen(Marking):
         self.titles |= {"received": bodies.received_title(trace), "sent": bodies.sent_title(trace)}
         show_ = self.viewers
         show_["overview"].load(partial(overview_document, trace))
+        self._weigh(trace, found := Inspection(trace, self.house.reader, self.house.counter, self._providers))
         self._converse()
         show_["received"].load(lambda _: bodies.received_document(trace))
         show_["sent"].load(lambda _: bodies.sent_document(trace))
         show_["route"].load(lambda _: route_document(trace))
         show_["stream"].load(lambda width: stream_document(trace, width))
-        found = Inspection(trace, self.house.reader, self.house.counter, self.house.engine.config.providers)
         show_["tokens"].load(told(lambda width: tokens_document(trace, found.xray, width)))
         show_["cache"].load(told(lambda width: cache_document(found.verdict, width)))
         self.found = found
         self._compare(None)
         for viewer in show_.values():
             self._caption(viewer)
+
+    @property
+    def _providers(self) -> Mapping[str, Provider]:
+        return self.house.engine.config.providers
+
+    @work(thread=True, exclusive=True, group="weigh")
+    def _weigh(self, trace: Trace, found: Inspection) -> None:
+        try:
+            base = baseline.chosen(self.house.engine.config, self.house.reader.asked(), time.time())
+            self.post_message(self.Weighed(trace, Judged(found.verdict, base)))
+        except StoreError:
+            return  # the Cache tab says what is wrong
+
+    @on(Weighed)
+    def _show_weighed(self, weighed: Weighed) -> None:
+        overview = self.viewers["overview"]
+        if weighed.trace is self.trace and not overview.words:
+            overview.load(partial(overview_document, weighed.trace, judged=weighed.judged))
 
     @on(Viewer.Moved)
     def _moved(self, moved: Viewer.Moved) -> None:
@@ -332,6 +362,11 @@ class TraceScreen(Marking):
         self.levels.put(self.levels.levels, not self.levels.open)
         self.refresh_bindings()
 
+    def action_preset(self) -> None:
+        """The next of the levels that have a name."""
+        self.levels.put(next_preset(self.levels.levels), self.levels.open)
+        self._converse()
+
     def action_usual(self) -> None:
         """Every category as it opens."""
         self.levels.put(USUAL, self.levels.open)
@@ -346,7 +381,7 @@ class TraceScreen(Marking):
         tab = TABS[self.tabs.chosen - 1][0]
         if action == "other_side":
             return tab == "bodies"
-        if action == "levels":
+        if action in ("levels", "preset"):
             return tab == "conversation"
         return action != "usual" or self.levels.open
 

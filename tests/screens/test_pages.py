@@ -189,7 +189,11 @@ Cost  $0.0043
 input                     1.0k        $1.60      $0.0016
 cache read                9.0k        $0.16      $0.0014
 output                     200        $6.40      $0.0013
-total                                            $0.0043   by your own price · config.toml"""
+total                                            $0.0043   by your own price · config.toml
+
+Cache
+saved                   $0.013   less than the same tokens cost without a cache
+lost                         …"""
 
 
 def test_the_overview_has_the_waterfall_the_tokens_and_the_cost() -> None:

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from ccr_tui.app import CcrApp
 from ccr_tui.records import Trace
 from ccr_tui.screens.context import ContextScreen
+from ccr_tui.screens.levels import CATEGORIES, PRESETS
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.viewer import Viewer
 from ccr_tui.store.queries import Reader
@@ -184,7 +185,7 @@ async def test_lanes_tell_when_each_block_came_and_where_it_was_silent(tmp_path:
 
 
 async def test_number_keys_change_levels_while_their_line_is_open(tmp_path: Path) -> None:
-    async with opened(tmp_path, "7008", (120, 40)) as (app, pilot):
+    async with opened(tmp_path, "7008", (200, 60)) as (app, pilot):
         await go(pilot, "2")
         assert "v levels" in text(app)
         await go(pilot, "v")
@@ -208,6 +209,32 @@ async def test_number_keys_change_levels_while_their_line_is_open(tmp_path: Path
         assert viewer(app).total == whole
         await go(pilot, "v")
         assert "○" not in text(app)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
+async def test_one_key_goes_through_named_levels(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(tmp_path, "7008", size) as (app, pilot):
+        await go(pilot, "2")
+        whole = viewer(app).total
+        seen = {}
+        for name in [*list(PRESETS)[1:], "usual"]:
+            await go(pilot, "p")
+            seen[name] = viewer(app).total
+            assert name == "usual" or f" {name} " in text(app).split("\n")[2]
+        assert seen["usual"] == whole
+        assert seen["conversation"] < whole < seen["everything"]
+        await go(pilot, "v", "1")
+        assert " mixed " in text(app) and "v done" in text(app), "every category and the way out are in sight"
+        assert all(category in text(app).split("\n")[2] for category in CATEGORIES)
+
+
+async def test_the_overview_tells_what_the_cache_saved_and_what_was_lost(tmp_path: Path) -> None:
+    async with opened(tmp_path, "7016", (120, 60)) as (app, _):
+        lines = text(app).split("\n")
+        head = next(n for n, line in enumerate(lines) if "│ Cache " in line)
+        assert "✗ nothing read from the cache" in lines[head]
+        assert "lost" in lines[head + 2] and "tokens that were sent before were read anew" in lines[head + 2]
+        assert any("what the answer would have cost at its price" in line for line in lines[head:])
 
 
 async def test_a_summary_of_what_was_said_unfolds(tmp_path: Path) -> None:
