@@ -17,6 +17,8 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
+from ccr_tui.screens import show
+
 
 class Ink(NamedTuple):
     """How something is drawn: variables of the theme, how strong they are, and the look of the letters."""
@@ -143,6 +145,7 @@ class Inked(Widget):
             if not text:
                 continue
             style, edge = self._look(name, on)
+            text = show.harmless(text)  # whatever a page forgot
             bare = text.strip(" ")
             if len(bare) == len(text):
                 segments.append(Segment(text, style))
