@@ -4,8 +4,8 @@ Owns the load and the table. Must never be a test: shared machines are noisy, so
 that take turns, and nothing fails. The one surprise: lateness is measured from a stamp that the upstream puts into each
 chunk to the moment the client reads it, all on one machine's monotonic clock.
 
-    make bench                     # all of it, under three minutes
-    make bench ARGS='--rounds 1'   # a quick look
+    make bench                     # all of it, five minutes
+    make bench ARGS='--rounds 1 --requests 0'   # a quick look
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -58,6 +59,19 @@ def free_port() -> int:
 # ---------------------------------------------------------------- children
 
 
+class Usage(NamedTuple):
+    """What a child has used."""
+
+    cpu: float
+    """Seconds, all threads."""
+    loop: float
+    """Seconds of the event loop's own thread; all of them where the system does not tell."""
+    peak: int
+    """KiB of memory at most (bytes on macOS)."""
+    now: float
+    """MB of memory now; 0 where the system does not tell."""
+
+
 @dataclass
 class Subject:
     """A child under measurement."""
@@ -67,19 +81,23 @@ class Subject:
     line: socket.socket | None
     figures: dict[str, list[float]] = field(default_factory=dict)
 
-    def usage(self) -> tuple[float, int]:
-        """CPU seconds so far, and peak memory in KiB (bytes on macOS)."""
+    def usage(self) -> Usage:
+        """What it has used so far."""
         if self.line is None:
-            return 0.0, 0
+            return Usage(0.0, 0.0, 0, 0.0)
         self.line.sendall(b"?")
-        cpu, memory = self.line.recv(64).split()
-        return float(cpu), int(memory)
+        cpu, loop, peak, now = self.line.recv(128).split()
+        return Usage(float(cpu), float(loop), int(peak), float(now))
 
     def note(self, figure: str, value: float) -> None:
         self.figures.setdefault(figure, []).append(value)
 
     def median(self, figure: str) -> float:
         return statistics.median(self.figures[figure])
+
+    def best(self, figure: str) -> float:
+        """Of all parts of all rounds: what other programs take away from a machine only makes a figure worse."""
+        return min(self.figures[figure])
 
 
 @contextmanager
@@ -202,6 +220,8 @@ class Line:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self.first_at = 0.0
+        """When the first stamped chunk of the last answer was read, by `time.perf_counter`."""
 
     @classmethod
     async def to(cls, port: int) -> Line:
@@ -211,7 +231,7 @@ class Line:
         """How late each stamped chunk came, in milliseconds."""
         head = b"POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
         self._writer.write(head + b"content-length: %d\r\n\r\n" % len(data) + data)
-        late, text = [], b""
+        late, text, self.first_at = [], b"", 0.0
         status = await self._reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in status[:20], status
         while size := int((await self._reader.readuntil(b"\r\n"))[:-2], 16):
@@ -219,6 +239,7 @@ class Line:
             now = time.monotonic_ns()
             end = 0
             for stamp in STAMP.finditer(text):
+                self.first_at = self.first_at or time.perf_counter()
                 late.append((now - int(stamp[1])) / 1e6)
                 end = stamp.end()
             text = text[max(end, len(text) - 40) :]
@@ -229,21 +250,30 @@ class Line:
         self._writer.close()
 
 
-async def requests(subject: Subject, figure: str, bodies: list[bytes]) -> None:
-    """One after the other on one connection: median wall time, CPU a request."""
+async def requests(subject: Subject, figure: str, bodies: list[bytes], parts: int = 1) -> None:
+    """One after the other on one connection: median wall time, CPU a request, by parts of them."""
+    size = -(-len(bodies) // parts)
+    for start in range(0, len(bodies), size):
+        await some_requests(subject, figure, bodies[start : start + size])
+
+
+async def some_requests(subject: Subject, figure: str, bodies: list[bytes]) -> None:
     line = await Line.to(subject.port)
-    walls = []
-    before, _ = subject.usage()
+    walls, firsts = [], []
+    before = subject.usage()
     for data in bodies:
         started = time.perf_counter()
         late = await line.ask(data)
         walls.append((time.perf_counter() - started) * 1000)
+        firsts.append((line.first_at - started) * 1000)
         assert late, f"{subject.name} gave no answer"
     await asyncio.sleep(0.3)  # what the writer and other threads still do belongs to these requests
-    after, _ = subject.usage()
+    after = subject.usage()
     line.close()
     subject.note(f"{figure} wall", statistics.median(walls))
-    subject.note(f"{figure} cpu", (after - before) / len(bodies) * 1000)
+    subject.note(f"{figure} first", statistics.median(firsts))
+    subject.note(f"{figure} cpu", (after.cpu - before.cpu) / len(bodies) * 1000)
+    subject.note(f"{figure} loop", (after.loop - before.loop) / len(bodies) * 1000)
 
 
 async def burst(subject: Subject, salt: str) -> None:
@@ -251,11 +281,11 @@ async def burst(subject: Subject, salt: str) -> None:
     spent = []
     for chunks in (3, BURST):
         line = await Line.to(subject.port)
-        before, _ = subject.usage()
+        before = subject.usage().cpu
         late = await line.ask(body([], chunks, 0, f"{salt} {chunks}"))
         assert len(late) == chunks, f"{subject.name} lost chunks: {len(late)} of {chunks}"
         await asyncio.sleep(0.2)
-        spent.append(subject.usage()[0] - before)
+        spent.append(subject.usage().cpu - before)
         line.close()
     subject.note("burst", (spent[1] - spent[0]) / (BURST - 3) * 1e6)
 
@@ -263,14 +293,14 @@ async def burst(subject: Subject, salt: str) -> None:
 async def paced(subject: Subject, salt: str) -> None:
     """Lateness of every chunk of many streams at once, and CPU a chunk."""
     lines = [await Line.to(subject.port) for _ in range(STREAMS)]
-    before, _ = subject.usage()
+    before = subject.usage().cpu
 
     async def one(n: int, line: Line) -> list[float]:
         await asyncio.sleep(n * PACE_MS / STREAMS / 1000)
         return await line.ask(body([], CHUNKS, PACE_MS, f"{salt} {n}"))
 
     late = sorted(each for many in await asyncio.gather(*map(one, range(STREAMS), lines)) for each in many)
-    spent = subject.usage()[0] - before
+    spent = subject.usage().cpu - before
     for line in lines:
         line.close()
     assert len(late) == STREAMS * CHUNKS, f"{subject.name} lost chunks: {len(late)} of {STREAMS * CHUNKS}"
@@ -291,9 +321,10 @@ async def measure(subjects: list[Subject], rounds: int) -> None:
         for subject in order:
             print(f"  round {n + 1} of {rounds}: {LABELS[subject.name]}", file=sys.stderr, flush=True)
             gc.collect()
-            await requests(subject, "small", [body([], 3, 0, f"{n} {k}") for k in range(SMALL)])
-            await requests(subject, "large", [body(large, 3, 0, f"{n} {k}") for k in range(LARGE)])
+            await requests(subject, "small", [body([], 3, 0, f"{n} {k}") for k in range(SMALL)], 4)
+            await requests(subject, "large", [body(large, 3, 0, f"{n} {k}") for k in range(LARGE)], 2)
             await burst(subject, f"{n}")
+            await burst(subject, f"{n} again")
             await paced(subject, f"{n}")
 
 
@@ -301,9 +332,13 @@ async def measure(subjects: list[Subject], rounds: int) -> None:
 
 ROWS = [
     ("4 KB request, added latency", "small wall", "ms"),
+    ("... to the first token", "small first", "ms"),
     ("4 KB request, CPU", "small cpu", "ms"),
+    ("... on the loop", "small loop", "ms"),
     ("600 KB request, added latency", "large wall", "ms"),
+    ("... to the first token", "large first", "ms"),
     ("600 KB request, CPU", "large cpu", "ms"),
+    ("... on the loop", "large loop", "ms"),
     ("chunk in a burst, CPU", "burst", "us"),
     ("chunk of 64 paced streams, CPU", "paced cpu", "us"),
     ("... lateness p50", "paced p50", "ms"),
@@ -323,35 +358,23 @@ def table(subjects: list[Subject], against: Sequence[str] = (FLOOR, OWN_FLOOR)) 
         "|---|---|" + "---|" * (len(names) + 1),
     ]
     for label, figure, unit in ROWS:
-        off = direct.median(figure) if figure.endswith("wall") else 0.0
+        off = direct.median(figure) if figure.endswith(("wall", "first")) else 0.0
         values = {name: by_name[name].median(figure) - off for name in names}
-        base = "" if figure.endswith("cpu") or figure == "burst" else f"{direct.median(figure):.2f} {unit}"
+        base = "" if figure.endswith(("cpu", "loop")) or figure == "burst" else f"{direct.median(figure):.2f} {unit}"
         cells = [f"{values[name]:.2f} {unit}" if unit == "ms" else f"{values[name]:.1f} {unit}" for name in names]
         ratio = " / ".join(f"{values['headless'] / values[name]:.2f}" for name in against if values[name] > 0)
         lines.append(f"| {label} | {base} | " + " | ".join(cells) + f" | {ratio} |")
-    peaks = [subject.usage()[1] / (1 << 20 if sys.platform == "darwin" else 1024) for subject in by_name.values()]
+    peaks = [subject.usage().peak / (1 << 20 if sys.platform == "darwin" else 1024) for subject in by_name.values()]
     lines.append("| peak memory | | " + " | ".join(f"{peak:.0f} MB" for peak in peaks) + " | |")
     return "\n".join(lines)
 
 
-def goals(subjects: list[Subject]) -> str:
-    """The goals, and where this run stands."""
-    by_name = {subject.name: subject for subject in subjects}
-    ours, floor = by_name["headless"], by_name[FLOOR]
-    told = [
-        f"CPU of a 4 KB request: {ours.median('small cpu') / floor.median('small cpu'):.2f} x the floor (goal 2)",
-        f"CPU of a 600 KB request: {ours.median('large cpu') / floor.median('large cpu'):.2f} x the floor (goal 2.5)",
-        f"CPU of a chunk in a burst: {ours.median('burst'):.1f} us (goal 25)",
-    ]
-    if "app" in by_name:
-        more = by_name["app"].median("paced p99") - ours.median("paced p99")
-        told.append(f"p99 lateness with the app on screen: {more:+.1f} ms against headless (goal 25)")
-    return "\n".join(f"- {line}" for line in told)
-
-
 def main() -> None:
+    from goals import from_inside, from_load, from_soak, from_starts, told
+
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=2000, help="of 300 KB, twice, for the memory; 0 leaves it out")
     parser.add_argument("--no-app", action="store_true", help="leave the app out (it needs a pseudo-terminal)")
     args = parser.parse_args()
     started = time.monotonic()
@@ -360,8 +383,16 @@ def main() -> None:
         subjects = started_subjects(stack, folder, with_app=not args.no_app and os.name == "posix")
         asyncio.run(measure(subjects, args.rounds))
         print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ")
-        print(f"{args.rounds} rounds, {time.monotonic() - started:.0f} s\n")
-        print(table(subjects), goals(subjects), sep="\n\n", flush=True)
+        print(f"{args.rounds} rounds, {time.monotonic() - started:.0f} s, load of the machine {load()}\n")
+        print(table(subjects), flush=True)
+        found = from_load(subjects)
+    found += [*from_inside(), *from_starts()]
+    found += from_soak(args.requests) if args.requests else []
+    print(f"\n{told(found)}\n\nload of the machine {load()}, {time.monotonic() - started:.0f} s")
+
+
+def load() -> str:
+    return " ".join(f"{each:.1f}" for each in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
 
 
 def started_subjects(stack: ExitStack, folder: Path, with_app: bool) -> list[Subject]:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bench
-from bench import LABELS, ROOT, Subject
+from bench import LABELS, ROOT, Subject, Usage
 
 PEERS = ROOT / ".peers"
 TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -44,10 +44,11 @@ class Tree(Subject):
 
     pid: int = 0
 
-    def usage(self) -> tuple[float, int]:
-        """CPU seconds so far, and peak memory in KiB."""
+    def usage(self) -> Usage:
+        """What it and its children have used; which of their threads has a loop is not known."""
         about = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in family(self.pid)]
-        return sum(int(each[11]) + int(each[12]) for each in about) / TICK, sum(map(peak, family(self.pid)))
+        cpu = sum(int(each[11]) + int(each[12]) for each in about) / TICK
+        return Usage(cpu, cpu, sum(map(peak, family(self.pid))), 0.0)
 
 
 def peak(pid: int) -> int:
@@ -112,26 +113,35 @@ def litellm(port: int, upstream: int, home: Path) -> tuple[list[str], dict[str, 
     return [str(tool), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"], env
 
 
-def install_original() -> bool:
-    """Whether claude-code-router is there."""
-    if not (PEERS / "node_modules" / ".bin" / "ccr").exists() and shutil.which("npm"):
-        command = ["npm", "install", "--silent", "--prefix", str(PEERS), "@musistudio/claude-code-router@2"]
-        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return (PEERS / "node_modules" / ".bin" / "ccr").exists()
+def install_original() -> str:
+    """Why claude-code-router is not there; "" where it is."""
+    tool, said = PEERS / "node_modules" / ".bin" / "ccr", ""
+    if not tool.exists():
+        if not shutil.which("npm"):
+            return "there is no npm in PATH"
+        said = ended("npm", "install", "--prefix", str(PEERS), "@musistudio/claude-code-router@2")
+    return "" if tool.exists() else said or "npm installed no program `ccr`"
 
 
-def install_litellm() -> bool:
-    """Whether LiteLLM is there."""
-    place = PEERS / "litellm"
+def install_litellm() -> str:
+    """Why LiteLLM is not there; "" where it is."""
+    place, said = PEERS / "litellm", ""
     if not (place / "bin" / "litellm").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        subprocess.run([str(place / "bin" / "pip"), "install", "-q", "litellm[proxy]"], check=False)
-    return (place / "bin" / "litellm").exists()
+        said = ended(sys.executable, "-m", "venv", str(place))
+        said = said or ended(str(place / "bin" / "pip"), "install", "-q", "litellm[proxy]")
+    return "" if (place / "bin" / "litellm").exists() else said or "pip installed no program `litellm`"
+
+
+def ended(*command: str) -> str:
+    """The last that a command says where it fails; "" where it does not."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    return f"{Path(command[0]).name}: {lines[-1][:200] if lines else done.returncode}" if done.returncode else ""
 
 
 Setting = Callable[[int, int, Path], tuple[list[str], dict[str, str]]]
-THEM: list[tuple[str, str, Callable[[], bool], Setting]] = [
-    ("headless", "ccr-tui serve", lambda: True, ours),
+THEM: list[tuple[str, str, Callable[[], str], Setting]] = [
+    ("headless", "ccr-tui serve", lambda: "", ours),
     ("original", "claude-code-router 2", install_original, original),
     ("litellm", "LiteLLM", install_litellm, litellm),
 ]
@@ -179,8 +189,8 @@ def main() -> None:
 
 def started(stack: ExitStack, upstream: int) -> Iterator[Subject]:
     for name, label, install, setting in THEM:
-        if not install():
-            print(f"{label} could not be installed here, so it is left out.", file=sys.stderr)
+        if why := install():
+            print(f"{label} could not be installed here, so it is left out: {why}", file=sys.stderr)
             continue
         LABELS[name] = f"{label} {version(name)}".strip()
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))

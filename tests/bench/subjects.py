@@ -14,6 +14,7 @@ import resource
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 MARK = re.compile(rb"\[\[bench:(\d+):([\d.]+)\]\]")
@@ -155,15 +156,33 @@ def ccr_tui(arguments: list[str]) -> None:
 
 
 def meter(port: int) -> None:
-    """Tell the bench our CPU seconds and peak memory, whenever it asks."""
+    """Tell the bench our CPU seconds, those of the loop's thread, and our memory, whenever it asks."""
     line = socket.create_connection(("127.0.0.1", port))
+    clock = loop_clock()
 
     def serve() -> None:
         while line.recv(1):
             used = resource.getrusage(resource.RUSAGE_SELF)
-            line.sendall(b"%.6f %d\n" % (used.ru_utime + used.ru_stime, used.ru_maxrss))
+            cpu = used.ru_utime + used.ru_stime
+            loop = cpu if clock is None else time.clock_gettime(clock)
+            line.sendall(b"%.6f %.6f %d %.1f\n" % (cpu, loop, used.ru_maxrss, resident()))
 
     threading.Thread(target=serve, daemon=True).start()
+
+
+def loop_clock() -> int | None:
+    """The clock of this thread's CPU, which other threads may read; None where there is none (macOS)."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return None
+    return time.pthread_getcpuclockid(threading.get_ident())
+
+
+def resident() -> float:
+    """MB of memory now; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / (1 << 20)
+    except OSError:
+        return 0.0
 
 
 def main() -> None:

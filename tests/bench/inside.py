@@ -1,0 +1,130 @@
+"""What is measured inside one process: the call that hands a trace over, and what the turns of a long session cost.
+
+Owns no goal. Must never run anything else beside. The one surprise: a process of its own (`python inside.py`), because
+the garbage and the threads of the benchmark's client would be in the figures.
+
+It prints one JSON object: medians in microseconds of CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ccr_tui import chunks
+from ccr_tui.feed import Feed
+from ccr_tui.memory import Memory
+from ccr_tui.records import Flight, Trace
+from ccr_tui.store import schema
+from ccr_tui.store.bodies import Shelf
+from ccr_tui.store.writer import Writer
+from ccr_tui.tokens import Counter
+from ccr_tui.wire import dumps
+
+CALLS = 2000
+TURNS = (50, 500)
+AROUND = 20
+"""Turns around each, of which the median is taken."""
+
+
+def trace(n: int, body: Any) -> Trace:
+    """A finished request with little in it; the call that hands it over does not look inside."""
+    return Trace(
+        uid=f"bench{n:020}",
+        origin="live",
+        kind="main",
+        session="bench",
+        project="/bench",
+        agent_id=None,
+        asked_model="claude-bench",
+        streamed=True,
+        body=body,
+        raw=None,
+        headers={},
+        decision=None,
+        attempts=(),
+        reply=None,
+        timeline=(),
+        outcome="ok",
+        status=200,
+        failure=None,
+        estimate=1000,
+        started_at=time.time(),
+        ttft_ms=1,
+        duration_ms=2,
+    )
+
+
+def handing_over() -> dict[str, float]:
+    """The log call on the loop: a request that begins, and one that has ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer, feed = Writer(Path(folder) / "bench.db"), Feed()
+        writer.start()
+        feed.on_begin(writer.begin)
+        feed.subscribe(writer.put)
+        body = {"model": "claude-bench", "max_tokens": 1, "messages": [{"role": "user", "content": "bench"}]}
+        traces = [trace(n, body) for n in range(CALLS)]
+        flights = [Flight(each.uid, each.started_at, "claude-bench") for each in traces]
+        begun = timed(feed.begin, flights)
+        landed = timed(feed.land, traces)
+        writer.close(60)
+    return {"begin": begun, "land": landed}
+
+
+def timed(call: Callable[[Any], object], given: list[Any]) -> float:
+    """The median of single calls, in microseconds of this thread's CPU."""
+    took = []
+    for one in given:
+        started = time.thread_time_ns()
+        call(one)
+        took.append(time.thread_time_ns() - started)
+    empty = statistics.median(-(time.thread_time_ns() - time.thread_time_ns()) for _ in range(CALLS))
+    return (statistics.median(took) - empty) / 1000
+
+
+def turns() -> dict[str, dict[str, float]]:
+    """By turn: reading, counting, storing, and the size of the request in KB; each turn adds the same 300 words."""
+    chance, counter, memory = random.Random(1), Counter(), Memory(64 << 20)
+    counter.load()
+    words = [f"w{n}" for n in range(5000)]
+    said = lambda count: " ".join(chance.choice(words) for _ in range(count))  # noqa: E731
+    messages: list[Any] = []
+    tools = [{"name": f"T{n}", "description": said(200), "input_schema": {"type": "object"}} for n in range(20)]
+    top = {"model": "claude-bench", "max_tokens": 100, "system": [{"type": "text", "text": said(2000)}], "tools": tools}
+    found: dict[int, tuple[float, ...]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        shelf = Shelf(schema.writable(Path(folder) / "bench.db"))
+        for turn in range(1, max(TURNS) + AROUND):
+            result = {"type": "tool_result", "tool_use_id": f"t{turn}", "content": said(240)}
+            messages.append({"role": "user", "content": [result]})
+            found[turn] = one_turn(dumps({**top, "messages": messages}), turn, memory, counter, shelf)
+            call = {"type": "tool_use", "id": f"t{turn + 1}", "name": "T1", "input": {"x": said(10)}}
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": said(50)}, call]})
+    names = ("read", "count", "store", "kilobytes")
+    near = {at: [found[turn] for turn in range(at - AROUND, min(at + AROUND, len(found)))] for at in TURNS}
+    return {str(at): dict(zip(names, map(statistics.median, zip(*near[at], strict=True)), strict=True)) for at in TURNS}
+
+
+def one_turn(raw: bytes, turn: int, memory: Memory, counter: Counter, shelf: Shelf) -> tuple[float, ...]:
+    clock = time.thread_time
+    started = clock()
+    body = memory.read(raw)
+    read = clock()
+    counter.news(body)
+    counter.request(body)
+    counted = clock()
+    chunks.split(body)
+    shelf.connection.execute("BEGIN")
+    shelf.put(body, turn)
+    shelf.connection.execute("COMMIT")
+    return (read - started) * 1e6, (counted - read) * 1e6, (clock() - counted) * 1e6, len(raw) / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps({**handing_over(), "turns": turns()}))
