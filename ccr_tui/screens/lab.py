@@ -67,7 +67,7 @@ class Matrix(Inked):
 class LabScreen(Screen[None]):
     """Turns, routers, and the matrix of the router that is chosen."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
     BINDINGS = [
         Binding("escape,backspace", "back", "Back", key_display="esc"),

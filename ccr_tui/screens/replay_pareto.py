@@ -56,7 +56,7 @@ def picture(comparison: Comparison, ink_of: Callable[[str], str], width: int, he
     top = show.money(max(line.cost or 0 for line in comparison.variants))
     _write(grid[rows + 1], LABEL, "$0", "faint")
     _write(grid[rows + 1], max(LABEL + 3, width - len(top)), top, "faint")
-    title = "cost →   agreement with the recording ↑"
+    title = "cost →   agreement ↑"
     _write(grid[rows + 1], LABEL + 4, show.fit(title, max(0, columns - len(top) - 6)), "faint")
     for point in sorted(found, key=lambda point: point.x):
         x, y = LABEL + 1 + round(point.x * (columns - 2)), round((1 - point.y) * (rows - 1))

@@ -106,7 +106,7 @@ class StepsScreen(Screen[None]):
         self.then = {result.step: result for result in read.recorded}
         self.steps.put(replay_table.step_rows(read.recorded, read.results))
         line = self.comparison.variant(self.variant)
-        parts = f" · parts at step {line.parts_at}" if line.parts_at else ""
+        parts = f" · f parts at step {line.parts_at}" if line.parts_at else ""
         rerun = any(result.trace for result in read.results)
         self.steps.border_subtitle = f"{len(read.results)} steps{parts} · ⏎ {'side by side' if rerun else 'its trace'}"
         if line.parts_at and rerun:

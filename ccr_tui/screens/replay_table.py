@@ -84,7 +84,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("out", 6, lambda line: (show.tokens(line.output_tokens), "")),
     Column("cost", 9, _cost),
     Column("between", 17, _between, 104),
-    Column("saved", 9, _saved, 78),
+    Column("saved", 9, _saved, 62),
     Column("change", 6, _share),
     Column("at base", 9, _based, 130),
     Column("first", 7, lambda line: (show.seconds(line.ttft_ms) if line.ttft_ms is not None else "", ""), 110),
