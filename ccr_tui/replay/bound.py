@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from ccr_tui.proxy.asked import server_tool
 from ccr_tui.records import Json
-from ccr_tui.wire import dumps
+from ccr_tui.wire import dumps, loads
 
 AROUND = 2048
 """A provider's own words in a request. Anthropic's for tools take up to 804 tokens (its page on tool use), a name and a
@@ -41,7 +42,7 @@ def most_input(sent: Json, model_id: str, pages: Callable[[str], int | None]) ->
     messages = [message for message in sent.get("messages") or () if isinstance(message, dict)]
     picture = DEAR_PICTURE if "4o-mini" in model_id else PICTURE
     found = len(dumps(sent)) + AROUND + PER_MESSAGE * len(messages) + PER_TOOL * len(tools)
-    found += sum(map(widened, tools))
+    found += sum(_widened(dumps(tool)) for tool in tools)
     for block in blocks(messages):
         if (data := shown(block)) is not None:
             found += picture - len(data)
@@ -61,6 +62,12 @@ def runs_tools(sent: Json) -> str | None:
 def widened(value: Json) -> int:
     """How many bytes more JSON takes when it is written as widely as a template may write it."""
     return max(0, len(json.dumps(value, indent=4)) - len(dumps(value)))
+
+
+@lru_cache(maxsize=256)
+def _widened(tool: bytes) -> int:
+    """The same of a tool, which every request sends again."""
+    return widened(loads(tool))
 
 
 def blocks(messages: list[Json]) -> Iterator[Json]:

@@ -208,7 +208,7 @@ def small(n: int, words: int = 20, max_tokens: int = 300, seen: str = "") -> Tra
 
 def variants(prices: Mapping[str, Price]) -> tuple[Variant, ...]:
     """One model for all, for each price."""
-    provider = Provider("sim", "openai", "http://sim.invalid/v1", api_key="sk-simulated")
+    provider = Provider("sim", "openai", "http://sim.invalid/v1", api_key="sk-simulated", proxy="")
     models = {name: Model(name, "sim", name, price=price) for name, price in prices.items()}
     patience = Patience(waits_s=(0.5, 1.0))
     config = Config(
