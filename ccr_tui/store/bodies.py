@@ -99,7 +99,7 @@ class Shelf:
         for n, (walked, steps) in enumerate(self.walks):
             for short in range(1, ENDS):
                 end = len(walked) - short
-                if end > 0 and names[:end] == walked[:end]:
+                if 0 < end <= len(names) and names[end - 1] == walked[end - 1] and names[:end] == walked[:end]:
                     del self.walks[n]
                     return steps[:end]
         return []
