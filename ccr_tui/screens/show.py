@@ -171,12 +171,14 @@ def model(name: str | None) -> str:
 
 def fit(text: str, width: int) -> str:
     """`text` in exactly `width` cells: padded on the right, or cut with an ellipsis."""
+    if width <= 0:
+        return ""
+    if len(text) > width and text[: width + 1].isascii():  # most titles; the way below takes a millisecond
+        return text[: width - 1] + "…"
     cells = len(text) if text.isascii() else cell_len(text)
     if cells <= width:
         return text + " " * (width - cells)
-    if width <= 0:
-        return ""
-    return (text[: width - 1] if text.isascii() else set_cell_size(text, width - 1)) + "…"
+    return set_cell_size(text, width - 1) + "…"
 
 
 def fit_right(text: str, width: int) -> str:
