@@ -25,6 +25,7 @@ NEVER_S = 1e6
 SLACK_MS = 20
 """Between bytes that come and the event that they bring about; no ping falls into it but by chance."""
 _TRY = re.compile(r"Try (\d+), after ([\d.e+-]+) s\.")
+_KEYS = re.compile(r"Asked again with another key: key \d+ of (\d+) met")
 _OFFERED = re.compile(r'^- "(\w+)": ', re.MULTILINE)
 
 
@@ -86,10 +87,13 @@ def limit_of(attempt: Attempt, trace: Trace) -> int | None:
 
 
 def provider_of(name: str, trace: Trace) -> Provider:
-    """A provider at an address that is nobody's."""
+    """A provider at an address that is nobody's, with as many keys as it had then."""
     kinds = [kind_of(a) for a in trace.attempts if a.provider == name]
     kind: ProviderKind = kinds[0] if kinds else "openai"
-    return Provider(name, kind, f"http://{HOST}" + ("/v1" if kind == "openai" else ""))
+    notes = (note for a in trace.attempts if a.provider == name for note in a.notes)
+    keys = max((int(match[1]) for note in notes if (match := _KEYS.match(note))), default=1)
+    address = f"http://{HOST}" + ("/v1" if kind == "openai" else "")
+    return Provider(name, kind, address, api_key="1", api_keys=tuple(map(str, range(2, keys + 1))))
 
 
 def kind_of(attempt: Attempt) -> ProviderKind:

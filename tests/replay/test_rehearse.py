@@ -212,6 +212,21 @@ async def test_whoever_rested_is_not_asked_again(case: str, place: Place, counte
     assert ("breaker_open" in dict(considered)) == (case not in rested), considered
 
 
+@pytest.mark.parametrize("scenario", ["http:401", "http:429", "quota"])
+@pytest.mark.asyncio(loop_scope="session")
+async def test_every_key_that_was_tried_is_tried_again(scenario: str, place: Place, counter: Counter) -> None:
+    own, name = place.house.engine.config, f"keys-{scenario}"
+    given = replace(own.providers["scripted"], name=name, api_key="one", api_keys=("two", "three"))
+    model = replace(own.models["scripted"], provider=name)
+    config = replace(
+        own, providers={**own.providers, name: given}, models={**own.models, "scripted": model},
+        agents={"default": ("scripted",)}, patience=Patience(waits_s=(0.01,)),
+    )  # fmt: skip
+    trace, received = await live(place, f"[[ccr:{scenario}]]", config)
+    assert len(trace.attempts) >= 3
+    assert await asyncio.to_thread(rehearsed, trace, received, counter) == ((), ())
+
+
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_client_that_left_is_sent_what_it_got(place: Place, counter: Counter) -> None:
     trace, _ = await live(place, "[[ccr:text]]")
