@@ -266,3 +266,5 @@ async def _serve(config: Config, say: Callable[[str], None], source: Source | No
         tell(f"listening on {house.engine.address}")
         await ended.wait()
         tell("ending; running streams get 10 s, or none if told so again")
+    if lost := house.writer.lost:
+        raise CcrError(f"{lost} requests could be written down nowhere; each was named, with the reason.")

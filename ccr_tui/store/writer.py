@@ -79,6 +79,8 @@ class Writer:
         self.rejects = spill.rejects_file(path)
         self.trouble = ""
         """What keeps it from writing at the moment, a sentence."""
+        self.lost = 0
+        """Requests that could be written down nowhere; `on_reject` was told of each."""
         self._on_commit = on_commit or (lambda _: None)
         self._on_reject = on_reject or (lambda _: None)
         self._on_trouble = on_trouble or (lambda _: None)
@@ -199,6 +201,7 @@ class Writer:
             return self._veil.over(trace)
         except Exception as error:  # noqa: BLE001 - the thread must go on, whatever is wrong with one trace
             why = f"{type(error).__name__}: {error}"
+            self.lost += 1
             _tell(self._on_reject, f"Request {trace.uid} could not be looked through for keys ({why}); it is lost.")
             return None
 
@@ -311,6 +314,7 @@ class Writer:
                 self._is_waiting = self._is_waiting or file != self.rejects
                 self._begun.kept([trace.uid])
             except spill.UNWRITABLE as error:
+                self.lost += 1
                 where = f"nor in {file} ({error}): it is lost"
             if file == self.rejects or "is lost" in where:
                 _tell(self._on_reject, f"Request {trace.uid} could not be stored ({problem}); {where}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest_asyncio
 from clients import ask
 from scripted_openai import ScriptedOpenAI
 from test_store_faults import Served, answered, text_for, traces
+
+from ccr_tui.store.verify import verify
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -47,6 +50,36 @@ async def test_a_program_that_was_stopped_in_mid_stream_goes_on(served: Served, 
     assert b"message_stop" in data and b"event: error" not in data
     assert await served.end() == 0
     assert list(traces(served.db).values()) == ["ok"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a running program's limits can't be set")
+async def test_what_can_be_written_down_nowhere_is_named_and_the_exit_code_tells(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    """No file may grow any more: neither the database nor those beside it."""
+    import resource  # not on Windows
+
+    assert served.child
+    resource.prlimit(served.child.pid, resource.RLIMIT_FSIZE, (served.db.stat().st_size, resource.RLIM_INFINITY))
+    asked = {await large(http, served) for _ in range(6)}
+    assert await served.end() == 1
+    assert served.child.stderr
+    told = (await served.child.stderr.read()).decode()
+    named = {id for id in asked if f"Request {id} could not be stored" in told}
+    assert named and "is lost" in told and f"{len(named)} requests could be written down nowhere" in told
+    await served.start()  # nothing is wrong with what is there
+    whole = await answered(http, served)
+    assert await served.end() == 0
+    assert traces(served.db).keys() == (asked - named) | {whole}
+    assert verify(served.db) == []
+
+
+async def large(http: aiohttp.ClientSession, served: Served) -> str:
+    """An answer to a request that no compression makes small."""
+    body = ask("text", system=os.urandom(60_000).hex())
+    async with http.post(f"{served.address}/v1/messages", json=body) as response:
+        assert response.status == 200
+        return response.headers["x-ccr-trace"]
 
 
 async def test_a_configuration_that_vanishes_changes_nothing_for_those_who_ask(
