@@ -153,7 +153,8 @@ def cut(pieces: Sequence[Piece], room: int) -> list[Piece]:
     """The pieces in exactly `room` cells."""
     shown: list[Piece] = []
     for text, ink in pieces:
-        fitted = show.fit(text, min(room, show.cells(text)))
+        is_long = len(text) > room and text[: room + 1].isascii()  # then nobody need count all of its cells
+        fitted = show.fit(text, room if is_long else min(room, show.cells(text)))
         shown.append((fitted, ink))
         room -= show.cells(fitted)
     return [*shown, (" " * room, "")]
