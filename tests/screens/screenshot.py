@@ -3,13 +3,15 @@
     python tests/screens/screenshot.py [FOLDER]
 
 Nothing in the pictures is drawn by hand: it is the app, with the built-in demo's models, played for some seconds; in
-the picture of Models it has the README's own example, whose keys are set to nothing real, and in that of Spend a month
-that is made up by rule (month.py).
+the picture of Models it has the README's own example, whose keys are set to nothing real, in that of Spend a month that
+is made up by rule (month.py), and in those of Sessions, Tokens, Cache and Context the walk that the goldens take.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import sys
 import tempfile
 from dataclasses import replace
@@ -39,6 +41,7 @@ EXAMPLE = {
     "THINK_AGENT_MODEL": "deepseek-v4-pro",
     "THINK_AGENT_BASE_URL": "https://api.deepseek.com",
 }
+WALKED = ("sessions", "tokens", "cache", "context")
 ENOUGH = 9
 """Requests after which the picture is taken, while another one runs."""
 
@@ -51,7 +54,10 @@ async def shoot(folder: Path) -> None:
             while not app.open:
                 await pilot.pause(0.1)
             house.engine.address = "http://127.0.0.1:3456"
-            while app.live.table.total < ENOUGH or not any(f.output_chars > 40 for f in house.feed.board.values()):
+            flights = house.feed.board
+            while (
+                app.live.table.total < ENOUGH or not any(f.output_chars > 40 for f in flights.values()) or late(house)
+            ):
                 await pilot.pause(0.02)
             await pilot.pause(0.15)
             save(app, folder / "live.svg")
@@ -76,6 +82,11 @@ async def shoot_router(app: CcrApp, house: House, pilot: Pilot[None], folder: Pa
     await pilot.press("g")
     await pilot.pause(0.5)
     save(app, folder / "router.svg")
+
+
+def late(house: House) -> bool:
+    """Whether something else keeps this machine busy."""
+    return house.engine.stall_ms > 30
 
 
 def routed_rows(app: CcrApp) -> bool:
@@ -125,10 +136,77 @@ async def shoot_spend(folder: Path) -> None:
         await house.stop(0)
 
 
+async def shoot_walk(folder: Path) -> None:
+    """What else there is to see of a session in which everything happens."""
+    from walk import built, still, walked
+
+    folder = folder.absolute()
+    with tempfile.TemporaryDirectory() as place, still():
+        os.chdir(built(Path(place)))
+        async for name, pilot in walked(SIZE, WALKED):
+            if isinstance(pilot.app, CcrApp):
+                save(pilot.app, folder / f"{name}.svg")
+        os.chdir(folder)
+
+
+async def shoot_replay(folder: Path) -> None:
+    """One of the recorded sessions of traces/, at the prices of the README's example."""
+    recorded = Path(__file__).parent.parent.parent / "traces" / "routed.jsonl"
+    with tempfile.TemporaryDirectory() as place:
+        db = Path(place) / "ccr.db"
+        with recorded.open("rb") as lines:
+            archive.take_in(db, archive.read(lines))
+        house = House(load({"port": "0", "db": str(db)}, EXAMPLE, Path(place)))
+        app = CcrApp(house)
+        async with app.run_test(size=SIZE) as pilot:
+            while not app.open:
+                await pilot.pause(0.1)
+            house.engine.address = "http://127.0.0.1:3456"
+            app.replay.variants = [
+                "cheap=qwen3.8-flash", "mix=tool:deepseek-flash,think:deepseek-v4-pro", "pro=deepseek-v4-pro",
+            ]  # fmt: skip
+            await pilot.press("5")
+            while app.replay.comparison is None or app.replay.plot.picture is None or app.replay.busy:
+                await pilot.pause(0.1)
+            await pilot.press("j", "j")
+            await pilot.pause(1.0)
+            while house.engine.stall_ms > 30:
+                await pilot.pause(0.1)
+            save(app, folder / "replay.svg")
+        await house.stop(0)
+
+
 def save(app: CcrApp, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(app.export_screenshot(title="ccr-tui"), encoding="utf-8")
+    path.write_text(smaller(app.export_screenshot(title="ccr-tui")), encoding="utf-8")
     print(path)
+
+
+def smaller(svg: str) -> str:
+    """The same picture in fewer bytes: short names, nothing clipped that fits, no fonts from elsewhere, wide boxes."""
+    svg = re.sub(r"terminal-\d+-", "", svg)
+    svg = re.sub(r"<clipPath id=\"line-\d+\">.*?</clipPath>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' clip-path="url\(#line-\d+\)"| shape-rendering="crispEdges"', "", svg)
+    svg = re.sub(r",\s*url\(\"https.*?;", ";", svg, flags=re.DOTALL)
+    svg = svg.replace("</style>", "rect { shape-rendering: crispEdges }\n    </style>")
+    return RECT.sub(merged, svg)
+
+
+ONE = r'<rect fill="(#\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"\s*/>'
+RECT = re.compile(rf"(?:{ONE}\s*)+")
+
+
+def merged(found: re.Match[str]) -> str:
+    """Neighbours of one colour in one row as one."""
+    rows: list[list[str]] = []
+    for each in re.findall(ONE, found[0]):
+        fill, x, y, width, height = each
+        last = rows[-1] if rows else None
+        if last and (last[0], last[2]) == (fill, y) and abs(float(last[1]) + float(last[3]) - float(x)) < 0.1:
+            last[3] = f"{float(last[3]) + float(width):.1f}"
+        else:
+            rows.append([fill, x, y, width, height])
+    return "".join(f'<rect fill="{f}" x="{x}" y="{y}" width="{w}" height="{h}"/>\n' for f, x, y, w, h in rows)
 
 
 if __name__ == "__main__":
@@ -136,3 +214,5 @@ if __name__ == "__main__":
     asyncio.run(shoot(given))
     asyncio.run(shoot_models(given))
     asyncio.run(shoot_spend(given))
+    asyncio.run(shoot_replay(given))
+    asyncio.run(shoot_walk(given))
