@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from ccr_tui import loops, player
+from ccr_tui import loops, ownfiles, player
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.host import ENDINGS, House
@@ -205,9 +206,18 @@ class CcrApp(Unbroken):
                 yield SystemCommand("Import", words, self.action_import)
         yield SystemCommand("Light or dark", "Change between the two themes", self.action_light)
         yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)
-        yield SystemCommand(
-            "Screenshot", "Save the screen as an SVG", lambda: self.set_timer(0.1, self.deliver_screenshot)
-        )
+        words = "Save the screen as an SVG in the working directory"
+        yield SystemCommand("Screenshot", words, lambda: self.set_timer(0.1, self.save_picture))
+
+    def save_picture(self) -> None:
+        """The screen as an SVG, for its owner's eyes: it shows what was said."""
+        path = Path.cwd() / time.strftime("ccr-tui-%Y%m%d-%H%M%S.svg")
+        try:
+            ownfiles.write(path, [self.export_screenshot().encode("utf-8", "replace")])
+        except OSError as error:
+            self.notify(f"{path}: {error.strerror or error}", severity="error", markup=False)
+        else:
+            self.notify(f"Written to {path}", markup=False)
 
     def _runner(self, action: str, node: DOMNode) -> Callable[[], Awaitable[bool]]:
         return lambda: self.run_action(action, node)

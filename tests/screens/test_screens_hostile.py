@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import generated
+import pytest
 from houses import QWEN, House, settled, text
 from test_hostile import NASTY, STEERS, hostile
 
@@ -26,7 +28,9 @@ WAY = [
 ]  # fmt: skip
 
 
-async def test_every_screen_shows_hostile_text_harmlessly_and_no_key(tmp_path: Path) -> None:
+async def test_every_screen_shows_hostile_text_harmlessly_and_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider = Provider("dashscope", "openai", "https://up.example/v1", proxy=PROXY, **KEYS)  # type: ignore[arg-type]
     house = House(tmp_path / "ccr.db", replace(QWEN, providers={"dashscope": provider}, api_key="cnryown7q9w2e4z"))
     app = CcrApp(house)
@@ -44,3 +48,7 @@ async def test_every_screen_shows_hostile_text_harmlessly_and_no_key(tmp_path: P
             assert [line for line in said.split("\n") if STEERS.search(line)] == [], key
             assert "cnry" not in app.export_screenshot(), key
         assert app.is_running and not app._failures
+        monkeypatch.chdir(tmp_path)
+        app.save_picture()
+        (picture,) = tmp_path.glob("*.svg")
+        assert (stat.S_IMODE(picture.stat().st_mode) | 0o600, picture.read_text()[:4]) == (0o600, "<svg")
