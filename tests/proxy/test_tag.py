@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccr_tui.proxy.tag import tag_of, without_tag
+from ccr_tui.proxy.turn import words
 
 TAG = "<CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>"
 REMINDER = f"<system-reminder>\nBegin with {TAG}.\n</system-reminder>"
@@ -83,3 +85,11 @@ def test_what_was_cleaned_stays_the_same_in_later_turns(conversation: Any, openi
 def test_cleaning_twice_is_cleaning_once(pieces: list[str]) -> None:
     once = without_tag(asked("".join(pieces) or "x", system="".join(reversed(pieces))))
     assert without_tag(once) == once
+
+
+def test_reminders_that_never_end_take_no_time_that_grows_with_the_square() -> None:
+    body = asked(user("<system-reminder> and so on " * 20_000 + TAG))
+    started = time.thread_time()
+    assert tag_of(body) == "p,m"
+    assert words(body).endswith(TAG)
+    assert time.thread_time() - started < 2, "over a minute if each is followed to the end of the text"
