@@ -50,8 +50,9 @@ def rerun(
     resume: str | None,
 ) -> Found:
     """Every step for real, once the person agrees. Raises CcrError, click.Abort where he does not."""
-    from ccr_tui.replay.real import largest, rerun_all
+    from ccr_tui.replay.real import rerun_all
     from ccr_tui.replay.rerun import can_be_asked
+    from ccr_tui.replay.work import largest
 
     can_be_asked(variants)
     ask(preview, given, 0 if given.max_cost is None else largest(bench, variants, given, counter), yes=yes)

@@ -108,6 +108,8 @@ class Told:
     """A comparison; it is kept in the database as a run."""
 
     comparison: Comparison
+    room: int = 0
+    """Nano-USD that the longest request may cost at worst, asked of those variants that can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +293,8 @@ class Bench:
         found = replace(found, comparison=replace(found.comparison, run=self.run))
         runs.delete(self.run)
         work.keep(runs, found, variants, settings)
-        self.say(Told(found.comparison))
+        asked = [variant for variant in variants if not variant.priced_only]
+        self.say(Told(found.comparison, work.largest(self.bench, asked, settings, self.counter)))
 
     def rerun(self, written: tuple[str, ...], settings: Settings, run: str | None) -> None:
         """Every step for real."""

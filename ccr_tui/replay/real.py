@@ -18,17 +18,14 @@ from ccr_tui.feed import Feed
 from ccr_tui.prices import Book
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.engine import Engine
-from ccr_tui.proxy.routing import resolve
 from ccr_tui.records import Trace
 from ccr_tui.replay import agreement, kept
 from ccr_tui.replay.rehearse import Unrehearsable, rehearse
 from ccr_tui.replay.rerun import Job, Outcome, by_step, can_be_asked, recorded_results, rerun
 from ccr_tui.replay.sampling import sampled
 from ccr_tui.replay.sums import compare
-from ccr_tui.replay.variation import candidates
 from ccr_tui.replay.words import RECORDED, Done, Progress, Recording, Settings, Step, StepResult, Tell, Variant
 from ccr_tui.replay.work import Bench, Found, asked
-from ccr_tui.replay.worst import Worst
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import Runs
 from ccr_tui.store.writer import Writer
@@ -121,17 +118,6 @@ def judge_of(bench: Bench, settings: Settings) -> Variant | None:
     if judge.priced_only or judge.model is None:
         raise CcrError(f"--judge {settings.judge}: the judge must be one of the models of config.toml.")
     return judge
-
-
-def largest(bench: Bench, variants: Sequence[Variant], settings: Settings, counter: Counter) -> int:
-    """What the longest of the requests may cost at worst: so much must be left of a cap, or it is not sent."""
-    steps = chosen(bench, settings)
-    if not steps:
-        return 0
-    longest = max(steps, key=lambda step: step.row.input_tokens + step.row.cache_read_tokens)
-    body, worst = bench.recording.load(longest.uid).body, Worst(bench.book, counter, time.time)
-    asked = [(v.config, resolve(v.config, name)) for v in variants for name in candidates(v)]
-    return max(worst.of(body, model, config.providers[model.provider]) or 0 for config, model in asked)
 
 
 def chosen(bench: Bench, settings: Settings) -> list[Step]:

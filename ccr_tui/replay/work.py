@@ -8,19 +8,23 @@ screen calls it in a thread.
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ccr_tui.config import Config
 from ccr_tui.prices import Book
+from ccr_tui.proxy.question import resolve
 from ccr_tui.records import Json
 from ccr_tui.replay import kept
 from ccr_tui.replay.reprice import Repricer
 from ccr_tui.replay.sampling import sampled
 from ccr_tui.replay.sums import compare
 from ccr_tui.replay.variants import Grammar
+from ccr_tui.replay.variation import candidates
 from ccr_tui.replay.words import Comparison, Recording, Settings, StepResult, Tell, Variant
+from ccr_tui.replay.worst import Worst
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import Runs
 from ccr_tui.tokens import Counter
@@ -78,6 +82,18 @@ class Bench:
             (settings.baseline, baseline) if settings.baseline and baseline is not None else None,
         )
         return Found(comparison, {"recorded": recorded, **results})
+
+
+def largest(bench: Bench, variants: Sequence[Variant], settings: Settings, counter: Counter) -> int:
+    """What the longest of the requests may cost at worst: so much must be left of a cap, or it is not sent."""
+    places = sampled(bench.recording, bench.repricer.paths, settings.sample)
+    steps = [step for step in bench.recording.steps if step.n in places]
+    if not steps or not variants:
+        return 0
+    longest = max(steps, key=lambda step: step.row.input_tokens + step.row.cache_read_tokens)
+    body, worst = bench.recording.load(longest.uid).body, Worst(bench.book, counter, time.time)
+    asked = [(v.config, resolve(v.config, name)) for v in variants for name in candidates(v)]
+    return max((worst.of(body, model, config.providers[model.provider]) or 0 for config, model in asked), default=0)
 
 
 @contextmanager

@@ -99,6 +99,8 @@ class ReplayScreen(Choosing):
         self.busy = ""
         """What the other process does, for people; empty: nothing."""
         self.progress: Progress | None = None
+        self.room = 0
+        """What must be left of a cap for the longest request to be sent, nano-USD."""
         self.pareto = False
         """Whether the picture is of cost against agreement."""
         self._drawing = 0
@@ -176,7 +178,8 @@ class ReplayScreen(Choosing):
                     self.price()
             case Progress() as progress:
                 self.progress = progress
-            case Told(comparison):
+            case Told(comparison, room):
+                self.room = room or self.room
                 self.tell(comparison)
             case beside.Trouble(why):
                 self.busy, self.progress = "", None

@@ -54,6 +54,7 @@ class Choosing(Screen[None]):
     variants: list[str]
     settings: Settings
     comparison: Comparison | None
+    room: int
     busy: str
     progress: Progress | None
 
@@ -236,7 +237,7 @@ class Choosing(Screen[None]):
 
         names = [each.partition("=")[0] for each in sent]
         title = f"Send for real: {', '.join(names)} · {replay_form.bill(found, names)}"
-        self.app.push_screen(Pick(title, replay_form.caps(found, names), free="US dollars at most"), chosen)
+        self.app.push_screen(Pick(title, replay_form.caps(found, names, self.room), free="US dollars at most"), chosen)
 
     def _send(self, cap: str, sent: list[str], found: Comparison) -> None:
         try:

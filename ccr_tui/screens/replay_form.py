@@ -137,14 +137,15 @@ def named(variant: str) -> list[str]:
     return [match[2] for match in keyed if match and match[1] in AGENTS] if all(keyed) else [spec]
 
 
-def caps(comparison: Comparison, names: Sequence[str]) -> list[Choice]:
-    """Budgets for sending these variants for real."""
+def caps(comparison: Comparison, names: Sequence[str], room: int = 0) -> list[Choice]:
+    """Budgets for sending these variants for real; `room` is what the last request may cost at worst."""
     lines = [line for line in comparison.variants if line.name in names]
     high = sum(line.high or 0 for line in lines)
     found = []
     for times in CAPS:
-        usd = max(0.01, -(-high * times * 100 // NANO) / 100)
-        note = "the upper bound of the bill" if times == 1 else f"{times} times that"
+        usd = max(0.01, -(-(high + room) * times * 100 // NANO) / 100)
+        last = ", and room for the last request" if room else ""
+        note = f"the upper bound of the bill{last}" if times == 1 else f"{times} times that"
         found.append(Choice(f"{usd:.2f}", f"never more than ${usd:.2f}", note))
     return [*found, Choice(NO_CAP, NO_CAP, "whatever it costs")]
 
