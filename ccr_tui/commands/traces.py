@@ -99,6 +99,11 @@ def ended(row: TraceRow) -> str:
     return mine + (row.outcome if row.outcome != "error" else f"{row.status} {row.error or ''}")
 
 
+def last_part(project: str | None) -> str:
+    """Of a path of whatever system it was recorded on."""
+    return os.path.basename((project or "").rstrip("/"))  # noqa: PTH119
+
+
 def show_rows(rows: Iterable[TraceRow]) -> None:
     """The human's table."""
     rows = list(rows)
@@ -107,7 +112,7 @@ def show_rows(rows: Iterable[TraceRow]) -> None:
         (
             row.id[:12],
             local(row.started_at),
-            os.path.basename((row.project or "").rstrip("/")),  # noqa: PTH119 - a path of whatever system it was recorded on
+            "↻ replay" if row.origin == "replay" else last_part(row.project),
             row.asked_model,
             row.model or "",
             row.agent or "",

@@ -166,3 +166,28 @@ async def test_the_lab_asks_routers_about_the_turns(tmp_path: Path) -> None:
         assert [each["name"] for each in found["trivial"]] == ["always tool", "always think", "random, same mix"]
         assert len(upstream.requests) == 3
         assert router["net_saving_usd"] is not None
+
+
+async def test_a_killed_lab_goes_on_and_pays_for_no_answer_twice(tmp_path: Path) -> None:
+    async with Stalling(at=2) as upstream:
+        person = Person(tmp_path, one=upstream.base_url)
+        child = await person.starts("lab", str(ROUTED), "--router", "mine=one", "--yes", "--max-cost", "5")
+        await upstream.came(2, within_s=30)
+        child.send_signal(signal.SIGKILL)
+        await child.wait()
+        assert child.stdout is not None and child.stderr is not None
+        await asyncio.gather(child.stdout.read(), child.stderr.read())
+        upstream.release.set()
+        code, out, _ = await person.calls("lab", "runs")
+        assert code == 0 and "cut off" in out
+        run = out.splitlines()[1].split()[0]
+        found = await person.data("lab", str(ROUTED), "--resume", run, "--yes")
+        assert (found["finished"], found["routers"][0]["asked"]) == (True, 3)
+        assert any("under way when the run was cut off" in note for note in found["notes"])
+        bodies = [json.dumps(request.body) for request in upstream.requests]
+        assert len(bodies) == 4 and bodies[1] == bodies[2] and len(set(bodies)) == 3
+        assert (await person.data("lab", "show", "last"))["routers"] == found["routers"]
+        code, out, _ = await person.calls("lab", "runs", "--json")
+        assert code == 0 and json.loads(out)["lab"]["finished"]
+        assert (await person.calls("replay", "runs"))[1].count("\n") <= 1
+        assert (await person.calls("traces", "verify"))[0] == 0

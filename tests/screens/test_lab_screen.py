@@ -1,0 +1,85 @@
+"""The router lab in the app: labelled, asked for real, looked at, and stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from scripted_openai import ScriptedOpenAI
+from test_replay import opened, replaying, scripted, shown, type_in, until
+from textual.pilot import Pilot
+
+from ccr_tui.replay.labsums import Report
+from ccr_tui.screens import lab_table, replay_form
+from ccr_tui.screens.lab import LabScreen
+from ccr_tui.screens.pick import Pick
+from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.store import labels
+
+
+def screen(pilot: Pilot[None]) -> LabScreen:
+    assert isinstance(pilot.app.screen, LabScreen)
+    return pilot.app.screen
+
+
+async def test_turns_are_labelled_and_a_router_is_asked_for_real(tmp_path: Path) -> None:
+    async with (
+        ScriptedOpenAI(rules=False, roles={"live-id": "route"}) as upstream,
+        opened(tmp_path, (120, 40), scripted(upstream), "routed") as (house, pilot),
+    ):
+        await pilot.press("5")
+        await until(pilot, lambda: replaying(pilot).opened is not None)
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabScreen) and bool(screen(pilot).turns))
+        lab = screen(pilot)
+        assert [turn.recorded for turn in lab.turns] == ["think", "coder", "tool"]
+        await pilot.press("t", "t")
+        page = await until(pilot, lambda: len(labels.load(house.db)) == 2)
+        assert "2 by hand ✎" in page and lab.turns_.cursor == 2
+        await pilot.press("k", "0")
+        await until(pilot, lambda: len(labels.load(house.db)) == 1)
+        assert [(turn.label, turn.by) for turn in lab.turns][:2] == [("tool", "person"), ("coder", "recorded")]
+
+        await pilot.press("a")
+        await type_in(pilot, "live")
+        await type_in(pilot, "our own")
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Pick))
+        assert "Ask for real: 3 questions, about $" in shown(pilot) and upstream.requests == []
+        await type_in(pilot, "5")
+        await until(pilot, lambda: bool(screen(pilot).labs) and screen(pilot).progress is None)
+        assert len(upstream.requests) == 3
+        await until()
+        (report,) = lab.labs[0].reports
+        assert (report.labelled, report.right, report.says) == (3, 2, {"tool": 3})
+        page = shown(pilot)
+        assert "✓ tool" in page and "✗ tool" in page and "should ↓ said →" in page and "always think" in page
+
+        await pilot.press("home", "h")  # a label measures what was asked before anew, for nothing
+        await until(pilot, lambda: lab.labs[0].reports[0].right == 1)
+        assert len(upstream.requests) == 3
+        await pilot.press("home", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TraceScreen))
+
+
+def test_caps_are_what_it_costs_at_worst() -> None:
+    assert [choice.value for choice in replay_form.lab_caps(12_000_001)] == ["0.02", "no cap"]
+    assert [choice.value for choice in replay_form.lab_caps(None)] == ["no cap"]
+
+
+REPORT = Report("mine", "m", 4, 3, 2, {"think": {"tool": 1, "think": 1, "invalid": 1}}, 1, 4, None, 99, 10, 2, 5, 5, {})
+
+
+@pytest.mark.parametrize("width", [38, 76, 118, 198])
+def test_lines_and_headings_are_equally_wide(width: int) -> None:
+    line = lab_table.Line("mine", "m", None, replace(REPORT, ms=None))
+    drawn = [lab_table.router_headings(width), lab_table.router_rows([line], 0.0)[0].draw(width)]
+    assert len({sum(len(words) for words, _ in pieces) for pieces in drawn}) == 1
+
+
+def test_the_matrix_says_who_was_named() -> None:
+    first, row = lab_table.matrix(lab_table.Line("mine", "m", None, REPORT), ("tool", "think"))
+    assert "".join(words for words, _ in first).split() == ["should", "↓", "said", "→", "tool", "think", "invalid"]
+    assert "".join(words for words, _ in row).split() == ["think", "1", "1", "1"]
+    assert [ink for _, ink in row[1:]] == ["bad", "good-strong", "bad"]
