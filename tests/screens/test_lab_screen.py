@@ -50,7 +50,6 @@ async def test_turns_are_labelled_and_a_router_is_asked_for_real(tmp_path: Path)
         await type_in(pilot, "5")
         await until(pilot, lambda: bool(screen(pilot).labs) and screen(pilot).progress is None)
         assert len(upstream.requests) == 3
-        await until()
         (report,) = lab.labs[0].reports
         assert (report.labelled, report.right, report.says) == (3, 2, {"tool": 3})
         page = shown(pilot)
