@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from ccr_tui.prices import cost
 from ccr_tui.records import Attempt, Price, RouteDecision, Trace, Usage
 from ccr_tui.replay import fitting, kept, recordings, work
 from ccr_tui.replay.variants import Grammar
-from ccr_tui.replay.words import RECORDED, Comparison, Recording, Settings, StepResult
+from ccr_tui.replay.words import RECORDED, Comparison, Recording, Settings, StepResult, Variant
 from ccr_tui.replay.work import Bench, Found
 from ccr_tui.store import archive
 from ccr_tui.store.queries import Reader
@@ -108,6 +109,43 @@ def test_the_cost_of_a_step_is_that_of_its_tokens_to_the_nano_dollar(bench: Benc
     for result in repriced(bench, "a=second").results["a"]:
         assert result.usage and result.price
         assert result.cost == cost(result.usage, result.price)
+
+
+rates = st.integers(0, 10**11)
+
+
+prices = st.builds(Price, rates, rates, st.none() | rates, st.none() | rates)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(price=prices, router=prices)
+def test_given_the_tokens_a_cost_is_exact(bench: Bench, price: Price, router: Price) -> None:
+    """In fractions: the answer's classes of tokens and the router's question, each bill rounded once, to the
+    nano-dollar; and a sum is the sum of its steps."""
+    models = {
+        **CONFIG.models,
+        "tool": Model("tool", "two", "tool-id", price=price),
+        "ask": Model("ask", "two", "ask-id", price=router),
+    }
+    agents = {"default": ("tool",), "tool": ("tool",), "think": ("tool",), "router": ("ask",)}
+    config = replace(CONFIG, models=models, agents=agents)
+    alone, routed = Variant("a", "tool", config, model="tool"), Variant("b", "mode:router", config, mode="router")
+    found = bench.repricer.run((alone, routed))
+    for result in (*found["a"], *found["b"]):
+        assert result.usage and result.cost is not None
+        assert result.cost - result.router_cost - result.hop_cost == round(exact(result.usage, price))
+    assert {result.router_cost for result in found["a"]} == {0}
+    if router.input > 10**6:
+        assert max(result.router_cost for result in found["b"]) > 0
+
+
+def exact(usage: Usage, price: Price) -> Fraction:
+    read = price.input if price.cache_read is None else price.cache_read
+    write = price.input if price.cache_write is None else price.cache_write
+    nanos = (
+        usage.input * price.input + usage.output * price.output + usage.cache_read * read + usage.cache_write * write
+    )
+    return Fraction(nanos, 1_000_000)
 
 
 def test_sums_are_those_of_the_steps(bench: Bench) -> None:
