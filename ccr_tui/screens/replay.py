@@ -138,12 +138,13 @@ class ReplayScreen(Choosing):
 
     # -- the other process
 
-    def open(self, what: str) -> None:
-        """Choose what is replayed."""
+    def open(self, what: str, price: bool = True) -> None:
+        """Choose what is replayed; `price` False: what it came to is known."""
         self.what, self.opened, self.comparison = what, None, None
         self.busy, self.progress = "reading the recording…", None
         self.ask(beside.Open(what))
-        self.price()
+        if price:
+            self.price()
         if self.is_mounted:
             self.put()
 

@@ -58,7 +58,7 @@ class Choosing(Screen[None]):
     busy: str
     progress: Progress | None
 
-    def open(self, what: str) -> None:
+    def open(self, what: str, price: bool = True) -> None:
         """Choose what is replayed."""
         raise NotImplementedError
 
@@ -138,8 +138,8 @@ class Choosing(Screen[None]):
     @on(Shown)
     def _show_run(self, shown: Shown) -> None:
         row = shown.row
-        self.open(row.session if row.source == "database" else row.source)
         self.variants = list(row.asked.get("variants", ())) if row.asked else []
+        self.open(row.session if row.source == "database" else row.source, price=shown.comparison is None)
         if shown.comparison is None or not row.finished:
             self.app.notify("It was cut off: R goes on with it, and pays for nothing twice.", markup=False)
         if shown.comparison is not None:

@@ -199,6 +199,16 @@ async def test_a_rerun_asks_with_the_bill_and_is_looked_at_side_by_side(tmp_path
         sides = await until(pilot, lambda: isinstance(pilot.app.screen, SideScreen) and "−" in shown(pilot))
         assert "live-id" in sides and "smollm2-135m" in sides
         assert house.reader.runs(1)[0].kind == "rerun"
+        await pilot.press("escape", "escape", "s")
+        await type_in(pilot, str(TRACES / "routed.jsonl"))
+        await until(pilot, lambda: bool(o := replaying(pilot).opened) and o.session == "routed")
+        await priced(pilot, "live")
+        await pilot.press("o")
+        await settled(pilot)
+        await type_in(pilot, "rerun")
+        await until(pilot, lambda: bool(o := replaying(pilot).opened) and o.session != "routed")
+        await pilot.press("down", "up")
+        assert bool(c := replaying(pilot).comparison) and c.kind == "rerun"  # and is not priced over
 
 
 async def test_without_any_session_it_says_what_to_do(tmp_path: Path) -> None:
