@@ -108,7 +108,8 @@ def test_nothing_that_is_printed_steers_a_terminal(call: Callable[..., str], arg
 
 
 JSONS = [
-    ["traces", "ls"], ["traces", "show", "ID"], ["traces", "show", "ID", "--tokens"], ["sessions"], ["spend", "--by", "model"],
+    ["traces", "ls"], ["traces", "show", "ID"], ["traces", "show", "ID", "--tokens"], ["sessions"],
+    ["spend", "--by", "model"],
     ["sessions", "show", "SESSION"], ["context", "SESSION"], ["traces", "search", "owned"],
 ]  # fmt: skip
 

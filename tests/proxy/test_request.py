@@ -354,7 +354,8 @@ def test_a_schema_is_cleaned_of_refused_keywords_but_not_of_properties_that_are_
     }  # fmt: skip
     found = made(asked(tools=[{"name": "R", "input_schema": schema}]), "gemini").body["tools"][0]["function"]
     assert found["parameters"] == {
-        "type": "object", "properties": {"$schema": {"type": "string"}, "list": {"items": {}}},
+        "type": "object",
+        "properties": {"$schema": {"type": "string"}, "list": {"items": {}}},
         "anyOf": [{}],
         "default": {"$schema": "kept"},
     }
