@@ -20,8 +20,8 @@ from ccr_tui.records import Json
 from ccr_tui.store.codec import spread, squeeze
 from ccr_tui.wire import loads
 
-MEMORY = 50_000
-"""Ids remembered before all are forgotten: some 10 MB."""
+MEMORY = 20_000
+"""Ids remembered before all are forgotten: some 4 MB."""
 WALKS = 32
 """Paths remembered as a whole, so that a turn of a long conversation walks what it added. Each body of it has one."""
 ENDS = 6
