@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +47,8 @@ DEMO = Config(
 )
 
 
+PATIENCE_S = 30.0
+"""Until what should come is given up: a busy machine takes its time."""
 COUNTER = Counter()
 """Loads itself when it is first asked."""
 
@@ -140,6 +143,24 @@ class House:
 def text(app: CcrApp) -> str:
     """What is on the screen, a line a row."""
     return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+async def until(pilot: Pilot[None], *words: str) -> str:
+    """Wait until all of it is on the screen, and give the screen. Breaks of lines do not matter."""
+    assert isinstance(pilot.app, CcrApp)
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        screen = text(pilot.app)
+        if all(word in screen or word in flat(screen) for word in words):
+            return screen
+        if time.monotonic() > end:
+            raise AssertionError(f"{words} did not come:\n{screen}")
+        await pilot.pause(0.02)
+
+
+def flat(screen: str) -> str:
+    """The screen as one line, without frames."""
+    return " ".join(screen.replace("│", " ").replace("▌", " ").split())
 
 
 async def settled(pilot: Pilot[None]) -> None:

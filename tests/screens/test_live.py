@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from generated import failed, recorded, trace
-from houses import DEMO, QWEN, ROUTER, House, settled, text
+from houses import DEMO, QWEN, ROUTER, House, settled, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -373,7 +373,6 @@ async def test_what_replays_cost_stands_in_today_and_their_requests_are_marked(
     """No sum holds it, `spend` tells of it beside its table, and so does Today."""
     sent = [trace("then", started_at=time.time() - 60), trace("again", origin="replay", started_at=time.time() - 5)]
     async with opened(tmp_path, size=size, traces=sent) as (_, pilot):
-        assert isinstance(pilot.app, CcrApp)
-        page = text(pilot.app)
+        page = await until(pilot, "replays +$")
         assert "replays" in page.partition("Requests ·")[0]
         assert "↻ opus-5-5" in page or "↻ replay" in page

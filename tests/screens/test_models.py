@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from houses import DEMO, QWEN
+from houses import DEMO, QWEN, flat, until
 from houses import House as Hollow
 from houses import text as text_of
 from places import closed_port
@@ -100,20 +100,6 @@ def shown(pilot: Pilot[None]) -> str:
     app = pilot.app
     assert isinstance(app, CcrApp)
     return text_of(app)
-
-
-async def until(pilot: Pilot[None], *words: str) -> str:
-    """Wait until all of it is on the screen, and give the screen. Breaks of lines do not matter."""
-    for _ in range(200):
-        await pilot.pause(0.02)
-        screen = shown(pilot)
-        if all(word in screen or word in flat(screen) for word in words):
-            return screen
-    raise AssertionError(f"{words} did not come:\n{shown(pilot)}")
-
-
-def flat(screen: str) -> str:
-    return " ".join(screen.replace("│", " ").replace("▌", " ").split())
 
 
 async def gone(pilot: Pilot[None], words: str) -> None:

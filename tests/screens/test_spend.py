@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 
 import generated
 import pytest
-from houses import QWEN, House, settled
+from houses import QWEN, House, settled, until
 from houses import text as text_of
 from textual.pilot import Pilot
 
@@ -97,16 +96,6 @@ def shown(pilot: Pilot[None]) -> str:
     app = pilot.app
     assert isinstance(app, CcrApp)
     return text_of(app)
-
-
-async def until(pilot: Pilot[None], *words: str) -> str:
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        await pilot.pause(0.02)
-        screen = shown(pilot)
-        if all(word in screen for word in words):
-            return screen
-    raise AssertionError(f"{words} did not come:\n{shown(pilot)}")
 
 
 def screen_of(pilot: Pilot[None]) -> SpendScreen:

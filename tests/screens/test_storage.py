@@ -10,7 +10,7 @@ from pathlib import Path
 
 import generated
 import pytest
-from houses import QWEN, House, settled, text
+from houses import QWEN, House, settled, until
 from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
@@ -40,16 +40,6 @@ async def opened(
         await until(pilot, "18 requests")
         yield house, pilot
     await house.stop()
-
-
-async def until(pilot: Pilot[None], *words: str) -> str:
-    assert isinstance(pilot.app, CcrApp)
-    for _ in range(300):
-        await pilot.pause(0.02)
-        screen = text(pilot.app)
-        if all(word in screen for word in words):
-            return screen
-    raise AssertionError(f"{words} did not come:\n{text(pilot.app)}")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=["80x24", "120x40", "200x60"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import generated
 import pytest
-from houses import QWEN, settled, text
+from houses import QWEN, settled, until
 from textual.pilot import Pilot
 
 from ccr_tui import viewing
@@ -50,15 +50,6 @@ async def looking(host: Writer, is_there: list[bool]) -> AsyncIterator[tuple[Vie
         await settled(pilot)
         yield viewer, pilot
     await viewer.stop()
-
-
-async def until(pilot: Pilot[None], words: str) -> None:
-    assert isinstance(pilot.app, CcrApp)
-    for _ in range(300):
-        await pilot.pause(0.02)
-        if words in text(pilot.app):
-            return
-    raise AssertionError(f"{words!r} did not come:\n{text(pilot.app)}")
 
 
 async def test_it_says_whom_it_views_and_follows(host: Writer) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from houses import House, settled, text
+from houses import House, settled, text, until
 from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
@@ -58,9 +58,11 @@ async def test_a_file_is_taken_in_by_its_name(tmp_path: Path, monkeypatch: pytes
         assert "Claude Code has left no transcripts" in await press(pilot, "i")
         assert isinstance(app.screen, ImportScreen)
         app.screen.path.value = str(tmp_path / "nothing.har")
-        assert "No such file" in await press(pilot, "enter")
+        await pilot.press("enter")
+        await until(pilot, "No such file")
         app.screen.path.value = str(RECORDED)
-        assert "new, 0 known already" in await press(pilot, "enter")
+        await pilot.press("enter")
+        await until(pilot, "new, 0 known already")
         assert "no request yet" not in await press(pilot, "escape")
 
 
@@ -72,4 +74,5 @@ async def test_breaking_off_says_that_what_was_taken_stays(tmp_path: Path, monke
         form = app.screen
         monkeypatch.setattr(form._cancelled, "clear", lambda: None)
         form.path.value = str(RECORDED)
-        assert "Broken off; what was taken stays" in await press(pilot, "enter")
+        await pilot.press("enter")
+        await until(pilot, "Broken off; what was taken stays")
