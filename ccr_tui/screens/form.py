@@ -89,6 +89,8 @@ class Form(ModalScreen[bool]):
             for one in fields
         }
         self.note = Note(id="note")
+        self._refused: tuple[str, str] = ("", "")
+        """The line that was refused when saving, and why: told there until it is changed."""
 
     def compose(self) -> ComposeResult:
         """The box in the middle."""
@@ -118,6 +120,9 @@ class Form(ModalScreen[bool]):
         return next((one for one in self.fields if f"f-{one.key}" == id), None)
 
     def _tell(self, one: Field | None) -> None:
+        if one is not None and one.key == self._refused[0]:
+            self.note.say(self._refused[1], "bad")
+            return
         value = self.inputs[one.key].value.strip() if one else ""
         wrong = _wrong(one, value) if one and value else ""  # what is still empty is no mistake yet
         self.note.say(wrong or (one.hint if one else ""), "warn" if wrong else "muted")
@@ -128,6 +133,7 @@ class Form(ModalScreen[bool]):
         if one is not None:
             changed.input.password = _masked(one, changed.value)
             if self.is_mounted:
+                self._refused = ("", "") if one.key == self._refused[0] else self._refused
                 self._tell(one)
 
     @on(Input.Submitted)
@@ -146,8 +152,9 @@ class Form(ModalScreen[bool]):
         values = self.values()
         for one in self.fields:
             if wrong := _wrong(one, values[one.key]):
+                self._refused = (one.key, wrong)
                 self.inputs[one.key].focus()
-                self.note.say(wrong, "bad")
+                self._tell(one)
                 return
         self._save(values)
 

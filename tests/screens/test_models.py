@@ -366,6 +366,24 @@ async def test_a_provider_of_ones_own_needs_a_name_an_address_and_only_the_name_
         assert of(house)["providers"]["mine"] == {"base_url": "https://example.org/v1", "api_key": "$MINE"}
 
 
+async def test_what_was_refused_is_told_until_its_line_is_changed(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("a", "p")
+        await until(pilot, "Add a provider")
+        await pilot.press(*"another", "enter")
+        await until(pilot, "Add a provider", "base URL")
+        await pilot.press(*"mine", "enter", "enter", "enter", "enter")
+        await until(pilot, "base URL must not be empty")
+        await pilot.pause()
+        assert "base URL must not be empty" in shown(pilot), "the hint of the line does not cover it"
+        await pilot.press("up")
+        await until(pilot, "What it is called here")
+        await pilot.press("down")
+        await until(pilot, "base URL must not be empty")
+        await fill(pilot, base_url="https://example.org")
+        await until(pilot, "With or without /v1 at its end")
+
+
 async def test_a_models_numbers_are_edited_and_what_is_wrong_is_said_where_it_stands(opened: Open) -> None:
     async with opened() as (house, pilot):
         before = text_in(house)
