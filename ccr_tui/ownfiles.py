@@ -48,6 +48,13 @@ def check(path: Path) -> None:
     _refuse(path, about)
 
 
+def close_to_others(path: Path) -> None:
+    """Mode 0600 for a file that is there, which is not opened."""
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        with suppress(OSError):  # a file system without modes
+            path.chmod(OURS_ONLY)
+
+
 def folder(path: Path) -> None:
     """Make the directory, and those above it, with mode 0700. What is there already stays as it is. Raises OSError."""
     if not path.is_dir():

@@ -35,15 +35,23 @@ class Ground:
         self.connection = schema.writable(self.path)
         self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self.insertion = Insertion(self.connection)
-        self._place = schema.place(self.path)
+        self._standing = schema.Standing(self.path)
 
     def is_in_place(self) -> bool:
-        """Whether the open file is still the one of that name."""
-        return schema.place(self.path) == self._place
+        """Whether the open file is still the one of that name, and its log too."""
+        return self._standing.holds()
 
     def begin_anew(self) -> str:
-        """The file was deleted or moved away: make a new one. What happened, as a sentence. Raises StoreError."""
+        """The file was deleted or moved away: make a new one. What happened, as a sentence. Raises StoreError.
+
+        Where its log alone was, the file is opened again: SQLite deletes a log when its last program closes it, once
+        all of it stands in the file.
+        """
+        was_log_alone = schema.place(self.path) == self._standing.file
         self.close()
+        if was_log_alone:
+            self._open()
+            return f"{self.path}-wal was deleted while ccr-tui ran; the file was opened again, and recording goes on."
         if not self.path.exists():
             _without_leavings(self.path)
         self._open()

@@ -250,12 +250,12 @@ class Reader(Browsing, Conversing):
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        place = schema.place(self.path)
-        if known is not None and place == self._own.place:
+        if known is not None and self._own.standing.holds():
             return known
+        standing = schema.Standing(self.path)
         made = schema.readable(self.path)
-        if place is not None:  # the first look, or another file has taken its place
-            self._own.connection, self._own.desk, self._own.place = made, Desk(made), place
+        if standing.file is not None:  # the first look, or another file has taken its place
+            self._own.connection, self._own.desk, self._own.standing = made, Desk(made), standing
             self._opened.append(made)
         return made
 

@@ -21,6 +21,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from ccr_tui import ownfiles
@@ -50,6 +51,8 @@ class Connection(sqlite3.Connection):
         self.close()
 
 
+_MAKING = Lock()
+"""Lest one thread closes the file that it has made when another one's SQLite has it open already."""
 _refusal: list[str] = []
 
 
@@ -108,6 +111,28 @@ def place(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+class Standing:
+    """Which file a connection is open on, and which log: SQLite's WAL, in which the newest of it is written."""
+
+    __slots__ = ("_log", "_path", "file")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.file = place(path)
+        self._log = self._find()
+
+    def holds(self) -> bool:
+        """Whether both are still the ones of their names. A log that was not there yet may come."""
+        if place(self._path) != self.file:
+            return False
+        found = self._find()
+        self._log = self._log or found
+        return found == self._log
+
+    def _find(self) -> tuple[int, int] | None:
+        return place(self._path.with_name(f"{self._path.name}-wal"))
+
+
 def empty() -> sqlite3.Connection:
     """A database in memory that holds nothing."""
     connection = sqlite3.connect(
@@ -145,11 +170,20 @@ CURES = (
 
 
 def _make_file(path: Path) -> None:
-    """An empty file that only its owner can read, before SQLite makes one that everybody can."""
+    """An empty file that only its owner can read, before SQLite makes one that everybody can.
+
+    One that is there is never opened: to close any descriptor of a file drops all locks that this process has on it,
+    SQLite's too (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_),
+    and the next program would take itself for the last one and delete the log from under us.
+    """
     ownfiles.folder(path.parent)
-    for beside in ("-wal", "-shm", "-journal"):
+    for beside in ("", "-wal", "-shm", "-journal"):
         ownfiles.check(path.with_name(path.name + beside))
-    os.close(ownfiles.create(path, os.O_RDWR))
+    with _MAKING:
+        if path.exists():
+            ownfiles.close_to_others(path)
+        else:
+            os.close(ownfiles.create(path, os.O_RDWR | os.O_EXCL))
 
 
 def _configure(connection: sqlite3.Connection, path: Path) -> None:

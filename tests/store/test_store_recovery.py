@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import generated
 import pytest
 
 from ccr_tui.records import Flight, Trace
-from ccr_tui.store import archive, ground, spill, writer
+from ccr_tui.store import archive, ground, schema, spill, writer
 from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
@@ -195,6 +198,43 @@ def test_a_reader_follows_to_the_new_file(path: Path, running: Watched, reader: 
     assert running.flush(30)
     assert sorted(row.id for row in reader.rows()) == ["t03", "t04", "t05"]
     assert reader.trace("t04") == TRACES[4]
+
+
+OTHER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+db.execute("INSERT INTO calibration (key, ratio, n, error, at) VALUES ('x', 1.0, 1, 0.0, 0.0)")
+db.execute("COMMIT")
+db.close()
+"""
+"""Another program that writes, and closes the file: the last one to do so deletes the log."""
+
+
+@pytest.mark.parametrize("opening", [schema.writable, schema.readable], ids=["to write", "to read"])
+def test_opening_the_file_a_second_time_gives_no_lock_away(
+    path: Path, running: Watched, opening: Callable[[Path], sqlite3.Connection]
+) -> None:
+    opening(path).close()
+    log = Path(f"{path}-wal").stat().st_ino
+    subprocess.run([sys.executable, "-c", OTHER, path], check=True)
+    assert Path(f"{path}-wal").stat().st_ino == log
+    running.put(TRACES[1])
+    assert running.flush(30)
+    assert (stored(path), running.sentences) == (["t00", "t01"], [])
+
+
+def test_a_log_that_is_deleted_costs_nothing_that_comes_later(path: Path, running: Watched, reader: Reader) -> None:
+    assert reader.count() == 1
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for ending in ("-wal", "-shm"):
+        Path(f"{path}{ending}").unlink()
+    for trace in TRACES[1:4]:
+        running.put(trace)
+    assert running.flush(30)
+    assert (stored(path), reader.count()) == (ids(4), 4)
+    assert "-wal was deleted while ccr-tui ran" in running.sentences[0]
 
 
 def damage_pages(path: Path) -> None:
