@@ -58,7 +58,7 @@ def told(ended: subprocess.CompletedProcess[str]) -> Any:
 def test_what_would_go_is_said_before_and_what_went_after(db: Path) -> None:
     dry = told(ccr(db, "traces", "prune", "--older-than", "30d", "--dry-run", "--json"))
     assert (dry["requests"], dry["sessions"], dry["spared"], dry["dry_run"]) == (6, 1, 0, True)
-    ended = ccr(db, "traces", "prune", "--older-than", "30d")
+    ended = ccr(db, "traces", "prune", "--older-than", "30d", "--yes")
     assert "6 requests of 1 session, from " in ended.stderr and "stay in the spending" in ended.stderr
     assert "6 requests removed; " in ended.stderr and " given back: " in ended.stderr
     assert verify(db) == []
@@ -69,17 +69,17 @@ def test_everything_is_kept_unless_something_is_said(db: Path) -> None:
     ended = ccr(db, "traces", "prune")
     assert ended.returncode == 0
     assert " on the disk, " in ended.stderr and "Everything is kept. --older-than 30d" in ended.stderr
-    assert "6 requests removed" in ccr(db, "traces", "prune", config="[store]\nkeep_days = 30\n").stderr
+    assert "6 requests removed" in ccr(db, "traces", "prune", "--yes", config="[store]\nkeep_days = 30\n").stderr
 
 
 def test_a_pinned_session_stays(db: Path) -> None:
     assert told(ccr(db, "sessions", "pin", "old", "--json"))["pinned"] is True
-    ended = ccr(db, "traces", "prune", "--older-than", "30d")
+    ended = ccr(db, "traces", "prune", "--older-than", "30d", "--yes")
     assert "6 requests stay: pinned, with a bookmark or with a note." in ended.stderr
     refused = ccr(db, "traces", "prune", "--session", "old")
     assert refused.returncode == 1 and "is pinned; `ccr-tui sessions unpin old` lets it go" in refused.stderr
     assert told(ccr(db, "sessions", "unpin", "old", "--json"))["pinned"] is False
-    assert told(ccr(db, "traces", "prune", "--session", "old", "--json"))["removed"] == 6
+    assert told(ccr(db, "traces", "prune", "--session", "old", "--yes", "--json"))["removed"] == 6
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """traces prune, sessions pin and unpin: what is kept, and what is let go.
 
 Owns these commands and what they say before and after. Must never remove anything that was not wished for, nor what is
-pinned, marked or noted. The one surprise: on a terminal it asks first; a script that calls it has decided already.
+pinned, marked or noted. The one surprise: where nobody can be asked it refuses, also with --json; --yes is the answer.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def prune(flags: Mapping[str, str], dry_run: bool, yes: bool, as_json: bool, **g
     is_dry = dry_run or wish.is_empty
     if is_dry and as_json:
         print_json(_plan_json(path, plan) | {"dry_run": True})
-    if is_dry or not (yes or as_json or not plan.requests or _agrees()):
+    if is_dry or not (yes or not plan.requests or _agrees()):
         return
     pruned = _with_meter(path, wish, plan)
     if as_json:
@@ -82,7 +82,10 @@ def prune(flags: Mapping[str, str], dry_run: bool, yes: bool, as_json: bool, **g
 
 
 def _agrees() -> bool:
-    return not (sys.stdin.isatty() and sys.stderr.isatty()) or click.confirm("Remove them?", err=True)
+    """Raises UsageError where nobody can answer."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("what is removed is gone: add --yes to say so where nobody can be asked")
+    return click.confirm("Remove them?", err=True)
 
 
 def _with_meter(path: Path, wish: Wish, plan: Plan) -> Pruned:
