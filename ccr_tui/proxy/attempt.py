@@ -245,6 +245,7 @@ class Calling:
             estimate=self.estimate,
             window=order.window,
             secrets=order.secrets,
+            guess=quirks.guess_of(order.provider, order.model) if order.provider.kind == "openai" else None,
         )
 
     async def _deliver(self, events: list[Json], sink: Sink) -> None:

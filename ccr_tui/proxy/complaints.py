@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ccr_tui.errors import ProxyError, UpstreamRefused
+from ccr_tui.proxy import unknown
 from ccr_tui.proxy.anthropic import error_type
 from ccr_tui.proxy.overflow import Overflow, output_limit, overflow
 from ccr_tui.records import Json
@@ -62,10 +63,11 @@ def error_of(
     estimate: int | None = None,
     window: int | None = None,
     secrets: Iterable[str] = (),
+    guess: unknown.Guess | None = None,
 ) -> ProxyError:
     """The error for an answer that is no answer. `status` may be 200 when its body holds an error. `sent` is the body
     that was refused; it, `estimate` and `window` (tokens) fill in what the provider does not name. `secrets` are cut
-    out wherever they stand."""
+    out wherever they stand; `guess` is whose facts `sent` was written by."""
     if status < 300 and status != 200:
         sentence = f"{provider} answered {status}, which holds no answer. Check providers.{provider}.base_url."
         return UpstreamRefused(sentence, status=502)
@@ -73,6 +75,8 @@ def error_of(
     lowered = {name.lower(): value for name, value in headers.items()}
     asked = _asked(provider, sent if isinstance(sent, dict) else {}, estimate, window)
     error = _judge(_true_status(status, said), said, asked, _answered(status))
+    if guess is not None and error.status in (400, 422) and not said.anthropic:
+        error.message = _told(error, unknown.cure(said.message, sent, guess))
     error.status = error.status if error.status >= 400 else 502
     error.message = redact(error.message, secrets)
     error.args = (error.message,)
@@ -80,6 +84,10 @@ def error_of(
     if lowered.get("x-should-retry") in ("true", "false"):
         error.should_retry = lowered["x-should-retry"] == "true"
     return error
+
+
+def _told(error: ProxyError, cure: str) -> str:
+    return f"{error.message.rstrip('. ')}. {cure}" if cure else error.message
 
 
 class _Asked(NamedTuple):

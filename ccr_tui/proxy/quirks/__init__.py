@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from ccr_tui.config import Model, Provider
 from ccr_tui.errors import ConfigError
+from ccr_tui.proxy.unknown import Guess
 
 FAMILIES = (
     "openrouter", "groq", "siliconflow", "mistral", "ollama", "lmstudio", "deepseek", "qwen", "moonshot", "zhipu",
@@ -147,11 +148,28 @@ def _known(family: str, model_id: str) -> Facts:
 
 
 def _family(provider: Provider, model: Model) -> str:
+    return _found(provider, model)[0]
+
+
+def _found(provider: Provider, model: Model) -> tuple[str, str]:
+    """The family, and a clause that tells how it was found."""
     named = model.family or provider.family
     if named:
-        return _named(named, f"models.{model.name}.family" if model.family else f"providers.{provider.name}.family")
-    by_name = provider.name if provider.name in FAMILIES and provider.name != "openai" else "generic"
-    return _by_host(provider.base_url) or _by_id(model.id) or by_name
+        key = f"models.{model.name}.family" if model.family else f"providers.{provider.name}.family"
+        return _named(named, key), f'{key} is "{named}"'
+    if family := _by_host(provider.base_url):
+        return family, f"the address of {provider.name} is one of the family {family}"
+    if family := _by_id(model.id):
+        return family, f'the model\'s id "{model.id}" looks like the family {family}'
+    if provider.name in FAMILIES and provider.name not in ("openai", "generic"):
+        return provider.name, f"{provider.name} is called like the family {provider.name}"
+    return "generic", "most models take it"
+
+
+def guess_of(provider: Provider, model: Model) -> Guess:
+    """Whose facts a model is taken to have, and why. Raises ConfigError."""
+    family, cause = _found(provider, model)
+    return Guess(model.name, family, cause, frozenset(model.quirks), frozenset(facts_for(provider, model).extra))
 
 
 def _named(name: str, key: str) -> str:
