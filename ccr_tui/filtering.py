@@ -113,6 +113,12 @@ _TOKEN = re.compile(
     r"(?P<not>!?)(?:(?P<key>[A-Za-z_]+)(?P<op><=|>=|[:<>=]))?"
     rf'(?P<value>(?<=text:){_PATTERN}(?!\S)|(?:"[^"]*"?|[^\s"])*)'
 )
+_COMPARED = re.compile(
+    rf"(?P<not>!?)(?P<key>{'|'.join([*KEYS, *ALIASES])})\s*(?P<op><=|>=|[<>=])\s*"
+    r'(?P<value>(?:"[^"]*"?|[^\s"])*)',
+    re.I,
+)
+"""A known key may stand apart from its comparison: cost > 0.05."""
 _VALUE = re.compile(r'((?:"[^"]*"?|[^,"])*)(?:,|$)')
 _NUMBER = re.compile(r"\$?(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z%]*)")
 _UNITS: dict[str, dict[str, float]] = {
@@ -130,7 +136,9 @@ def parse(text: str, now: float) -> tuple[Term, ...]:
     """The terms of what was typed; `now` is what ages count from. Raises FilterError."""
     terms: list[Term] = []
     words: list[str] = []
-    for found in _tokens(text):
+    tokens = list(_tokens(text))
+    _refuse_foreign(tokens)
+    for found in tokens:
         term = _term(found, now)
         if term.key == "words" and not term.inverted:
             words.append(str(term.values[0]))
@@ -145,10 +153,51 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
         if text[at].isspace():
             at += 1
             continue
-        found = _TOKEN.match(text, at)
+        found = _COMPARED.match(text, at) or _TOKEN.match(text, at)
         assert found is not None
         yield found
         at = found.end()
+
+
+AS_IT_STANDS = "put it in quotes to look for it as it stands"
+_SIGNS = ("<", ">", "=", "<=", ">=")
+_ELSEWHERE = {
+    "or": "a comma means or: outcome:ok,error",
+    "and": "all terms must hold, without a word between them",
+    "not": "! inverts what follows it: !error",
+}
+"""Words that other languages have, and what is written here; beside words they are searched for."""
+_MINUS = re.compile(r"-(?P<key>[A-Za-z_]+)(?P<op><=|>=|[:<>=])?")
+
+
+def _refuse_foreign(tokens: Sequence[re.Match[str]]) -> None:
+    """What would be looked for as words, but was hardly meant so, is told. Raises FilterError."""
+    for n, found in enumerate(tokens):
+        word, at = found[0], found.start()
+        if word in _SIGNS:
+            raise FilterError(f"{word} stands alone; compare a key, as in cost{word}0.05, or {AS_IT_STANDS}", at)
+        minus = _MINUS.match(word)
+        if minus and _names(minus["key"], bool(minus["op"])) and (minus["op"] or minus.end() == len(word)):
+            raise FilterError(f"! inverts: !{word[1:]}; {AS_IT_STANDS}", at)
+        if word.lower() in _ELSEWHERE and _joins(word.lower(), tokens[:n], tokens[n + 1 :]):
+            raise FilterError(f"{_ELSEWHERE[word.lower()]}; {AS_IT_STANDS}", at)
+
+
+def _joins(word: str, before: Sequence[re.Match[str]], after: Sequence[re.Match[str]]) -> bool:
+    """Whether it stands between terms, one of which is more than a word; "not" stands before one."""
+    if word == "not":
+        return bool(after) and _is_term(after[0])
+    return bool(before and after) and (_is_term(before[-1]) or _is_term(after[0]))
+
+
+def _names(word: str, is_compared: bool) -> bool:
+    """Whether it is a flag, or a key with its sign."""
+    name = ALIASES.get(word.lower(), word.lower())
+    return name in (KEYS if is_compared else FLAGS)
+
+
+def _is_term(found: re.Match[str]) -> bool:
+    return _names(found["key"] or found["value"], found["op"] is not None)
 
 
 def _term(found: re.Match[str], now: float) -> Term:
@@ -194,7 +243,7 @@ def _known(key: str, at: int) -> str:
         return name
     near = get_close_matches(name, KEYS, 2)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(KEYS))}."
-    raise FilterError(f"{key} is no key; {hint} Put it in quotes to look for it as it stands", at)
+    raise FilterError(f"{key} is no key; {hint} P{AS_IT_STANDS[1:]}", at)
 
 
 def _number(name: str, text: str, at: int) -> float:
@@ -218,18 +267,22 @@ def _pattern(value: str, at: int) -> str:
 
 
 def _moment(name: str, text: str, now: float, at: int) -> float:
-    """An age, a day or a moment, local unless it says otherwise."""
-    today = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
     try:
-        if found := _AGO.fullmatch(text):
-            return now - float(found[1]) * _AGE_S[found[2]]
-        if text in ("today", "yesterday"):
-            return (today - timedelta(days=text == "yesterday")).timestamp()
-        if re.fullmatch(r"\d\d:\d\d", text):
-            return today.replace(hour=int(text[:2]), minute=int(text[3:])).timestamp()
-        return datetime.fromisoformat(text).timestamp()
+        return moment(text, now)
     except (ValueError, OverflowError) as error:
         raise FilterError(f"{text} is no time; write {TIMES[name]}", at) from error
+
+
+def moment(text: str, now: float) -> float:
+    """An age, a day or a moment, local unless it says otherwise. Raises ValueError or OverflowError."""
+    today = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    if found := _AGO.fullmatch(text):
+        return now - float(found[1]) * _AGE_S[found[2]]
+    if text in ("today", "yesterday"):
+        return (today - timedelta(days=text == "yesterday")).timestamp()
+    if re.fullmatch(r"\d\d:\d\d", text):
+        return today.replace(hour=int(text[:2]), minute=int(text[3:])).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
