@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter as Bag
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ccr_tui import anatomy, economy, prefix, prices
@@ -49,6 +49,8 @@ SLACK = 1024
 blocks."""
 SUMMARY = ("This session is being continued from a previous conversation", "<summary>")
 """How Claude Code begins the conversation that goes on after a compaction."""
+PROVEN = "the provider reports that it has a cache; nothing more is known of it"
+ELSEWHERE = "More was read than both prompts share: another request, with the same system prompt perhaps, put it there."
 HELD = ("tool_choice", "thinking", "output_config", "reasoning_effort", "enable_thinking", "response_format")
 """Settings that change what a provider puts into the prompt, or which cache it looks into."""
 
@@ -161,6 +163,7 @@ def judge(now: Call | None, before: Call | None, warm: Call | None, scale: Scale
 def _first(now: Call, scale: Scale, rules: Rules) -> Verdict:
     raw = prefix.compare(None, now.sent, scale).raw_now
     cached = _cached(now)
+    rules = _proven(rules, cached)
     words = "The first request of this conversation: nothing was sent before that could have been kept."
     if cached:
         words = "The first request of this conversation; what was read must have been kept from another one."
@@ -181,6 +184,11 @@ def _cached(call: Call) -> int | None:
     return usage.cache_read if usage is not None and usage.basis in ("reported", "mixed") else None
 
 
+def _proven(rules: Rules, read: int | None) -> Rules:
+    """A cache that was read from is one, whatever is known of it."""
+    return replace(rules, source=PROVEN) if read and rules.match == "none" else rules
+
+
 def _served(cached: int | None, could: int) -> Served:
     if cached is None:
         return "unknown"
@@ -193,7 +201,7 @@ class _Case:
     """What is known of one request and the one it is compared with."""
 
     def __init__(self, now: Call, before: Call, warm: Call | None, scale: Scale, rules: Rules) -> None:
-        self.now, self.before, self.rules = now, before, rules
+        self.now, self.before = now, before
         self.base = warm or before
         self.is_warm = warm is not None
         self.prefix = found = prefix.compare(self.base.sent, now.sent, scale)
@@ -202,6 +210,7 @@ class _Case:
         self.could = min(self.prompt, round(found.raw * ratio))
         self.unchanged = min(self.prompt, round(found.raw_before * ratio))
         self.cached = _cached(now)
+        self.rules = _proven(rules, self.cached or _cached(self.base))
         self.idle_s = now.started_at - self.base.started_at
 
     def verdict(self) -> Verdict:
@@ -225,6 +234,15 @@ class _Case:
             return self._switched()
         broken = self._broken()
         return broken if broken is not None else self._unbroken()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether more was read than the request before can have left: some keep its answer too, or count otherwise."""
+        if self.cached is None:
+            return False
+        if not self.is_warm:
+            return self.cached > 0
+        return self.cached > self.could + (SLACK if self.prefix.whole else min(SLACK, self.could // 3))
 
     # -- another cache
 
@@ -293,8 +311,8 @@ class _Case:
             )
         if self.is_warm and not self.prefix.whole and self.idle_s > self.rules.lives_s:
             words.append(f"That was {_span(self.idle_s)} earlier, longer than such a cache lives.")
-        if self.is_warm and self.cached is not None and self.cached > self.could + SLACK:
-            words.append("More was read than both prompts share: another request has put it there.")
+        if self.is_elsewhere:
+            words.append(ELSEWHERE if self.is_warm else "What was read must have been kept from another request.")
         if self.now.prompt is None:
             words.append("The provider reported no prompt tokens: these are counted.")
         if self.rules.assumed and self.is_warm:
@@ -313,7 +331,8 @@ def _tools(case: _Case, difference: Difference) -> tuple[Cause, str] | None:
     plain = anatomy.plain
     if Bag(map(plain, old)) == Bag(map(plain, new)):
         return "tools_reordered", f"The same {len(new)} tools came in another order, from {_name(difference.now)} on."
-    return "tools", f"The tools changed: {_changes(old, new)}. They come first, so that nothing behind them is found."
+    behind = "" if case.is_elsewhere else ", so that nothing behind them is found"
+    return "tools", f"The tools changed: {_changes(old, new)}. They come first{behind}."
 
 
 def _changes(old: Sequence[Block], new: Sequence[Block]) -> str:

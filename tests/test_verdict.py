@@ -197,6 +197,37 @@ def test_the_first_request_has_nothing_before_it() -> None:
     assert "kept from another one" in asked(None, call(FIRST, cached=500)).sentence
 
 
+OTHER = body(SYSTEM, ASK, CALL, RESULT, tools=[tool("Grep")])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "changes"),
+    [
+        (OTHER, SECOND, {"cached": 74}),
+        (SECOND, body({**SYSTEM, "content": "You are terse."}, ASK, CALL, RESULT, tools=[]), {"cached": 74}),
+        (FIRST, SECOND, {"cached": 74, "model": "qwen-plus"}),
+        (FIRST, SECOND, {"cached": 74, "provider": "deepseek"}),
+        (None, SECOND, {"cached": 74}),
+    ],
+    ids=["tools", "no tools", "model", "provider", "first"],
+)
+def test_what_was_read_though_nothing_is_in_common_came_from_another_request(
+    before: Json, now: Json, changes: dict[str, Any]
+) -> None:
+    earlier = None if before is None else call(before, "before", 0.0)
+    verdict = asked(earlier, call(now, **changes), rules=caching.NONE)
+    told = " ".join((verdict.sentence, *verdict.further))
+    assert "another" in told and "nothing behind them is found" not in told
+    assert verdict.rules is not None and "no prompt cache is known of" not in verdict.rules.source
+    assert "that it has a cache" in verdict.rules.source
+
+
+def test_where_nothing_was_read_nothing_is_said_of_another_request() -> None:
+    verdict = asked(call(OTHER, "before", 0.0), call(SECOND), rules=caching.NONE)
+    assert "nothing behind them is found" in verdict.sentence and not verdict.further
+    assert verdict.rules == caching.NONE
+
+
 def test_nobody_was_asked() -> None:
     assert judge(None, call(FIRST), None, SCALE, RULES).cause == "nothing_sent"
 
