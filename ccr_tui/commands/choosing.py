@@ -28,13 +28,23 @@ def _terms(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
         raise click.BadParameter(str(error)) from error
 
 
+def _agent(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Term, ...]:
+    from ccr_tui.filtering import quoted
+
+    if value is None:
+        return ()
+    return _terms(ctx, param, f"agent:{','.join(quoted(name) for name in value.split(','))}") or ()
+
+
 def filters(command: click.decorators.FC) -> click.decorators.FC:
     """The options that choose traces."""
     for option in (
         click.option("--filter", "terms", callback=_terms, metavar="FILTER", help="As in the app: 'cost>0.05 !error'."),
         click.option("--outcome", type=click.Choice(["ok", "error", "cancelled"])),
         click.option("--model", metavar="MODEL", help="Who answered."),
-        click.option("--agent", metavar="AGENT", help="As whom: default, coder, ...; or of a kind: main, title, ..."),
+        click.option(
+            "--agent", callback=_agent, metavar="AGENT", help="As whom: coder, ...; or its kind: main, sub, ..."
+        ),
         since,
         click.option("--session", metavar="SESSION", help="Of one session."),
     ):
@@ -46,4 +56,6 @@ def chosen(wanted: Mapping[str, Any]) -> Filter:
     """The options as the store's filter."""
     from ccr_tui.store.queries import Filter
 
-    return Filter(**{name: value for name, value in wanted.items() if value is not None})
+    given = {name: value for name, value in wanted.items() if value is not None}
+    terms = (*given.pop("terms", ()), *given.pop("agent", ()))
+    return Filter(terms=terms, **given)

@@ -11,9 +11,10 @@ import json
 import os
 import re
 import sys
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +25,7 @@ from ccr_tui import assembly
 from ccr_tui.commands.flags import root_flags
 from ccr_tui.config import Config
 from ccr_tui.environment import checked
-from ccr_tui.errors import ConfigError
+from ccr_tui.errors import ConfigError, StoreError
 from ccr_tui.records import Json
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Control characters, those that turn the direction of writing, and halves of characters."""
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for a list.")
 
@@ -91,6 +91,14 @@ def database(flags: Mapping[str, str]) -> Path:
     """Where the traces are. A configuration that is otherwise broken does not matter for looking at them."""
     config, _ = assembly.read(flags, os.environ, Path.cwd())
     return config.db or Path()
+
+
+def present(flags: Mapping[str, str]) -> Path:
+    """The database that must be there already. Raises StoreError."""
+    path = database(flags)
+    if not path.exists():
+        raise StoreError(f"There is no database at {path}; --db and CCR_TUI_DB name another one.")
+    return path
 
 
 def reader(flags: Mapping[str, str], *, hush: bool = False) -> Reader:
@@ -172,28 +180,17 @@ def print_json(value: Json, indent: int | None = None) -> None:
     sys.stdout.buffer.flush()
 
 
-def moment(text: str) -> float:
-    """A point in time as epoch seconds: 30m, 2h, 3d or 1w ago, today, an ISO date (local midnight) or date and time.
-
-    Raises ValueError for anything else.
-    """
-    now = datetime.now(UTC)
-    if match := re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhdw])", text):
-        return (now - timedelta(**{_UNITS[match[2]]: float(match[1])})).timestamp()
-    if text == "today":
-        return now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-    return datetime.fromisoformat(text).timestamp()
-
-
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    from ccr_tui.filtering import moment
+
     try:
-        return None if value is None else moment(value.strip())
+        return None if value is None else moment(value.strip(), time.time())
     except (ValueError, OverflowError) as error:
-        wanted = "write 30m, 2h, 3d, 1w, today, 2026-11-22 or 2026-11-22T14:30Z"
+        wanted = "write 30m, 2h, 3d, 1w, 14:30, today, yesterday, 2026-11-22 or 2026-11-22T14:30Z"
         raise click.BadParameter(f"{value!r} is no time; {wanted}") from error
 
 
-since = click.option("--since", callback=_moment, metavar="WHEN", help="2h, 3d, an ISO date, or date and time.")
+since = click.option("--since", callback=_moment, metavar="WHEN", help="2h, 3d, yesterday, a date, or date and time.")
 
 
 def local(moment: float) -> str:

@@ -18,11 +18,13 @@ import click
 
 from ccr_tui import assembly
 from ccr_tui.commands.choosing import chosen, filters
-from ccr_tui.commands.common import narrate, reader, safe, settings
+from ccr_tui.commands.common import narrate, present, reader, safe, settings
 from ccr_tui.commands.meter import meter
+from ccr_tui.errors import CcrError
 
 if TYPE_CHECKING:
     from ccr_tui.records import Trace
+    from ccr_tui.store.queries import Reader
     from ccr_tui.transfer.leaving import Chosen, Format
     from ccr_tui.transfer.progress import Report
     from ccr_tui.transfer.redaction import Redactor
@@ -38,7 +40,7 @@ SIDES: Mapping[str, tuple[Literal["received", "sent"], ...]] = {
 @click.command("export")
 @click.argument("ids", nargs=-1, metavar="[ID...]")
 @filters
-@click.option("--format", "format", type=click.Choice(FORMATS), help="By FILE's name, else jsonl.")
+@click.option("--format", "format", type=click.Choice(FORMATS), help="By FILE's ending; jsonl where it has none.")
 @click.option("-o", "--output", metavar="FILE", help="Where to (standard output). A file is made with mode 0600.")
 @click.option("--force", is_flag=True, help="Overwrite FILE where there is one.")
 @click.option(
@@ -59,6 +61,9 @@ def export(flags: Mapping[str, str], ids: tuple[str, ...], **wanted: Any) -> Non
     otlp, complete, side = wanted.pop("otlp"), wanted.pop("no_redact"), wanted.pop("side")
     if not wanted.pop("force") and output not in (None, "-") and Path(output).is_file():
         raise click.UsageError(f"{safe(output)} is there already; --force overwrites it.")
+    if otlp is None and format is None and not _is_known(output):
+        known = ", ".join(_suffixes())
+        raise click.UsageError(f"{safe(output)}: its name must end in {known} (or .gz after it), or say --format.")
     choice = _choice(ids, wanted)
     redactor = None if complete else _redactor(flags)
     if otlp is not None or format == "otlp":
@@ -75,6 +80,29 @@ def _choice(ids: tuple[str, ...], wanted: Mapping[str, Any]) -> Chosen:
     if ids and any(value for value in wanted.values()):
         raise click.UsageError("name requests, or choose them by options; not both.")
     return Chosen(ids, None if ids else chosen(wanted))
+
+
+def _suffixes() -> Iterable[str]:
+    from ccr_tui.transfer.leaving import SUFFIXES
+
+    return SUFFIXES
+
+
+def _is_known(output: str | None) -> bool:
+    """Whether the name tells a format, or has no ending that could, as a device has none."""
+    from ccr_tui.transfer.leaving import SQUEEZED, format_of
+
+    name = Path((output or "").lower().removesuffix(SQUEEZED))
+    return not name.suffix or format_of(str(name)) is not None
+
+
+def _counted(choice: Chosen, store: Reader) -> int:
+    """How many requests it is about. Raises CcrError for none, or for one that is not there."""
+    for id in choice.ids:
+        store.row(id)
+    if not (total := choice.count(store)):
+        raise CcrError("Nothing matches, so nothing was written.")
+    return total
 
 
 def _format(given: str | None, output: str | None) -> Format:
@@ -100,10 +128,9 @@ def _write(
 ) -> None:
     from ccr_tui.transfer import leaving
 
-    store, config = reader(flags), assembly.read(flags, os.environ, Path.cwd())[0]
-    for id in choice.ids:
-        store.row(id)  # one that is not there is told before anything is written
-    scene, total, done = leaving.scene(config, _heading(choice), sides), choice.count(store), [0]
+    store, config = _store(flags), assembly.read(flags, os.environ, Path.cwd())[0]
+    total, done = _counted(choice, store), [0]
+    scene = leaving.scene(config, _heading(choice), sides)
     with meter("exporting", "requests", 1) as report:
         traces = leaving.told(choice.traces(store), total, _noting(done, report))
         made = leaving.pieces(format, traces, replace(scene, marks=leaving.marks_in(store)), redactor)
@@ -113,6 +140,11 @@ def _write(
         else:
             leaving.write(made, str(output))
     narrate(f"{done[0]} traces written" + (f" to {safe(output)}" if output else ""))
+
+
+def _store(flags: Mapping[str, str]) -> Reader:
+    present(flags)
+    return reader(flags)
 
 
 def _noting(done: list[int], report: Report) -> Report:
@@ -136,9 +168,10 @@ def _send(flags: Mapping[str, str], choice: Chosen, url: str | None, redactor: R
 
     if url is None and not otlp.wanted(os.environ):
         raise click.UsageError("name the collector: --otlp URL, or OTEL_EXPORTER_OTLP_ENDPOINT.")
-    store, out = reader(flags), otlp.exporter(url)
+    store = _store(flags)
+    total, done = _counted(choice, store), 0
     traces: Iterable[Trace] = choice.traces(store)
-    total, done = choice.count(store), 0
+    out = otlp.exporter(url)
     with meter("sending", "requests", 1) as report:
 
         def sent(count: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ccr_tui import sizes
-from ccr_tui.commands.common import as_json, load, local, moment, narrate, print_json, reader, settings
+from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, settings
 from ccr_tui.commands.meter import meter
 from ccr_tui.prices import usd
 
@@ -29,8 +30,10 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "M
 
 
 def _age(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    from ccr_tui.filtering import moment
+
     try:
-        return None if value is None else moment(value.strip())
+        return None if value is None else moment(value.strip(), time.time())
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(f"{value!r} is no age; write 36h, 30d, 12w or a date") from error
 

@@ -15,9 +15,9 @@ import click
 from ccr_tui.commands.choosing import chosen, filters
 from ccr_tui.commands.common import (
     as_json,
-    database,
     local,
     narrate,
+    present,
     print_json,
     reader,
     safe,
@@ -32,12 +32,14 @@ from ccr_tui.commands.looking import deeper, look
 from ccr_tui.commands.marking import mark, note
 from ccr_tui.commands.money import counted, in_line, money
 from ccr_tui.commands.taking_in import import_
+from ccr_tui.filtering import SHOWN
 
 if TYPE_CHECKING:
     from ccr_tui.store.queries import Filter, Order, Reader
     from ccr_tui.store.rows import TraceRow
 
 PAGE = 200
+SHORT = {recorded: shown for shown, recorded in SHOWN.items()}
 SORTS = ("time", "cost", "tokens", "duration", "cached")
 HEADS = ("id", "time", "project", "asked", "answered", "agent", "in", "cached", "out", "cost", "took", "outcome")
 
@@ -104,6 +106,12 @@ def last_part(project: str | None) -> str:
     return os.path.basename((project or "").rstrip("/"))  # noqa: PTH119
 
 
+def who(row: TraceRow) -> str:
+    """The agent that the router chose; else what kind of request it was, as the app's list shows it."""
+    name = row.kind if row.agent in (None, "", "default") else row.agent
+    return SHORT.get(name, name)
+
+
 def show_rows(rows: Iterable[TraceRow]) -> None:
     """The human's table."""
     rows = list(rows)
@@ -115,7 +123,7 @@ def show_rows(rows: Iterable[TraceRow]) -> None:
             "↻ replay" if row.origin == "replay" else last_part(row.project),
             row.asked_model,
             row.model or "",
-            row.agent or "",
+            who(row),
             counted(row.input_tokens + row.cache_read_tokens + row.cache_write_tokens, row.has_guesses),
             tokens(row.cache_read_tokens) if row.cache_read_tokens else "",
             counted(row.output_tokens, row.has_guesses),
@@ -177,8 +185,8 @@ def verify(flags: Mapping[str, str], as_json: bool) -> None:
     """Rebuild every body and check the sums; exit code 3 if anything is wrong."""
     from ccr_tui.store.verify import verify as check
 
-    path = database(flags)
-    problems = check(path) if path.exists() else []
+    path = present(flags)
+    problems = check(path)
     if as_json:
         print_json({"database": str(path), "problems": problems})
     else:
