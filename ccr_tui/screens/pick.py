@@ -86,11 +86,13 @@ class Pick(ModalScreen[list[str] | None]):
         at: str = "",
         free: str = "",
         later: Later | None = None,
+        about: str = "",
     ) -> None:
         """`marked` lets several be chosen, these to begin with; `at` has the cursor; `free` are the words for taking
-        what was typed; `later` brings more."""
+        what was typed; `later` brings more; `about` is a sentence over the list, however long."""
         super().__init__()
         self.title_, self.choices, self.free, self.later, self.at = title, list(choices), free, later, at
+        self.about = about
         self.many = marked is not None
         self.marked = list(marked or ())
         self.changed = False
@@ -112,7 +114,7 @@ class Pick(ModalScreen[list[str] | None]):
 
     def on_mount(self) -> None:
         """Show what there is, and ask for more."""
-        self.word.display = False
+        self.word.say(self.about, "")
         self._fill()
         self.roster.select(("choice", self.at))
         self.filter.focus()
@@ -129,7 +131,7 @@ class Pick(ModalScreen[list[str] | None]):
             return
         known = {choice.value for choice in self.choices}
         self.choices += [choice for choice in more if choice.value not in known]
-        self.word.say("")
+        self.word.say(self.about, "")
         self._fill()
 
     @on(Input.Changed)

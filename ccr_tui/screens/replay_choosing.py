@@ -236,8 +236,9 @@ class Choosing(Screen[None]):
                 self._send(caps[0], sent, found)
 
         names = [each.partition("=")[0] for each in sent]
-        title = f"Send for real: {', '.join(names)} · {replay_form.bill(found, names)}"
-        self.app.push_screen(Pick(title, replay_form.caps(found, names, self.room), free="US dollars at most"), chosen)
+        about = f"{', '.join(names)}: {replay_form.bill(found, names)}"
+        caps = replay_form.caps(found, names, self.room)
+        self.app.push_screen(Pick("Send for real", caps, free="US dollars at most", about=about), chosen)
 
     def _send(self, cap: str, sent: list[str], found: Comparison) -> None:
         try:

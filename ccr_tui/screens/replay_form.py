@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from ccr_tui import pricelist
+from ccr_tui import pricelist, prices
 from ccr_tui.catalogue import AGENTS
 from ccr_tui.config import Config
 from ccr_tui.presets import PRESETS
@@ -28,6 +28,7 @@ KNOWN = ("deepseek-flash", "qwen3.8-flash", "claude-sonnet-5-5")
 AGENT = "agent:"
 """Begins the value of a choice that leads to another list."""
 NO_CAP = "no cap"
+CENT = NANO // 100
 CAPS = (1, 2, 4)
 """Budgets that are offered, as multiples of the upper bound of the bill."""
 
@@ -140,13 +141,12 @@ def named(variant: str) -> list[str]:
 def caps(comparison: Comparison, names: Sequence[str], room: int = 0) -> list[Choice]:
     """Budgets for sending these variants for real; `room` is what the last request may cost at worst."""
     lines = [line for line in comparison.variants if line.name in names]
-    high = sum(line.high or 0 for line in lines)
-    found = []
-    for times in CAPS:
-        usd = max(0.01, -(-(high + room) * times * 100 // NANO) / 100)
-        last = ", and room for the last request" if room else ""
-        note = f"the upper bound of the bill{last}" if times == 1 else f"{times} times that"
-        found.append(Choice(f"{usd:.2f}", f"never more than ${usd:.2f}", note))
+    worst = sum(line.high or 0 for line in lines) + room
+    if not worst:
+        return [_cap(CENT, "nothing is known to be billed"), Choice(NO_CAP, NO_CAP, "whatever it costs")]
+    last = ", and room for the last request" if room else ""
+    notes = {1: f"the upper bound of the bill{last}"}
+    found = [_cap(worst * times, notes.get(times, f"{times} times that")) for times in CAPS]
     return [*found, Choice(NO_CAP, NO_CAP, "whatever it costs")]
 
 
@@ -154,8 +154,15 @@ def lab_caps(most: int | None) -> list[Choice]:
     """Budgets for asking routers, which cost so much at worst; None: that is not known, or it goes on."""
     if most is None:
         return [Choice(NO_CAP, NO_CAP, "whatever it costs")]
-    usd = max(0.01, -(-most * 100 // NANO) / 100)
-    return [Choice(f"{usd:.2f}", f"never more than ${usd:.2f}", "what it costs at worst"), Choice(NO_CAP, NO_CAP)]
+    return [_cap(most or CENT, "what it costs at worst"), Choice(NO_CAP, NO_CAP)]
+
+
+def _cap(nanos: int, note: str) -> Choice:
+    """At least so much: rounded up to cents, below a dollar to two digits that matter."""
+    step = CENT if nanos >= NANO else 10 ** max(0, len(str(nanos)) - 2)
+    whole, _, rest = str(prices.usd(-(-nanos // step) * step)).partition(".")
+    usd = f"{whole}.{rest.ljust(2, '0')}"
+    return Choice(usd, f"never more than ${usd}", note)
 
 
 def bill(comparison: Comparison, names: Sequence[str]) -> str:

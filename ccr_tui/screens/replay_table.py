@@ -7,7 +7,7 @@ knows no times and no agreement) are left out, so that what there is has room.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ccr_tui.replay.words import RECORDED, Comparison, StepResult, VariantSums
 from ccr_tui.screens import show
@@ -104,11 +104,19 @@ LEFT = frozenset({"answered by", "parts at", "from"})
 def columns(comparison: Comparison, width: int) -> list[Column]:
     """Those that say something of a variant, as many as there is room for."""
     others = [line for line in comparison.variants if line.name != RECORDED] or list(comparison.variants)
-    found = [c for c in COLUMNS if width >= c.at_least and any(c.cell(line)[0] for line in others)]
+    said = [c for c in COLUMNS if width >= c.at_least and any(c.cell(line)[0] for line in others)]
+    found = [_whole(c, comparison) for c in said]
     name = min(WIDEST, max(NAME, *(show.cells(line.name) + 5 for line in comparison.variants)))
     while found and sum(c.width + 1 for c in found) + name > width:
         found.remove(max(found, key=lambda column: column.at_least))
     return found
+
+
+def _whole(column: Column, comparison: Comparison) -> Column:
+    """As wide as its figures: none is cut."""
+    if column.title in LEFT:
+        return column
+    return replace(column, width=max(column.width, *(show.cells(column.cell(line)[0]) for line in comparison.variants)))
 
 
 def headings(comparison: Comparison | None) -> Callable[[int], Pieces]:

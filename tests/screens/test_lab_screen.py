@@ -63,7 +63,7 @@ async def test_turns_are_labelled_and_a_router_is_asked_for_real(tmp_path: Path)
 
 
 def test_caps_are_what_it_costs_at_worst() -> None:
-    assert [choice.value for choice in replay_form.lab_caps(12_000_001)] == ["0.02", "no cap"]
+    assert [choice.value for choice in replay_form.lab_caps(12_000_001)] == ["0.013", "no cap"]
     assert [choice.value for choice in replay_form.lab_caps(None)] == ["no cap"]
 
 

@@ -301,6 +301,37 @@ def test_caps_are_never_below_the_bill() -> None:
     assert "7 requests, about $0.0012 ($0.001 to $0.0014)" in replay_form.bill(FOUND, ["b"])
 
 
+CAPS = {
+    0: ["0.01"],
+    1: ["0.000000001", "0.000000002", "0.000000004"],
+    12_345: ["0.000013", "0.000025", "0.00005"],
+    1_400_000: ["0.0014", "0.0028", "0.0056"],
+    50_000_000: ["0.05", "0.10", "0.20"],
+    700_000_001: ["0.71", "1.41", "2.81"],
+    123_456_789_012: ["123.46", "246.92", "493.83"],
+}
+"""The upper bound of a bill in nano-USD, and what is offered."""
+
+
+@pytest.mark.parametrize("high", CAPS, ids=str)
+def test_caps_have_the_digits_that_matter_and_are_distinct(high: int) -> None:
+    found = replace(FOUND, variants=(line(RECORDED), line("a", cost=high, low=high, high=high)))
+    choices = replay_form.caps(found, ["a"])
+    assert [choice.value for choice in choices] == [*CAPS[high], "no cap"]
+    assert all(float(value) * 1e9 >= high for value in CAPS[high])
+    assert all(f"${choice.value}" in choice.words for choice in choices[:-1])
+
+
+@pytest.mark.parametrize("width", [80, 118, 200])
+def test_no_figure_of_a_variant_is_cut(width: int) -> None:
+    tiny = line("a", cost=12_345, low=11_222, high=13_888, saved=-12_345, saved_baseline=-99_999, unpriced=1)
+    found = replace(FOUND, variants=(line(RECORDED, cost=123_456_789), tiny))
+    drawn = ["".join(text for text, _ in row.draw(width)) for row in replay_table.rows(found)]
+    assert all(len(row) <= width and "…" not in row for row in drawn), drawn
+    assert "$0.000012+" in drawn[1] and "−$0.000012" in drawn[1]
+    assert ("$0.000011–0.000014" in drawn[1]) is (width > 80)
+
+
 def test_runs_and_sessions_are_listed(tmp_path: Path) -> None:
     with (TRACES / "coding.jsonl").open("rb") as lines:
         archive.take_in(tmp_path / "ccr.db", archive.read(lines))
