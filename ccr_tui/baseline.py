@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
+from ccr_tui import prices
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.presets import PRESETS
 from ccr_tui.prices import Book
-from ccr_tui.records import Price
+from ccr_tui.records import Price, Trace
 
 FALLBACK = "claude-sonnet-4-5"
 """The baseline where none was chosen, and the client has asked for no model whose price is known."""
@@ -36,6 +38,38 @@ class Baseline:
     price: Price
     is_chosen: bool = True
     """False where nobody chose: it is what the client asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One answer at the price of one model for all, whom no router would have been asked for. Nano-USD."""
+
+    baseline: Baseline
+    cost: int | None
+    """What the answer would have cost; None where its price does not tell."""
+    paid: int | None
+    """What was paid, router and hops included; None where one of them is unknown."""
+    calls: int
+    """How many calls were paid."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "model": self.baseline.name,
+            "cost_usd": prices.usd(self.cost),
+            "paid_usd": prices.usd(self.paid),
+            "chosen": self.baseline.is_chosen,
+            "price_source": self.baseline.price.source,
+        }
+
+
+def against(trace: Trace, baseline: Baseline) -> Against | None:
+    """What the answer of a request would have cost; None where nothing was asked or reported."""
+    if trace.answer is None or trace.answer.usage is None:
+        return None
+    costs = [attempt.cost for attempt in trace.attempts if attempt.usage is not None]
+    paid = None if None in costs else sum(each or 0 for each in costs)
+    return Against(baseline, prices.cost(trace.answer.usage, baseline.price), paid, len(costs))
 
 
 def find(config: Config, name: str, at: float) -> Price | None:

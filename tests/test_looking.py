@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,8 +15,9 @@ from generated import attempt, failed, trace
 from realistic import SESSION, talk
 from test_verdict import Letters
 
-from ccr_tui import growth, lanes
+from ccr_tui import baseline, growth, lanes, prices
 from ccr_tui.cli import root
+from ccr_tui.config import Config
 from ccr_tui.records import TimelineEvent, Trace, Usage
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
@@ -182,3 +184,20 @@ def test_the_command_line_has_the_context_of_a_session(database: Path) -> None:
     assert all(sum(line["tokens"].values()) == line["total_tokens"] for line in lines)
     page = run(database, "context", SESSION)
     assert "compacted" in page and "results" in page
+
+
+def test_what_one_model_for_all_would_have_cost_is_told_as_the_overview_tells_it(
+    database: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[spend]\nbaseline = "claude-opus-4-5"\n')
+    found = told(database, "--config", str(config), "traces", "show", "7004", "--cache")["cache"]["at_baseline"]
+    assert (found["model"], found["chosen"]) == ("claude-opus-4-5", True)
+    answer = next(one.answer for one in recorded() if one.uid.startswith("7004"))
+    assert answer is not None and answer.usage is not None
+    one = baseline.chosen(Config(baseline="claude-opus-4-5"), None, time.time())
+    assert one is not None and found["cost_usd"] == prices.usd(prices.cost(answer.usage, one.price))
+
+
+def test_a_request_that_nobody_answered_would_have_cost_nothing_elsewhere(database: Path) -> None:
+    assert told(database, "traces", "show", "failed", "--cache")["cache"]["at_baseline"] is None

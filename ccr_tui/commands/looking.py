@@ -7,6 +7,7 @@ The one surprise: what people read is the very page that the Trace screen shows,
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ def look(flags: Mapping[str, str], store: Reader, trace: Trace, wanted: Mapping[
     found = _inspection(flags, store, trace)
     if is_json:
         told = {name: _JSON[name](found, value) for name, value in chosen.items()}
+        if "cache" in told:
+            told["cache"]["at_baseline"] = _at_baseline(flags, store, trace)
         print_json({"id": trace.uid, **told})
         return True
     for name, value in chosen.items():
@@ -69,6 +72,18 @@ def _providers(flags: Mapping[str, str]) -> Mapping[str, Provider]:
 
 
 # -- JSON
+
+
+def _at_baseline(flags: Mapping[str, str], store: Reader, trace: Trace) -> dict[str, Any] | None:
+    """What one model for all would have cost; None where its price or the tokens are not known."""
+    from ccr_tui import baseline
+
+    try:
+        chosen = baseline.chosen(load(flags), store.asked(), time.time())
+    except ConfigError:
+        return None
+    found = None if chosen is None else baseline.against(trace, chosen)
+    return None if found is None else found.as_json()
 
 
 def _diff_json(found: Inspection, other: str) -> dict[str, Any]:

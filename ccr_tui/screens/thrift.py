@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ccr_tui import economy
-from ccr_tui.baseline import Baseline
-from ccr_tui.prices import cost
+from ccr_tui.baseline import Against, Baseline, against
 from ccr_tui.records import Trace
 from ccr_tui.screens import show
 from ccr_tui.screens.cached import SERVED
@@ -41,8 +40,8 @@ def thrift(page: Document, trace: Trace, judged: Judged | None) -> None:
     page.put(("Cache", "title"), (f"  {words}", ink), ("  7 tells all" if verdict else "", "muted"))
     _saved(page, trace)
     _lost(page, verdict)
-    if judged is not None and judged.baseline is not None:
-        _against(page, trace, judged.baseline)
+    if judged is not None and judged.baseline is not None and (found := against(trace, judged.baseline)):
+        _against(page, found)
 
 
 def _saved(page: Document, trace: Trace) -> None:
@@ -62,19 +61,13 @@ def _lost(page: Document, verdict: Verdict | None) -> None:
         _row(page, "lost", known, "warn", show.harmless(verdict.sentence))
 
 
-def _against(page: Document, trace: Trace, baseline: Baseline) -> None:
-    """The same answer at the price of one model for all, whom no router would have been asked for."""
-    answer = trace.answer
-    if answer is None or answer.usage is None:
-        return
-    other = cost(answer.usage, baseline.price)
-    costs = [attempt.cost for attempt in trace.attempts if attempt.usage is not None]
+def _against(page: Document, found: Against) -> None:
+    """The same answer at the price of one model for all."""
     note = "what the answer would have cost at its price"
-    if other and None not in costs:
-        mine = sum(each or 0 for each in costs)
-        paid = f"{round(100 * (mine - other) / other):+d} % was paid".replace("-", "−")
-        note += f"; {paid}" + (", router and hops included" if len(costs) > 1 else "")
-    _row(page, f"at {show.fit(show.model(baseline.name), NAME - 4).rstrip()}", other, "", note)
+    if found.cost and found.paid is not None:
+        paid = f"{round(100 * (found.paid - found.cost) / found.cost):+d} % was paid".replace("-", "−")
+        note += f"; {paid}" + (", router and hops included" if found.calls > 1 else "")
+    _row(page, f"at {show.fit(show.model(found.baseline.name), NAME - 4).rstrip()}", found.cost, "", note)
 
 
 def _row(page: Document, name: str, amount: int | None, ink: str, note: str) -> None:
