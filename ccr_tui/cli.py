@@ -1,15 +1,20 @@
 """The command line: which commands there are, and how each of them ends.
 
 Owns the names of the commands and the exit codes: 0 done, 1 the work failed, 2 the call was wrong, 3 a check found
-something. Must never import what only one command needs: `ccr-tui env` may run in every new shell. The one surprise: a
-command is imported when it is called, so `COMMANDS` holds names of modules and not functions.
+something, 141 nobody reads the output any more. Must never import what only one command needs: `ccr-tui env` may run in
+every new shell. The one surprise: a command is imported when it is called, so `COMMANDS` holds names of modules and not
+functions.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -38,8 +43,31 @@ COMMANDS = {
 """Command to module and attribute below ccr_tui.commands."""
 
 
+class Unread(Exception):
+    """Nobody reads what is printed any more."""
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Click would end the program with 1."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise Unread from error
+
+
 class Lazy(click.Group):
     """A group whose commands are imported when they are asked for."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """As click does; it may print help."""
+        with _heard():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does."""
+        with _heard():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, for --help."""
@@ -75,6 +103,13 @@ def root(ctx: click.Context, /, demo: bool, **flags: str | None) -> int:
     return 0
 
 
+UNREAD = 141
+"""What a shell gives for a program that the signal PIPE has ended, as `cat` and `git` are. Not 0: not all was written,
+and only the caller knows whether that is what he wanted."""
+FULL = {errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""Of a disk that takes no more."""
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the program and end it with its exit code."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -95,7 +130,25 @@ def _code(args: list[str] | None) -> int:
         return 1
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:  # `ccr-tui traces ls | head`: nobody reads any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except (Unread, BrokenPipeError):  # `ccr-tui traces ls | head`: whoever has read enough wants no words about it
+        _discard()
+        return UNREAD
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return _unwritten(error)
     return ended if isinstance(ended, int) else 0
+
+
+def _unwritten(error: OSError) -> int:
+    from ccr_tui.commands.common import narrate
+
+    _discard()
+    with suppress(OSError):
+        narrate(f"ccr-tui: the output could not be written: {error.strerror or error}")
+    return 1
+
+
+def _discard() -> None:
+    """What still waits to be written would fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -448,7 +448,7 @@ def test_a_baseline_is_somebodys_price(recorded: Path, call: Call) -> None:
     rows = call("spend", "--by", "model", "--baseline", "claude-opus-4-5", "--json").lines
     assert float(rows[0]["baseline_usd"]) > float(rows[0]["cost_usd"])
     unknown = call("spend", "--baseline", "nobody-knows-this")
-    assert unknown.code == 1 and "nobody-knows-this" in unknown.err
+    assert unknown.code == 2 and "nobody-knows-this" in unknown.err
 
 
 MOMENTS = [

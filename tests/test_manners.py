@@ -3,7 +3,10 @@
 # ruff: noqa: F811
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import generated
 import pytest
 from test_cli import Call, alone, call  # noqa: F401 - fixtures
 
+from ccr_tui.commands import common
 from ccr_tui.store import archive
 from ccr_tui.store.queries import Reader
 
@@ -95,3 +99,121 @@ def test_the_table_names_who_worked_as_the_app_does(db: Path, call: Call) -> Non
     head, *rows = call("traces", "ls").out.splitlines()
     at = head.index("agent")
     assert [row[at:].split()[0] for row in rows] == ["compact", "title", "sub", "main"]
+
+
+# -- where output can't go
+
+
+def ended_into(alone: Path, stdout: int, *args: str) -> tuple[int, str]:
+    """Exit code and stderr of a call whose output goes there."""
+    env = {**os.environ, "PYTHONPATH": str(HOUSE)}
+    command = [sys.executable, "-m", "ccr_tui", *args]
+    done = subprocess.run(command, env=env, cwd=alone, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+PRINTING = ["traces ls", "traces ls --json", "traces export", "--help"]
+
+
+@POSIX
+@pytest.mark.parametrize("command", PRINTING)
+def test_a_reader_that_has_enough_is_no_failure_of_ours(db: Path, call: Call, alone: Path, command: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        code, err = ended_into(alone, writing, *command.split())
+    finally:
+        os.close(writing)
+    assert (code, "Error" in err, "Traceback" in err) == (141, False, False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("command", PRINTING)
+def test_a_full_disk_is_one_sentence(db: Path, call: Call, alone: Path, command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        code, err = ended_into(alone, full.fileno(), *command.split())
+    assert (code, err.splitlines()[-1]) == (1, "ccr-tui: the output could not be written: No space left on device")
+    assert "Traceback" not in err
+
+
+LONG = [("0123456789ab", "a long name of a session " * 2, "1.5k", "ok"), ("1123456789ab", "short", "2k", "error")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "widest"), [("60", 60), ("40", 40), ("20", 20), ("500", 69), ("", 69), ("x", 69), ("0", 69)]
+)
+def test_tables_are_as_wide_as_columns_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str, widest: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    common.table(("id", "name", "in", "outcome"), LONG, right="in")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= widest
+    assert all(row[0] in line for row, line in zip(LONG, lines[1:], strict=True)), "an id is there to be copied"
+    if widest >= 40:
+        assert lines[1].endswith("ok") and lines[2].endswith("error")
+
+
+# -- wrong calls, and what they are told
+
+CODING = str(HOUSE / "traces" / "coding.jsonl")
+MODEL = ("--variant", "a=deepseek-flash")
+WRONG_REPLAYS = {
+    "gate without a name": ((*MODEL, "--gate", "foo<0.8"), "foo"),
+    "gate without a number": ((*MODEL, "--gate", "cost"), "METRIC<NUMBER"),
+    "gate of nobody": ((*MODEL, "--gate", "b.cost<0.8"), "no variant 'b'"),
+    "two of one name": ((*MODEL, *MODEL), "Two variants are called 'a'"),
+    "nobody": (("--variant", "nosuch"), "nosuch"),
+    "baseline": ((*MODEL, "--baseline", "nosuch"), "nosuch"),
+    "option": (("--nosuch",), "ccr-tui replay [OPTIONS]"),
+}
+
+
+@pytest.mark.parametrize(("args", "says"), WRONG_REPLAYS.values(), ids=WRONG_REPLAYS)
+def test_a_wrong_replay_is_a_wrong_call(call: Call, args: tuple[str, ...], says: str) -> None:
+    ended = call("replay", CODING, *args)
+    assert (ended.code, ended.out) == (2, "") and says in ended.err
+    assert "replay run" not in ended.err
+
+
+def test_a_replay_is_called_as_it_is_typed(call: Call) -> None:
+    assert call("replay", "run", "--help").out.startswith("Usage: ccr-tui replay [OPTIONS] SESSION|last|FILE")
+
+
+WRONG = ["spend --baseline nosuch", "spend --what-if nosuch", "sessions show session-0 --baseline nosuch"]
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_model_without_a_price_is_a_wrong_call(db: Path, call: Call, command: str) -> None:
+    ended = call(*command.split())
+    assert (ended.code, ended.out) == (2, "") and "nosuch" in ended.err and "config.toml" in ended.err
+
+
+# -- the configuration
+
+
+def test_an_agent_is_freed_by_nothing(alone: Path, call: Call) -> None:
+    file = alone / "config.toml"
+    file.write_text("[providers.p]\nbase_url = 'http://x'\n[models.a]\n[agents]\ndefault = 'a'\nbackground = 'a'\n")
+    freed = call("agents", "background=", "--json")
+    assert freed.code == 0 and '"background"' not in freed.out and "background: nobody's now" in freed.err
+    assert "background" not in file.read_text()
+    assert call("agents", "background=").code == 0, "once more does no harm"
+    refused = call("agents", "default=")
+    assert refused.code == 2 and "default" in refused.err and "default = 'a'" in file.read_text()
+    call("agents", "router=a", "tool=a")
+    assert call("mode", "router").code == 0
+    kept = call("agents", "router=")
+    assert kept.code == 1 and "router" in kept.err and 'router = "a"' in file.read_text()
+
+
+@pytest.mark.parametrize(("key", "literal"), [("sk-0123456789", True), ("$P_KEY", False), ("${P_KEY}", False)])
+def test_a_key_that_is_carried_over_is_told(alone: Path, call: Call, key: str, literal: bool) -> None:
+    given = alone / "ccr.json"
+    provider = {"name": "p", "api_base_url": "https://p.example/v1", "api_key": key, "models": ["m"]}
+    given.write_text(json.dumps({"Providers": [provider], "Router": {"default": "p,m"}}))
+    told = call("config", "import", str(given))
+    assert told.code == 0 and ("providers.p.api_key" in told.err) is literal
+    assert ('api_key = "$P_API_KEY"' in told.err) is literal and key not in told.err.replace("$P_API_KEY", "")
+    again = json.loads(call("config", "import", str(given), "--json").out)
+    assert again["literal"] == (["providers.p.api_key"] if literal else [])

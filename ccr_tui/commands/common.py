@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -25,7 +27,7 @@ from ccr_tui import assembly
 from ccr_tui.commands.flags import root_flags
 from ccr_tui.config import Config
 from ccr_tui.environment import checked
-from ccr_tui.errors import ConfigError, StoreError
+from ccr_tui.errors import CcrError, ConfigError, StoreError
 from ccr_tui.records import Json
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Control characters, those that turn the direction of writing, and halves of characters."""
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+NARROW = 6
+"""What a column of words keeps where there is no room."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for a list.")
 
@@ -116,6 +121,15 @@ def reader(flags: Mapping[str, str], *, hush: bool = False) -> Reader:
     return found
 
 
+@contextmanager
+def wrong_call() -> Iterator[None]:
+    """What is wrong with what was typed ends the program as every wrong call does, with 2."""
+    try:
+        yield
+    except CcrError as error:
+        raise click.UsageError(safe_block(str(error))) from error
+
+
 def narrate(sentence: str) -> None:
     """A word to the person, harmless on a terminal; data goes to stdout."""
     click.echo(safe_block(sentence), err=True)
@@ -161,9 +175,33 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], right: str = "
         return
     sizes = [max([cells(head), *(cells(line[n]) for line in lines)]) for n, head in enumerate(heads)]
     numbers = [head in right.split(",") for head in heads]
+    room = _room()
+    sizes = _narrowed(sizes, numbers, room)
     for line in [list(heads), *lines]:
-        parts = [_padded(cell, size, number) for cell, size, number in zip(line, sizes, numbers, strict=True)]
-        click.echo("  ".join(parts).rstrip())
+        cut = [_cut(cell, size) for cell, size in zip(line, sizes, strict=True)]
+        parts = [_padded(cell, size, number) for cell, size, number in zip(cut, sizes, numbers, strict=True)]
+        whole = "  ".join(parts).rstrip()
+        click.echo(whole if room is None else _cut(whole, room))
+
+
+def _room() -> int | None:
+    """The columns that there are: COLUMNS, else the terminal's; in a pipe as many as are needed."""
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _narrowed(sizes: Sequence[int], numbers: Sequence[bool], room: int | None) -> list[int]:
+    """The widest columns of words give way first; the first column, which is there to be copied, and numbers never."""
+    made = list(sizes)
+    words = [n for n, is_number in enumerate(numbers) if n and not is_number]
+    while room is not None and words and sum(made) + 2 * (len(made) - 1) > room:
+        widest = max(words, key=made.__getitem__)
+        if made[widest] <= NARROW:
+            break
+        made[widest] -= 1
+    return made
 
 
 def _padded(cell: str, size: int, right: bool) -> str:

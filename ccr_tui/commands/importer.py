@@ -8,6 +8,7 @@ just so is no conflict, so that the same file may be imported twice.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,8 +20,10 @@ from ccr_tui.commands.common import Source, narrate, print_json, safe
 from ccr_tui.editing import Edit
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Json
+from ccr_tui.values import variable
 
 TABLES = ("providers", "models")
+SECRETS = ("api_key", "api_keys", "headers")
 
 
 def bring_over(flags: Mapping[str, str], file: Path, force: bool, as_json: bool) -> None:
@@ -69,13 +72,39 @@ def _at(present: Json, keys: Sequence[str]) -> Json:
     return present
 
 
+def literal(edits: Sequence[Edit]) -> list[str]:
+    """The keys of secrets that are written as they are, and not as the name of a variable."""
+    return [".".join(keys) for keys, value in edits if keys[-1] in SECRETS and any(map(_is_bare, _texts(value)))]
+
+
+def _texts(value: Json) -> list[Json]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
+
+
+def _is_bare(value: Json) -> bool:
+    return isinstance(value, str) and bool(value) and not variable(value)
+
+
+def _elsewhere(key: str) -> str:
+    """How an api_key is kept in the environment instead; headers need a hand."""
+    owner, _, last = key.removeprefix("providers.").rpartition(".")
+    if last != "api_key":
+        return " A value may be $NAME instead, of the environment or .env."
+    name = re.sub(r"\W", "_", "ccr_tui" if owner == "server" else owner, flags=re.ASCII).upper()
+    name = f"{'_' if name[:1].isdigit() else ''}{name}_API_KEY"
+    return f' To keep it in the environment, or in .env: set {name} there, and write api_key = "${name}".'
+
+
 def _report(path: Path, edits: Sequence[Edit], left: Sequence[str], as_json: bool) -> None:
     carried = {table: sorted({keys[1] for keys, _ in edits if keys[0] == table}) for table in (*TABLES, "agents")}
+    bare = literal(edits)
     if as_json:
-        print_json({"path": str(path), **carried, "left": list(left)})
+        print_json({"path": str(path), **carried, "left": list(left), "literal": bare})
         return
     for sentence in left:
         narrate(safe(sentence))
+    for key in bare:
+        narrate(f"{safe(key)} stands in {path} as it is, which only you can read.{safe(_elsewhere(key))}")
     said = ", ".join(f"{len(names)} {table}" for table, names in carried.items())
     narrate(
         f"{said} carried over, {len(left) or 'nothing'} left behind or changed; `ccr-tui config check` looks again."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from ccr_tui import assembly
-from ccr_tui.commands.common import as_json, narrate, print_json, reader, safe, settings, since, table
+from ccr_tui.commands.common import as_json, narrate, print_json, reader, safe, settings, since, table, wrong_call
 from ccr_tui.commands.money import column, counted, money
 from ccr_tui.errors import CcrError
 
@@ -209,7 +210,8 @@ def _compared(flags: Mapping[str, str], baseline: str | None, more: Sequence[str
     """The baseline that was asked for, else the configured one; and further models. Raises CcrError."""
     config, _ = assembly.read(flags, os.environ, Path.cwd())
     first = baseline or config.baseline
-    return (_priced(config, "--baseline", [first])[0] if first else None), _priced(config, "--what-if", more)
+    with wrong_call() if baseline or more else nullcontext():
+        return (_priced(config, "--baseline", [first])[0] if first else None), _priced(config, "--what-if", more)
 
 
 def _priced(config: Config, option: str, names: Sequence[str]) -> list[Baseline]:

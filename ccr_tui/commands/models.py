@@ -12,10 +12,13 @@ from collections.abc import Mapping
 
 import click
 
-from ccr_tui.commands.common import as_json, load, narrate, print_json, settings, table, tokens
+from ccr_tui.commands.common import Source, as_json, load, narrate, print_json, settings, table, tokens
 from ccr_tui.config import Config, Model
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Json, Price
+
+ROUTING = ("router", "tool")
+"""Agents that Router mode can't do without."""
 
 
 @click.command()
@@ -106,7 +109,7 @@ def _flip(config: Config, flags: Mapping[str, str], wanted: str) -> Config:
     """Write the mode, and read the configuration again. Raises ConfigError where Router mode has nobody to work."""
     from ccr_tui.editing import set_values
 
-    missing = [agent for agent in ("router", "tool") if agent not in config.agents]
+    missing = [agent for agent in ROUTING if agent not in config.agents]
     if wanted == "router" and missing:
         named = " and ".join(f"agents.{agent}" for agent in missing)
         calls = " ".join(f"{agent}=MODEL" for agent in missing)
@@ -129,7 +132,8 @@ def _flip(config: Config, flags: Mapping[str, str], wanted: str) -> Config:
 def agents(flags: Mapping[str, str], changes: tuple[str, ...], as_json: bool) -> None:
     """Show or set which model each agent speaks with.
 
-    AGENT=MODEL such as default=flash; with more than one (coder=flash,local/qwen3) the others are fallbacks.
+    AGENT=MODEL such as default=flash; with more than one (coder=flash,local/qwen3) the others are fallbacks. AGENT=
+    frees an agent, and the default one answers for it.
     """
     config = load(flags)
     if changes:
@@ -159,26 +163,39 @@ def _parsed(change: str) -> tuple[str, str]:
     from ccr_tui.catalogue import AGENTS
 
     agent, equals, model = change.partition("=")
-    if not equals or not model.strip():
+    if not equals:
         raise click.UsageError(f"{change!r} is not AGENT=MODEL, such as default=flash")
     if agent not in AGENTS:
         raise click.UsageError(f"{agent!r} is no agent; there are {', '.join(AGENTS)}")
+    if agent == "default" and not model.strip():
+        raise click.UsageError("the default agent answers whatever no other does, so it needs a model: default=MODEL")
     return agent, model.strip()
 
 
 def _change(config: Config, flags: Mapping[str, str], wanted: Mapping[str, str]) -> Config:
     """Check the change, write it, and read the configuration again. Raises ConfigError."""
-    from ccr_tui.editing import set_values
+    from ccr_tui import editing
 
     assert config.path is not None
-    changes = {agent: _models(config, agent, text) for agent, text in wanted.items()}
-    set_values(config.path, "agents", {a: names[0] if len(names) == 1 else names for a, names in changes.items()})
+    needed = [agent for agent in ROUTING if config.mode == "router" and wanted.get(agent) == ""]
+    if needed:
+        raise ConfigError(f"Router mode needs {needed[0]}; `ccr-tui mode normal` does without.")
+    changes = {agent: _models(config, agent, text) if text else [] for agent, text in wanted.items()}
+    edits = [edit for agent, names in changes.items() for edit in editing.agent(agent, names)]
+    editing.apply(config.path, edits, Source(flags).problems)
     after = load(flags)
-    for agent in changes:
-        origin = after.origins.get(f"agents.{agent}", "")
-        if origin != "config.toml":
-            narrate(f"{config.path} has it now, but {origin} wins over it")
+    for agent, names in changes.items():
+        _say_changed(after, agent, bool(names))
     return after
+
+
+def _say_changed(after: Config, agent: str, has_model: bool) -> None:
+    """Where the change is not all that counts."""
+    origin = after.origins.get(f"agents.{agent}", "")
+    if agent in after.agents and origin != "config.toml":
+        narrate(f"{after.path} has it now, but {origin} wins over it")
+    elif not has_model:
+        narrate(f"{agent}: nobody's now; the default agent answers where it would have")
 
 
 def _models(config: Config, agent: str, text: str) -> list[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ccr_tui import ownfiles
-from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, safe, settings, table
+from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, safe, settings, table, wrong_call
 from ccr_tui.errors import CcrError, StoreError
 
 if TYPE_CHECKING:
@@ -71,7 +71,22 @@ def _sample(ctx: click.Context, param: click.Parameter, value: str | None) -> in
     return int(value)
 
 
-@replay.command("run")
+class Short(click.Context):
+    """Its usage says what most people type."""
+
+    @property
+    def command_path(self) -> str:
+        """Without the word that is left out."""
+        return super().command_path.removesuffix(" run")
+
+
+class Run(click.Command):
+    """The command whose name needs not be typed."""
+
+    context_class = Short
+
+
+@replay.command("run", cls=Run)
 @click.argument("what", metavar="SESSION|last|FILE")
 @click.option("--variant", "written", multiple=True, metavar="NAME=…", help=FORMS)
 @click.option("--kind", type=click.Choice(KINDS), default="reprice", help="; ".join(KINDS.values()))
@@ -91,11 +106,11 @@ def _sample(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: bool, **wanted: Any) -> int:
     """Replay a recorded session. Exit code 3 if a --gate fails."""
     from ccr_tui.commands import rerunning
-    from ccr_tui.replay import gate, recordings
+    from ccr_tui.replay import recordings
     from ccr_tui.replay.words import Settings
     from ccr_tui.tokens import Counter
 
-    gates = gate.parse(wanted["gates"]) if wanted["gates"] else ()
+    gates = _gates(wanted["gates"])
     form = _form(wanted["file"]) if wanted["file"] else None
     given = Settings(
         wanted["kind"], wanted["max_cost"], wanted["concurrency"], wanted["sample"], wanted["ask_router"],
@@ -111,7 +126,7 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
         bench = _bench(recording, config, store, counter)
         if not written and given.kind != "rehearse":
             raise click.UsageError("name at least one --variant, such as --variant cheap=qwen3.8-flash")
-        variants = bench.variants(written, ask_router=given.ask_router)
+        variants = _variants(bench, written, given, gates)
         if given.kind == "rehearse":
             found = rerunning.rehearse(bench, given, counter, tell)
         else:
@@ -163,10 +178,10 @@ def show_run(
     flags: Mapping[str, str], id: str, steps: bool, gates: str | None, file: str | None, explain: bool, as_json: bool
 ) -> int:
     """Show a replay that was kept. Exit code 3 if a --gate fails."""
-    from ccr_tui.replay import gate, kept
+    from ccr_tui.replay import kept
     from ccr_tui.replay.words import Comparison
 
-    form, wanted = _form(file) if file else None, gate.parse(gates) if gates else ()
+    form, wanted = _form(file) if file else None, _gates(gates)
     store = reader(flags)
     row = store.run(id)
     if row.kind == "lab":
@@ -241,6 +256,28 @@ def _bench(recording: Recording, config: Config, store: Reader, counter: Counter
     from ccr_tui.replay.work import Bench
 
     return Bench(recording, config, store, counter)
+
+
+def _gates(written: str | None) -> tuple[Gate, ...]:
+    from ccr_tui.replay import gate
+
+    with wrong_call():
+        return gate.parse(written) if written else ()
+
+
+def _variants(bench: Bench, written: Sequence[str], given: Settings, gates: Sequence[Gate]) -> tuple[Variant, ...]:
+    """They, once everything that names them is right: a gate that is wrong is told before anything is paid."""
+    from ccr_tui.replay.real import REHEARSED
+
+    with wrong_call():
+        found = bench.variants(written, ask_router=given.ask_router)
+        if given.baseline:
+            bench.grammar.baseline(given.baseline)
+    names = [REHEARSED] if given.kind == "rehearse" else [variant.name for variant in found]
+    for each in gates:
+        if each.variant not in (None, *names):
+            raise click.UsageError(f"--gate: there is no variant {each.variant!r} (there are {', '.join(names)})")
+    return found
 
 
 def _reprice(bench: Bench, variants: Sequence[Variant], given: Settings) -> Found:

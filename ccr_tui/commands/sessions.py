@@ -116,12 +116,11 @@ def _told(turns: list[Turn], found: Baseline | None) -> Iterator[tuple[object, .
 def _baseline(flags: Mapping[str, str], name: str | None, store: Reader) -> Baseline | None:
     from ccr_tui import baseline
     from ccr_tui.baseline import Baseline
-    from ccr_tui.errors import CcrError
 
     config = load(flags)
     if name is None:
         return baseline.chosen(config, store.asked(), time.time())
     price = baseline.find(config, name, time.time())
     if price is None:
-        raise CcrError(f"The price of {name} is not known; give it one as models.{name}.price in config.toml.")
+        raise click.UsageError(f"The price of {name} is not known; give it one as models.{name}.price in config.toml.")
     return Baseline(name, price)
