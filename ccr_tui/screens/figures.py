@@ -6,14 +6,14 @@ same figures flow into a few lines where the screen is narrow, and stand one bel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 from textual.message import Message
 from textual.strip import Strip
 
 from ccr_tui.baseline import Baseline
-from ccr_tui.screens import show
+from ccr_tui.screens import decimals, show
 from ccr_tui.screens.ink import Inked
 from ccr_tui.screens.panels import Panel, Pieces
 from ccr_tui.screens.spend_table import against, cost
@@ -37,10 +37,13 @@ class Figures(Panel):
         self.found: Spending | None = None
         self.compared: Baseline | None = None
         self.is_what_if = False
+        self.digits: Mapping[str, int] = {}
 
-    def put(self, found: Spending, compared: Baseline | None, is_what_if: bool) -> None:
-        """Show these numbers."""
-        self.found, self.compared, self.is_what_if = found, compared, is_what_if
+    def put(
+        self, found: Spending, compared: Baseline | None, is_what_if: bool, digits: Mapping[str, int] | None = None
+    ) -> None:
+        """Show these numbers, with as many decimals as the table's columns have."""
+        self.found, self.compared, self.is_what_if, self.digits = found, compared, is_what_if, digits or {}
         self.look()
 
     def lines(self) -> list[Pieces]:
@@ -54,16 +57,22 @@ class Figures(Panel):
     def _tall(self, found: Spending) -> Iterator[tuple[str, Pieces]]:
         """Figure by figure, each with its provenance below it."""
         total, compared = found.total, self.compared
-        yield "spent", [(cost(total), "money")]
+        yield "spent", [(cost(total, self.digits.get("cost")), "money")]
         yield "", provenance(found.billed, total)
         if compared is not None:
             yield self._at(compared), self._compared(total, compared)
             yield "", [(priced(compared), "faint")]
-        yield "router", [amount(total.router_cost, "router"), *share_of(total.router_cost, total)]
-        yield "hops", [amount(total.hop_cost, "think"), *share_of(total.hop_cost, total)]
+        yield (
+            "router",
+            [amount(total.router_cost, "router", self.digits.get("router")), *share_of(total.router_cost, total)],
+        )
+        yield "hops", [amount(total.hop_cost, "think", self.digits.get("hops")), *share_of(total.hop_cost, total)]
         yield "cached", cached(total)
-        yield "  saved", [known(total.cache_saved, total, "good"), *unknown(total)]
-        yield "  lost", [known(total.cache_lost, total, "warn"), (" by switching models", "faint")]
+        yield "  saved", [known(total.cache_saved, total, "good", self.digits.get("saved")), *unknown(total)]
+        yield (
+            "  lost",
+            [known(total.cache_lost, total, "warn", self.digits.get("lost")), (" by switching models", "faint")],
+        )
         yield "today", today(found)
         yield "  forecast", forecast(found) or [("no day before to go by", "faint")]
         for each in found.budgets:
@@ -73,14 +82,19 @@ class Figures(Panel):
     def _flat(self, found: Spending) -> Iterator[Pieces]:
         """The same, each with its name, to stand beside one another."""
         total, compared = found.total, self.compared
-        yield [("spent ", "muted"), (cost(total), "money"), ("  ", ""), *provenance(found.billed, total)]
+        yield [
+            ("spent ", "muted"),
+            (cost(total, self.digits.get("cost")), "money"),
+            ("  ", ""),
+            *provenance(found.billed, total),
+        ]
         if compared is not None:
             yield [(f"{self._at(compared)} ", "muted"), *self._compared(total, compared)]
-        yield [("router ", "muted"), amount(total.router_cost, "router"), ("  hops ", "muted"),
-               amount(total.hop_cost, "think")]  # fmt: skip
+        yield [("router ", "muted"), amount(total.router_cost, "router", self.digits.get("router")),
+               ("  hops ", "muted"), amount(total.hop_cost, "think", self.digits.get("hops"))]  # fmt: skip
         yield [("cached ", "muted"), (show.percent(total.cached_share or 0, 1), ""), ("  saved ", "muted"),
-               known(total.cache_saved, total, "good"), ("  lost ", "muted"),
-               known(total.cache_lost, total, "warn")]  # fmt: skip
+               known(total.cache_saved, total, "good", self.digits.get("saved")), ("  lost ", "muted"),
+               known(total.cache_lost, total, "warn", self.digits.get("lost"))]  # fmt: skip
         yield [("today ", "muted"), *today(found), *([(" → ", "muted"), *forecast(found)] if found.forecast else [])]
         for each in found.budgets:
             if each.what != "day":
@@ -92,7 +106,7 @@ class Figures(Panel):
     def _compared(self, total: Sums, compared: Baseline) -> Pieces:
         about = "~" if total.has_guesses else ""
         return [
-            (about + show.money(total.at(compared.price)), "strong"),
+            (about + money(total.at(compared.price), self.digits.get("at")), "strong"),
             ("  ", ""),
             against(total, compared, self.is_what_if),
         ]
@@ -102,9 +116,14 @@ def _short(each: Budget) -> str:
     return show.harmless((each.session or "")[:8])
 
 
-def amount(cost: int, ink: str) -> tuple[str, str]:
+def money(nanos: int, digits: int | None) -> str:
+    """With so many decimals, or with those that matter."""
+    return show.money(nanos) if digits is None else decimals.money(nanos, digits)
+
+
+def amount(cost: int, ink: str, digits: int | None) -> tuple[str, str]:
     """Money with an ink of its own where there is some."""
-    return show.money(cost), ink if cost else "muted"
+    return money(cost, digits), ink if cost else "muted"
 
 
 def share_of(part: int, total: Sums) -> Pieces:
@@ -155,9 +174,9 @@ def cached(total: Sums) -> Pieces:
     return [(full, "good"), (rest, "faint"), (f" {show.percent(share, 1)} of the input", "")]
 
 
-def known(amount: int, total: Sums, ink: str) -> tuple[str, str]:
+def known(amount: int, total: Sums, ink: str, digits: int | None) -> tuple[str, str]:
     """What the cache saved or lost; a plus where some of it is not known."""
-    return show.money(amount) + "+" * bool(total.cache_unknown), ink if amount else "muted"
+    return money(amount, digits) + "+" * bool(total.cache_unknown), ink if amount else "muted"
 
 
 def unknown(total: Sums) -> Pieces:

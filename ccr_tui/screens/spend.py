@@ -27,7 +27,7 @@ from ccr_tui.baseline import Baseline
 from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError, StoreError
 from ccr_tui.filtering import Term
-from ccr_tui.screens import course, show, spend_table
+from ccr_tui.screens import course, decimals, show, spend_table
 from ccr_tui.screens.bars import Footer, Header
 from ccr_tui.screens.course import CoursePlot, Picture
 from ccr_tui.screens.figures import Figures, Tabs
@@ -129,6 +129,7 @@ class SpendScreen(Screen[None]):
         self.what_if: Baseline | None = None
         self.picked: Baseline | None = None
         """A baseline that could not be kept in a file."""
+        self._held: spend_table.Amounts = {}
         self._of: Config | None = None
         self._stale = True
         self._next = 0.0
@@ -213,7 +214,10 @@ class SpendScreen(Screen[None]):
         if found is None:
             return Context(self.by, self.compared, inks, 0)
         most, what_if = max((row.cost for row in found.rows), default=0), self.what_if is not None
-        return Context(self.by, self.compared, inks, most, what_if, spend_table.empty(found.rows))
+        held, empty = self._held, spend_table.empty(found.rows)
+        return Context(
+            self.by, self.compared, inks, most, what_if, empty, spend_table.digits(held), spend_table.widths(held)
+        )
 
     def _headings(self, width: int) -> Pieces:
         return spend_table.headings(self._drawn_with())(width)
@@ -222,7 +226,8 @@ class SpendScreen(Screen[None]):
         if self.seen is None:
             return
         found = self.seen.found
-        self.figures.put(found, self.compared, self.what_if is not None)
+        self._held = spend_table.amounts([*found.rows, found.total], self.compared)
+        self.figures.put(found, self.compared, self.what_if is not None, spend_table.digits(self._held))
         self.figures.border_title = f"Sum · {self.span}"
         self.table.put(spend_table.rows(found.rows, self._drawn_with()))
         count = len(found.rows)
@@ -357,7 +362,9 @@ class SpendScreen(Screen[None]):
         async def priced() -> list[Choice]:
             worker = self._candidates(config, [row.key or "" for row in seen.found.rows], seen.asked)
             found: list[Baseline] = await worker.wait()
-            return [choice_of(each, seen) for each in sorted(found, key=lambda one: seen.found.total.at(one.price))]
+            total = seen.found.total
+            digits = decimals.of([total.cost, *(total.at(each.price) for each in found)])
+            return [choice_of(each, seen, digits) for each in sorted(found, key=lambda one: total.at(one.price))]
 
         def chosen(names: list[str] | None) -> None:
             if names:
@@ -402,13 +409,13 @@ class SpendScreen(Screen[None]):
         return None
 
 
-def choice_of(each: Baseline, seen: Seen) -> Choice:
+def choice_of(each: Baseline, seen: Seen, digits: int) -> Choice:
     """A model with what the shown mix would have cost, how that is to what was paid, and by whose price."""
     total = seen.found.total
     about = "~" if total.has_guesses else ""
     share, ink = spend_table.against(total, each, is_what_if=True)
     source = each.price.source.removeprefix("list price of ").removeprefix("list price in ")
-    note = f"{show.lined(about + show.money(total.at(each.price)), 3):>10} {share:>6}  {source}"
+    note = f"{about + decimals.money(total.at(each.price), digits):>10} {share:>6}  {source}"
     return Choice(each.name, each.name, note, ink)
 
 

@@ -7,17 +7,19 @@ empty in every row is left out, so that a table without a router has room for mo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ccr_tui.baseline import Baseline
-from ccr_tui.screens import show
+from ccr_tui.screens import decimals, show
 from ccr_tui.screens.roster import Pieces, Row
 from ccr_tui.store.amounts import SpendRow, Sums
 from ccr_tui.store.queries import By
 
 Cell = tuple[str, str]
+DIGITS = 3
+"""Decimals where nothing else is said."""
 MOST = 1000
 """Rows that are listed; what is left is told in one."""
 TIMES = ("hour", "day", "week")
@@ -37,6 +39,10 @@ class Context:
     is_what_if: bool = False
     empty: frozenset[str] = frozenset()
     """Columns without anything in them."""
+    digits: Mapping[str, int] = field(default_factory=dict)
+    """Decimals of the columns of money; sums have the same."""
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """Of columns that need more than is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +99,12 @@ def _title(column: Column, context: Context) -> str:
 def _columns(width: int, context: Context) -> Sequence[Column]:
     """Those that a width has room for, in their order; the key keeps 20 columns, later 28; one at the right is free."""
     room, chosen = width - 1 - (20 if width < 110 else 28), []
+    columns = {name: replace(c, width=context.widths.get(name, c.width)) for name, c in COLUMNS.items()}
     for name in BY_NEED:
-        if name not in context.empty and room >= COLUMNS[name].width + 1:
+        if name not in context.empty and room >= columns[name].width + 1:
             chosen.append(name)
-            room -= COLUMNS[name].width + 1
-    return [COLUMNS[name] for name in COLUMNS if name in chosen]
+            room -= columns[name].width + 1
+    return [column for name, column in columns.items() if name in chosen]
 
 
 # -- cells
@@ -128,14 +135,16 @@ def _cached(row: Sums, context: Context) -> Cell:
     return ("–", "faint") if share is None else (show.percent(share, 1), "good" if share >= 0.5 else "muted")
 
 
-def cost(row: Sums) -> str:
+def cost(row: Sums, digits: int | None = None) -> str:
     """What was paid, with its marks: ~ for estimated tokens, + for calls whose price nobody knows."""
     more = "+" if row.unpriced and row.spent is not None else ""
-    return ("~" if row.is_about and row.spent else "") + show.money(row.spent) + more
+    amount = show.money(row.spent) if digits is None else decimals.money(row.spent, digits)
+    return ("~" if row.is_about and row.spent else "") + amount + more
 
 
 def _cost(row: Sums, context: Context) -> Cell:
-    return show.lined(cost(row), 3), "warn" if row.unpriced else "money"
+    digits = context.digits.get("cost", DIGITS)
+    return show.lined(cost(row, digits), digits), "warn" if row.unpriced else "money"
 
 
 def _share(row: Sums, context: Context) -> Cell:
@@ -144,29 +153,30 @@ def _share(row: Sums, context: Context) -> Cell:
 
 
 def _router(row: Sums, context: Context) -> Cell:
-    return _some(row.router_cost, "router")
+    return _some(row.router_cost, "router", context.digits.get("router", DIGITS))
 
 
 def _hops(row: Sums, context: Context) -> Cell:
-    return _some(row.hop_cost, "think")
+    return _some(row.hop_cost, "think", context.digits.get("hops", DIGITS))
 
 
 def _saved(row: Sums, context: Context) -> Cell:
-    return _some(row.cache_saved, "good", "+" if row.cache_unknown else "")
+    return _some(row.cache_saved, "good", context.digits.get("saved", DIGITS), "+" if row.cache_unknown else "")
 
 
 def _lost(row: Sums, context: Context) -> Cell:
-    return _some(row.cache_lost, "warn", "+" if row.cache_unknown else "")
+    return _some(row.cache_lost, "warn", context.digits.get("lost", DIGITS), "+" if row.cache_unknown else "")
 
 
-def _some(amount: int, ink: str, mark: str = "") -> Cell:
-    return (show.lined(show.money(amount) + mark, 3), ink) if amount else ("", "")
+def _some(amount: int, ink: str, digits: int, mark: str = "") -> Cell:
+    return (show.lined(decimals.money(amount, digits) + mark, digits), ink) if amount else ("", "")
 
 
 def _at(row: Sums, context: Context) -> Cell:
     if context.compared is None or not (row.requests or row.mix.prompt):
         return "", ""
-    return show.lined(_about(row) + show.money(row.at(context.compared.price)), 3), "muted"
+    digits = context.digits.get("at", DIGITS)
+    return show.lined(_about(row) + decimals.money(row.at(context.compared.price), digits), digits), "muted"
 
 
 def _against(row: Sums, context: Context) -> Cell:
@@ -225,6 +235,28 @@ OPTIONAL = {
 def empty(found: Sequence[Sums]) -> frozenset[str]:
     """Columns that none of the rows has anything for."""
     return frozenset(name for name, field in OPTIONAL.items() if not any(getattr(row, field) for row in found))
+
+
+Amounts = Mapping[str, Sequence[int]]
+"""What the columns of money hold, their sums among it."""
+
+
+def amounts(found: Sequence[Sums], compared: Baseline | None) -> Amounts:
+    """What was paid and what it is compared with are one column to the eye."""
+    held = {name: [getattr(row, OPTIONAL[name]) for row in found] for name in ("router", "hops", "saved", "lost")}
+    both = [row.cost for row in found] + ([row.at(compared.price) for row in found] if compared else [])
+    return {**held, "cost": both, "at": both}
+
+
+def digits(held: Amounts) -> Mapping[str, int]:
+    """Decimals for each."""
+    return {name: decimals.of(some) for name, some in held.items()}
+
+
+def widths(held: Amounts) -> Mapping[str, int]:
+    """Of those whose largest amount, with its marks, needs more than is usual."""
+    need = {name: len(decimals.money(max(some, default=0), decimals.of(some))) + 2 for name, some in held.items()}
+    return {name: width for name, width in need.items() if width > COLUMNS[name].width}
 
 
 # -- keys

@@ -13,12 +13,14 @@ import generated
 import pytest
 from houses import QWEN, House, settled, until
 from houses import text as text_of
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config, Guards, Model
 from ccr_tui.records import Price, RouteDecision, Trace, Usage
-from ccr_tui.screens import course, show, spend_table
+from ccr_tui.screens import course, decimals, show, spend_table
 from ccr_tui.screens.spend import SpendScreen, terms_of, ticks_of
 from ccr_tui.screens.spend_table import Context
 from ccr_tui.store.amounts import SpendRow
@@ -105,6 +107,41 @@ def screen_of(pilot: Pilot[None]) -> SpendScreen:
 
 def line(screen: str, word: str) -> str:
     return next(line for line in screen.split("\n") if word in line)
+
+
+DECIMALS = {
+    "nothing": ([0, None], 2),
+    "one small": ([3_400_000], 5),
+    "a half of it": ([4_800_000, 2_450_000], 5),
+    "dollars": ([5_500_000_000, 500_000_000], 2),
+    "a thousandth of dollars": ([5_500_000_000, 3_000_000], 3),
+    "hundreds": ([500_000_000_000, 3_000_000], 2),
+    "almost nothing": ([12], 6),
+}
+
+
+@pytest.mark.parametrize("case", DECIMALS)
+def test_decimals_of_a_column_are_those_that_matter(case: str) -> None:
+    assert decimals.of(DECIMALS[case][0]) == DECIMALS[case][1]
+
+
+@given(st.lists(st.integers(1, 10**13), min_size=1, max_size=6))
+def test_amounts_of_a_column_agree_with_one_another(amounts: list[int]) -> None:
+    digits = decimals.of([*amounts, sum(amounts)])
+    told = [decimals.money(amount, digits) for amount in (*amounts, sum(amounts))]
+    assert len({text.partition(".")[2] == "" or len(text.partition(".")[2]) for text in told}) == 1
+    for text, amount in zip(told, (*amounts, sum(amounts)), strict=True):
+        shown_as = float(text.lstrip("<$").replace(",", ""))
+        assert shown_as * 1e9 > amount if "<" in text else abs(shown_as * 1e9 - amount) <= 0.51 * 10 ** (9 - digits)
+
+
+async def test_little_money_is_the_same_in_the_sum_and_in_its_row(opened: Open) -> None:
+    few = [generated.trace("a", started_at=NOON, attempts=(call(tokens=3_400),))]
+    async with opened(traces=[]) as (house, pilot):
+        house.land(few)
+        screen = await until(pilot, "By day · 1", "$0.0034")
+        assert screen.count(" $0.0034 ") >= 3, screen  # the sum, today, the row
+        assert screen.count(" $0.0340 ") == 2, "what it is compared with has as many decimals"
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -1,0 +1,42 @@
+"""How many decimals the amounts of one column have, its sum among them.
+
+Owns that number and how an amount is written with it. Pure. The one surprise: small amounts beside large ones may be
+less than the last decimal; they are told as less than that, never as nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from ccr_tui.pricelist import NANO
+
+LEAST, MOST = 2, 6
+
+
+def of(amounts: Iterable[int | None]) -> int:
+    """Decimals for these nano-dollars: two digits that matter of the smallest, three or four of the largest.
+
+    Three digits of the largest let a percentage be worked out from what is shown.
+    """
+    known = [abs(amount) for amount in amounts if amount]
+    if not known:
+        return LEAST
+    wanted = max(_until(min(known), 2), _until(max(known), 3))
+    return max(LEAST, min(wanted, _until(max(known), 4), MOST))
+
+
+def _until(nanos: int, digits: int) -> int:
+    """Decimals up to the last of so many digits that matter."""
+    return digits - 1 - (Decimal(nanos) / NANO).adjusted()
+
+
+def money(nanos: int | None, digits: int) -> str:
+    """An amount with so many decimals; "?" where it is unknown."""
+    if nanos is None:
+        return "?"
+    if not nanos:
+        return "$0.00"
+    sign, size = "-" * (nanos < 0), Decimal(abs(nanos)) / NANO
+    last = Decimal(1).scaleb(-digits)
+    return f"{sign}<${last:f}" if size < last / 2 else f"{sign}${size:,.{digits}f}"
