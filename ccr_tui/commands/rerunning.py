@@ -55,16 +55,41 @@ def rerun(
     from ccr_tui.replay.work import largest
 
     can_be_asked(variants)
-    ask(preview, given, 0 if given.max_cost is None else largest(bench, variants, given, counter), yes=yes)
+    most = 0 if given.max_cost is None else largest(bench, variants, given, counter)
+    ask(preview, given, most, yes=yes)
+    before = answered(store, resume)
     with stopping() as stopped:
         found = rerun_all(
             bench, variants, given, store, counter, run=resume, tell=tell_money, cancelled=lambda: bool(stopped)
         )
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
+    if not found.comparison.finished and not stopped and answered(store, found.comparison.run) == before:
+        too_small(store, found, given, most, is_new=resume is None)
     if not found.comparison.finished:
         narrate(f"It is not over; go on with --resume {found.comparison.run[:12]}.")
     return found
+
+
+def answered(store: Reader, run: str | None) -> int:
+    """How many requests of a run have had an answer, or an error."""
+    from ccr_tui.replay import kept
+    from ccr_tui.replay.words import RECORDED
+
+    return sum(variant != RECORDED for variant, _ in kept.done(store, run)) if run else 0
+
+
+def too_small(store: Reader, found: Found, given: Settings, most: int, *, is_new: bool) -> None:
+    """Raises CcrError: the cap let no request out. A run that never began is not kept."""
+    from ccr_tui.prices import usd
+    from ccr_tui.store.runs import Runs
+
+    if given.max_cost is None:
+        return
+    if is_new:
+        Runs(store.path).delete(found.comparison.run)
+    told = f"--max-cost {usd(given.max_cost)} is too small. Nothing was sent: {' '.join(found.comparison.notes)}"
+    raise CcrError(f"{told} Every single request can be sent with --max-cost {usd(found.comparison.spent + most)}")
 
 
 def ask(preview: Found, given: Settings, most: int, *, yes: bool) -> None:

@@ -130,6 +130,24 @@ async def test_a_budget_ends_a_rerun_and_a_larger_one_goes_on(tmp_path: Path) ->
         assert len(set(bodies)) == STEPS
 
 
+async def test_a_cap_that_lets_nothing_out_is_a_failure_and_no_run(tmp_path: Path) -> None:
+    async with two() as (one, _):
+        person = Person(tmp_path, one=one.base_url)
+        rerun = ("replay", str(CODING), "--kind", "rerun", "--variant", "a=one", "--yes")
+        code, out, err = await person.calls(*rerun, "--max-cost", "0.000001")
+        assert (code, out, one.requests) == (1, "", [])
+        assert "--max-cost 0.000001 is too small" in err and "Nothing was sent" in err and "--resume" not in err
+        needed = err.split("--max-cost ")[-1].split()[0]
+        assert (await person.calls("replay", "runs", "--json"))[1] == ""
+        found = await person.data(*rerun, "--max-cost", needed, "--sample", "1")
+        assert found["finished"] and len(one.requests) == 1
+        found = await person.data(*rerun, "--max-cost", "0.008")
+        sent = len(one.requests)
+        code, out, err = await person.calls("replay", str(CODING), "--resume", found["run"], "--yes")
+        assert (code, out, len(one.requests)) == (1, "", sent) and "is too small" in err
+        assert len((await person.calls("replay", "runs", "--json"))[1].splitlines()) == 2
+
+
 async def test_a_killed_rerun_goes_on_and_pays_for_no_answer_twice(tmp_path: Path) -> None:
     async with Stalling(at=4) as upstream:
         person = Person(tmp_path, one=upstream.base_url)
