@@ -3,7 +3,7 @@
 Owns the sums. Must never hide what it does not know: what was counted stands beside what the provider reported, and a
 cost without a price is None. The one surprise: parts are not all billed alike, since the beginning of a prompt may have
 come from the provider's cache; so the tokens are laid out in the cache's order, and each part is billed for where it
-lies.
+lies. What the translation left out was not billed: it weighs nothing, and is told as not sent.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 
 from ccr_tui import anatomy, prices
 from ccr_tui.anatomy import KINDS, Block, Kind
+from ccr_tui.leftout import left_out
 from ccr_tui.records import Json, Price, Trace, Usage
 from ccr_tui.tally import PER_MESSAGE, PER_REPLY, Scale
 
 NONSENSE = 8.0
 """A report further off than this factor is no count of the same prompt (a broken field, a made-up number)."""
+HELD = ("images", "documents")
+"""What a result may hold."""
 HEAVIEST = 10
 """Blocks that are told one by one."""
 
@@ -33,6 +36,8 @@ class Heavy:
     cost: int | None
     fresh: bool
     """Whether the request before it did not have it."""
+    sent: bool = True
+    """Whether anything of it was sent on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,13 @@ class Part:
     cost: int | None
     grown: int | None
     """Tokens more than in the request before it; None where there is none."""
+    unsent: int = 0
+    """How many of its blocks were not sent on: they weigh nothing."""
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether nothing of it was sent on."""
+        return 0 < self.blocks == self.unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +71,11 @@ class XRay:
     reported: int | None
     """What the provider reported of its prompt."""
     tokens: int
-    """`reported` where there is one that makes sense, else `counted`: what the shares are of."""
+    """`reported` where there is one that makes sense, else what was counted of what was sent: the shares' whole."""
     guessed: int
     """The part of `counted` that no rule was found for."""
+    unsent: int
+    """The part of `counted` that was not sent on."""
     cost: int | None
     """Of the prompt alone."""
     grown: int | None
@@ -85,6 +99,7 @@ class XRay:
             "tokens": self.tokens,
             "tokens_basis": "reported" if self.scaled else "counted",
             "guessed_tokens": self.guessed,
+            "not_sent_tokens": self.unsent,
             "cost_usd": prices.usd(self.cost),
             "grown_tokens": self.grown,
             "parts": [_part_json(part, self.tokens) for part in self.parts],
@@ -102,6 +117,7 @@ def _part_json(part: Part, whole: int) -> dict[str, Any]:
         "share": round(part.tokens / whole, 4) if whole else 0.0,
         "cost_usd": prices.usd(part.cost),
         "grown_tokens": part.grown,
+        "blocks_not_sent": part.unsent,
     }
 
 
@@ -115,6 +131,7 @@ def _heavy_json(heavy: Heavy, whole: int) -> dict[str, Any]:
         "share": round(heavy.tokens / whole, 4) if whole else 0.0,
         "cost_usd": prices.usd(heavy.cost),
         "new": heavy.fresh,
+        "sent": heavy.sent,
     }
 
 
@@ -124,7 +141,9 @@ def of_trace(trace: Trace, before: Trace | None, scale: Scale) -> XRay:
     usage = answer.usage if answer is not None else None
     price = answer.price if answer is not None else None
     sent = answer.sent if answer is not None else None
-    return xray(trace.body, scale, usage, price, None if before is None else before.body, sent)
+    last = before.answer if before is not None else None
+    was = None if last is None else last.sent
+    return xray(trace.body, scale, usage, price, None if before is None else before.body, sent, was)
 
 
 def xray(
@@ -134,26 +153,29 @@ def xray(
     price: Price | None = None,
     before: Json = None,
     sent: Json = None,
+    before_sent: Json = None,
 ) -> XRay:
     """Weigh every block. An estimated usage is no report; `sent` is what the usage is of."""
-    pieces = list(_pieces(body, scale))
+    pieces = list(_pieces(body, scale, sent))
     counted = sum(piece.raw for piece in pieces)
+    unsent = sum(piece.unsent for piece in pieces)
     reported = usage.prompt if usage is not None and usage.basis == "reported" and usage.prompt else None
     makes_sense = reported is not None and counted / NONSENSE <= reported <= counted * NONSENSE
     whole = reported if reported is not None and makes_sense else counted
     bill = _Bill(usage if makes_sense else None, price)
     _lay_out(pieces, whole, counted, bill)
-    earlier = list(_pieces(before, scale)) if before is not None else None
+    earlier = list(_pieces(before, scale, before_sent)) if before is not None else None
     ratio = whole / counted if counted else 0.0
     was = _sums(earlier) if earlier is not None else None
     known = {anatomy.plain(piece.block) for piece in earlier if piece.block} if earlier is not None else None
     parts, tools = _parts(pieces, was, ratio)
     return XRay(
-        counted=counted,
+        counted=counted + unsent,
         counted_sent=None if sent is None else _total(sent, scale),
         reported=reported,
         tokens=whole,
         guessed=sum(piece.guessed for piece in pieces),
+        unsent=unsent,
         cost=bill.until(whole),
         grown=None if was is None else round((counted - sum(was.values())) * ratio),
         parts=parts,
@@ -171,19 +193,23 @@ class _Piece:
     raw: int
     block: Block | None = None
     guessed: int = 0
+    unsent: int = 0
+    """Raw tokens that were left out."""
     tokens: int = 0
     cost: int | None = None
 
 
-def _pieces(body: Json, scale: Scale) -> Iterable[_Piece]:
-    """In the cache's order; their raw tokens add up to the count of the body."""
-    for block in anatomy.blocks(body):
+def _pieces(body: Json, scale: Scale, sent: Json = None) -> Iterable[_Piece]:
+    """In the cache's order; their raw tokens, and those that were left out, add up to the count of the body."""
+    out, blocks = left_out(body, sent), anatomy.blocks(body)
+    for block in blocks:
         if block.leads:
             yield _Piece("framing", "", PER_MESSAGE)
-        weight = anatomy.weigh(block, scale)
+        weight, share = anatomy.weigh(block, scale), out.get(block.where, 0.0)
         for at, (kind, tokens) in enumerate(weight.kinds.items()):
-            yield _Piece(kind, block.name, tokens, block, 0 if at else weight.guessed)
-    left = anatomy.framing(body) - PER_REPLY - PER_MESSAGE * sum(block.leads for block in anatomy.blocks(body))
+            unsent = round(tokens * share) if kind == block.kind != "results" or kind in HELD else 0
+            yield _Piece(kind, block.name, tokens - unsent, block, 0 if at else weight.guessed, unsent)
+    left = anatomy.framing(body) - PER_REPLY - PER_MESSAGE * sum(block.leads for block in blocks)
     yield _Piece("framing", "", left + PER_REPLY)
 
 
@@ -255,7 +281,8 @@ def _part(kind: Kind, name: str, pieces: Sequence[_Piece], was: int | None, rati
     costs = [piece.cost for piece in pieces]
     cost = None if None in costs else sum(cost for cost in costs if cost)
     blocks = len({piece.block.where for piece in pieces if piece.block})
-    return Part(kind, name, blocks, tokens, cost, None if was is None else round((raw - was) * ratio))
+    unsent = len({piece.block.where for piece in pieces if piece.block and piece.unsent and not piece.raw})
+    return Part(kind, name, blocks, tokens, cost, None if was is None else round((raw - was) * ratio), unsent)
 
 
 def _sum(kind: Kind, parts: Sequence[Part]) -> Part:
@@ -267,6 +294,7 @@ def _sum(kind: Kind, parts: Sequence[Part]) -> Part:
         sum(part.tokens for part in parts),
         None if None in costs else sum(cost for cost in costs if cost),
         None if None in grown or not grown else sum(g for g in grown if g),
+        sum(part.unsent for part in parts),
     )
 
 
@@ -282,6 +310,7 @@ def _heaviest(pieces: Sequence[_Piece], known: set[bytes] | None) -> tuple[Heavy
             sum(piece.tokens for piece in own),
             None if any(piece.cost is None for piece in own) else sum(piece.cost or 0 for piece in own),
             known is not None and anatomy.plain(block) not in known,
+            any(piece.raw for piece in own) or not any(piece.unsent for piece in own),
         )
         for block, own in heavy
     )

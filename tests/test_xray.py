@@ -117,3 +117,94 @@ def test_what_is_no_request_has_an_xray_too(body: Json) -> None:
     found = xray.of_trace(replace(record, body=body), None, SCALE)
     assert found.counted == tally(body, SCALE).total
     assert found.as_json()["cost_usd"] is None
+
+
+THOUGHT = {"type": "thinking", "thinking": "The slice ends one too early.", "signature": "c2ln"}
+PICTURE = image(3, 300, 300)
+ASKED: dict[str, Any] = {
+    "tools": [
+        {"name": name, "description": f"{name} things", "input_schema": {"type": "object"}} for name in ("Read", "Bash")
+    ],
+    "system": [
+        {"type": "text", "text": "x-anthropic-billing-header: cc_version=1; cch=0;"},
+        {"type": "text", "text": "You are careful."},
+    ],
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "Look at this."}, PICTURE]},
+        {"role": "assistant", "content": [THOUGHT, {"type": "text", "text": "Seen."}]},
+        {"role": "user", "content": "Go on."},
+    ],
+}
+CHAT: dict[str, Any] = {
+    "model": "m",
+    "messages": [
+        {"role": "system", "content": "You are careful."},
+        {"role": "user", "content": "Look at this."},
+        {"role": "assistant", "content": "Seen."},
+        {"role": "user", "content": "Go on."},
+    ],
+}
+
+
+def chat(more: dict[str, Any], **messages: Any) -> dict[str, Any]:
+    return {**CHAT, **more, "messages": [{**one, **messages.get(one["role"], {})} for one in CHAT["messages"]]}
+
+
+def function(name: str, words: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "description": words, "parameters": {"type": "object"}}}
+
+
+READ, BASH = function("Read", "Read things"), function("Bash", "Bash things")
+URL = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE['source']['data']}"}}
+LEFT: dict[str, tuple[Json, dict[str, int]]] = {
+    "all": (CHAT, {"tools": 2, "system": 1, "thinking": 1, "images": 1}),
+    "tools were sent": (chat({"tools": [READ, BASH]}), {"system": 1, "thinking": 1, "images": 1}),
+    "one tool was sent": (chat({"tools": [READ]}), {"tools": 1, "system": 1, "thinking": 1, "images": 1}),
+    "tools were renamed": (
+        chat({"tools": [function("r", ""), function("b", "")]}),
+        {"system": 1, "thinking": 1, "images": 1},
+    ),
+    "one was renamed, one left out": (
+        chat({"tools": [function("r", "Read things")]}),
+        {"tools": 1, "system": 1, "thinking": 1, "images": 1},
+    ),
+    "thinking was sent": (
+        chat({}, assistant={"reasoning_content": THOUGHT["thinking"]}),
+        {"tools": 2, "system": 1, "images": 1},
+    ),
+    "the picture was sent": (
+        chat({}, user={"content": [{"type": "text", "text": "Look at this."}, URL]}),
+        {"tools": 2, "system": 1, "thinking": 1},
+    ),
+    "the same API": ({**ASKED, "model": "m"}, {}),
+    "nothing known": (None, {}),
+}
+
+
+@pytest.mark.parametrize(("sent", "left"), LEFT.values(), ids=LEFT)
+def test_what_was_not_sent_weighs_and_costs_nothing(sent: Json, left: dict[str, int]) -> None:
+    usage = Usage(90, 5)
+    found = xray.xray(ASKED, SCALE, usage, PRICE, ASKED, sent, sent)
+    assert {part.kind: part.unsent for part in found.parts if part.unsent} == left
+    for part in found.parts:
+        assert not part.is_unsent or (part.tokens, part.cost, part.grown) == (0, 0, 0)
+    assert sum(part.tokens for part in found.parts) == 90
+    assert sum(part.cost or 0 for part in found.parts) == found.cost == prices.cost(replace(usage, output=0), PRICE)
+    assert found.counted == tally(ASKED, SCALE).total and (found.unsent > 0) == bool(left)
+    assert sum(not heavy.sent for heavy in found.heaviest) == sum(left.values())
+
+
+def test_what_is_sent_no_more_has_shrunk() -> None:
+    found = xray.xray(ASKED, SCALE, None, None, ASKED, CHAT, chat({"tools": [READ, BASH]}))
+    by = {part.kind: part for part in found.parts}
+    assert (by["tools"].grown or 0) < 0 == by["prompts"].grown
+    assert found.tokens == found.counted - found.unsent
+
+
+def test_a_picture_in_a_result_that_was_not_sent_leaves_the_result() -> None:
+    call = {"type": "tool_use", "id": "a", "name": "Shot", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "x" * 80}, PICTURE]}
+    body = {"messages": [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]}
+    sent = {"model": "m", "messages": [{"role": "tool", "tool_call_id": "a", "content": "x" * 80}]}
+    by = {part.kind: part for part in xray.xray(body, SCALE, sent=sent).parts}
+    assert (by["images"].tokens, by["images"].unsent, by["results"].tokens, by["results"].unsent) == (0, 1, 30, 0)

@@ -54,9 +54,13 @@ def _summary(page: Document, trace: Trace, found: XRay) -> None:
         note = f"  by {model}, which can't be this prompt; what follows is counted"
         page.put(("reported   ", "muted"), (show.tokens(found.reported), "warn"), (note, "muted"), hang=11)
     else:
-        ratio = found.reported / found.counted if found.counted else 0
+        given = found.counted - found.unsent
+        ratio = found.reported / given if given else 0
         note = f"  by {model}; what follows is scaled to it (× {ratio:.2f})"
         page.put(("reported   ", "muted"), (show.tokens(found.reported), "strong"), (note, "muted"), hang=11)
+    if found.unsent:
+        note = f"  of it were not sent to {model or 'anybody'}: they cost nothing"
+        page.put(("left out   ", "muted"), (show.tokens(found.unsent), "strong"), (note, "muted"), hang=11)
     if found.guessed:
         page.put(
             ("guessed    ", "muted"), show.tokens(found.guessed), ("  of no known size: PDFs, some pictures", "muted")
@@ -75,8 +79,8 @@ def _parts(page: Document, found: XRay, width: int) -> None:
         share, rest = show.bar(part.tokens / found.tokens if found.tokens else 0, room)
         line = page.put(
             (f"{name:20}", ink),
-            f"{part.blocks or '':>7}{show.tokens(part.tokens):>9}{show.percent(part.tokens, found.tokens):>7}",
-            (f"{show.money(part.cost):>11}", "money"),
+            f"{_blocks(part):>7}{show.tokens(part.tokens):>9}{show.percent(part.tokens, found.tokens):>7}",
+            (f"{'not sent':>11}", "muted") if part.is_unsent else (f"{show.money(part.cost):>11}", "money"),
             (f"{show.signed(part.grown):>9}", "warn" if part.grown and part.grown * 10 > found.tokens else "muted"),
             "  " if room else "",
             (share, ink),
@@ -94,6 +98,14 @@ def _parts(page: Document, found: XRay, width: int) -> None:
     page.put(
         (f"grown: {words} · cost: by where a part lies, the cached beginning at the cache's price", "faint"), hang=2
     )
+
+
+def _blocks(part: Part) -> str:
+    """How many there are, and how many of them were sent."""
+    if not part.unsent or part.is_unsent:
+        return f"{part.blocks or ''}"
+    words = f"{part.blocks - part.unsent} of {part.blocks}"
+    return words if len(words) <= 7 else words.replace(" of ", "/")
 
 
 def _heaviest(page: Document, found: XRay, width: int) -> None:
@@ -114,7 +126,7 @@ def _heavy(page: Document, number: int, heavy: Heavy, whole: int, width: int) ->
         (f"{number:>2} ", "muted"),
         (name, NAMES[block.kind][1]),
         f"{show.tokens(heavy.tokens):>7}{show.percent(heavy.tokens, whole):>5}",
-        (f"{show.money(heavy.cost):>11}", "money"),
+        (f"{show.money(heavy.cost):>11}", "money") if heavy.sent else (f"{'not sent':>11}", "muted"),
         (f"{new:>5}", "warn"),
     ]
     room = width - 67
@@ -164,4 +176,4 @@ def _tool(page: Document, name: str, parts: dict[Kind, Part], whole: int, room: 
 
 
 def _size(part: Part | None) -> str:
-    return "" if part is None else show.tokens(part.tokens)
+    return "" if part is None else "not sent" if part.is_unsent else show.tokens(part.tokens)
