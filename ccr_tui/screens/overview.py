@@ -19,6 +19,8 @@ NAME = 20
 """Columns of the names at the left."""
 PART = 9
 """Columns of the names of parts."""
+WIDTHS = (8, 8, 8, 11, 11, 8)
+"""Columns of a part's tokens, time, cost and share, each with a blank before what is widest in it."""
 PAUSE_MS = 100
 """Between two attempts, longer than any translation: time that was let pass before trying again."""
 FAR_OFF = 200
@@ -272,7 +274,9 @@ def _part_cells(attempts: Sequence[Attempt]) -> list[str]:
 
 def _columns(name: str, *values: str) -> str:
     """The table of the parts: 80 columns hold it."""
-    return f"{name:{PART}}{values[0]:>6}" + "".join(f"{value:>9}" for value in values[1:])
+    return f"{name:{PART}}{values[0]:>6}" + "".join(
+        f"{value:>{width}}" for value, width in zip(values[1:], WIDTHS, strict=True)
+    )
 
 
 PARTS: dict[str, tuple[str, str]] = {

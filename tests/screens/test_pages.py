@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from generated import attempt, failed, recorded, reply, trace
 
-from ccr_tui.records import Failure, RouteDecision, TimelineEvent, Trace
+from ccr_tui.records import Failure, RouteDecision, TimelineEvent, Trace, Usage
 from ccr_tui.screens import failing
 from ccr_tui.screens.bodies import received_document, sent_document
 from ccr_tui.screens.conversation import conversation_document
@@ -262,10 +262,10 @@ output                                  200   145 tok/s
   reasoning                              50   25%
 
 Cost  $0.0043
-part      calls       in   cached      out     time     cost    share
-router        1    10.0k     9.0k      200   0.30 s $0.00001       0%
-answer        2    10.0k     9.0k      200    3.6 s  $0.0043      99%
-all           3    20.0k    18.0k      400    3.9 s  $0.0043         """
+part      calls      in  cached     out       time       cost   share
+router        1   10.0k    9.0k     200     0.30 s   $0.00001      0%
+answer        2   10.0k    9.0k     200      3.6 s    $0.0043     99%
+all           3   20.0k   18.0k     400      3.9 s    $0.0043        """
 
 
 def test_each_part_of_a_routed_turn_has_its_tokens_and_its_cost() -> None:
@@ -488,3 +488,14 @@ def test_the_stream_shows_no_text_that_it_can_not_know() -> None:
         stream_document(trace(timeline=TIMELINE, reply=reply({"model": "x"}, content=content)))
     )
     assert "no events were sent" in text(stream_document(trace(timeline=())))
+
+
+def test_figures_of_the_routers_part_stand_apart() -> None:
+    used = {"usage": Usage(999_900, 123_400, cache_read=999_900, basis="estimated"), "duration_ms": 723_000}
+    route = attempt(1, purpose="route", cost=12_000, cost_basis="list", **used)
+    answer = attempt(2, cost=1_234_567, cost_basis="list", **used)
+    page = overview_document(trace("a", attempts=(route, answer)), 80)
+    said = text(page).split("\n")
+    line = next(line for line in said if line.startswith("router "))
+    assert "12 m 03 s " in line and " $0.000012 " in line, line
+    assert len(line) <= 76
