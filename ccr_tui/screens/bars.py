@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Input
 
@@ -166,8 +167,15 @@ class Footer(Inked):
         self._stall = -1
 
     def on_mount(self) -> None:
-        """Follow the bindings."""
+        """Follow the bindings, and what covers the screen."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+        self.app.screen_change_signal.subscribe(self, self._covered)
+
+    def _covered(self, top: Screen[object]) -> None:
+        """A dialog stands over the screen, or does so no longer: its keys are those that do something."""
+        if top.is_modal:
+            top.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+        self.refresh()
 
     def look(self) -> None:
         """Draw again if the stall has changed."""
@@ -194,11 +202,12 @@ class Footer(Inked):
 
     def _shown(self, room: int) -> list[Binding]:
         """What fits: the screen's own keys from the left, help, palette and quit always."""
-        if isinstance(self.screen.focused, Input):
+        top = self.app.screen if self.app.screen.is_modal else self.screen
+        if top is self.screen and isinstance(self.screen.focused, Input):
             keys = [Binding("enter", "", "Done", key_display="⏎"), Binding("escape", "", "Clear", key_display="esc")]
             active = [a.binding for a in self.screen.active_bindings.values() if isinstance(a.node, Input)]
             return keys + [binding for binding in active if binding.show]
-        active = [a.binding for a in self.screen.active_bindings.values() if a.enabled and a.binding.show]
+        active = [a.binding for a in top.active_bindings.values() if a.enabled and a.binding.show]
         once = list({binding.action: binding for binding in reversed(active)}.values())[::-1]
         own = [b for b in once if b.action not in self.LAST]
         own.sort(key=lambda binding: binding.action.partition("(")[0] in self.LATER)

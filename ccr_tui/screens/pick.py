@@ -168,6 +168,10 @@ class Pick(ModalScreen[list[str] | None]):
 
         return draw
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are not shown."""
+        return action != "mark" or self.many
+
     def action_move(self, by: int) -> None:
         """Another line."""
         self.roster.go(self.roster.cursor + by)

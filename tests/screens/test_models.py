@@ -666,3 +666,28 @@ def test_dollars_are_written_as_people_do(written: str, meant: float | None) -> 
 def test_what_is_no_price_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="must be US dollars per million tokens"):
         dollars(written)
+
+
+DIALOGS = {
+    "a question": ("a", ("esc leave it", "⏎ choose")),
+    "a list": ("a p", ("esc leave it", "⏎ choose")),
+    "a form": ("e", ("esc leave it", "^s save")),
+}
+"""The keys that open a dialog, and those that its footer tells."""
+
+
+@pytest.mark.parametrize("case", DIALOGS)
+async def test_the_footer_has_the_keys_of_the_dialog_alone(opened: Open, case: str) -> None:
+    keys, words = DIALOGS[case]
+    async with opened() as (_, pilot):
+        before = shown(pilot).split("\n")[-1]
+        for key in keys.split():
+            await pilot.press(key)
+            await pilot.pause()
+        end = (await until(pilot, words[0])).split("\n")[-1]
+        assert all(word in end for word in words), end
+        assert not any(word in end for word in ("t test", "x remove", "2 sessions", "q quit", "space mark")), end
+        for _ in keys.split():
+            await pilot.press("escape")
+        await gone(pilot, words[0])
+        assert shown(pilot).split("\n")[-1][:40] == before[:40]
