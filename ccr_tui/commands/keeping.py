@@ -115,7 +115,9 @@ def _interruptible() -> Iterator[Event]:
 
 def _say_plan(path: Path, plan: Plan, wish: Wish) -> None:
     size = plan.size
-    narrate(f"{path} takes {sizes.show(size.disk)} on the disk, {sizes.show(size.free)} of it free for new requests.")
+    log = f" Its log takes {sizes.show(size.log)} more, until it is emptied." if size.log else ""
+    free = f"{sizes.show(size.free)} of it free for new requests"
+    narrate(f"{path} takes {sizes.show(size.database)} on the disk, {free}.{log}")
     if wish.is_empty:
         narrate("Everything is kept. --older-than 30d, --larger-than 2GB or --session S choose what is to go.")
         return
@@ -130,7 +132,7 @@ def _say_plan(path: Path, plan: Plan, wish: Wish) -> None:
 
 
 def _say_pruned(pruned: Pruned) -> None:
-    was, now = sizes.show(pruned.before.disk), sizes.show(pruned.after.disk)
+    was, now = sizes.show(pruned.before.database), sizes.show(pruned.after.database)
     narrate(f"{_counted(pruned.requests, 'request')} removed; {sizes.show(pruned.freed)} given back: {was} → {now}.")
     if not pruned.is_complete:
         narrate("Broken off; what is left goes the next time.")
@@ -145,7 +147,8 @@ def _plan_json(path: Path, plan: Plan) -> dict[str, Any]:
 
     return {
         "database": str(path),
-        "size_bytes": plan.size.disk,
+        "size_bytes": plan.size.database,
+        "log_bytes": plan.size.log,
         "used_bytes": plan.size.used,
         "requests": plan.requests,
         "sessions": plan.sessions,
@@ -162,7 +165,7 @@ def _pruned_json(pruned: Pruned) -> dict[str, Any]:
         "dry_run": False,
         "removed": pruned.requests,
         "freed_bytes": pruned.freed,
-        "size_after_bytes": pruned.after.disk,
+        "size_after_bytes": pruned.after.database,
         "complete": pruned.is_complete,
     }
 

@@ -90,6 +90,13 @@ class Size:
     """Its pages with something in them."""
     free: int = 0
     """Its pages that the next requests will fill."""
+    log: int = 0
+    """Its write-ahead log, which is emptied from time to time and is no part of what is kept."""
+
+    @property
+    def database(self) -> int:
+        """All its pages, wherever they are now."""
+        return self.used + self.free
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +141,8 @@ class Pruned:
 
     @property
     def freed(self) -> int:
-        """Bytes that the disk has got back."""
-        return self.before.disk - self.after.disk
+        """Bytes that the database has got smaller by, whatever becomes of its log."""
+        return max(0, self.before.database - self.after.database)
 
 
 def kept(config: Config, now: float | None = None) -> Wish:
@@ -340,9 +347,9 @@ def _session(db: sqlite3.Connection, path: Path, given: str) -> int:
 
 
 def _size(path: Path, db: sqlite3.Connection) -> Size:
-    files = (path, path.with_name(path.name + "-wal"))
+    file, log = (each.stat().st_size if each.exists() else 0 for each in (path, path.with_name(path.name + "-wal")))
     pages, free, each = _pages(db)
-    return Size(sum(file.stat().st_size for file in files if file.exists()), (pages - free) * each, free * each)
+    return Size(file + log, (pages - free) * each, free * each, log)
 
 
 def _used(db: sqlite3.Connection) -> int:

@@ -74,6 +74,25 @@ def test_space_is_given_back(path: Path, keep: Keep) -> None:
     assert done.after.disk < before.disk * 0.8
 
 
+def test_the_log_is_no_part_of_what_is_taken_and_given_back(path: Path, keep: Keep) -> None:
+    keep([*BOTH, *LONG])
+    reader = sqlite3.connect(path)  # keeps the log from being emptied as the last one closes
+    reader.execute("SELECT count(*) FROM trace").fetchone()
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA wal_autocheckpoint = 0")
+    for n in range(40):
+        other.execute("UPDATE session SET title = ?", (f"{n}" * 4000,))
+        other.commit()
+    before = size(path)
+    assert before.log > before.database == before.used + before.free
+    assert before.disk >= before.log + path.stat().st_size
+    done = prune(path, Wish(before=0.0))
+    assert done.requests == 0 and done.freed <= before.free < before.log
+    reader.close()
+    other.close()
+    assert prune(path, Wish(before=NEW)).freed <= before.database
+
+
 def test_an_older_file_is_written_anew(path: Path, keep: Keep) -> None:
     keep(LONG)
     db = sqlite3.connect(path)
