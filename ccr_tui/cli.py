@@ -112,12 +112,12 @@ FULL = {errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENO
 
 def main(args: list[str] | None = None) -> None:
     """Run the program and end it with its exit code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(_code(args))
 
 
 def _code(args: list[str] | None) -> int:
     try:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         ended = root.main(args, prog_name="ccr-tui", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:

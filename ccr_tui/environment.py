@@ -108,7 +108,7 @@ def printed() -> bool:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         sys.stdout.write(text)
         sys.stdout.flush()
-    except (ConfigError, BrokenPipeError):
+    except (ConfigError, OSError):  # wrong, read by nobody, or on a full disk: the long way says which
         return False
     return bool(text)
 

@@ -112,7 +112,7 @@ def ended_into(alone: Path, stdout: int, *args: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-PRINTING = ["traces ls", "traces ls --json", "traces export", "--help"]
+PRINTING = ["traces ls", "traces ls --json", "traces export", "--help", "env"]
 
 
 @POSIX
@@ -154,6 +154,13 @@ def test_tables_are_as_wide_as_columns_says(
         assert lines[1].endswith("ok") and lines[2].endswith("error")
 
 
+def test_what_matters_least_goes_first(db: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "86")
+    head, *rows = call("traces", "ls").out.splitlines()
+    assert "project" not in head and "cost" in head and head.endswith("outcome")
+    assert all(len(row) <= 86 and row.endswith("ok") for row in rows)
+
+
 # -- wrong calls, and what they are told
 
 CODING = str(HOUSE / "traces" / "coding.jsonl")
@@ -178,6 +185,12 @@ def test_a_wrong_replay_is_a_wrong_call(call: Call, args: tuple[str, ...], says:
 
 def test_a_replay_is_called_as_it_is_typed(call: Call) -> None:
     assert call("replay", "run", "--help").out.startswith("Usage: ccr-tui replay [OPTIONS] SESSION|last|FILE")
+
+
+@pytest.mark.parametrize("router", ["nosuch", "a=nosuch"])
+def test_a_router_that_nobody_knows_is_a_wrong_call(call: Call, router: str) -> None:
+    ended = call("lab", str(HOUSE / "traces" / "routed.jsonl"), "--router", router)
+    assert (ended.code, ended.out) == (2, "") and "nosuch" in ended.err
 
 
 WRONG = ["spend --baseline nosuch", "spend --what-if nosuch", "sessions show session-0 --baseline nosuch"]

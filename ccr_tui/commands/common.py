@@ -39,7 +39,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 """Control characters, those that turn the direction of writing, and halves of characters."""
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
-NARROW = 6
+NARROW = 8
 """What a column of words keeps where there is no room."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for a list.")
@@ -168,14 +168,27 @@ def _cut(text: str, width: int) -> str:
     return kept + "…"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]], right: str = "", widest: int = 40) -> None:
-    """Print aligned columns, nothing without rows. `right` names those with numbers, comma-separated."""
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: str = "",
+    widest: int = 40,
+    spare: Sequence[str] = (),
+) -> None:
+    """Print aligned columns, nothing without rows. `right` names those with numbers, comma-separated.
+
+    Where there is no room, `spare` ones go, in that order.
+    """
     lines = [[safe(cell, widest) for cell in row] for row in rows]
     if not lines:
         return
     sizes = [max([cells(head), *(cells(line[n]) for line in lines)]) for n, head in enumerate(heads)]
     numbers = [head in right.split(",") for head in heads]
     room = _room()
+    for head in spare:
+        if room is not None and _least(sizes, numbers) > room:
+            at = [*heads].index(head)
+            heads, sizes, numbers, *lines = [[*row[:at], *row[at + 1 :]] for row in (heads, sizes, numbers, *lines)]
     sizes = _narrowed(sizes, numbers, room)
     for line in [list(heads), *lines]:
         cut = [_cut(cell, size) for cell, size in zip(line, sizes, strict=True)]
@@ -190,6 +203,11 @@ def _room() -> int | None:
     if wanted.isdecimal() and int(wanted):
         return int(wanted)
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _least(sizes: Sequence[int], numbers: Sequence[bool]) -> int:
+    """What the columns take once those of words have given way."""
+    return sum(_narrowed(sizes, numbers, 0)) + 2 * (len(sizes) - 1)
 
 
 def _narrowed(sizes: Sequence[int], numbers: Sequence[bool], room: int | None) -> list[int]:

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccr_tui.commands.common import as_json, database, load, local, narrate, print_json, reader, safe, settings, table
+from ccr_tui.commands.common import (
+    as_json,
+    database,
+    load,
+    local,
+    narrate,
+    print_json,
+    reader,
+    safe,
+    settings,
+    table,
+    wrong_call,
+)
 from ccr_tui.commands.replay import Replay, _money
 
 if TYPE_CHECKING:
@@ -136,7 +148,8 @@ def _tried(
     bench, repeat = Bench(recording, load(flags), store, counter), wanted["repeat"]
     row = store.run(wanted["resume"], labs=True) if wanted["resume"] else None
     if row is None:
-        tried = labwork.candidates(bench, routers, labwork.prompts_of(wanted["prompts"]))
+        with wrong_call():
+            tried = labwork.candidates(bench, routers, labwork.prompts_of(wanted["prompts"]))
         given = Settings("rerun", wanted["max_cost"], wanted["concurrency"], baseline=wanted["baseline"])
     else:
         check_same(row, recording)

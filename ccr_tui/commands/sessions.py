@@ -52,7 +52,7 @@ def sessions(
         return
     costs = column(_amount(row) for row in rows)
     cells = [_listed(row, cost) for row, cost in zip(rows, costs, strict=True)]
-    table(HEADS, cells, right=RIGHT)
+    table(HEADS, cells, right=RIGHT, spare=("project",))
 
 
 for command in (pin, unpin):

@@ -133,7 +133,7 @@ def show_rows(rows: Iterable[TraceRow]) -> None:
         )
         for row, cost in zip(rows, costs, strict=True)
     ]
-    table(HEADS, cells, right="in,cached,out,cost,took")
+    table(HEADS, cells, right="in,cached,out,cost,took", spare=("project", "asked", "took"))
 
 
 @traces.command()
