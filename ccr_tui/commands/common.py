@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ccr_tui.store.queries import Reader
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Control characters, those that turn the direction of writing, and halves of characters."""
@@ -188,7 +189,8 @@ def table(
     for head in spare:
         if room is not None and _least(sizes, numbers) > room:
             at = [*heads].index(head)
-            heads, sizes, numbers, *lines = [[*row[:at], *row[at + 1 :]] for row in (heads, sizes, numbers, *lines)]
+            heads, sizes, numbers = _without(heads, at), _without(sizes, at), _without(numbers, at)
+            lines = [_without(line, at) for line in lines]
     sizes = _narrowed(sizes, numbers, room)
     for line in [list(heads), *lines]:
         cut = [_cut(cell, size) for cell, size in zip(line, sizes, strict=True)]
@@ -203,6 +205,10 @@ def _room() -> int | None:
     if wanted.isdecimal() and int(wanted):
         return int(wanted)
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _without(row: Sequence[T], at: int) -> list[T]:
+    return [*row[:at], *row[at + 1 :]]
 
 
 def _least(sizes: Sequence[int], numbers: Sequence[bool]) -> int:
