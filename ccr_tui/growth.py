@@ -149,6 +149,7 @@ class _Sums:
             sums = _add(sums, self._weight(chunk, key))
             depth += 1
             self.nodes[node] = depth, sums
+        sums = _add(sums, _one("tools", -_left_out(sums[GROUPS.index("tools")], keys, sent.translated)))
         return _add(sums, _one("system", PER_REPLY + PER_MESSAGE * ("system" in keys)))
 
     def _weight(self, chunk: int, key: str) -> Sums:
@@ -162,6 +163,14 @@ def _keys(manifest: bytes) -> list[str]:
     """The key that each chunk of a body belongs to."""
     parts = (*loads(manifest), [])[0]
     return [key for key, count in parts for _ in range(1 if count is None else count)]
+
+
+def _left_out(tools: int, keys: list[str], translated: bytes | None) -> int:
+    """Of the tools' tokens what was not sent, by how many of them were: the bodies stay unread."""
+    offered = keys.count("tools")
+    if translated is None or not offered:
+        return 0
+    return tools - round(tools * min(1.0, _keys(translated).count("tools") / offered))
 
 
 def _weigh(key: str, value: Any, scale: Scale) -> Sums:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,8 @@ def test_each_requests_parts_add_up_to_its_prompt(reader: Reader) -> None:
 
 def test_without_a_report_what_is_counted_is_the_count_of_the_body(tmp_path: Path) -> None:
     one = recorded()[3]
-    guessed = trace("guessed", one.body, session="s", attempts=(attempt(usage=Usage(7, 1, basis="estimated")),))
+    unreported = attempt(usage=Usage(7, 1, basis="estimated"), sent=one.attempts[0].sent)
+    guessed = trace("guessed", one.body, session="s", attempts=(unreported,))
     writer = Writer(tmp_path / "ccr.db")
     writer.start()
     writer.put(guessed)
@@ -108,6 +110,23 @@ def test_without_a_report_what_is_counted_is_the_count_of_the_body(tmp_path: Pat
     reader = Reader(tmp_path / "ccr.db")
     point = growth.of_session(reader, "s", SCALE).points[0]
     assert (point.total, point.reported) == (tally(one.body, SCALE).total, False)
+    reader.close()
+
+
+def test_tools_that_were_not_sent_take_nothing_of_the_context(tmp_path: Path) -> None:
+    one = recorded()[3]
+    answer = one.attempts[0]
+    assert isinstance(answer.sent, dict)
+    without = replace(answer, sent={key: value for key, value in answer.sent.items() if key != "tools"})
+    writer = Writer(tmp_path / "ccr.db")
+    writer.start()
+    writer.put(one)
+    writer.put(replace(one, uid="without", attempts=(without,)))
+    writer.close()
+    reader = Reader(tmp_path / "ccr.db")
+    points = {point.row.id: point for point in growth.of_session(reader, SESSION, SCALE).points}
+    assert points[one.uid].tokens["tools"] > 0 == points["without"].tokens["tools"]
+    assert sum(points["without"].tokens.values()) == points["without"].total == points[one.uid].total
     reader.close()
 
 
@@ -120,6 +139,25 @@ def test_what_blew_the_context_up_and_where_it_fell(reader: Reader) -> None:
     aside = found.of("a576fa3afc7190154")
     assert [point.row.id[:4] for point in aside] == ["7107", "7108", "7109"]
     assert aside[0].grown is None
+
+
+def test_only_tokens_of_one_basis_are_compared(tmp_path: Path) -> None:
+    """A failed request's tokens are counted, an answered one's reported: the context neither fell nor grew between."""
+    one = recorded()[3]
+    answer = one.attempts[0]
+    usage = Usage(1_000, 10, cache_read=0)
+    writer = Writer(tmp_path / "ccr.db")
+    writer.start()
+    for n, used in enumerate((None, usage, None, replace(usage, input=1_500), replace(usage, input=500))):
+        made = replace(answer, usage=used, cost=None if used is None else answer.cost)
+        writer.put(replace(one, uid=f"{n}", started_at=one.started_at + n, attempts=(made,)))
+    writer.close()
+    reader = Reader(tmp_path / "ccr.db")
+    points = growth.of_session(reader, SESSION, SCALE).points
+    assert [point.reported for point in points] == [False, True, False, True, True]
+    assert [point.grown for point in points] == [None, None, 0, 500, -1_000]
+    assert [point.drop for point in points] == ["", "", "", "", "shrunk"]
+    reader.close()
 
 
 # -- the command line

@@ -18,8 +18,10 @@ from ccr_tui.store.codec import BROKEN, spread, unpack
 from ccr_tui.wire import dumps, loads
 
 BODIES = """
-SELECT t.n, q.node, q.manifest, a.node FROM trace t JOIN body q ON q.id = t.request_id
-LEFT JOIN body a ON a.id = t.reply_id WHERE t.n IN (SELECT value FROM json_each(?)) ORDER BY t.n
+SELECT t.n, q.node, q.manifest, a.node, (SELECT s.manifest FROM attempt JOIN body s ON s.id = attempt.sent_id
+    WHERE attempt.trace = t.n AND attempt.answer ORDER BY attempt.id DESC LIMIT 1)
+FROM trace t JOIN body q ON q.id = t.request_id LEFT JOIN body a ON a.id = t.reply_id
+WHERE t.n IN (SELECT value FROM json_each(?)) ORDER BY t.n
 """
 NODES = """
 WITH RECURSIVE used(id) AS (
@@ -59,6 +61,8 @@ class Sent:
     manifest: bytes
     reply: int | None
     """The chunk of its answer, as a message; None without one."""
+    translated: bytes | None = None
+    """The manifest of what was sent to the model that answered; None where that was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ def load(
     rows = connection.execute(BODIES, (_json(wanted),)).fetchall()
     starts = [node for row in rows for node in (row[1], row[3]) if node is not None]
     nodes = {id: (parent, chunk) for id, parent, chunk in connection.execute(NODES, (_json(starts),))}
-    sent = {n: Sent(n, node, manifest, _first(nodes, answer)) for n, node, manifest, answer in rows}
+    sent = {n: Sent(n, node, manifest, _first(nodes, answer), to) for n, node, manifest, answer, to in rows}
     return Paths(sent, nodes, _calls(connection, wanted), Chunks(read), headers)
 
 
