@@ -2,7 +2,8 @@
 
 Owns the sums by kind, request by request. Must never put a body together: messages are counted once, on the chunks that
 requests share. The one surprise: a session is several conversations, since each subagent has its own; a request is
-compared with the one before it in its own conversation, and requests aside (titles, searches) are in none.
+compared with the one before it in its own conversation whose tokens are known in the same way (reported, or counted
+here), and requests aside (titles, searches) are in none.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Point:
     total: int
     reported: bool
     grown: int | None = None
-    """Tokens more than the request before it in its conversation; None for the first."""
+    """Tokens more than the request before it in its conversation whose tokens have the same basis; None for the first:
+    what was counted here and what a provider reported are two scales."""
     drop: Literal["", "compacted", "shrunk"] = ""
     """Whether the context fell: after a compaction, or for another reason."""
 
@@ -112,16 +114,19 @@ def _point(row: TraceRow, raw: Sums) -> Point:
 
 
 def _compared(points: Sequence[Point]) -> Iterator[Point]:
-    last: dict[str | None, Point] = {}
+    last: dict[tuple[str | None, bool], Point] = {}
+    kinds: dict[str | None, str] = {}
+    """Of the request before, whatever its basis."""
     for point in points:
-        before = last.get(point.row.agent_id)
-        last[point.row.agent_id] = point
+        agent = point.row.agent_id
+        before, kind = last.get((agent, point.reported)), kinds.get(agent)
+        last[agent, point.reported], kinds[agent] = point, point.row.kind
         if before is None:
             yield point
             continue
         drop: Literal["", "compacted", "shrunk"] = ""
         if point.total < before.total * SHRUNK:
-            drop = "compacted" if before.row.kind == "compaction" else "shrunk"
+            drop = "compacted" if "compaction" in (before.row.kind, kind) else "shrunk"
         yield replace(point, grown=point.total - before.total, drop=drop)
 
 

@@ -22,7 +22,7 @@ from textual.strip import Strip
 from ccr_tui import growth
 from ccr_tui.errors import StoreError
 from ccr_tui.growth import GROUPS, Growth, Point
-from ccr_tui.screens import show
+from ccr_tui.screens import costs, show
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.columns import INKS, Graph, Legend
 from ccr_tui.screens.house import House
@@ -85,6 +85,7 @@ class Turns(Scrolled):
         row = point.row
         big = point.grown is not None and point.grown * 4 > self.top
         grown = show.signed(point.grown)
+        cost, cost_ink = costs.of_row(row)
         ink = "bad" if big else "warn" if point.drop else "muted"
         pieces = [
             (f"{show.moment(row.started_at)[11:]:9}", "muted"),
@@ -92,8 +93,8 @@ class Turns(Scrolled):
             (show.fit(show.model(row.model), 17) + " ", ""),
             (f"{'' if point.reported else '~'}{show.tokens(point.total)}".rjust(8), "strong"),
             (f"{grown:>9}", ink),
-            (f"{show.percent(row.cache_read_tokens, point.total):>8}", ""),
-            (f"{show.money(row.cost):>10}", "money"),
+            (f"{'–' if row.usage_basis is None else show.percent(row.cache_read_tokens, point.total):>8}", ""),
+            (f"{cost:>10}", cost_ink),
             ("  ", ""),
         ]
         room = width - 78
@@ -221,7 +222,10 @@ class ContextScreen(Screen[None]):
         more = f" · {self.shown + 1} of {len(self.agents)} conversations" if len(self.agents) > 1 else ""
         aside = f" · {self.growth.aside} requests aside" if self.growth.aside else ""
         self.graph.border_title = escape(f"Context by request · {who}{more}")
-        self.graph.border_subtitle = "⇣ the context fell"
+        counted = sum(not point.reported for point in points)
+        some = "all" if counted == len(points) else f"{counted}"
+        told = f"~ {some} counted, not reported · " if counted else ""
+        self.graph.border_subtitle = f"{told}⇣ the context fell"
         self.turns.border_title = escape(f"Requests · {len(points)}{aside}")
         self._chosen(chosen)
         self.refresh_bindings()
