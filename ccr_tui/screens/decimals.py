@@ -17,12 +17,12 @@ LEAST, MOST = 2, 6
 def of(amounts: Iterable[int | None]) -> int:
     """Decimals for these nano-dollars: two digits that matter of the smallest, three or four of the largest.
 
-    Three digits of the largest let a percentage be worked out from what is shown.
+    Below a dollar three digits of all, where that is not too much: a percentage can be worked out from what is shown.
     """
     known = [abs(amount) for amount in amounts if amount]
     if not known:
         return LEAST
-    wanted = max(_until(min(known), 2), _until(max(known), 3))
+    wanted = max(_until(min(known), 2 if max(known) >= NANO else 3), _until(max(known), 3))
     return max(LEAST, min(wanted, _until(max(known), 4), MOST))
 
 
