@@ -61,7 +61,7 @@ async def test_two_real_servers_are_compared_on_the_screen(servers: Any, counter
         await until(pilot, lambda: app.replay.comparison is not None and not app.replay.busy)
         await pilot.press("R")
         await until(pilot, lambda: isinstance(app.screen, Pick))
-        assert isinstance(app.screen, Pick) and f"{2 * STEPS} requests, about $" in app.screen.title_
+        assert isinstance(app.screen, Pick) and f"{2 * STEPS} requests, about $" in app.screen.about
         app.screen.filter.value = "0.05"
         await pilot.pause()
         await pilot.press("enter")
