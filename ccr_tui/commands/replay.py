@@ -120,6 +120,7 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
     row = None
     if wanted["resume"]:
         row, written, given = rerunning.resumed(store, wanted["resume"], written, given)
+    _tell_idle(given)
     with recordings.opened(what, store) as recording:
         rerunning.check_same(row, recording)
         counter = Counter()
@@ -144,6 +145,17 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
     if form:
         _write(form, comparison, wanted["file"])
     return _judged(comparison, gates) or rerunning.code(found)
+
+
+def _tell_idle(given: Settings) -> None:
+    """Say which options have nothing to do where nothing is sent."""
+    asked = {
+        "--max-cost": given.max_cost is not None, "--judge": given.judge, "--ask-router": given.ask_router,
+        "--concurrency": given.concurrency != 1,
+    }  # fmt: skip
+    idle = [name for name, is_given in asked.items() if is_given]
+    if idle and given.kind != "rerun":
+        narrate(f"A {given.kind} sends nothing, so {' and '.join(idle)} changed nothing; add --kind rerun to send.")
 
 
 @replay.command()

@@ -265,3 +265,18 @@ def test_without_any_configuration_the_demo_model_is_a_variant(call: Call_) -> N
     done = call("replay", str(TRACES / "coding.jsonl"), "--variant", f"a={catalogue.DEMO_MODEL.name}", "--json")
     found = json.loads(done.out)
     assert found["variants"][1]["cost_usd"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("args", "idle"),
+    {
+        "reprice": (("--variant", "a=qwen-max", "--max-cost", "1", "--judge", "qwen-max"), "--max-cost and --judge"),
+        "rehearse": (("--kind", "rehearse", "--ask-router"), "--ask-router"),
+        "nothing idle": (("--variant", "a=qwen-max"), ""),
+    }.values(),
+    ids=["reprice", "rehearse", "nothing idle"],
+)
+def test_options_that_only_a_rerun_has_are_told(call: Call_, args: tuple[str, ...], idle: str) -> None:
+    done = call("replay", str(TRACES / "coding.jsonl"), *args)
+    assert done.code == 0, done.err
+    assert (f"sends nothing, so {idle} changed nothing" in done.err) is bool(idle)
