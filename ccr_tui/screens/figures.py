@@ -52,7 +52,9 @@ class Figures(Panel):
             return [[(" …", "faint")]]
         if self.size.width > FLAT:
             return flowed(list(self._flat(self.found)), self.size.width)
-        return [[(f" {name:{NAME}}", "muted"), *words] for name, words in self._tall(self.found)]
+        figures = list(self._tall(self.found))
+        wide = max(NAME, *(len(name) + 1 for name, _ in figures))
+        return [[(f" {name:{wide}}", "muted"), *words] for name, words in figures]
 
     def _tall(self, found: Spending) -> Iterator[tuple[str, Pieces]]:
         """Figure by figure, each with its provenance below it."""

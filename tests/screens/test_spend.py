@@ -164,6 +164,13 @@ async def test_a_share_stands_beside_its_baseline_and_leaves_out_what_has_no_pri
         assert "~$64.00" in spent and "−90%" in spent
 
 
+async def test_a_long_name_of_a_baseline_keeps_a_gap(opened: Open) -> None:
+    model = Model("sonnet-4-5", "dashscope", "sonnet-4-5", price=DEAR)
+    config = replace(CONFIG, models={**CONFIG.models, "sonnet-4-5": model}, baseline="sonnet-4-5")
+    async with opened(config=config) as (_, pilot):
+        assert "at sonnet-4-5 ~$64.00" in line(await until(pilot, "at sonnet-4-5"), "at sonnet-4-5")
+
+
 async def test_ways_and_spans(opened: Open) -> None:
     async with opened() as (_, pilot):
         wanted = {
