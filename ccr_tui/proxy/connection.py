@@ -125,6 +125,7 @@ class Runner(web.AppRunner):
     """Runs an application on them."""
 
     def __init__(self, app: web.Application, **more: Any) -> None:
+        more = {"auto_decompress": False, **more}  # the server unpacks, and says what is wrong with what was packed
         super().__init__(app, max_line_size=LONGEST_HEADER, max_field_size=LONGEST_HEADER, **more)
 
     async def _make_server(self) -> web.Server:

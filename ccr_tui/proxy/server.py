@@ -26,6 +26,7 @@ from ccr_tui.proxy import exchange
 from ccr_tui.proxy.anthropic import error_body, models_page
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.delivery import ClientGone
+from ccr_tui.proxy.packed import TAKEN, unpacked
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.routing import ALIAS
@@ -109,7 +110,7 @@ class Server:
         except ProxyError as error:
             return refusal(error, request_id)
         except web.RequestPayloadError:
-            sentence = "The body cannot be read: it is not what its content-encoding or transfer-encoding says."
+            sentence = "The body cannot be read: it is not what its transfer-encoding says."
             return refusal(BadRequest(sentence, should_retry=False), request_id)
         except web.HTTPRequestEntityTooLarge:
             return refusal(TooLarge("The body is over 64 MiB."), request_id)
@@ -125,7 +126,7 @@ class Server:
         for given in credentials(request):
             self._context().feed.present(given)
         await self._ready()
-        raw = await request.read()
+        raw = await body_of(request)
         task = asyncio.current_task()
         assert task is not None
         self.running.add(task)
@@ -140,7 +141,7 @@ class Server:
 
     async def _count_tokens(self, request: web.Request) -> web.Response:
         try:
-            body = self._context().memory.read(await request.read())
+            body = self._context().memory.read(await body_of(request))
         except ValueError as error:
             raise BadRequest(f"The body is not JSON: {error}") from error
         parse(body, counting=True)
@@ -166,6 +167,12 @@ class Server:
 
     async def _here(self, request: web.Request) -> web.Response:
         return web.Response(text=f"ccr-tui {__version__}\n")
+
+
+async def body_of(request: web.Request) -> bytes:
+    """The body, unpacked. Raises ProxyError."""
+    raw, encoding = await request.read(), request.headers.get("Content-Encoding", "")
+    return await asyncio.to_thread(unpacked, raw, encoding, MAX_BODY) if encoding else raw
 
 
 def admit(request: web.Request, config: Config) -> None:
@@ -289,6 +296,8 @@ def refusal(error: ProxyError, request_id: str) -> web.Response:
     headers = {"request-id": request_id}
     if error.should_retry is not None:
         headers["x-should-retry"] = str(error.should_retry).lower()
+    if error.status == 415:
+        headers["accept-encoding"] = TAKEN  # RFC 9110, 15.5.16
     return answer(error_body(error.failure, request_id), error.status, headers)
 
 

@@ -241,6 +241,7 @@ ODD_REQUESTS = [
     ("a host that no name can be", b"host: [zz\r\n", b"{}", 403),
     ("a body that is no gzip", b"host: 127.0.0.1\r\ncontent-encoding: gzip\r\n", b"no gzip", 400),
     ("a gzip that is cut", b"host: 127.0.0.1\r\ncontent-encoding: gzip\r\n", PACKED[:-20], 400),
+    ("a packing that is not known", b"host: 127.0.0.1\r\ncontent-encoding: br\r\n", b"\x0b\x02\x80abc\x03", 415),
 ]
 
 
