@@ -10,13 +10,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from ccr_tui import anatomy, wording
 from ccr_tui.anatomy import Block
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.wording import Told
 
 State = Literal["same", "changed", "added", "removed", "moved", "merged"]

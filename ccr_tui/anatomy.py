@@ -8,11 +8,11 @@ never raise for odd content, and never change what it was given. The one surpris
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ccr_tui import wire
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import PER_MESSAGE, PER_REPLY, Scale, tally
 
 Kind = Literal[

@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,7 @@ from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.storage import StorageScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.unbroken import Unbroken
+from ccr_tui.slim import dataclass
 from ccr_tui.viewing import Viewer
 from ccr_tui.watching import Source
 

@@ -8,7 +8,6 @@ load. The one surprise: a baseline need not be configured; any name that the pri
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +16,7 @@ from ccr_tui.config import Config, Model, Provider
 from ccr_tui.presets import PRESETS
 from ccr_tui.prices import Book
 from ccr_tui.records import Price, Trace
+from ccr_tui.slim import dataclass
 
 FALLBACK = "claude-sonnet-4-5"
 """The baseline where none was chosen, and the client has asked for no model whose price is known."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from heapq import heappop, heappush
 from math import inf
 from typing import Any, Literal
 
+from ccr_tui.slim import dataclass
 from ccr_tui.trie import Tree
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0

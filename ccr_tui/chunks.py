@@ -11,12 +11,13 @@ A part that was cut before is not cut again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import Any
 
 from ccr_tui.records import Json
 from ccr_tui.seen import LISTS, History, Part
+from ccr_tui.slim import dataclass
 from ccr_tui.wire import dumps, loads
 
 REPLY = "reply"

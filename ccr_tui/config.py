@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Kind, Mode, Price
+from ccr_tui.slim import dataclass
 from ccr_tui.values import variable
 
 ProviderKind = Literal["openai", "anthropic", "demo"]

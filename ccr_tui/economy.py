@@ -19,10 +19,11 @@ in the same way; its share is that of system blocks and messages, since it gets 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ccr_tui.prices import cost
 from ccr_tui.records import Attempt, Price, Usage
+from ccr_tui.slim import dataclass
 
 ALIVE_S = 300.0
 """How long a prompt is taken to stay cached, from one request's start to the next: Anthropic's five minutes. OpenAI

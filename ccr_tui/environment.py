@@ -11,12 +11,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ccr_tui import assembly
 from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError
+from ccr_tui.slim import dataclass
 
 PLACEHOLDER = "ccr-tui"
 """The token where we ask for none: the client wants one, and never logs in while it has it."""

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+
+from ccr_tui.slim import dataclass
 
 NAMES = {
     "agent": "who answered, or the kind of request: agent:think, agent:title",

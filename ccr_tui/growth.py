@@ -9,11 +9,12 @@ here), and requests aside (titles, searches) are in none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from ccr_tui import anatomy, prices
 from ccr_tui.anatomy import Kind
+from ccr_tui.slim import dataclass
 from ccr_tui.store.conversing import TALKING
 from ccr_tui.store.paths import Paths, Sent
 from ccr_tui.store.queries import Reader

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from ccr_tui.slim import dataclass
 
 PROC = Path("/proc")
 LISTENS = "0A"

@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ccr_tui import editing, values
 from ccr_tui.editing import Edit
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.transformers import Made, transform
 
 AGENTS = {

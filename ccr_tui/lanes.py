@@ -8,10 +8,11 @@ tokens are its share of the characters, and are told as about.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ccr_tui.records import Json, TimelineEvent, Trace
+from ccr_tui.slim import dataclass
 
 SILENCE_MS = 1000
 """From here on a gap between two events is told as a silence."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from secrets import token_hex
 
 from ccr_tui.records import Json
 from ccr_tui.seen import LISTS, History, Part
+from ccr_tui.slim import dataclass
 from ccr_tui.wire import DEEPEST, check_depth, dumps, parsed
 
 MEMORY = 4 * 1024 * 1024

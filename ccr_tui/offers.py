@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ccr_tui.config import Config, Model, Provider, keys
 from ccr_tui.errors import ConfigError
@@ -17,6 +17,7 @@ from ccr_tui.presets import hint
 from ccr_tui.prices import Book
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.records import Price
+from ccr_tui.slim import dataclass
 
 FILE = "config.toml"
 

@@ -9,12 +9,12 @@ costs, whatever the bodies' size.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui import anatomy
 from ccr_tui.anatomy import Block
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import PER_MESSAGE, Scale
 
 AROUND = 40

@@ -12,9 +12,10 @@ November 2026; none was asked live.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
+
+from ccr_tui.slim import dataclass
 
 
 @dataclass(frozen=True, slots=True)

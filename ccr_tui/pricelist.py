@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -20,6 +20,7 @@ from importlib.resources import files
 from typing import Any
 
 from ccr_tui.records import Price, Usage
+from ccr_tui.slim import dataclass
 
 NANO = 1_000_000_000
 UNKNOWN_HOST = "what this host takes is not known"

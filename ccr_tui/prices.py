@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import Enum
@@ -28,6 +28,7 @@ from ccr_tui import pricelist
 from ccr_tui.config import Model, Provider
 from ccr_tui.pricelist import NANO
 from ccr_tui.records import Price, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.values import is_loopback
 
 MILLION = 1_000_000

@@ -11,8 +11,10 @@ for unknown); times are seconds since the epoch (UTC, float); durations are mill
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from ccr_tui.slim import dataclass
 
 Json = Any
 """A parsed JSON value. Nobody changes one that he was given: translators build new ones."""

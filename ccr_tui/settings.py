@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TypeVar
 
 from ccr_tui.places import default_config, default_db
+from ccr_tui.slim import dataclass
 from ccr_tui.values import Parser, did_you_mean
 
 __all__ = ["Layers", "Section", "default_config", "default_db", "parse_dotenv", "read_dotenv"]

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from ccr_tui.config import Guards
 from ccr_tui.prices import usd
+from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.queries import By, Reader
 from ccr_tui.store.schema import SLOT_S

@@ -8,13 +8,13 @@ instead is 19 % too much (escapes, keys), so text is counted as text and only to
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
 
 from ccr_tui import media, wire
 from ccr_tui.records import Json
 from ccr_tui.seen import LISTS, History, Part
+from ccr_tui.slim import dataclass
 
 PER_MESSAGE = 4
 """Role and separators. OpenAI's cookbook says 3 and the role; Qwen's template has <|im_start|>, role, newline,

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 from typing import Any
 
 from ccr_tui import media, ranks
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import Count, tally, uncounted
 
 SLICE = 16_384

@@ -7,11 +7,12 @@ provider holds for all its models, and one of a model comes on top, so that the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
 
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter as Bag
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from ccr_tui import anatomy, economy, prefix, prices
@@ -18,6 +18,7 @@ from ccr_tui.anatomy import Block
 from ccr_tui.caching import Rules
 from ccr_tui.prefix import Difference, Prefix
 from ccr_tui.records import Json, Price, Trace, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import Scale
 
 Cause = Literal[

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import accumulate, islice
 from typing import Literal
 
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.wire import dumps
 
 AROUND = 3

@@ -9,13 +9,13 @@ lies. What the translation left out was not billed: it weighs nothing, and is to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui import anatomy, prices
 from ccr_tui.anatomy import KINDS, Block, Kind
 from ccr_tui.leftout import left_out
 from ccr_tui.records import Json, Price, Trace, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import PER_MESSAGE, PER_REPLY, Scale
 
 NONSENSE = 8.0

@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,6 +22,7 @@ from ccr_tui.commands.common import as_json, load, narrate, print_json, read, sa
 from ccr_tui.commands.probe import ask, stranger
 from ccr_tui.config import Config, keyless
 from ccr_tui.errors import CcrError
+from ccr_tui.slim import dataclass
 
 LATE_MS = 250
 """A loop that is late by this much makes streams stutter visibly."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import http.client
 import json
-from dataclasses import dataclass
 
 from ccr_tui.config import Config
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 
 TIMEOUT_S = 2.0
 

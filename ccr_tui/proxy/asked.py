@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui.proxy.clientside import is_clientside
 from ccr_tui.proxy.directives import effort_now
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.records import Json, Kind
+from ccr_tui.slim import dataclass
 
 __all__ = ["BILLING", "KEPT_HEADERS", "Asked", "about", "kept_headers", "parse", "session_of"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from ccr_tui.config import Model, Provider, credentials, keys
@@ -24,6 +24,7 @@ from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.routing import resolve, usual
 from ccr_tui.proxy.trying import Ask, Trial
 from ccr_tui.records import Attempt, Json, Price, Purpose, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import Count
 from ccr_tui.tokens import CHARS_PER_TOKEN
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
 from typing import TypeAlias
 
@@ -27,6 +27,7 @@ from ccr_tui.proxy.reply import ChatReply, MessagesReply
 from ccr_tui.proxy.upstream import Call, Response, Upstreams, pieces, whole
 from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Purpose, Usage
 from ccr_tui.seen import written
+from ccr_tui.slim import dataclass
 
 TAIL_S = 5.0
 """How long usage and [DONE] are awaited after the finish reason; then the answer is taken for complete."""

@@ -8,11 +8,12 @@ and the rest begins anew, so a probe that is never heard of again (its client le
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ccr_tui.config import Patience
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 
 State = Literal["closed", "open", "half_open"]
 

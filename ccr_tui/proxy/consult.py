@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ccr_tui.proxy.asked import newest_turn, texts_of
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 
 MAX_TOKENS = 2000
 """The question's bound. The original sent the whole conversation and all tools each time."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui import wire
@@ -19,6 +18,7 @@ from ccr_tui.proxy.directives import is_change, told
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 
 Part = dict[str, Any]
 """A chat content part that is not text: image_url or file."""

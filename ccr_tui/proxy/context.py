@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ccr_tui.config import Config
 from ccr_tui.feed import Feed
@@ -23,6 +23,7 @@ from ccr_tui.proxy.guards import Pace, Spent
 from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.upstream import Upstreams
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration
 

@@ -8,13 +8,14 @@ whose only knob is an effort is then left at its own default, unless the client 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ccr_tui.proxy.directives import effort_now
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 
 LADDER = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Every effort known, least first. An unknown one counts as high."""

@@ -8,10 +8,11 @@ account; and when all keys rest, the one whose rest ends first is used, because 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 
 from ccr_tui.errors import ProxyError
+from ccr_tui.slim import dataclass
 
 BAD_S = 600.0
 """How long a key rests that was refused (401, 403): nothing but the account's owner cures it."""

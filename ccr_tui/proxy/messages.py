@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui.proxy import hop
@@ -23,6 +22,7 @@ from ccr_tui.proxy.steps import Past, Step, calls_in, steps_of
 from ccr_tui.proxy.tools import Ids, Names
 from ccr_tui.records import Json
 from ccr_tui.seen import Part
+from ccr_tui.slim import dataclass
 from ccr_tui.wire import dumps
 
 Message = dict[str, Any]

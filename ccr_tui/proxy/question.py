@@ -7,12 +7,12 @@ name need not be configured to be meant. "provider,id" of a configured provider 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from ccr_tui.config import Config, Model
 from ccr_tui.errors import NotFound
 from ccr_tui.proxy.asked import Asked
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 
 ALIAS = "claude-ccr-"
 """Claude Code keeps only ids that begin with claude or anthropic from /v1/models (measured with 2.1.330)."""

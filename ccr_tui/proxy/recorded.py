@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 
 import httpx
 
@@ -19,6 +18,7 @@ from ccr_tui.differing import first_difference
 from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from ccr_tui.proxy.breaker import Breaker, Breakers
 from ccr_tui.records import Attempt, Failure
+from ccr_tui.slim import dataclass
 from ccr_tui.wire import loads
 
 HOST = "recorded.invalid"

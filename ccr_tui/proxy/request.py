@@ -9,7 +9,6 @@ the order in `translate` matters.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui.errors import BadRequest
@@ -23,6 +22,7 @@ from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.proxy.tools import Names, Toolbox, Workbench, digest, is_strict, parameters
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 
 __all__ = ["Translation", "pass_through", "translate"]
 

@@ -9,13 +9,13 @@ it; left with its messages, they once kept whole conversations in memory (1.3 MB
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import is_
 
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
 from ccr_tui.seen import History, Part
+from ccr_tui.slim import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import Any
 
@@ -21,6 +21,7 @@ from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
 from ccr_tui.seen import Part
+from ccr_tui.slim import dataclass
 from ccr_tui.wire import dumps
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")

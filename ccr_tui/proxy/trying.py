@@ -16,7 +16,7 @@ told of a failure that time may cure before one that it can't.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 
 from ccr_tui import config as configuration
@@ -34,6 +34,7 @@ from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.keys import Key, Keyring, rest_s
 from ccr_tui.proxy.overflow import overflow
 from ccr_tui.proxy.routing import resolve, window
+from ccr_tui.slim import dataclass
 
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 520, 521, 522, 523, 524, 529})
 """Statuses that a moment may cure. Not 504: it has cost its minutes already."""

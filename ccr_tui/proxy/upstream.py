@@ -14,7 +14,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from ccr_tui import demo
 from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from ccr_tui.proxy.transports import DemoTransport, SocksTransport, WatchedTransport, http_proxy
 from ccr_tui.proxy.ways import way_out
+from ccr_tui.slim import dataclass
 
 SLICE = 512 * 1024
 """Bytes of a request body that are handed to the socket at once."""

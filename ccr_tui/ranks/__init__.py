@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import lzma
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 
 from ccr_tui.errors import CcrError
+from ccr_tui.slim import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ is known to the token even where it was never asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.prices import cost
@@ -18,6 +17,7 @@ from ccr_tui.records import Price, Usage
 from ccr_tui.replay.prompts import Prompts
 from ccr_tui.replay.tokenizing import Ratios
 from ccr_tui.replay.words import Routed, Step
+from ccr_tui.slim import dataclass
 from ccr_tui.store.paths import Call, Paths
 from ccr_tui.tokens import Counter
 

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.replay.words import Comparison, Progress, Settings
+from ccr_tui.slim import dataclass
 
 if TYPE_CHECKING:
     from ccr_tui.replay.labkept import Found, KeptTurn

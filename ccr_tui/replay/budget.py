@@ -9,10 +9,9 @@ All money is nano-USD.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ccr_tui.errors import ProxyError
 from ccr_tui.prices import show
+from ccr_tui.slim import dataclass
 
 
 class BudgetReached(ProxyError):

@@ -9,10 +9,10 @@ prose together; and tools differ most, because every provider writes them in its
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from operator import mul
 
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import Scale, tally
 
 SIZE = 9

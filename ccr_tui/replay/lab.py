@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
@@ -33,6 +33,7 @@ from ccr_tui.replay.rerun import is_budgets
 from ccr_tui.replay.variation import config_for, headers_for
 from ccr_tui.replay.words import Progress, Recording, Tell, Variant
 from ccr_tui.replay.worst import Worst
+from ccr_tui.slim import dataclass
 from ccr_tui.tokens import Counter
 from ccr_tui.wire import dumps
 

@@ -7,7 +7,7 @@ and measures them when it is read. The one surprise: so a label that is changed 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from ccr_tui.prices import usd
@@ -16,6 +16,7 @@ from ccr_tui.records import Json
 from ccr_tui.replay import labsums
 from ccr_tui.replay.lab import Asked, Candidate, Turn
 from ccr_tui.replay.labsums import Money, Report, Said, Trivial
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.rows import iso
 from ccr_tui.store.runs import RunRow

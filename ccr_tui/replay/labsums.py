@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from statistics import median
 from typing import Protocol
+
+from ccr_tui.slim import dataclass
 
 
 class Labelled(Protocol):

@@ -8,7 +8,6 @@ two trees: what an Anthropic model reads, and what all others read.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui.caching import HOUR, MINUTE, Prompt
@@ -16,6 +15,7 @@ from ccr_tui.chunks import MARK
 from ccr_tui.proxy.asked import BILLING
 from ccr_tui.records import Json
 from ccr_tui.replay.fitting import SIZE, Features, around, features, minus, plus, whole
+from ccr_tui.slim import dataclass
 from ccr_tui.store.paths import Paths, Sent
 from ccr_tui.store.rows import TraceRow
 from ccr_tui.tally import PER_MESSAGE, PER_REPLY

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from ccr_tui.caching import Rules, Simulator
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.replay.tokenizing import ENOUGH, Tongue
 from ccr_tui.replay.words import StepResult
+from ccr_tui.slim import dataclass
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from ccr_tui.config import Config
@@ -26,6 +26,7 @@ from ccr_tui.replay.sampling import sampled
 from ccr_tui.replay.sums import compare
 from ccr_tui.replay.words import RECORDED, Done, Progress, Recording, Settings, Step, StepResult, Tell, Variant
 from ccr_tui.replay.work import Bench, Found, asked
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import Runs
 from ccr_tui.store.writer import Writer

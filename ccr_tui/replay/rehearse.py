@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import zip_longest
 
 from ccr_tui.config import Config, Model, Provider
@@ -24,6 +23,7 @@ from ccr_tui.proxy.upstream import Upstreams
 from ccr_tui.records import Json, Price, TimelineEvent, Trace, Usage
 from ccr_tui.replay import instant
 from ccr_tui.replay.asrecorded import Remembered, can_be_rehearsed, config_of
+from ccr_tui.slim import dataclass
 from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration, Counter, Estimate
 from ccr_tui.wire import dumps, loads

@@ -11,7 +11,7 @@ Given the tokens, a cost is exact: `prices.cost` at the price of the moment when
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from time import monotonic
 from typing import Literal, cast
 
@@ -27,6 +27,7 @@ from ccr_tui.replay.provenance import Target, bare, told
 from ccr_tui.replay.routes import NOBODY, Routes
 from ccr_tui.replay.tokenizing import Ratios
 from ccr_tui.replay.words import RECORDED, Progress, Recording, Routed, Step, StepResult, Tell, Variant
+from ccr_tui.slim import dataclass
 from ccr_tui.store.paths import Call
 from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Counter

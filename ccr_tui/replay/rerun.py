@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
@@ -31,6 +31,7 @@ from ccr_tui.replay.routes import ONE
 from ccr_tui.replay.variation import candidates, config_for, headers_for, memory_for
 from ccr_tui.replay.words import Done, Keep, Progress, Recording, Settings, Step, StepResult, Tell, Variant
 from ccr_tui.replay.worst import Worst
+from ccr_tui.slim import dataclass
 from ccr_tui.tokens import Counter
 from ccr_tui.wire import dumps
 

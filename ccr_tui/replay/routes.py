@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from ccr_tui.errors import NotFound
@@ -23,6 +23,7 @@ from ccr_tui.proxy.routing import decide, usual
 from ccr_tui.records import Json, Mode, RouteDecision
 from ccr_tui.replay.variants import HOPS
 from ccr_tui.replay.words import Routed, Step, Variant
+from ccr_tui.slim import dataclass
 from ccr_tui.store.paths import Call, Paths
 from ccr_tui.tokens import Calibration
 

@@ -9,13 +9,13 @@ learned is what remains where there are too few.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.replay.fitting import Fit, Sample, fit, minus, missed, plain, whole
 from ccr_tui.replay.prompts import Prompts
 from ccr_tui.replay.words import Step
+from ccr_tui.slim import dataclass
 from ccr_tui.store.paths import Reported
 from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Calibration, Counter

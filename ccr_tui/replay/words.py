@@ -10,11 +10,12 @@ durations in milliseconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ccr_tui.config import Config
 from ccr_tui.records import CostBasis, Json, Mode, Price, Trace, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.store.paths import Paths
 from ccr_tui.store.rows import TraceRow
 

@@ -11,7 +11,6 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ccr_tui.config import Config
 from ccr_tui.prices import Book
@@ -25,6 +24,7 @@ from ccr_tui.replay.variants import Grammar
 from ccr_tui.replay.variation import candidates
 from ccr_tui.replay.words import Comparison, Recording, Settings, StepResult, Tell, Variant
 from ccr_tui.replay.worst import Worst
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import Runs
 from ccr_tui.tokens import Counter

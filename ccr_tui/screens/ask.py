@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual import events
@@ -14,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 
 from ccr_tui.screens.ink import Inked
+from ccr_tui.slim import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ name them wherever there is one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -27,6 +27,7 @@ from ccr_tui.screens.marking import Marking
 from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Filter, Order, TraceRow
 
 ORDERS = ("time", "cost", "tokens", "duration", "cached")

@@ -7,7 +7,6 @@ whatever has the focus next, so that the arrows lead through the whole form.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual import events
 from textual.binding import Binding
@@ -16,6 +15,7 @@ from textual.strip import Strip
 
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import Inked
+from ccr_tui.slim import dataclass
 
 NAMES = 10
 """Columns of the names."""

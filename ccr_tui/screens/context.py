@@ -8,7 +8,6 @@ what one comes here to find.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -28,6 +27,7 @@ from ccr_tui.screens.columns import INKS, Graph, Legend
 from ccr_tui.screens.house import House
 from ccr_tui.screens.ink import Inked
 from ccr_tui.screens.scrolled import Scrolled
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import TraceRow
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, groupby
 from threading import Lock
 
@@ -19,6 +18,7 @@ from textual.strip import Strip
 
 from ccr_tui import prices
 from ccr_tui.screens.ink import Inked
+from ccr_tui.slim import dataclass
 
 Pieces = Sequence[tuple[str, str]]
 SERIES = ("link", "good", "think", "warn", "coder")

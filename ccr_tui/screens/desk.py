@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from textual.app import App
@@ -24,6 +23,7 @@ from ccr_tui.records import Price
 from ccr_tui.screens.form import Field, Form, Values
 from ccr_tui.screens.house import House
 from ccr_tui.screens.offers_list import Seen, round_tokens
+from ccr_tui.slim import dataclass
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -26,6 +26,7 @@ from ccr_tui.screens import show
 from ccr_tui.screens.choices import NAMES, Choices, Line
 from ccr_tui.screens.form import Note
 from ccr_tui.screens.house import House
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Filter, TraceRow
 from ccr_tui.transfer import leaving
 from ccr_tui.transfer.leaving import FORMATS, WORDS, Chosen, Format

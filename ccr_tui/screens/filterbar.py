@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 
 from rich.cells import cell_len
@@ -27,6 +26,7 @@ from ccr_tui.filtering import NAMES, Completion, FilterError, Term, complete, pa
 from ccr_tui.screens import show
 from ccr_tui.screens.form import Field, Form, Values
 from ccr_tui.screens.ink import Inked
+from ccr_tui.slim import dataclass
 from ccr_tui.store import phrases
 from ccr_tui.store.queries import Phrase, Reader
 

@@ -8,7 +8,6 @@ mended, and nothing typed is lost.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -22,6 +21,7 @@ from ccr_tui.errors import ConfigError
 from ccr_tui.screens import show
 from ccr_tui.screens.lines import wrap
 from ccr_tui.screens.panels import Panel
+from ccr_tui.slim import dataclass
 
 Values = Mapping[str, str]
 NAMES = 16

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
@@ -11,6 +9,7 @@ from textual.strip import Strip
 from ccr_tui.screens import costs, show
 from ccr_tui.screens.ink import Inked
 from ccr_tui.screens.overview import OUTCOME
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import TraceRow
 
 TABS = (

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -28,6 +27,7 @@ from ccr_tui.screens import show
 from ccr_tui.screens.choices import NAMES
 from ccr_tui.screens.form import Note
 from ccr_tui.screens.house import House
+from ccr_tui.slim import dataclass
 from ccr_tui.transfer import anything, claude_code
 from ccr_tui.transfer.progress import Cancelled
 

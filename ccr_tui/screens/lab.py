@@ -11,7 +11,6 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,7 @@ from ccr_tui.screens.replay_head import Recording
 from ccr_tui.screens.replay_steps import GONE
 from ccr_tui.screens.roster import Pieces, Roster
 from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.slim import dataclass
 from ccr_tui.store import labels
 from ccr_tui.store.queries import TraceRow
 

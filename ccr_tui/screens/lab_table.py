@@ -7,12 +7,12 @@ asked, because they were asked about the same turns and are measured by the same
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ccr_tui.replay.labkept import Found, KeptTurn
 from ccr_tui.replay.labsums import Report, Trivial
 from ccr_tui.screens import show
 from ccr_tui.screens.roster import Pieces, Row
+from ccr_tui.slim import dataclass
 
 AGENT = 8
 """Columns of an agent's name."""

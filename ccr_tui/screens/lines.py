@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rich.cells import cell_len
 
 from ccr_tui.screens import show
 from ccr_tui.screens.stored import Lines, Rows, Span
+from ccr_tui.slim import dataclass
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ four times a second, so that a burst of requests costs no more than a few.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from textual import on, work
@@ -29,6 +28,7 @@ from ccr_tui.screens.flip import flip
 from ccr_tui.screens.house import House
 from ccr_tui.screens.panels import Now, TodayPanel, Welcome
 from ccr_tui.screens.table import Table
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Today, TraceRow
 
 READ_S = 0.25

@@ -7,7 +7,7 @@ back from the store before it is shown, so that a screen never shows a mark that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from textual import on, work
 from textual.binding import Binding
@@ -17,6 +17,7 @@ from textual.screen import Screen
 from ccr_tui.errors import StoreError
 from ccr_tui.screens.form import Field, Form, Values
 from ccr_tui.screens.house import House
+from ccr_tui.slim import dataclass
 from ccr_tui.store import marks
 from ccr_tui.store.queries import TraceRow
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -35,6 +34,7 @@ from ccr_tui.screens.offers_list import Seen, agent_rows, headings, offer_rows
 from ccr_tui.screens.offers_page import page_of
 from ccr_tui.screens.roster import Roster
 from ccr_tui.screens.viewer import Viewer
+from ccr_tui.slim import dataclass
 
 LOOK_S = 0.2
 

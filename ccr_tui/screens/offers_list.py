@@ -7,7 +7,7 @@ a price of nothing is said in words, because "0" and "unknown" must not look ali
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from rich.cells import cell_len
@@ -19,6 +19,7 @@ from ccr_tui.records import Badge
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.roster import Row
+from ccr_tui.slim import dataclass
 from ccr_tui.wiretest import NEEDED
 
 Pieces = list[tuple[str, str]]

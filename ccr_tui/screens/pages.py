@@ -8,9 +8,10 @@ for a jump into the dark does the store count rows off.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Key, Order, TraceRow
 
 PAGE = 200

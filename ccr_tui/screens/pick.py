@@ -8,7 +8,6 @@ the names that are chosen here has one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual import events, on, work
@@ -23,6 +22,7 @@ from ccr_tui.errors import CcrError, ProxyError
 from ccr_tui.screens import show
 from ccr_tui.screens.form import Note
 from ccr_tui.screens.roster import Pieces, Roster, Row
+from ccr_tui.slim import dataclass
 
 
 @dataclass(frozen=True)

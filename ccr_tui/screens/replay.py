@@ -7,7 +7,6 @@ changed is priced at once; only a rerun asks, with the bill, before it sends any
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from textual import on, work
@@ -31,6 +30,7 @@ from ccr_tui.screens.replay_choosing import Choosing
 from ccr_tui.screens.replay_head import Recording
 from ccr_tui.screens.roster import Roster
 from ccr_tui.screens.viewer import Viewer
+from ccr_tui.slim import dataclass
 
 LOOK_S = 0.2
 POINTS = 300

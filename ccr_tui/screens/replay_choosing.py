@@ -7,7 +7,6 @@ The one surprise: a variant of agents grows: while the cursor is on one, another
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from ccr_tui.screens.lab import LabScreen
 from ccr_tui.screens.pick import Choice, Pick
 from ccr_tui.screens.replay_steps import StepsScreen
 from ccr_tui.screens.roster import Roster
+from ccr_tui.slim import dataclass
 from ccr_tui.store.runs import RunRow
 
 

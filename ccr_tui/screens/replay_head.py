@@ -5,8 +5,6 @@ Owns those three lines. Must never ask for anything. The one surprise: without a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.message import Message
 from textual.strip import Strip
 
@@ -14,6 +12,7 @@ from ccr_tui.replay.beside import Opened
 from ccr_tui.replay.words import Progress
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import Inked
+from ccr_tui.slim import dataclass
 
 
 @dataclass

@@ -7,13 +7,13 @@ down, so that a point's own line has its mark and the name may stand below it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from ccr_tui.replay.sums import agreement
 from ccr_tui.replay.words import RECORDED, Comparison
 from ccr_tui.screens import show
 from ccr_tui.screens.course import Picture
+from ccr_tui.slim import dataclass
 
 LABEL = 6
 """Columns of the scale at the left."""

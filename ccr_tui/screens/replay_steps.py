@@ -7,7 +7,6 @@ answers of its own, so that entering a step of it opens the recorded request; a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from textual import on, work
@@ -29,6 +28,7 @@ from ccr_tui.screens.lines import Document
 from ccr_tui.screens.roster import Roster
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.viewer import Viewer
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import TraceRow
 from ccr_tui.wire import dumps
 

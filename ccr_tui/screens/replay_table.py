@@ -7,11 +7,12 @@ knows no times and no agreement) are left out, so that what there is has room.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ccr_tui.replay.words import RECORDED, Comparison, StepResult, VariantSums
 from ccr_tui.screens import show
 from ccr_tui.screens.roster import Pieces, Row
+from ccr_tui.slim import dataclass
 
 SERIES = ("link", "good", "think", "warn", "coder", "title", "key")
 """Inks of the variants in the picture, in their order; the recording is muted."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from ccr_tui.screens import costs, failing, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.pages import Stop
 from ccr_tui.screens.table import Column
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Filter, Key, List, Order, Reader, TraceRow
 
 Cell = tuple[str, str]

@@ -7,7 +7,6 @@ surprise: the rows may be put anew at any time, and the cursor then stays on the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from textual import events
 from textual.binding import Binding
@@ -16,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from ccr_tui.screens.scrolled import Scrolled
+from ccr_tui.slim import dataclass
 
 Pieces = Sequence[tuple[str, str]]
 

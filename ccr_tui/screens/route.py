@@ -8,13 +8,13 @@ so each step takes the calls of its kind that come next.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 
 from ccr_tui.records import Attempt, Json, RouteDecision, Trace
 from ccr_tui.screens import costs, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
+from ccr_tui.slim import dataclass
 
 CAUSES = {
     "llm_classifier": "as the router said",

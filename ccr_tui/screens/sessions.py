@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -34,6 +33,7 @@ from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.tree import SessionTree
+from ccr_tui.slim import dataclass
 from ccr_tui.store import pins
 from ccr_tui.store.browsing import Project, Turn
 from ccr_tui.store.queries import Filter, SessionRow, SpendRow, TraceRow

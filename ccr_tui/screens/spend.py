@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import get_args
 
@@ -39,6 +39,7 @@ from ccr_tui.screens.pick import Choice, Pick
 from ccr_tui.screens.roster import Pieces, Roster
 from ccr_tui.screens.spend_about import AboutScreen
 from ccr_tui.screens.spend_table import Context
+from ccr_tui.slim import dataclass
 from ccr_tui.spending import SPANS, Spending
 from ccr_tui.store.amounts import SpendRow
 from ccr_tui.store.queries import By, Filter

@@ -7,13 +7,14 @@ empty in every row is left out, so that a table without a router has room for mo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ccr_tui.baseline import Baseline
 from ccr_tui.screens import decimals, show
 from ccr_tui.screens.roster import Pieces, Row
+from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import SpendRow, Sums
 from ccr_tui.store.queries import By
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from threading import Event
 
 from textual import events, on, work
@@ -26,6 +25,7 @@ from ccr_tui.screens import show
 from ccr_tui.screens.bars import Pieces
 from ccr_tui.screens.house import House
 from ccr_tui.screens.ink import Inked
+from ccr_tui.slim import dataclass
 from ccr_tui.store.prune import Plan, Progress, Pruned, Size, Wish, kept, plan, prune, size
 
 DAY_S = 86_400.0

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, overload
+
+from ccr_tui.slim import dataclass
 
 Span = tuple[int, int, str]
 """Start, end and ink of a stretch of a line."""

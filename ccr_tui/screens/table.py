@@ -9,7 +9,6 @@ shown, and given up where nobody waits for it any more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from textual import events, on, work
 from textual.binding import Binding
@@ -22,6 +21,7 @@ from ccr_tui.errors import StoreError
 from ccr_tui.screens import show
 from ccr_tui.screens.pages import KEPT, PAGE, Pages, Source, Way, first_pages
 from ccr_tui.screens.scrolled import Scrolled
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Order, TraceRow
 
 Pieces = Sequence[tuple[str, str]]

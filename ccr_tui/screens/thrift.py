@@ -6,14 +6,13 @@ request before was read and compared, so the page is drawn without it first, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ccr_tui import economy
 from ccr_tui.baseline import Against, Baseline, against
 from ccr_tui.records import Trace
 from ccr_tui.screens import show
 from ccr_tui.screens.cached import SERVED
 from ccr_tui.screens.lines import Document
+from ccr_tui.slim import dataclass
 from ccr_tui.verdict import Verdict
 
 NAME, AMOUNT = 20, 10

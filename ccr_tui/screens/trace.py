@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from textual import on, work
@@ -46,6 +45,7 @@ from ccr_tui.screens.stream import stream_document
 from ccr_tui.screens.thrift import Judged
 from ccr_tui.screens.viewer import Build, Viewer
 from ccr_tui.screens.weights import tokens_document
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import TraceRow
 
 Step = Callable[[int], TraceRow | None]

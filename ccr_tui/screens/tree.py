@@ -8,7 +8,6 @@ ten thousand of them open at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from textual import events
 from textual.binding import Binding
@@ -18,6 +17,7 @@ from textual.strip import Strip
 
 from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.treelines import Line, Lines, Seen, headings
+from ccr_tui.slim import dataclass
 from ccr_tui.store.browsing import Branch, Project, Turn
 from ccr_tui.store.queries import SessionRow, SpendRow, TraceRow
 

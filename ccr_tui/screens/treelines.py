@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from ccr_tui.baseline import Baseline
 from ccr_tui.screens import requests, show
+from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Sums
 from ccr_tui.store.browsing import Branch, Project, Turn
 from ccr_tui.store.queries import SessionRow, SpendRow, TraceRow

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from textual import events, on, work
@@ -24,6 +23,7 @@ from ccr_tui.screens import show
 from ccr_tui.screens.lines import Document, rows_of
 from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.stored import Link, Rows, Span
+from ccr_tui.slim import dataclass
 
 Build = Callable[[int], Document]
 """Makes the document for a width; called in a thread."""

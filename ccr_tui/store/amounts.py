@@ -11,12 +11,12 @@ writes are added, which some providers charge for, and tokens are counted as the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ccr_tui import economy
 from ccr_tui.prices import cost, usd
 from ccr_tui.records import Price, Usage
+from ccr_tui.slim import dataclass
 
 ABOUT = 100
 """A sum is marked as estimated where more than a hundredth of it is: below that its digits are the same."""

@@ -15,13 +15,14 @@ import os
 import sqlite3
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Attempt, Trace
+from ccr_tui.slim import dataclass
 from ccr_tui.store import codec, schema
 from ccr_tui.store.marks import Mark
 from ccr_tui.wire import dumps, loads

@@ -15,13 +15,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from ccr_tui import ownfiles
 from ccr_tui.records import Attempt, Failure, Flight, Price, Trace, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.store.codec import BROKEN
 from ccr_tui.wire import dumps, loads
 

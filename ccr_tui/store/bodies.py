@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from ccr_tui import chunks
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.store.codec import spread, squeeze
 from ccr_tui.wire import loads
 

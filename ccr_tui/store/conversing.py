@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
+from ccr_tui.slim import dataclass
 from ccr_tui.store.listing import ROW
 from ccr_tui.store.rows import TraceRow
 

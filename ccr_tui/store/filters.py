@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from ccr_tui.filtering import Term
 from ccr_tui.records import Kind
+from ccr_tui.slim import dataclass
 from ccr_tui.store import patterns, said
 from ccr_tui.store.codec import utf8
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ccr_tui import chunks
 from ccr_tui.records import Json, Trace
+from ccr_tui.slim import dataclass
 from ccr_tui.store import marks, schema
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, utf8

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ccr_tui.slim import dataclass
 from ccr_tui.store.filters import COLUMNS, Filter
 from ccr_tui.store.rows import TraceRow
 

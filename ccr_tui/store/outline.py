@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ccr_tui.slim import dataclass
 from ccr_tui.store import sums
 from ccr_tui.store.codec import utf8
 from ccr_tui.store.rows import SessionRow

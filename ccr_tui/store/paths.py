@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ccr_tui import chunks
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Json, Price, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.store.codec import BROKEN, spread, unpack
 from ccr_tui.wire import dumps, loads
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
+from ccr_tui.slim import dataclass
 from ccr_tui.store import codec, schema
 
 KEPT = 100

@@ -12,13 +12,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Literal
 
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
+from ccr_tui.slim import dataclass
 from ccr_tui.store import schema
 from ccr_tui.store.codec import utf8
 from ccr_tui.store.removal import Removal

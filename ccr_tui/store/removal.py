@@ -13,9 +13,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ccr_tui import chunks
+from ccr_tui.slim import dataclass
 from ccr_tui.store import gone, said
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, spread, squeeze

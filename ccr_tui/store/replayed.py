@@ -7,7 +7,8 @@ there are few of them, and no sums are kept.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+
+from ccr_tui.slim import dataclass
 
 SUM = """
 SELECT count(*), ifnull(sum(t.cost), 0), ifnull(sum(t.cost IS NULL AND t.usage_basis IS NOT NULL), 0)

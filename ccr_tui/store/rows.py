@@ -7,12 +7,13 @@ surprise: a request that was never answered has no known cost (null), while aski
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from ccr_tui.prices import usd
 from ccr_tui.records import Attempt, Json, RouteDecision, Trace, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Sums
 from ccr_tui.wire import loads
 

@@ -11,12 +11,12 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Json
+from ccr_tui.slim import dataclass
 from ccr_tui.store import codec, schema
 from ccr_tui.store.filters import BEYOND
 from ccr_tui.wire import dumps

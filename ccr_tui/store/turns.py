@@ -11,12 +11,13 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ccr_tui import prompts
 from ccr_tui.prices import usd
 from ccr_tui.records import Price
+from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Sums
 from ccr_tui.store.codec import BROKEN, spread
 from ccr_tui.store.listing import ROW

@@ -13,12 +13,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from ccr_tui.records import Flight, Trace
+from ccr_tui.slim import dataclass
 from ccr_tui.store import spill
 from ccr_tui.store.begun import Begun, Leftover, leftovers
 from ccr_tui.store.codec import BROKEN

@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Literal
 from ccr_tui import __version__
 from ccr_tui.errors import BadRequest, CcrError
 from ccr_tui.records import Json, Trace
+from ccr_tui.slim import dataclass
 from ccr_tui.store import archive
 from ccr_tui.store.intake import Answer, Intake, Taken
 from ccr_tui.store.veil import Cover, as_it_is

@@ -9,9 +9,9 @@ new request ids; of two copies the main talk's counts, then the one with more to
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from ccr_tui.slim import dataclass
 from ccr_tui.transfer.transcript import Key, answers, is_side, key_of, moment, starts, total, usage_of
 
 

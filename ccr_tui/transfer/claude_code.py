@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from ccr_tui import __version__
 from ccr_tui.errors import CcrError
 from ccr_tui.prices import usd
 from ccr_tui.records import Trace, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.store.intake import Answer, Intake
 from ccr_tui.store.veil import Cover, as_it_is
 from ccr_tui.transfer.claims import Claim, claims_of, winners

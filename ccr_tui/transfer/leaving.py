@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
@@ -17,6 +17,7 @@ from ccr_tui import ownfiles
 from ccr_tui.config import Config, Provider
 from ccr_tui.errors import CcrError
 from ccr_tui.records import Trace
+from ccr_tui.slim import dataclass
 from ccr_tui.store import archive
 from ccr_tui.store.marks import Mark
 from ccr_tui.store.queries import Filter, Reader

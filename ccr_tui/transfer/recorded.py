@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +17,7 @@ from ccr_tui.proxy.anthropic import Fold
 from ccr_tui.proxy.asked import about, kept_headers, parse
 from ccr_tui.proxy.sse import Decoder
 from ccr_tui.records import Attempt, Failure, Json, Trace
+from ccr_tui.slim import dataclass
 from ccr_tui.store.intake import Answer
 from ccr_tui.transfer.retelling import Quote
 from ccr_tui.transfer.transcript import usage_of

@@ -19,12 +19,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from ccr_tui.config import Config
 from ccr_tui.records import Json, Trace
 from ccr_tui.seen import LISTS
+from ccr_tui.slim import dataclass
 from ccr_tui.store import codec
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="

@@ -11,7 +11,7 @@ it as it was first written, so a request is checked first and put into the form 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +19,7 @@ import orjson
 
 from ccr_tui.records import Json
 from ccr_tui.seen import Part
+from ccr_tui.slim import dataclass
 from ccr_tui.wire import dumps
 
 KINDS = frozenset({"api-request", "api-request-blob", "api-request-shape"})

@@ -9,12 +9,13 @@ surprise: an answer has its id from what the API called it, so that it is the sa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import Any
 
 from ccr_tui.prices import cost
 from ccr_tui.records import Attempt, CostBasis, Json, Kind, Price, Trace, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.transfer.requested import params_of
 from ccr_tui.transfer.talk import Talk, part_of, spoken, tools_of
 from ccr_tui.transfer.transcript import Call, Key, Story, is_side, moment

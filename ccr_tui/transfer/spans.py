@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import blake2b
 from typing import Any
 
 from ccr_tui.prices import usd
 from ccr_tui.records import Attempt, Json, Trace, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.store import totals
 from ccr_tui.transfer.transcript import blocks_of
 

@@ -6,11 +6,12 @@ between the bodies of a session, so that a session of a thousand turns costs wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ccr_tui.records import Json
 from ccr_tui.seen import Part
+from ccr_tui.slim import dataclass
 from ccr_tui.transfer.transcript import Call, Key, Line, Story, blocks_of
 from ccr_tui.wire import dumps
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from ccr_tui.prices import show
 from ccr_tui.records import Attempt, Json, Trace
+from ccr_tui.slim import dataclass
 from ccr_tui.store import totals
 from ccr_tui.transfer.transcript import blocks_of
 

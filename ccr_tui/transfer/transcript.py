@@ -9,11 +9,12 @@ of parallel tools hang on different lines, so that a chain of parents alone woul
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from ccr_tui.records import Json, Usage
+from ccr_tui.slim import dataclass
 from ccr_tui.transfer.requested import KINDS, Requested
 from ccr_tui.wire import loads
 

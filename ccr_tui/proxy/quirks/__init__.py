@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from ccr_tui.config import Model, Provider
 from ccr_tui.errors import ConfigError
 from ccr_tui.proxy.unknown import Guess
+from ccr_tui.slim import dataclass
 
 FAMILIES = (
     "openrouter", "groq", "siliconflow", "mistral", "ollama", "lmstudio", "deepseek", "qwen", "moonshot", "zhipu",
