@@ -40,8 +40,8 @@ TODAY_S = 1.0
 class LiveScreen(Lists):
     """Header, Now, Today, Requests, footer."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (50, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (118, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (36, "-tall")]
     BINDINGS = [
         Binding("m", "mode", "Mode", tooltip="Normal mode or Router mode"),
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What sessions, turns and subagents cost"),

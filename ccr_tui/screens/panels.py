@@ -160,27 +160,30 @@ class TodayPanel(Panel):
             return [[(" …", "faint")]]
         if self.size.height == 1:
             return [self._in_one(today)]
-        room = max(4, self.size.width - 24)
+        at = f"at {show.model(self.compared.name)}" if self.compared else ""
+        wide = max(NAME, min(show.cells(at), self.size.width - VALUES))
+        room = max(4, self.size.width - wide - 12)
         full, rest = show.bar(today.cached_share or 0.0, min(10, room))
         cached = f" {show.percent(today.cached_share, 1)}" if today.cached_share is not None else " –"
-        compared = (
-            [[_name(show.model(self.compared.name), "at "), *against(today, self.compared)]] if self.compared else []
-        )
-        spent: Pieces = [_name("spent"), (cost(today), "money"), *unpriced(today)]
-        told: Pieces = [_name("failed"), failed(today)]
+        spent: Pieces = [_name("spent", wide), (cost(today), "money"), *unpriced(today)]
+        told: Pieces = [_name("failed", wide), failed(today)]
         (spent if width(spent) + width(router(today)) <= self.size.width else told).extend(router(today))
         replays = of_replays(self.replayed)
-        asked: Pieces = [_name("requests"), (f"{today.requests}", "")]
+        asked: Pieces = [_name("requests", wide), (f"{today.requests}", "")]
         (spent if width(spent) + width(replays) <= self.size.width else asked).extend(replays)
         graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 1)))
         return [
             spent,
-            *compared,
-            [_name("cached"), (full, "good"), (rest, "faint"), (cached, "")],
+            *([self._compared(at, against(today, self.compared), wide)] if self.compared else []),
+            [_name("cached", wide), (full, "good"), (rest, "faint"), (cached, "")],
             [*asked, (f" {graph}", "link")],
             told,
-            [_name("tokens"), (tokens(today), "")],
+            [_name("tokens", wide), (tokens(today), "")],
         ]
+
+    def _compared(self, at: str, told: Pieces, wide: int) -> Pieces:
+        """The baseline's line; a name for which the column is too narrow takes what the amount leaves."""
+        return [_name(at, max(wide, min(show.cells(at), self.size.width - width(told) - 2))), *told]
 
     def _in_one(self, today: Today) -> Pieces:
         """On one line, as much of it as fits."""
@@ -213,11 +216,13 @@ def width(pieces: Pieces) -> int:
 
 
 NAME = 12
-"""Columns of the names."""
+"""Columns of the names, at least."""
+VALUES = 24
+"""Columns that the longest values take."""
 
 
-def _name(name: str, before: str = "") -> tuple[str, str]:
-    return f" {show.fit(before + name, NAME)} ", "muted"
+def _name(name: str, wide: int) -> tuple[str, str]:
+    return f" {show.fit(name, wide)} ", "muted"
 
 
 def cost(today: Today) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import generated
 import pytest
-from houses import QWEN, House, settled, until
+from houses import QWEN, House, flat, settled, until
 from houses import text as text_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -395,3 +395,12 @@ async def test_live_tells_what_today_would_have_cost_at_the_baseline(opened: Ope
         assert isinstance(pilot.app, CcrApp)
         told = str(pilot.app.live.today.tooltip)
         assert "dear (chosen in config.toml)" in told and "at config.toml" in told
+
+
+@pytest.mark.parametrize("size", [(100, 30), (120, 40), (200, 60)], ids=str)
+async def test_live_tells_the_whole_name_of_the_baseline(opened: Open, size: tuple[int, int]) -> None:
+    model = Model("deepseek-v4-pro", "dashscope", "deepseek-v4-pro", price=DEAR)
+    config = replace(CONFIG, models={**CONFIG.models, model.name: model}, baseline=model.name)
+    async with opened(size, config=config) as (_, pilot):
+        await pilot.press("1")
+        assert "at deepseek-v4-pro $30.00 −90%" in flat(await until(pilot, "at deepseek-v4-pro", "−90%"))
