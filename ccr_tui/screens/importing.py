@@ -35,6 +35,7 @@ EVERY_S = 0.1
 """Between two looks at how far it has come."""
 BAR = 24
 """Cells of the progress."""
+ONLY_READ = "They are only read; what is known already is not counted twice. Or name another folder or file."
 KINDS = "A folder of Claude Code's transcripts, or a file: an archive of `export`, a HAR, claude-trace's JSON lines."
 
 
@@ -48,9 +49,10 @@ class ImportScreen(ModalScreen[None]):
 
     @dataclass
     class Found(Message):
-        """A thread knows what is there to be read."""
+        """A thread knows how many transcripts are there to be read, and how large they are."""
 
-        words: str
+        count: int
+        size: int
 
     @dataclass
     class Far(Message):
@@ -110,15 +112,21 @@ class ImportScreen(ModalScreen[None]):
                 size += file.stat().st_size
             except OSError:
                 continue  # gone meanwhile
-        words = (
-            f"{len(files):,} transcripts of Claude Code's own, {sizes.show(size)}. They are only read; what is known"
-        )
-        self.post_message(self.Found(f"{words} already is not counted twice. Or name another folder or file."))
+        self.post_message(self.Found(len(files), size))
 
     @on(Found)
     def _tell(self, found: Found) -> None:
-        if not self._reading and not self._done:
-            self.note.say(found.words)
+        if self._reading or self._done:
+            return
+        if found.count:
+            many = f"{found.count:,} transcript{'s' * (found.count != 1)}"
+            self.note.say(f"{many} of Claude Code's own, {sizes.show(found.size)}. {ONLY_READ}")
+            return
+        places = ", ".join(map(_short, self._usual))
+        if self.names == self._usual:
+            self.path.value = ""
+        self._usual = []
+        self.note.say(f"Claude Code has left no transcripts in {places} yet.\n{KINDS}")
 
     @property
     def names(self) -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from houses import House, settled, text, until
+from houses import House, flat, settled, text, until
 from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
@@ -51,6 +51,16 @@ async def test_the_first_run_takes_in_what_claude_code_has_written(
         assert "5 files read" not in text(pilot.app)
         await press(pilot, "i", "enter")
         assert "0 files read, 5 unchanged since the last import" in text(pilot.app)
+
+
+async def test_an_empty_folder_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "claude" / "projects").mkdir(parents=True)
+    async with opened(tmp_path, monkeypatch) as (app, pilot):
+        screen = await press(pilot, "i")
+        assert "has left no transcripts in" in flat(screen) and "0 B" not in screen
+        assert isinstance(app.screen, ImportScreen)
+        assert app.screen.path.value == ""
+        assert "A folder of Claude Code's transcripts, or a file" in flat(await press(pilot, "enter"))
 
 
 async def test_a_file_is_taken_in_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
