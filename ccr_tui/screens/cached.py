@@ -56,12 +56,22 @@ def _numbers(page: Document, found: Verdict, width: int) -> None:
         page.lines[line].link = ("trace", found.against)
     _row(page, "from the cache", found.cached, whole, "good", "not reported" if found.cached is None else "", width)
     if found.missed is not None and found.missed:
-        cost = f"cost {show.money(found.lost)} more than from the cache"
-        _row(page, "read again", found.missed, whole, "bad", cost, width)
+        _missed(page, found, found.missed, whole, width)
     elif found.missed == 0:
         left = (found.could or 0) - (found.cached or 0)
         note = "all but what a provider rounds off" if left > 0 else "nothing that was sent before"
         page.put((f"{'read again':{NAME}}", "muted"), f"{max(0, left):>9,}", (f"        {note}", "muted"))
+
+
+def _missed(page: Document, found: Verdict, missed: int, whole: int, width: int) -> None:
+    """What could have been read; where the prompt has changed, that is more than the two have in common."""
+    cost = f"cost {show.money(found.lost)} more than from the cache"
+    if found.prefix is None or found.prefix.whole:
+        _row(page, "read again", missed, whole, "bad", cost, width)
+        return
+    _row(page, "missed", missed, whole, "bad", cost, width)
+    stayed = " and stayed where it was" if found.cause in ("provider", "model") else ""
+    page.put((" " * NAME, ""), (f"of {found.unchanged:,} that it would have read, had it only grown{stayed}", "muted"))
 
 
 def _row(page: Document, name: str, tokens: int | None, whole: int, ink: str, note: str, width: int) -> int:
