@@ -130,6 +130,8 @@ class Attempt:
     """The input tokens that were expected of it, as message_start told them; None: not known any more."""
     family: str = ""
     """The family of models whose facts were heeded; "": not known any more."""
+    request_id: str = ""
+    """What the provider calls the request, for its support; "": it named none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ TAIL_S = 5.0
 """How long usage and [DONE] are awaited after the finish reason; then the answer is taken for complete."""
 LONGEST = 128 * 1024 * 1024
 """Bytes of one answer. A million tokens, each in a chunk of its own, would take some 200; nobody answers so much."""
+LONGEST_ID = 200
+"""Characters of a provider's id of a request."""
 DRAIN_S = 0.25
 """How long the end of a finished stream's body is awaited, so that its connection can be used again."""
 
@@ -167,6 +169,12 @@ def passed_headers(making: Making) -> dict[str, str]:
     return passed | ({"x-api-key": making.key} if making.key else {})
 
 
+def id_in(headers: Mapping[str, str]) -> str:
+    """What the provider calls the request: Anthropic's header or OpenAI's; "" without one that is fit to be shown."""
+    named = (headers.get("request-id") or headers.get("x-request-id") or "")[:LONGEST_ID]
+    return named if named.isascii() and named.isprintable() else ""
+
+
 def limits(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers in which Anthropic tells a client how much it may still ask."""
     return {name: value for name, value in headers.items() if name.lower().startswith("anthropic-ratelimit-")}
@@ -187,7 +195,8 @@ class Calling:
         self.failure: Failure | None = None
         self.estimate: int | None = None
         self.told: dict[str, str] = {}
-        """What the client is to be told in headers: the limits of its account."""
+        """What the client is to be told in headers: the provider's id of the request, the limits of the account."""
+        self.request_id = ""
         self.notes = list(order.notes)
         self._now, self._keep = now, keep
         self._stream: list[tuple[int, bytes]] = []
@@ -228,6 +237,9 @@ class Calling:
 
     def _connect(self, response: Response) -> None:
         self.status, self.connected = response.status_code, self._now()
+        self.request_id = redact(id_in(response.headers), self.order.secrets)
+        if self.request_id:
+            self.told["x-ccr-upstream-request-id"] = self.request_id
         if self.order.provider.kind == "anthropic":
             self.told.update(limits(response.headers))
         if response.extensions.get("resent"):
@@ -306,6 +318,7 @@ class Calling:
             stream=masked(self._stream, self.order.secrets),
             estimate=self.estimate,
             family=quirks.facts_for(order.provider, order.model).family,
+            request_id=self.request_id,
         )
 
 

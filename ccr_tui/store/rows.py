@@ -174,6 +174,7 @@ def _step_json(attempt: Attempt) -> dict[str, Any]:
         "model": attempt.model,
         "answered_by": attempt.answered_by,
         "status": attempt.status,
+        "request_id": attempt.request_id or None,
         "started_at": iso(attempt.started_at),
         "connect_ms": attempt.connect_ms,
         "ttft_ms": attempt.ttft_ms,

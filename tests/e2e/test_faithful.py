@@ -19,6 +19,7 @@ from raw_upstream import CHUNKED, RawUpstream, Script, chunk, named, plain
 
 from ccr_tui import host
 from ccr_tui.config import Config, Model, Patience, Provider
+from ccr_tui.proxy.attempt import id_in
 
 if TYPE_CHECKING:
     from ccr_tui.tokens import Counter
@@ -122,6 +123,9 @@ async def test_the_client_is_told_its_limits(
     response, _ = await post(passing, http, script, stream=stream)
     assert response.headers["anthropic-ratelimit-requests-remaining"] == "7"
     assert response.headers["request-id"].startswith("req_") and response.headers["request-id"] != "req_up"
+    assert response.headers["x-ccr-upstream-request-id"] == "req_up"
+    answer = (await passing.trace(response.headers["x-ccr-trace"])).answer
+    assert answer is not None and answer.request_id == "req_up"
     assert "set-cookie" not in response.headers
 
 
@@ -136,3 +140,19 @@ async def test_the_clients_own_headers_for_anthropic_pass_and_no_others(
     assert sent["anthropic-beta"].replace(" ", "") == "a-1,b-2"
     assert (sent["anthropic-version"], sent["anthropic-workspace-id"]) == ("2099-01-01", "w")
     assert sent["x-api-key"] == "k-claude" and "mine" not in sent.get("cookie", "")
+
+
+IDS = [
+    ({"request-id": "req_1"}, "req_1"),
+    ({"x-request-id": "abc-1"}, "abc-1"),
+    ({"request-id": "a", "x-request-id": "b"}, "a"),
+    ({"request-id": "caf\xe9"}, ""),
+    ({"request-id": "a\tb"}, ""),
+    ({"request-id": "r" * 999}, "r" * 200),
+    ({}, ""),
+]
+
+
+@pytest.mark.parametrize(("headers", "found"), IDS, ids=[str(n) for n, _ in enumerate(IDS)])
+async def test_an_id_that_is_fit_to_be_shown_is_passed_on(headers: dict[str, str], found: str) -> None:
+    assert id_in(headers) == found
