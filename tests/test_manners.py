@@ -161,6 +161,38 @@ def test_what_matters_least_goes_first(db: Path, call: Call, monkeypatch: pytest
     assert all(len(row) <= 86 and row.endswith("ok") for row in rows)
 
 
+@pytest.mark.parametrize("columns", ["60", "72"])
+@pytest.mark.parametrize(
+    ("command", "heads"),
+    [
+        (("traces", "ls"), ("id", "time", "answered", "cost", "outcome")),
+        (("sessions",), ("session", "title", "last", "cost")),
+        (("spend", "--by", "model"), ("model", "cost")),
+        (("models",), ("model", "provider", "in $/M", "out $/M")),
+    ],
+    ids=["ls", "sessions", "spend", "models"],
+)
+def test_on_a_narrow_terminal_no_column_is_cut(
+    db: Path,
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+    command: tuple[str, ...],
+    heads: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    head, *rows = call(*command).out.splitlines()
+    assert not [name for name in heads if name not in head] and "…" not in head
+    assert rows and all(len(row) <= int(columns) and not row.endswith("…") for row in rows)
+
+
+def test_half_a_date_is_no_date(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [("0123456789ab", "2026-11-22 14:30", "a long name of a session", "12")]
+    common.table(("id", "time", "name", "cost"), rows, right="cost", spare=("agent", "cost"))
+    assert capsys.readouterr().out.splitlines()[1] == "0123456789ab  2026-11-22 14:30  a long …"
+
+
 # -- wrong calls, and what they are told
 
 CODING = str(HOUSE / "traces" / "coding.jsonl")

@@ -42,6 +42,8 @@ _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 
 NARROW = 8
 """What a column of words keeps where there is no room."""
+TIMES = ("time", "when", "last", "began")
+"""Columns of moments: half of one tells nothing."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for a list.")
 
@@ -178,20 +180,22 @@ def table(
 ) -> None:
     """Print aligned columns, nothing without rows. `right` names those with numbers, comma-separated.
 
-    Where there is no room, `spare` ones go, in that order.
+    Where there is no room, `spare` ones go, in that order, as far as there are such.
     """
     lines = [[safe(cell, widest) for cell in row] for row in rows]
     if not lines:
         return
     sizes = [max([cells(head), *(cells(line[n]) for line in lines)]) for n, head in enumerate(heads)]
     numbers = [head in right.split(",") for head in heads]
+    held = [number or head in TIMES for head, number in zip(heads, numbers, strict=True)]
     room = _room()
     for head in spare:
-        if room is not None and _least(sizes, numbers) > room:
+        if head in heads and room is not None and _least(sizes, held) > room:
             at = [*heads].index(head)
-            heads, sizes, numbers = _without(heads, at), _without(sizes, at), _without(numbers, at)
+            heads, sizes = _without(heads, at), _without(sizes, at)
+            numbers, held = _without(numbers, at), _without(held, at)
             lines = [_without(line, at) for line in lines]
-    sizes = _narrowed(sizes, numbers, room)
+    sizes = _narrowed(sizes, held, room)
     for line in [list(heads), *lines]:
         cut = [_cut(cell, size) for cell, size in zip(line, sizes, strict=True)]
         parts = [_padded(cell, size, number) for cell, size, number in zip(cut, sizes, numbers, strict=True)]
@@ -211,15 +215,15 @@ def _without(row: Sequence[T], at: int) -> list[T]:
     return [*row[:at], *row[at + 1 :]]
 
 
-def _least(sizes: Sequence[int], numbers: Sequence[bool]) -> int:
+def _least(sizes: Sequence[int], held: Sequence[bool]) -> int:
     """What the columns take once those of words have given way."""
-    return sum(_narrowed(sizes, numbers, 0)) + 2 * (len(sizes) - 1)
+    return sum(_narrowed(sizes, held, 0)) + 2 * (len(sizes) - 1)
 
 
-def _narrowed(sizes: Sequence[int], numbers: Sequence[bool], room: int | None) -> list[int]:
-    """The widest columns of words give way first; the first column, which is there to be copied, and numbers never."""
+def _narrowed(sizes: Sequence[int], held: Sequence[bool], room: int | None) -> list[int]:
+    """The widest columns of words give way first; the first, which is there to be copied, and those held never."""
     made = list(sizes)
-    words = [n for n, is_number in enumerate(numbers) if n and not is_number]
+    words = [n for n, is_held in enumerate(held) if n and not is_held]
     while room is not None and words and sum(made) + 2 * (len(made) - 1) > room:
         widest = max(words, key=made.__getitem__)
         if made[widest] <= NARROW:

@@ -115,7 +115,8 @@ def _table(by: str, rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> N
     for head, cells in _more(rows, compared):
         heads.append(head)
         columns.append(cells)
-    table(heads, zip(*columns, strict=True), right=",".join(heads[1:]))
+    spare = ("out", "failed", "cache lost", "hops", "router", "cache saved", "cached", "in", "requests")
+    table(heads, zip(*columns, strict=True), right=",".join(heads[1:]), spare=spare)
     if any(row.unpriced for row in rows):
         narrate("? or +: a price is unknown; set models.NAME.price in config.toml for the requests to come")
 

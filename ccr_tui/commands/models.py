@@ -33,7 +33,8 @@ def models(flags: Mapping[str, str], as_json: bool) -> None:
             print_json(row)
         return
     heads = ("model", "provider", "id", "agents", "window", "in $/M", "out $/M", "cached $/M", "price from")
-    table(heads, [_cells(row) for row in rows], right="window,in $/M,out $/M,cached $/M")
+    spare = ("price from", "agents", "cached $/M", "window", "id")
+    table(heads, [_cells(row) for row in rows], right="window,in $/M,out $/M,cached $/M", spare=spare)
 
 
 def _cells(row: Json) -> list[str]:

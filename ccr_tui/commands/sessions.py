@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 HEADS = ("session", "title", "project", "last", "requests", "failed", "in", "cached", "out", "cost")
 RIGHT = "requests,failed,in,cached,out,cost,took"
+SPARE = ("project", "out", "failed", "cached", "took", "requests", "in")
+"""What goes first on a narrow terminal."""
 
 
 @click.group(invoke_without_command=True)
@@ -52,7 +54,7 @@ def sessions(
         return
     costs = column(_amount(row) for row in rows)
     cells = [_listed(row, cost) for row, cost in zip(rows, costs, strict=True)]
-    table(HEADS, cells, right=RIGHT, spare=("project",))
+    table(HEADS, cells, right=RIGHT, spare=SPARE)
 
 
 for command in (pin, unpin):
@@ -97,6 +99,7 @@ def show(flags: Mapping[str, str], session: str, baseline: str | None, as_json: 
         list(_told(turns, found)),
         right=f"{RIGHT},{at}",
         widest=60,
+        spare=SPARE,
     )
 
 

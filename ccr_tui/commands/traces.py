@@ -42,6 +42,8 @@ PAGE = 200
 SHORT = {recorded: shown for shown, recorded in SHOWN.items()}
 SORTS = ("time", "cost", "tokens", "duration", "cached")
 HEADS = ("id", "time", "project", "asked", "answered", "agent", "in", "cached", "out", "cost", "took", "outcome")
+SPARE = ("project", "asked", "took", "cached", "out", "agent", "in")
+"""What goes first on a narrow terminal."""
 
 
 @click.group()
@@ -133,7 +135,7 @@ def show_rows(rows: Iterable[TraceRow]) -> None:
         )
         for row, cost in zip(rows, costs, strict=True)
     ]
-    table(HEADS, cells, right="in,cached,out,cost,took", spare=("project", "asked", "took"))
+    table(HEADS, cells, right="in,cached,out,cost,took", spare=SPARE)
 
 
 @traces.command()
