@@ -124,7 +124,7 @@ class Catalogue:
             name = model
         else:
             provider = self._provider_for(prefix, url)
-            name = self._model_for(provider, model)
+            name = self._model_for(provider, model, f"{prefix}_MODEL")
         self.agents[agent] = (name,)
         self.layers.origins[f"agents.{agent}"] = self._origin(f"{prefix}_MODEL")
 
@@ -149,12 +149,12 @@ class Catalogue:
         self.providers[wanted.name] = wanted
         return wanted
 
-    def _model_for(self, provider: Provider, model: str) -> str:
+    def _model_for(self, provider: Provider, model: str, variable: str) -> str:
         known = next((m for m in self.models.values() if (m.provider, m.id) == (provider.name, model)), None)
         if known:
             return known.name
         name = f"{provider.name}/{model}" if model in self.models else model
-        self.models[name] = Model(name, provider.name, model)
+        self.models[name] = Model(name, provider.name, model, variable=variable)
         return name
 
     def _default(self, notes: list[str]) -> None:

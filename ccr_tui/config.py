@@ -62,6 +62,8 @@ class Model:
     price: Price | None = None
     quirks: Mapping[str, Any] = field(default_factory=dict)
     """Facts that override the family's, by the names of `quirks.Facts`."""
+    variable: str = ""
+    """The environment variable that names it, where config.toml has no table of it."""
 
 
 @dataclass(frozen=True, slots=True)

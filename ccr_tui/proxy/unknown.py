@@ -61,6 +61,12 @@ class Guess(NamedTuple):
     """Names of the quirks that the configuration sets itself."""
     extra: frozenset[str] = frozenset()
     """Fields that every request of the family carries."""
+    variable: str = ""
+    """The environment variable that names the model; "": config.toml has a table of it."""
+    provider: str = ""
+    """How config.toml would describe its provider: a table's name and what stands in it."""
+    table: str = ""
+    """What would stand in the model's table."""
 
 
 def refused_field(words: str, sent: Json) -> str | None:
@@ -80,14 +86,24 @@ def cure(words: str, sent: Json, guess: Guess) -> str:
     if field is None or (field not in _QUIRKS and field not in guess.extra):
         return ""
     quirk = _QUIRKS.get(field, "extra = {}")
-    key = f"models.{_key(guess.model)}"
+    key = f"models.{key_of(guess.model)}"
     if quirk.partition(" ")[0] in guess.own:
         name = quirk.partition(" ")[0]
         return f'ccr-tui sent "{field}" because of {key}.quirks.{name} in config.toml: set {quirk} there.'
     ways = [f'{key}.family = "generic"'] if guess.family != "generic" else []
     ways += [f"{quirk} under [{key}.quirks]"] if quirk else []
-    what = f"In config.toml set {', or '.join(ways)}." if ways else ""
+    what = f"{_where(guess, key)} set {', or '.join(ways)}." if ways else ""
     return f'ccr-tui sent "{field}" because {guess.cause}. {what}'.strip()
+
+
+def _where(guess: Guess, key: str) -> str:
+    """What comes from the environment can be set only once config.toml describes it; the variables may stay."""
+    if not guess.variable:
+        return "In config.toml"
+    return (
+        f"The model comes from {guess.variable}: in config.toml (`ccr-tui config path`) describe it too, "
+        f"{guess.provider}, [{key}] with {guess.table}, and there"
+    )
 
 
 @cache
@@ -124,6 +140,11 @@ def _bare(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     """A name as TOML writes it."""
-    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else dumps(name).decode()
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else toml(name)
+
+
+def toml(text: str | None) -> str:
+    """A text as TOML writes it."""
+    return dumps(text or "").decode()

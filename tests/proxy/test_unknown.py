@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from generated import json_values
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccr_tui.assembly import load
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy import openai
-from ccr_tui.proxy.quirks import guess_of
+from ccr_tui.proxy.quirks import facts_for, guess_of
 from ccr_tui.proxy.unknown import refused_field
 
 SENT: dict[str, Any] = {
@@ -119,6 +121,32 @@ CAUSES: dict[str, tuple[Model, Provider, str]] = {
 @pytest.mark.parametrize(("model", "provider", "cause"), CAUSES.values(), ids=CAUSES)
 def test_the_cause_is_how_the_family_was_found(model: Model, provider: Provider, cause: str) -> None:
     assert cause in refused(error("Unknown parameter: 'thinking'."), model, provider).message
+
+
+ENV = {"OPENAI_MODEL": "deepseek-flash", "OPENAI_BASE_URL": OWN.base_url, "OPENAI_API_KEY": "sk-1234567890"}
+
+
+def test_what_comes_from_the_environment_is_told_how_to_be_described(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").touch()
+    made = load({"config": tmp_path / "config.toml"}, ENV, tmp_path)
+    [model], [provider] = made.models.values(), made.providers.values()
+    assert refused(error("Unknown parameter: 'thinking'."), model, provider).message.endswith(
+        "The model comes from OPENAI_MODEL: in config.toml (`ccr-tui config path`) describe it too, "
+        '[providers.llm] with base_url = "https://llm.example.org/v1" and api_key = "$OPENAI_API_KEY", '
+        '[models.deepseek-flash] with provider = "llm", id = "deepseek-flash", '
+        'and there set models.deepseek-flash.family = "generic", or thinking = "none" under '
+        "[models.deepseek-flash.quirks]."
+    )
+
+
+def test_that_cure_cures(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[providers.llm]\nbase_url = "https://llm.example.org/v1"\napi_key = "$OPENAI_API_KEY"\n'
+        '[models.deepseek-flash]\nprovider = "llm"\nid = "deepseek-flash"\nfamily = "generic"\n'
+    )
+    made = load({"config": tmp_path / "config.toml"}, ENV, tmp_path)
+    [name] = made.agents["default"]
+    assert facts_for(made.providers["llm"], made.models[name]).family == "generic"
 
 
 def test_a_generic_model_is_not_advised_to_be_generic() -> None:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from ccr_tui.config import Model, Provider
 from ccr_tui.errors import ConfigError
-from ccr_tui.proxy.unknown import Guess
+from ccr_tui.proxy.unknown import Guess, key_of, toml
 from ccr_tui.slim import dataclass
 
 FAMILIES = (
@@ -170,7 +170,15 @@ def _found(provider: Provider, model: Model) -> tuple[str, str]:
 def guess_of(provider: Provider, model: Model) -> Guess:
     """Whose facts a model is taken to have, and why. Raises ConfigError."""
     family, cause = _found(provider, model)
-    return Guess(model.name, family, cause, frozenset(model.quirks), frozenset(facts_for(provider, model).extra))
+    extra = frozenset(facts_for(provider, model).extra)
+    return Guess(model.name, family, cause, frozenset(model.quirks), extra, model.variable, *_tables(provider, model))
+
+
+def _tables(provider: Provider, model: Model) -> tuple[str, str]:
+    """How config.toml would describe what the environment has set up."""
+    key = f" and api_key = {toml(provider.api_key)}" if (provider.api_key or "").startswith("$") else ""
+    said = f"[providers.{key_of(provider.name)}] with base_url = {toml(provider.base_url)}{key}"
+    return said, f"provider = {toml(provider.name)}, id = {toml(model.id)}"
 
 
 def _named(name: str, key: str) -> str:
