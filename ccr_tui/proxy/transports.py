@@ -11,14 +11,14 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import httpx
-from aiohttp import ClientSession
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.client_proto import ResponseHandler
 from httpx_aiohttp import AiohttpTransport
-from httpx_aiohttp.transport import AiohttpResponseStream
+from httpx_aiohttp.transport import AiohttpResponseStream, map_aiohttp_exceptions
 
 from ccr_tui import demo
 
@@ -37,19 +37,49 @@ class WatchedTransport(AiohttpTransport):
     """
 
     def get_client(self) -> ClientSession:
-        """A session whose connections hand over headers first."""
-        session = super().get_client()
-        assert session.connector is not None
-        session.connector._factory = partial(HeadFirst, loop=asyncio.get_running_loop())  # type: ignore[assignment]
-        return session
+        """A session whose connections hand over headers first; cookies are not its business."""
+        connector = TCPConnector(
+            limit=self.limits.max_connections or 0, keepalive_timeout=self.limits.keepalive_expiry, ssl=self.ssl_context
+        )
+        connector._factory = partial(HeadFirst, loop=asyncio.get_running_loop())  # type: ignore[assignment]
+        return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response, its body under watch."""
-        response = await super().handle_async_request(request)
-        assert isinstance(response.stream, AiohttpResponseStream)
-        watch(response.stream._aiohttp_response)
-        response.stream = WholeStream(response.stream._aiohttp_response)
-        return response
+        """The response, its body under watch. Raises httpx.TransportError.
+
+        What theirs does too, without reading and writing the headers twice more (0.1 ms).
+        """
+        if not isinstance(self.client, ClientSession):
+            self.client = self.get_client()
+        with map_aiohttp_exceptions():
+            response = await self.client.request(request.method, str(request.url), **self._how(request))
+        watch(response)
+        reason = (response.reason or "").encode("utf-8", "replace")
+        return httpx.Response(
+            response.status,
+            headers=response.raw_headers,
+            stream=WholeStream(response),
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reason},
+        )
+
+    def _how(self, request: httpx.Request) -> dict[str, Any]:
+        """What aiohttp is told of a request, beside its method and URL."""
+        stream, timeout = request.stream, request.extensions["timeout"]
+        how: dict[str, Any] = {
+            "headers": [(name.decode(), value.decode()) for name, value in request.headers.raw],
+            "data": request.content or None if isinstance(stream, httpx.ByteStream) else stream,
+            "timeout": timeout_of(timeout["connect"], timeout["read"]),
+            "allow_redirects": False,
+        }
+        if self.proxy is not None:
+            how |= {"proxy": str(self.proxy.url), "proxy_headers": self.proxy.headers}
+        return how
+
+
+@lru_cache(maxsize=64)
+def timeout_of(connect_s: float, read_s: float) -> ClientTimeout:
+    """The deadlines of one provider: those of a connection, and of each silence."""
+    return ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s)
 
 
 class HeadFirst(ResponseHandler):

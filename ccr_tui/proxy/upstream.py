@@ -1,7 +1,8 @@
 """Sending one request to a provider, and what can go wrong before, in and after it.
 
-Owns the HTTP clients (one for each way out: direct, or through a proxy), and the translation of transport trouble into
-our errors. Must never know Anthropic's or OpenAI's formats. The surprises: httpx-aiohttp reports a refused connection,
+Owns the transports (one for each way out: direct, or through a proxy), and the translation of transport trouble into
+our errors. Must never know Anthropic's or OpenAI's formats, nor follow a redirect. The surprises: httpx's client is left
+out, because of what it does between us and its transport only cookies are wanted (0.2 ms a request); httpx-aiohttp reports a refused connection,
 a DNS failure and a reset before the headers all as ConnectTimeout, so they are told apart by the cause underneath
 (measured with 0.2.0); and a pooled connection may be dead although the server advertised keep-alive (llama.cpp closes
 after every stream), so a request that got no byte back is sent once more.
@@ -54,8 +55,26 @@ class Call:
     method: str = "POST"
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way out, and the cookies by which gateways keep one who asks on one machine."""
+
+    transport: httpx.AsyncBaseTransport
+    cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """The response, its body not yet read. Raises httpx.TransportError."""
+        if self.cookies.jar:
+            self.cookies.set_cookie_header(request)
+        response = await self.transport.handle_async_request(request)
+        response.request = request
+        if "set-cookie" in response.headers:
+            self.cookies.extract_cookies(response)
+        return response
+
+
 class Upstreams:
-    """The ways out. One client for each, made on first use and kept, because an SSL context costs 46 ms."""
+    """The ways out. One transport for each, made on first use and kept, because an SSL context costs 46 ms."""
 
     def __init__(
         self, garbled: type[Exception] | tuple[()] = (), transport: httpx.AsyncBaseTransport | None = None
@@ -65,7 +84,7 @@ class Upstreams:
         `transport` stands in for every way out: a recorded or a simulated upstream.
         """
         self._garbled, self._given = garbled, transport
-        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._ways: dict[str, Way] = {}
         self._ssl: ssl.SSLContext | None = None
 
     @asynccontextmanager
@@ -86,36 +105,36 @@ class Upstreams:
 
     async def _send(self, call: Call) -> httpx.Response:
         try:
-            client = self._client(way_of(call))
+            way = self._way(way_of(call))
         except ValueError as error:
             sentence = f"The proxy on the way to {address(call)} must be an http://, https:// or socks5:// URL."
             raise UpstreamUnreachable(f"{sentence} Check PROXY_URL or HTTPS_PROXY.", should_retry=False) from error
         try:
-            return await self._once(client, call)
+            return await self._once(way, call)
         except httpx.TransportError as error:
             if not is_stale(error):
                 raise explain(error, call) from error
         try:
-            response = await self._once(client, call)
+            response = await self._once(way, call)
         except httpx.TransportError as error:
             raise explain(error, call) from error
         response.extensions["resent"] = True
         return response
 
-    async def _once(self, client: httpx.AsyncClient, call: Call) -> httpx.Response:
-        request = request_of(call)
-        if client.cookies:
-            client.cookies.set_cookie_header(request)
+    async def _once(self, way: Way, call: Call) -> httpx.Response:
+        request, longest = request_of(call), longest_s(call)
+        if longest is None:
+            return await way.send(request)
         try:
-            async with asyncio.timeout(longest_s(call)):
-                return await client.send(request, stream=True)
+            async with asyncio.timeout(longest):
+                return await way.send(request)
         except TimeoutError as error:
             raise httpx.ReadTimeout("a proxy is silent", request=request) from error
 
-    def _client(self, way: str) -> httpx.AsyncClient:
-        if way not in self._clients:
-            self._clients[way] = httpx.AsyncClient(transport=self._transport(way), trust_env=False)
-        return self._clients[way]
+    def _way(self, name: str) -> Way:
+        if name not in self._ways:
+            self._ways[name] = Way(self._transport(name))
+        return self._ways[name]
 
     def _transport(self, way: str) -> httpx.AsyncBaseTransport:
         if self._given is not None:
@@ -134,9 +153,9 @@ class Upstreams:
 
     async def close(self) -> None:
         """Close every connection."""
-        for client in self._clients.values():
-            await client.aclose()
-        self._clients.clear()
+        for way in self._ways.values():
+            await way.transport.aclose()
+        self._ways.clear()
 
 
 def request_of(call: Call) -> httpx.Request:

@@ -142,6 +142,12 @@ async def test_the_clients_own_headers_for_anthropic_pass_and_no_others(
     assert sent["x-api-key"] == "k-claude" and "mine" not in sent.get("cookie", "")
 
 
+async def test_a_gateway_gets_its_cookie_back(passing: Passing, http: aiohttp.ClientSession) -> None:
+    await post(passing, http, plain(200, MESSAGE, b"set-cookie: machine=m7; Path=/\r\n"))
+    await post(passing, http, plain(200, MESSAGE))
+    assert passing.raw is not None and "machine=m7" in passing.raw.headers[-1]["cookie"]
+
+
 IDS = [
     ({"request-id": "req_1"}, "req_1"),
     ({"x-request-id": "abc-1"}, "abc-1"),
