@@ -1,11 +1,11 @@
 """Sending one request to a provider, and what can go wrong before, in and after it.
 
 Owns the transports (one for each way out: direct, or through a proxy), and the translation of transport trouble into
-our errors. Must never know Anthropic's or OpenAI's formats, nor follow a redirect. The surprises: httpx's client is left
-out, because of what it does between us and its transport only cookies are wanted (0.2 ms a request); httpx-aiohttp reports a refused connection,
-a DNS failure and a reset before the headers all as ConnectTimeout, so they are told apart by the cause underneath
-(measured with 0.2.0); and a pooled connection may be dead although the server advertised keep-alive (llama.cpp closes
-after every stream), so a request that got no byte back is sent once more.
+our errors. Must never know Anthropic's or OpenAI's formats, nor follow a redirect. The surprises: httpx's client is
+left out, because of what it does between us and its transport only cookies are wanted (0.2 ms a request);
+httpx-aiohttp reports a refused connection, a DNS failure and a reset before the headers all as ConnectTimeout, so they
+are told apart by the cause underneath (measured with 0.2.0); and a pooled connection may be dead although the server
+advertised keep-alive (llama.cpp closes after every stream), so a request that got no byte back is sent once more.
 """
 
 from __future__ import annotations
