@@ -114,6 +114,11 @@ def who(row: TraceRow) -> str:
     return SHORT.get(name, name)
 
 
+def sent_by(row: TraceRow) -> str:
+    """A replay or a lab, where that has sent it."""
+    return ("↻ lab" if row.run_kind == "lab" else "↻ replay") if row.origin == "replay" else ""
+
+
 def show_rows(rows: Iterable[TraceRow]) -> None:
     """The human's table."""
     rows = list(rows)
@@ -122,7 +127,7 @@ def show_rows(rows: Iterable[TraceRow]) -> None:
         (
             row.id[:12],
             local(row.started_at),
-            "↻ replay" if row.origin == "replay" else last_part(row.project),
+            sent_by(row) or last_part(row.project),
             row.asked_model,
             row.model or "",
             who(row),

@@ -104,7 +104,9 @@ def tries(row: TraceRow) -> int:
 
 def project(row: TraceRow) -> Cell:
     """The last part of its path; a request that a replay or a lab has sent belongs to none, and says so."""
-    return ("↻ replay", "warn") if row.origin == "replay" else (show.harmless(_last(row.project)), "muted")
+    if row.origin == "replay":
+        return ("↻ lab" if row.run_kind == "lab" else "↻ replay"), "warn"
+    return show.harmless(_last(row.project)), "muted"
 
 
 def marks(row: TraceRow) -> str:

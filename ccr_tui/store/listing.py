@@ -21,7 +21,7 @@ SELECT t.n, t.uid, s.uid, p.path, t.agent_id, t.origin, t.started_at, t.duration
     t.error, t.asked_model, t.mode, t.agent, t.rule, m.model, nullif(m.provider, ''), t.stop_reason, t.input_tokens,
     t.cache_read_tokens, t.cache_write_tokens, t.output_tokens, t.reasoning_tokens, t.usage_basis,
     t.estimated_input_tokens, t.cost, t.cost_basis, t.router_cost, t.attempts, t.kind, t.cache_saved, t.cache_lost,
-    '', NULL, ifnull(k.marked, 0), k.note
+    '', NULL, ifnull(k.marked, 0), k.note, (SELECT r.kind FROM run r WHERE r.id = t.run_id)
 FROM trace t LEFT JOIN session s ON s.id = t.session_id LEFT JOIN project p ON p.id = t.project_id
     LEFT JOIN model m ON m.id = t.model_id LEFT JOIN mark k ON k.trace = t.n
 """

@@ -70,6 +70,8 @@ class TraceRow:
     """1: a person has put a bookmark on it."""
     note: str | None = None
     """What a person has written about it."""
+    run_kind: str | None = None
+    """Where a replay or a lab has sent it: which of them, as "rerun" and "lab"; None too where that run was deleted."""
 
     @property
     def is_about(self) -> bool:

@@ -13,6 +13,7 @@ from generated import attempt, failed, trace
 from ccr_tui.records import Attempt, Failure, RouteDecision, Trace
 from ccr_tui.screens.requests import agent, cost, names_of, project, whole, with_hops
 from ccr_tui.store.queries import Reader, TraceRow
+from ccr_tui.store.runs import Runs
 from ccr_tui.store.writer import Writer
 
 ROUTED = RouteDecision("router", "tool", "qwen-max", "router", "", (), (("router", "asked"),))
@@ -107,3 +108,13 @@ def test_what_a_replay_has_sent_is_marked(row: Callable[[Trace], TraceRow]) -> N
     assert names_of(found, 60) == ("↻ opus-5-5 → qwen-max", "muted")
     assert project(found) == ("↻ replay", "warn")
     assert project(replace(found, origin="live"))[0] != "↻ replay"
+
+
+def test_a_request_of_a_lab_is_told_from_one_of_a_replay(row: Callable[[Trace], TraceRow], tmp_path: Path) -> None:
+    found = row(trace(origin="replay", session=None, run="run-1"))
+    assert (found.run_kind, project(found)) == (None, ("↻ replay", "warn"))
+    Runs(tmp_path / "ccr.db").begin("run-1", 0.0, "lab", "", "", "database", {})
+    reader = Reader(tmp_path / "ccr.db")
+    (found,) = reader.rows()
+    reader.close()
+    assert (found.as_json()["run_kind"], project(found)) == ("lab", ("↻ lab", "warn"))
