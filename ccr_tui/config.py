@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Kind, Mode, Price
 from ccr_tui.slim import dataclass
+from ccr_tui.standins import is_stand_in
 from ccr_tui.values import variable
 
 ProviderKind = Literal["openai", "anthropic", "demo"]
@@ -242,7 +243,7 @@ def secrets(config: Config) -> list[str]:
     found = [config.api_key] if config.api_key else []
     for provider in config.providers.values():
         with suppress(ConfigError):
-            found += keys(provider, config.env)
+            found += [one for one in keys(provider, config.env) if not is_stand_in(one)]
         for header, value in provider.headers.items():
             name = variable(value)
             if name is not None or SECRET.search(header):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ccr_tui.records import Flight, Trace
+from ccr_tui.standins import is_stand_in
 
 SHORTEST = 12
 """Characters below which what a client presents is no key, but what somebody wrote because there had to be one."""
@@ -34,6 +35,8 @@ class Feed:
     def present(self, credential: str) -> None:
         """A client has shown this as its key: no record may hold it. What is short or plain words is no key."""
         if len(credential) < SHORTEST or credential.isalpha() or credential in self._presented:
+            return
+        if is_stand_in(credential):
             return
         presented = {**self._presented, credential: None}
         self._presented = dict.fromkeys(list(presented)[-MOST:])

@@ -28,6 +28,7 @@ from ccr_tui.proxy.upstream import Call, Response, Upstreams, pieces, whole
 from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Purpose, Usage
 from ccr_tui.seen import written
 from ccr_tui.slim import dataclass
+from ccr_tui.standins import is_stand_in
 
 TAIL_S = 5.0
 """How long usage and [DONE] are awaited after the finish reason; then the answer is taken for complete."""
@@ -131,7 +132,9 @@ ORDERS: Mapping[str, Callable[[Making], Order]] = {
 def secrets(making: Making) -> tuple[str, ...]:
     """The credentials that go with this order."""
     given = [making.headers.get("authorization", "").removeprefix("Bearer "), making.headers.get("x-api-key", "")]
-    return tuple(one for one in (making.key, *making.extra.values(), *given) if one and len(one) >= 8)
+    return tuple(
+        one for one in (making.key, *making.extra.values(), *given) if one and len(one) >= 8 and not is_stand_in(one)
+    )
 
 
 def order_call(making: Making, path: str, headers: Mapping[str, str], content: bytes) -> Call:

@@ -26,6 +26,7 @@ from ccr_tui.config import Config
 from ccr_tui.records import Json, Trace
 from ccr_tui.seen import LISTS
 from ccr_tui.slim import dataclass
+from ccr_tui.standins import is_stand_in
 from ccr_tui.store import codec
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
@@ -245,9 +246,8 @@ def is_file(holder: Mapping[str, Any]) -> bool:
 
 def known_secrets(values: Iterable[str | None]) -> tuple[str, ...]:
     """Of what is configured, what is long enough to be looked for; the longest first."""
-    return tuple(
-        sorted({value for value in values if value and len(value) >= 8}, key=lambda value: (-len(value), value))
-    )
+    found = {value for value in values if value and len(value) >= 8 and not is_stand_in(value)}
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
 def redactor(config: Config, env: Mapping[str, str]) -> Redactor:

@@ -16,6 +16,7 @@ from places import KEY, Place, config_for
 from scripted_openai import ScriptedOpenAI
 
 from ccr_tui import host
+from ccr_tui.config import secrets
 from ccr_tui.store.verify import verify
 
 if TYPE_CHECKING:
@@ -159,6 +160,27 @@ async def test_a_key_that_is_spoken_of_reaches_the_client_and_not_the_store(
         said.append({"role": "assistant", "content": answer["content"]})
     assert not await asyncio.to_thread(verify, place.house.db)
     assert KEY.encode() not in b"".join(file.read_bytes() for file in place.house.db.parent.iterdir())
+
+
+STAND_INS = ["lm-studio", "sk-no-key-required", "Not-Needed", "dummy-api-key"]
+
+
+@pytest.mark.parametrize("key", STAND_INS)
+async def test_a_key_that_is_none_is_covered_nowhere(key: str, place: Place, http: aiohttp.ClientSession) -> None:
+    """Servers at home want no key, clients want one: what is written there is no secret, but a word like any other."""
+    config, text = place.house.engine.config, f"{key} it is: [[ccr:echo:{key}]]"
+    local = replace(config.providers["scripted"], name="local", api_key=key)
+    assert key not in secrets(replace(config, providers={"local": local}))
+    body = {**ask("echo"), "messages": [{"role": "user", "content": text}]}
+    async with http.post(f"{place.address}/v1/messages", json=body, headers={"x-api-key": key}) as response:
+        await response.read()
+    trace = await place.trace(response.headers["x-ccr-trace"])
+    assert trace.body["messages"][0]["content"] == text
+    assert trace.reply["content"][0]["text"] == key
+
+
+async def test_the_key_of_the_house_is_one_whatever_it_is_called(place: Place) -> None:
+    assert "lm-studio" in secrets(replace(place.house.engine.config, api_key="lm-studio"))
 
 
 async def test_five_hundred_streams_at_once_do_not_mix(place: Place, http: aiohttp.ClientSession) -> None:
