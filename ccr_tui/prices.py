@@ -96,7 +96,7 @@ class Book:
     def _listed(
         self, model: Model, provider: Provider, host: str, at: float, usage: Usage | None
     ) -> Price | Missing | None:
-        seller = self._list.seller(host)
+        seller = _seller(host)
         if seller and seller.plan:
             return None
         local = _is_local(host)
@@ -171,6 +171,11 @@ def show(nanos: int | None) -> str:
 
 
 @lru_cache(maxsize=256)
+def _seller(host: str) -> pricelist.Seller | None:
+    return pricelist.shipped().seller(host)
+
+
+@lru_cache(maxsize=256)
 def _host(url: str) -> str:
     return (urlsplit(url).hostname or "").lower()
 
@@ -185,8 +190,12 @@ def _is_local(host: str) -> bool:
 
 
 def _names_a_local_server(model: Model, provider: Provider) -> bool:
-    names = (model.family, provider.family, provider.name)
-    return any(re.sub(r"[-_. ]", "", (name or "").lower()) in LOCAL_SERVERS for name in names)
+    return any(map(_is_a_local_server, (model.family or "", provider.family or "", provider.name)))
+
+
+@lru_cache(maxsize=256)
+def _is_a_local_server(name: str) -> bool:
+    return re.sub(r"[-_. ]", "", name.lower()) in LOCAL_SERVERS
 
 
 def _is_called_by_its_address(provider: Provider) -> bool:
