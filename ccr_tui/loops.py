@@ -1,12 +1,14 @@
 """Which event loop the program runs on.
 
 Owns that choice. Must never be needed: without uvloop the standard loop does the same, a little slower. The one
-surprise: Textual's app and the proxy share this loop, so the choice is made once, where the program begins.
+surprise: Textual's app and the proxy share this loop, so the choice is made once, where the program begins; and what is
+imported by then is left out whenever garbage is looked for, which would hold the loop up for 60 ms at its first picture.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,6 +19,7 @@ Result = TypeVar("Result")
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run`, on uvloop where that is installed (the extra `uvloop`; there is none for Windows)."""
+    gc.freeze()
     with asyncio.Runner(loop_factory=_factory()) as runner:
         return runner.run(main)
 
