@@ -1,8 +1,8 @@
 """Which event loop the program runs on.
 
 Owns that choice. Must never be needed: without uvloop the standard loop does the same, a little slower. The one
-surprise: Textual's app and the proxy share this loop, so the choice is made once, where the program begins; and what is
-imported by then is left out whenever garbage is looked for, which would hold the loop up for 60 ms at its first picture.
+surprise: Textual's app and the proxy share this loop, so the choice is made once, where the program begins. What has
+been imported by then is left out whenever garbage is looked for: that would hold up the first picture by 60 ms.
 """
 
 from __future__ import annotations
