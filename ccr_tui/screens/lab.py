@@ -71,16 +71,16 @@ class LabScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
     BINDINGS = [
         Binding("escape,backspace", "back", "Back", key_display="esc"),
+        Binding("x", "stop", "Stop", tooltip="Stop; what was told stays, and R goes on"),
+        Binding("R", "run", "Run", tooltip="Ask for real, after a look at the bill; or go on with one that was cut"),
+        Binding("a", "add", "Add", tooltip="Add a router to be asked: a model, with our instructions or yours"),
         Binding("t", "label('tool')", "Tool", tooltip="The tool agent should work on this turn"),
         Binding("h", "label('think')", "tHink", tooltip="The think agent should work on this turn"),
         Binding("c", "label('coder')", "Coder", tooltip="The coder agent should work on this turn"),
         Binding("0", "label('')", "No label", tooltip="Take the label away: the recorded route counts again"),
-        Binding("a", "add", "Add router", tooltip="Add a router to be asked: a model, with our instructions or yours"),
         Binding("d", "remove", "Remove", tooltip="Remove a router that was not asked yet"),
         Binding("f", "repeat", "Repeats", tooltip="Ask about each turn once, three or five times: flips show"),
         Binding("b", "baseline", "Baseline", tooltip="One model for all, from which what routing saves is counted"),
-        Binding("R", "run", "Run", tooltip="Ask for real, after a look at the bill; or go on with one that was cut"),
-        Binding("x", "stop", "Stop", tooltip="Stop; what was told stays, and R goes on"),
         Binding("tab", "other", "Lists", show=False, tooltip="From the turns to the routers, and back"),
     ]
 

@@ -49,14 +49,14 @@ class ReplayScreen(Choosing):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (50, "-tall")]
     BINDINGS = [
+        Binding("x", "stop", "Stop", tooltip="Stop; what was done stays, and a rerun can be resumed"),
         Binding("s", "session", "Session", tooltip="Choose what is replayed: a session, or a file of traces"),
         Binding("a", "add", "Add", tooltip="Add a variant: one model for all, an agent's, a mode, a config file"),
+        Binding("R", "rerun", "Rerun", tooltip="Send every request for real, after a look at the bill"),
+        Binding("l", "lab", "Lab", tooltip="Router lab: label the turns, and try routers on them"),
         Binding("d", "remove", "Remove", tooltip="Remove the variant of the cursor"),
         Binding("b", "baseline", "Baseline", tooltip="A model that all variants are compared with"),
-        Binding("R", "rerun", "Rerun", tooltip="Send every request for real, after a look at the bill"),
-        Binding("x", "stop", "Stop", tooltip="Stop; what was done stays, and a rerun can be resumed"),
         Binding("o", "runs", "Runs", tooltip="Earlier replays"),
-        Binding("l", "lab", "Lab", tooltip="Router lab: label the turns, and try routers on them"),
         Binding("e", "export", "Export", tooltip="Write the comparison as Markdown, CSV or HTML"),
         Binding("f", "part", "First parting", tooltip="To the first step where the variant parts from the recording"),
         Binding("p", "pareto", "Pareto", tooltip="Cost against agreement, instead of the cost so far, and back"),

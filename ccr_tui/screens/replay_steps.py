@@ -47,10 +47,10 @@ class StepsScreen(Screen[None]):
 
     BINDINGS = [
         Binding("escape,backspace", "back", "Back", key_display="esc"),
+        Binding("d", "next", "Differs", tooltip="To the next step that is not as it was recorded"),
         Binding("t", "recorded", "Trace", tooltip="The recorded request, from every side"),
         Binding("u", "rerun", "Its answer", tooltip="The new request, from every side"),
         Binding("f", "part", "First parting", tooltip="To the first step where it parts from the recording"),
-        Binding("d", "next", "Differs", tooltip="To the next step that is not as it was recorded"),
     ]
 
     @dataclass

@@ -172,14 +172,18 @@ def _fitted(column: Column, text: str) -> str:
 # -- steps
 
 
+def _names(width: int) -> tuple[int, int]:
+    """Columns of an agent's name and of a model's."""
+    return (7, 14) if width < 84 else (9, 18)
+
+
 def step_headings(width: int) -> Pieces:
     """The first line of the steps."""
-    wide = width >= 100
-    then = f"{'answered then':18} " if wide else ""
-    text = (
-        f"{'step':>5}  {'agent':9} {then}{'answers now':18} {'in':>6} {'cached':>6} {'out':>6} {'then':>9} {'now':>9}"
-    )
-    return [(show.fit(text + f" {'tools':>5}  what", width), "muted")]
+    agent, model = _names(width)
+    then = f"{'answered then':{model}} " if width >= 100 else ""
+    text = f"{'step':>5}  {'agent':{agent}} {then}{'answers now':{model}} {'in':>6} {'cached':>6} {'out':>6}"
+    text += f" {'then':>9} {'now':>9} {'tools':>5}"
+    return [(show.fit(text + "  what" * (len(text) + 6 <= width), width), "muted")]
 
 
 def step_rows(recorded: Sequence[StepResult], results: Sequence[StepResult]) -> list[Row]:
@@ -190,18 +194,18 @@ def step_rows(recorded: Sequence[StepResult], results: Sequence[StepResult]) -> 
 
 def _step_drawer(result: StepResult, then: StepResult | None) -> Callable[[int], Pieces]:
     def draw(width: int) -> Pieces:
-        usage = result.usage
+        usage, (agent, model) = result.usage, _names(width)
         prompt = usage.prompt if usage else 0
         parted = then is None or (then.provider, then.model) != (result.provider, result.model)
         cells: list[Cell] = [
             (f"{result.n:>5}  ", "muted"),
-            (show.fit(result.agent, 9) + " ", result.agent if result.agent in ("think", "coder", "router") else ""),
+            (show.fit(result.agent, agent) + " ", result.agent if result.agent in ("think", "coder", "router") else ""),
         ]
         if width >= 100:
-            cells.append((show.fit(show.model(then.model if then else ""), 18) + " ", "muted"))
+            cells.append((show.fit(show.model(then.model if then else ""), model) + " ", "muted"))
         return [
             *cells,
-            (show.fit(show.model(result.model), 18) + " ", "strong" if parted else ""),
+            (show.fit(show.model(result.model), model) + " ", "strong" if parted else ""),
             (f"{show.tokens(prompt) if usage else '':>6} ", ""),
             (f"{show.percent(usage.cache_read, prompt) if usage else '':>6} ", ""),
             (f"{show.tokens(usage.output) if usage else '':>6} ", ""),
