@@ -12,6 +12,7 @@ from math import inf
 from typing import Any, Protocol
 
 from ccr_tui import media, wire
+from ccr_tui.compacted import since
 from ccr_tui.records import Json
 from ccr_tui.seen import LISTS, History, Part
 from ccr_tui.slim import dataclass
@@ -110,7 +111,7 @@ class _Walk:
             self.once("system", block, self.system)
         for tool in _list(body.get("tools")):
             self.once("tools", tool, self.tool)
-        messages = body.get("messages")
+        messages = since(body.get("messages"))
         if isinstance(messages, History):
             self.add(messages.along((self._scale, self._thinking), NOTHING, self.sum)[-1:])
         else:

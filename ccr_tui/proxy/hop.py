@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ccr_tui.compacted import since
 from ccr_tui.proxy.anthropic import Fold
 from ccr_tui.proxy.asked import BILLING, system_texts, texts_of
 from ccr_tui.proxy.content import compact
@@ -29,7 +30,7 @@ TASKS = {
 def task(body: Json, agent: str) -> Json:
     """The request for an agent without tools: the same conversation as plain text, roles strictly taking turns."""
     kept = ("model", "max_tokens", "metadata", "stream", "thinking", "output_config", "temperature", "top_p")
-    messages = alternating([*flat(body["messages"]), ("user", TASKS[agent])])
+    messages = alternating([*flat(since(body["messages"])), ("user", TASKS[agent])])
     config = {key: value for key, value in (body.get("output_config") or {}).items() if key != "format"}
     config |= {"effort": effort} if (effort := effort_now(body)) else {}
     made = {key: body[key] for key in kept if key in body} | ({"output_config": config} if config else {})
@@ -60,6 +61,8 @@ def told(block: Json) -> str:
         return f"[the {agent} agent found]\n{block['thinking']}" if agent else ""
     if kind == "text":
         return str(block["text"])
+    if kind == "compaction":
+        return f"[summary of the conversation before]\n{block['content']}" if block.get("content") else ""
     return "" if kind == "redacted_thinking" else f"[{kind}]"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ccr_tui.compacted import since
 from ccr_tui.errors import BadRequest
 from ccr_tui.proxy.asked import BILLING, output_schema, session_of, texts_of
 from ccr_tui.proxy.content import Reader, compact
@@ -118,8 +119,10 @@ class _Translator:
         return [piece for piece in pieces if isinstance(piece, str)], messages[at:]
 
     def _shown(self) -> list[Json]:
-        """The messages without reminders whose turn is over."""
-        messages: list[Json] = self._body["messages"]
+        """The messages since the conversation was compacted, without reminders whose turn is over."""
+        messages: list[Json] = since(self._body["messages"])
+        if messages is not self._body["messages"]:
+            self._notes.add("what stands before a compaction's summary was left out, as Anthropic's own API does")
         ended = set(over(messages))
         if not ended:
             return messages

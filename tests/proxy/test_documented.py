@@ -12,8 +12,21 @@ import pytest
 from asking import ALL, asked, assistant, call, chat_faults, facts, result, text, tool, user
 
 from ccr_tui.errors import BadRequest
+from ccr_tui.memory import Memory
 from ccr_tui.proxy.asked import about, parse
 from ccr_tui.proxy.request import Translation, pass_through, translate
+from ccr_tui.tally import tally
+from ccr_tui.wire import dumps
+
+
+class Letters:
+    """A scale on which each letter weighs one."""
+
+    def weigh(self, text: str) -> tuple[int, int]:
+        return len(text), 0
+
+    def pages(self, data: str) -> int | None:
+        return None
 
 
 def made(body: dict[str, Any], family: str = "generic", **quirks: Any) -> Translation:
@@ -114,8 +127,6 @@ def test_system_messages_before_anybody_speaks_are_the_system_prompt(family: str
 # --- blocks ------------------------------------------------------------------------------------------------------
 
 BLOCKS: list[tuple[str, Any, Any]] = [
-    ("a compaction", {"type": "compaction", "content": "S", "encrypted_content": "E", "signature": "G"},
-     "[Summary of the conversation before]\nS"),
     ("a compaction that failed", {"type": "compaction", "content": None}, ""),
     ("a fallback's boundary", {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}, ""),
     ("the tools of an MCP server", {"type": "mcp_tool_listing", "mcp_server_name": "m", "tools": [tool()]}, ""),
@@ -132,6 +143,59 @@ BLOCKS: list[tuple[str, Any, Any]] = [
 def test_newer_blocks(block: Any, read: str) -> None:
     sent = made(asked("a", assistant(block, "said"), "b")).body["messages"]
     assert sent[1]["content"] == "\n\n".join(part for part in (read, "said") if part)
+
+
+# --- compaction --------------------------------------------------------------------------------------------------
+
+
+def summary(said: str | None) -> dict[str, Any]:
+    return {"type": "compaction", "content": said, "encrypted_content": "E", "signature": "G"}
+
+
+SUMMED = ("user", "[Summary of the conversation before]\nS")
+COMPACTED: list[tuple[str, list[Any], list[tuple[str, str]]]] = [
+    ("what stands before it is dropped", ["a", assistant("b"), "c", assistant(summary("S"), "d"), "e"],
+     [SUMMED, ("assistant", "d"), ("user", "e")]),
+    ("in its own message too", ["a", assistant("b", summary("S"), "d"), "e"],
+     [SUMMED, ("assistant", "d"), ("user", "e")]),
+    ("it may stand alone", ["a", assistant(summary("S")), "e"], [SUMMED, ("user", "e")]),
+    ("the last of several holds", [assistant(summary("R"), "b"), "c", assistant(summary("S"), "d"), "e"],
+     [SUMMED, ("assistant", "d"), ("user", "e")]),
+    ("one that failed is none", ["a", assistant(summary("S"), "b"), "c", assistant(summary(None), "d"), "e"],
+     [SUMMED, ("assistant", "b"), ("user", "c"), ("assistant", "d"), ("user", "e")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("memory", [False, True], ids=["plain", "in parts"])
+@pytest.mark.parametrize(("said", "sent"), [c[1:] for c in COMPACTED], ids=[c[0] for c in COMPACTED])
+def test_a_compacted_conversation_begins_with_its_summary(
+    said: list[Any], sent: list[tuple[str, str]], memory: bool
+) -> None:
+    known = Memory()
+    bodies = [asked(*said[:n]) for n in range(1, len(said) + 1)]  # as they come, turn after turn
+    *_, last = [known.read(dumps(body)) if memory else body for body in bodies]
+    found = made(last)
+    assert [(m["role"], m["content"]) for m in found.body["messages"]] == sent
+    assert "what stands before a compaction's summary was left out, as Anthropic's own API does" in found.notes
+
+
+def test_a_call_that_follows_a_summary_keeps_its_result() -> None:
+    before = ["a", assistant(call("t0")), user(result("t0", "r0"))]
+    said = [*before, assistant(summary("S"), call("t")), user(result("t", "r"))]
+    sent = made(asked(*said, tools=[tool("Read")])).body["messages"]
+    assert [m["role"] for m in sent] == ["user", "assistant", "tool"]
+    assert (sent[1]["tool_calls"][0]["id"], sent[2]["content"]) == (sent[2]["tool_call_id"], "r")
+
+
+def test_what_was_compacted_is_not_counted() -> None:
+    long = "word " * 5000
+    compacted = asked(long, assistant(summary("S"), "d"), "e")
+    assert tally(compacted, Letters()).total < 200 < tally(asked(long, assistant("d"), "e"), Letters()).total
+
+
+def test_an_upstream_that_compacts_itself_gets_everything() -> None:
+    body = asked("a", assistant("b", summary("S"), "d"), "e")
+    assert pass_through(body, "claude-x")[0]["messages"] == body["messages"]
 
 
 @pytest.mark.parametrize("kind", ["document", "search_result"])
