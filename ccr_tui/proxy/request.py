@@ -33,6 +33,7 @@ _HANDLED = frozenset(
         "top_k", "stream", "thinking", "output_config", "output_format", "metadata",
     }
 )  # fmt: skip
+ONE_BY_ONE = "Call one tool at a time: never more than one in the same answer."
 _SILENT = frozenset({"betas", "cache_control", "service_tier", "inference_geo", "diagnostics"})
 """Left out without a word: without them the answer is the same."""
 
@@ -80,10 +81,12 @@ class _Translator:
         thought = self._thought(toolbox)
         stops = self._stops()
         form, asked_for = self._form(thought)
+        parallel, one_by_one = self._parallel(bool(toolbox.tools))
         sent: dict[str, Any] = {
             "model": model_id,
-            "messages": self._messages((*toolbox.sentences, *asked_for), thought),
+            "messages": self._messages((*toolbox.sentences, *one_by_one, *asked_for), thought),
             **self._tools(toolbox),
+            **parallel,
             **self._limit(),
             **self._sampling(),
             **({"stop": list(stops)} if stops else {}),
@@ -144,16 +147,19 @@ class _Translator:
         if not toolbox.tools:
             return {}
         choice = {} if toolbox.choice is None else {"tool_choice": toolbox.choice}
-        return {"tools": toolbox.tools, **choice, **self._parallel()}
+        return {"tools": toolbox.tools, **choice}
 
-    def _parallel(self) -> dict[str, Any]:
+    def _parallel(self, has_tools: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Whether calls may come side by side, and what the prompt must say where that can't be forbidden."""
+        if not has_tools:
+            return {}, ()
         if (self._body.get("tool_choice") or {}).get("disable_parallel_tool_use") is True:
             if self._facts.parallel_off:
-                return {"parallel_tool_calls": False}
-            self._notes.add("parallel tool calls can't be forbidden here")
-            return {}
+                return {"parallel_tool_calls": False}, ()
+            self._notes.add("parallel tool calls can't be forbidden here, so the system message asks for one at a time")
+            return {}, (ONE_BY_ONE,)
         allowed = self._facts.parallel_tool_calls
-        return {} if allowed is None else {"parallel_tool_calls": allowed}
+        return {} if allowed is None else {"parallel_tool_calls": allowed}, ()
 
     def _limit(self) -> dict[str, Any]:
         asked = self._body.get("max_tokens")

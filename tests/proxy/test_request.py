@@ -398,6 +398,15 @@ def test_what_can_t_be_forced_is_asked_for() -> None:
     assert "a tool call can't be forced here, so the model was asked for it in the system message" in found.notes
 
 
+def test_one_call_at_a_time_is_asked_for_where_it_can_t_be_set() -> None:
+    choice = {"type": "auto", "disable_parallel_tool_use": True}
+    found = made(asked(tools=[tool()], tool_choice=choice), "deepseek")
+    assert "one tool at a time" in found.body["messages"][0]["content"]
+    assert any("one at a time" in note for note in found.notes)
+    for family, tools in (("generic", [tool()]), ("deepseek", [])):
+        assert made(asked(tools=tools, tool_choice=choice), family).body["messages"] == [says("user", "hi")]
+
+
 # --- settings ----------------------------------------------------------------------------------------------------
 
 
