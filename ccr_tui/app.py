@@ -11,12 +11,12 @@ import asyncio
 import re
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import on, work
@@ -28,32 +28,30 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from ccr_tui import loops, ownfiles, player
+from ccr_tui import loops, ownfiles
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.host import ENDINGS, House
-from ccr_tui.screens import show
+from ccr_tui.screens import show, unopened
 from ccr_tui.screens.ask import Answer, Ask
-from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.flip import SAYS
-from ccr_tui.screens.help import HelpScreen
 from ccr_tui.screens.house import House as SeenHouse
-from ccr_tui.screens.importing import ImportScreen
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
-from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.quick import Quick
-from ccr_tui.screens.replay import ReplayScreen
-from ccr_tui.screens.replay_head import ReplayOf
-from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.sheets import Sheets
-from ccr_tui.screens.spend import SpendScreen
-from ccr_tui.screens.storage import StorageScreen
-from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.unbroken import Unbroken
 from ccr_tui.slim import dataclass
 from ccr_tui.viewing import Viewer
 from ccr_tui.watching import Source
+
+if TYPE_CHECKING:
+    from ccr_tui.screens.context import ContextScreen
+    from ccr_tui.screens.models import ModelsScreen
+    from ccr_tui.screens.replay import ReplayScreen
+    from ccr_tui.screens.replay_head import ReplayOf
+    from ccr_tui.screens.sessions import SessionsScreen
+    from ccr_tui.screens.spend import SpendScreen
 
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.", "page_left", "page_right", "scroll_")
 """Actions that the palette leaves out: itself, single steps, and what Textual binds for all apps."""
@@ -91,6 +89,8 @@ class CcrApp(Unbroken):
     ]
     """All at once: reading a sheet when its screen first opens stalls the event loop."""
     DEFAULT_MODE = HOME = "live"
+    _MADE = frozenset({"sessions", "spend"})
+    """Screens that want to know that the store has changed, if they were opened."""
     BINDINGS = [
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("ctrl+p", "command_palette", "Palette", key_display="^p", priority=True),
@@ -109,17 +109,40 @@ class CcrApp(Unbroken):
         """How long streams may still run after the app has ended."""
         self.open = False
         """Whether the house has started."""
-        self.sessions = SessionsScreen(house, demo)
-        self.spend = SpendScreen(house, demo)
         self.add_mode("live", lambda: self.live)
         self.add_mode("sessions", lambda: self.sessions)
         self.add_mode("spend", lambda: self.spend)
-        self.replay = ReplayScreen(house, demo)
         self.add_mode("replay", lambda: self.replay)
-        self.add_mode("models", lambda: ModelsScreen(house, demo))
+        self.add_mode("models", self._models)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = "ccr-dark"
+
+    @cached_property
+    def sessions(self) -> SessionsScreen:
+        """What sessions cost; made when it is first opened."""
+        from ccr_tui.screens.sessions import SessionsScreen
+
+        return SessionsScreen(self.house, self.demo)
+
+    @cached_property
+    def spend(self) -> SpendScreen:
+        """Where the money goes; made when it is first opened."""
+        from ccr_tui.screens.spend import SpendScreen
+
+        return SpendScreen(self.house, self.demo)
+
+    @cached_property
+    def replay(self) -> ReplayScreen:
+        """What it would have cost otherwise; made when it is first opened."""
+        from ccr_tui.screens.replay import ReplayScreen
+
+        return ReplayScreen(self.house, self.demo)
+
+    def _models(self) -> ModelsScreen:
+        from ccr_tui.screens.models import ModelsScreen
+
+        return ModelsScreen(self.house, self.demo)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What lines go through before they are shown."""
@@ -146,8 +169,13 @@ class CcrApp(Unbroken):
         self.house.on_commit(lambda last: self.post_message(StoreChanged(last)))
         self.house.on_config(self._configured)
         self.live.open_up()
+        self.call_after_refresh(self._load_more)
         if self.play is not None:
             await self.play()
+
+    @work(thread=True)
+    def _load_more(self) -> None:
+        unopened.load()
 
     def _configured(self, news: str) -> None:
         """The configuration has changed, by whomever, or could not be taken."""
@@ -165,27 +193,29 @@ class CcrApp(Unbroken):
         """Before the house is open there is only Live."""
         return action != "show" or self.open
 
-    @on(ContextScreen.Opened)
-    def _open_request(self, opened: ContextScreen.Opened) -> None:
+    def on_context_screen_opened(self, opened: ContextScreen.Opened) -> None:
+        """A request of a session's context was chosen."""
+        from ccr_tui.screens.trace import TraceScreen
+
         self.push_screen(TraceScreen(self.house, opened.row, opened.step))
 
-    @on(ReplayOf)
-    def _replay(self, wanted: ReplayOf) -> None:
+    def on_replay_of(self, wanted: ReplayOf) -> None:
+        """Somebody wants to replay a session or a request."""
         self.replay.open(wanted.what)
         self.switch_mode("replay")
 
     @on(StoreChanged)
     def _changed(self) -> None:
         self.live.store_changed()
-        self.sessions.store_changed()
-        self.spend.store_changed()
+        for name in self._MADE & vars(self).keys():
+            getattr(self, name).store_changed()
 
-    @on(ImportScreen.Taken)
-    def _imported(self) -> None:
+    def on_import_screen_taken(self) -> None:
+        """What was never proxied has been taken in."""
         self.live.box.read()
-        self.live.store_changed()
-        self.sessions.read_again()
-        self.spend.store_changed()
+        self._changed()
+        if "sessions" in vars(self):
+            self.sessions.read_again()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette has every action that has a key here, by its name."""
@@ -200,7 +230,7 @@ class CcrApp(Unbroken):
             yield SystemCommand(words, f"key {keys}", self._runner(binding.action, active.node))
         if self.open:
             words = "What the database takes, and letting old requests go"
-            yield SystemCommand("Storage", words, lambda: self.push_screen(StorageScreen(self.house)))
+            yield SystemCommand("Storage", words, self.action_storage)
             words = "Take in Claude Code's own transcripts, an archive, a HAR, claude-trace's lines"
             if "app.import" not in told:
                 yield SystemCommand("Import", words, self.action_import)
@@ -226,13 +256,23 @@ class CcrApp(Unbroken):
         """Change between light and dark."""
         self.theme = "ccr-light" if self.current_theme.dark else "ccr-dark"
 
+    def action_storage(self) -> None:
+        """What the database takes."""
+        from ccr_tui.screens.storage import StorageScreen
+
+        self.push_screen(StorageScreen(self.house))
+
     def action_import(self) -> None:
         """Take in what was never proxied."""
+        from ccr_tui.screens.importing import ImportScreen
+
         if self.open:
             self.push_screen(ImportScreen(self.house))
 
     def action_help(self) -> None:
         """Every key."""
+        from ccr_tui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(self.BINDINGS))
 
     async def action_quit(self) -> None:
@@ -259,8 +299,12 @@ def run(config: Config, demo: bool = False, source: Source | None = None) -> int
     """Run the app until the person quits; gives the exit code. `source` is watched for changes."""
     if not demo:
         return loops.run(_run(config, False, source))
-    with tempfile.TemporaryDirectory(prefix="ccr-tui-demo-") as folder:
-        return loops.run(_run(player.config(config, Path(folder) / "ccr.db"), True))
+    from ccr_tui import player
+
+    from ccr_tui import scratch
+
+    with scratch.folder("demo") as folder:
+        return loops.run(_run(player.config(config, folder / "ccr.db"), True))
 
 
 def view(config: Config, address: str, pid: int | None, is_there: Callable[[], bool]) -> int:
@@ -271,10 +315,13 @@ def view(config: Config, address: str, pid: int | None, is_there: Callable[[], b
 
 async def _run(config: Config, demo: bool, source: Source | None = None) -> int:
     house = House(config, source=source)
-    app = CcrApp(
-        house, demo, (lambda: player.play(lambda: house.engine.context, counter=house.counter)) if demo else None
-    )
-    return await _show(app, house)
+    return await _show(CcrApp(house, demo, _player(house) if demo else None), house)
+
+
+def _player(house: House) -> Play:
+    from ccr_tui import player
+
+    return lambda: player.play(lambda: house.engine.context, counter=house.counter)
 
 
 async def _show(app: CcrApp, house: House | Viewer) -> int:

@@ -9,6 +9,7 @@ functions.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,7 @@ class Lazy(click.Group):
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
         command: click.Command = getattr(import_module(f"ccr_tui.commands.{module}"), attribute)
+        gc.enable()
         return command
 
 

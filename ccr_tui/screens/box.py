@@ -18,15 +18,12 @@ from textual.message import Message
 
 from ccr_tui.errors import StoreError
 from ccr_tui.filtering import Term
-from ccr_tui.screens import copies, export, requests
+from ccr_tui.screens import copies, requests
 from ccr_tui.screens.ask import Answer, Ask
-from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.filterbar import FilterBar
 from ccr_tui.screens.house import House
 from ccr_tui.screens.marking import Marking
-from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.table import Table
-from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Filter, Order, TraceRow
 
@@ -186,6 +183,8 @@ class Lists(Marking):
 
     @on(Table.Opened)
     def _open_trace(self, opened: Table.Opened) -> None:
+        from ccr_tui.screens.trace import TraceScreen
+
         trace = TraceScreen(self.house, opened.row, self.box.table.step)
 
         def back(_: None) -> None:
@@ -196,14 +195,18 @@ class Lists(Marking):
 
     def action_replay(self) -> None:
         """One request, to another model."""
+        from ccr_tui.screens.replay_head import ReplayOf
+
         if row := self.box.row:
             self.post_message(ReplayOf(row.id))
 
     def action_export(self) -> None:
         """Write the chosen request, its session, or all that is listed into a file."""
+        from ccr_tui.screens import export
+
         if row := self.box.row:
             listed = export.of_list(self.box.filter, self.box.table.total)
-            self.app.push_screen(ExportScreen(self.house, [*export.of_request(row), listed]))
+            self.app.push_screen(export.ExportScreen(self.house, [*export.of_request(row), listed]))
 
     # -- copying
 

@@ -1,0 +1,40 @@
+"""The first picture needs none of the screens that nobody has opened; and they are there when somebody does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ccr_tui.app import CcrApp
+from ccr_tui.screens import unopened
+from ccr_tui.screens.context import ContextScreen
+from ccr_tui.screens.importing import ImportScreen
+from ccr_tui.screens.replay_head import ReplayOf
+
+HOUSE = Path(__file__).parent.parent.parent / "ccr_tui"
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {name.removeprefix("ccr_tui.screens.") for name in done.stdout.split()}
+
+
+def test_the_app_is_imported_without_the_screens_that_nobody_has_opened() -> None:
+    loaded = loaded_by("import ccr_tui.app")
+    assert "live" in loaded
+    assert not {*unopened.NAMES, "textual_plotext", "plotext", "ccr_tui.player", "ccr_tui.replay", "json5"} & loaded
+
+
+def test_what_is_loaded_afterwards_is_every_screen_that_there_is() -> None:
+    loaded = loaded_by("import ccr_tui.app\nfrom ccr_tui.screens import unopened\nunopened.load()")
+    there = {path.stem for path in (HOUSE / "screens").glob("*.py")} - {"__init__"}
+    assert there - loaded == set()
+
+
+@pytest.mark.parametrize("message", [ContextScreen.Opened, ImportScreen.Taken, ReplayOf], ids=lambda m: m.__qualname__)
+def test_the_app_hears_messages_of_screens_that_it_has_not_imported(message: type) -> None:
+    assert callable(getattr(CcrApp, message.handler_name))  # type: ignore[attr-defined]
