@@ -299,9 +299,7 @@ def run(config: Config, demo: bool = False, source: Source | None = None) -> int
     """Run the app until the person quits; gives the exit code. `source` is watched for changes."""
     if not demo:
         return loops.run(_run(config, False, source))
-    from ccr_tui import player
-
-    from ccr_tui import scratch
+    from ccr_tui import player, scratch
 
     with scratch.folder("demo") as folder:
         return loops.run(_run(player.config(config, folder / "ccr.db"), True))

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from ccr_tui import scratch
 from ccr_tui.errors import CcrError, StoreError
 from ccr_tui.replay.words import Recording, Step
 from ccr_tui.store import archive
@@ -74,8 +74,9 @@ def of_request(reader: Reader, id: str) -> Recording:
 
 @contextmanager
 def _from_file(path: Path) -> Iterator[Recording]:
-    with TemporaryDirectory(prefix="ccr-tui-replay-") as folder:
-        place = Path(folder) / "recording.db"
+    scratch.sweep()
+    with scratch.folder("replay") as folder:
+        place = folder / "recording.db"
         try:
             with path.open("rb") as lines:
                 archive.take_in(place, archive.read(lines, str(path)))
