@@ -1,8 +1,8 @@
 """What the configuration says of keeping, done: old requests are removed now and then while the program runs.
 
-Owns when that happens, what is said of it, and the sweeping of folders that killed programs left. Must never remove most
-of a database by itself: a clock that jumped, or a limit with a slip of the pen, would take everything with it. The one
-surprise: it looks for the first time a minute after the start, when the first requests of the day have been answered.
+Owns when that happens, what is said of it, and the sweeping of folders that killed programs left. Must never remove
+most of a database by itself: a clock that jumped, or a limit with a slip of the pen, would take everything with it.
+The one surprise: it looks for the first time a minute after the start, when the first requests were answered.
 """
 
 from __future__ import annotations
