@@ -2,7 +2,8 @@
 
 Owns what the file is and its modes (0600 in a 0700 directory). Must never touch a database that a
 newer program has made, nor one of another program. The one surprise: `user_version` says how many migrations ran, so
-that opening a database that is up to date needs neither sqlite-utils (0.1 s to import) nor a write.
+that opening a database that is up to date needs neither sqlite-utils (0.1 s to import) nor a write; a new one is made
+at once (`fresh.py`).
 
     project  session  model  price  run      what traces point at, each stated once
     chunk -> node -> body                    what was said: a body is a path of chunks (see chunks.py)
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
+from ccr_tui.store import fresh
 from ccr_tui.store.migrations import STEPS
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 VERSION = len(STEPS)
 """How many migrations there are."""
+MIGRATIONS = "ccr-tui"
+"""What sqlite-utils calls them."""
 APPLICATION = 0x63637274
 """SQLite's application_id of our files: "ccrt"."""
 SLOT_S = 900
@@ -219,19 +223,30 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection, path) == VERSION:
         return
-    from sqlite_utils import Database, Migrations  # 0.1 s: only when there is something to do
-
-    migrations = Migrations("ccr-tui")
-    for number, step in enumerate(STEPS, 1):
-        migrations(name=f"{number:03d}_{step.__name__}")(_versioned(number, step))
     connection.execute("BEGIN IMMEDIATE")  # of several processes that find a new file, one makes the tables
     try:
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            fresh.make(connection, MIGRATIONS, [_named(number, step) for number, step in enumerate(STEPS, 1)])
         if _version(connection, path) != VERSION:
-            migrations.apply(Database(connection))
+            migrate(connection)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Take the steps that this database has not taken, in an open transaction."""
+    from sqlite_utils import Database, Migrations  # 0.1 s: only when there is something to do
+
+    migrations = Migrations(MIGRATIONS)
+    for number, step in enumerate(STEPS, 1):
+        migrations(name=_named(number, step))(_versioned(number, step))
+    migrations.apply(Database(connection))
+
+
+def _named(number: int, step: Callable[[Database], None]) -> str:
+    return f"{number:03d}_{step.__name__}"
 
 
 def _versioned(number: int, step: Callable[[Database], None]) -> Callable[[Database], None]:
