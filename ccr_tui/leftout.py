@@ -6,17 +6,29 @@ another form. The one surprise: tools may have been given other names, so where 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from ccr_tui import anatomy
-from ccr_tui.anatomy import Block, Where
+from ccr_tui.anatomy import Block, Kind, Where
 from ccr_tui.records import Json
 
 BILLING = "x-anthropic-billing-header"
 """How the line begins that Claude Code puts before its system prompt."""
 PICTURED = ("image", "image_url", "document")
+HELD = ("images", "documents")
+"""What a result may hold."""
+
+
+class Sought(NamedTuple):
+    """One thing of a request that what was sent may hold or not."""
+
+    form: Literal["tool", "thought", "line", "picture"]
+    text: str
+    """A tool's words, a thought, a line, a picture's data."""
+    own: str | bytes = ""
+    """A tool's name; a thought's block."""
 
 
 def left_out(body: Json, sent: Json) -> Mapping[Where, float]:
@@ -25,50 +37,66 @@ def left_out(body: Json, sent: Json) -> Mapping[Where, float]:
         return {}
     if all(body.get(key) == sent.get(key) for key in ("tools", "system", "messages")):
         return {}
-    there = _There(sent)
+    there = There(sent)
     own = anatomy.blocks(body)
-    is_all = sum(block.kind == "tools" for block in own) <= len(there.tools)
-    found = ((block.where, _share(block, there, is_all)) for block in own)
+    is_all = sum(block.kind == "tools" for block in own) <= there.tools
+    found = ((block.where, _share(block, there)) for block in own if not (is_all and block.kind == "tools"))
     return {where: share for where, share in found if share}
 
 
-def _share(block: Block, there: _There, is_all: bool) -> float:
+def _share(block: Block, there: There) -> float:
+    wanted = sought(block)
+    return sum(not there.holds(each) for each in wanted) / len(wanted) if wanted else 0.0
+
+
+def sought(block: Block) -> list[Sought]:
+    """What must be in what was sent for the block to be there; nothing for a block that is never left out."""
     if block.kind == "tools":
-        return float(not is_all and not there.has_tool(block))
+        return [Sought("tool", _described(block.value), block.name)]
     if block.kind == "thinking":
-        text = anatomy.reading(block).strip()
-        return float(anatomy.plain(block) not in there.thoughts and (not text or text not in there.text))
+        return [Sought("thought", anatomy.reading(block).strip(), anatomy.plain(block))]
     if block.kind == "system":
         text = anatomy.reading(block)
-        return float(text.startswith(BILLING) and text.strip() not in there.text)
-    pictures = list(_pictures(block.value))
-    missing = sum(not there.has(picture) for picture in pictures)
-    return missing / len(pictures) if pictures else 0.0
+        return [Sought("line", text.strip())] if text.startswith(BILLING) else []
+    return [Sought("picture", _payload(picture)) for picture in _pictures(block.value)]
 
 
-class _There:
-    """What was sent."""
+def goes_with(kind: Kind, block: Block) -> bool:
+    """Whether a block's tokens of this kind are left out with it: a result's text stays where its pictures go."""
+    return kind == block.kind != "results" or kind in HELD
+
+
+class There:
+    """What was sent, or one tool, system block or message of it."""
 
     def __init__(self, sent: Mapping[str, Any]) -> None:
         self._prompt = [sent.get("system"), sent.get("messages")]
         blocks = anatomy.blocks(sent)
-        self.tools = [block for block in blocks if block.kind == "tools"]
+        tools = [block for block in blocks if block.kind == "tools"]
+        self.tools = len(tools)
+        """How many tools."""
         self.thoughts = {anatomy.plain(block) for block in blocks if block.kind == "thinking"}
-        self._names = {block.name for block in self.tools}
-        self._words = {_described(block.value) for block in self.tools} - {""}
+        self._names = {block.name for block in tools}
+        self._words = {_described(block.value) for block in tools} - {""}
 
-    def has_tool(self, tool: Block) -> bool:
-        """By its name or by its words."""
-        return tool.name in self._names or _described(tool.value) in self._words
-
-    def has(self, value: Json) -> bool:
-        """A picture or document, by its data."""
-        payloads = [text for text in _strings(value) if text not in ("base64", "url", "text") and len(text) > 1]
-        longest = max(payloads, key=len, default="")
-        return not longest or _data(longest) in self._given or longest.strip() in self.text
+    def holds(self, sought: Sought) -> bool:
+        """A tool by its name or its words; a thought as it was or as text; a picture or document by its data."""
+        form, text, own = sought
+        if form == "tool":
+            return own in self._names or text in self._words
+        if form == "thought":
+            return own in self.thoughts or (bool(text) and text in self._text)
+        if form == "line":
+            return text in self._text
+        return not text or _data(text) in self._given or text.strip() in self._text
 
     @cached_property
-    def text(self) -> str:
+    def words(self) -> set[str]:
+        """Those that white space surrounds, and others."""
+        return set(self._text.split())
+
+    @cached_property
+    def _text(self) -> str:
         """All of it that is no data."""
         return "\0".join(text for text in self._all if not text.startswith("data:"))
 
@@ -79,6 +107,45 @@ class _There:
     @cached_property
     def _all(self) -> list[str]:
         return list(_strings(self._prompt))
+
+
+class Search:
+    """Many things to be looked for in each of many parts of what was sent, most of which hold none of them."""
+
+    def __init__(self, wanted: Iterable[Sought]) -> None:
+        self._own: dict[str | bytes, list[Sought]] = {}
+        self._by_word: dict[str, list[Sought]] = {}
+        self._always: list[Sought] = []
+        for each in dict.fromkeys(wanted):
+            self._file(each)
+
+    def _file(self, sought: Sought) -> None:
+        """A text is looked for where its longest inner word is: white space surrounds it there too."""
+        inner = sought.text.split()[1:-1]
+        if sought.form == "tool" or not inner:
+            self._always.append(sought)
+            return
+        self._by_word.setdefault(max(inner, key=len), []).append(sought)
+        if sought.form == "thought":
+            self._own.setdefault(sought.own, []).append(sought)
+
+    def __bool__(self) -> bool:
+        return bool(self._always or self._by_word)
+
+    def find(self, there: There) -> tuple[Sought, ...]:
+        """What of all this is there."""
+        near = dict.fromkeys(self._always)
+        for word in self._by_word.keys() & there.words:
+            near.update(dict.fromkeys(self._by_word[word]))
+        for own in self._own.keys() & there.thoughts:
+            near.update(dict.fromkeys(self._own[own]))
+        return tuple(each for each in near if there.holds(each))
+
+
+def _payload(picture: Json) -> str:
+    """The longest of its texts that is no label."""
+    payloads = [text for text in _strings(picture) if text not in ("base64", "url", "text") and len(text) > 1]
+    return max(payloads, key=len, default="")
 
 
 def _pictures(value: Json) -> Iterator[Json]:

@@ -194,7 +194,7 @@ class _Walk:
                 self.content(part, [block.get("title"), block.get("context")])
                 self.document(source)
             case _:
-                self.json(part, block)
+                self.json(part, _unmarked(block))
 
     def text(self, part: str, text: str) -> None:
         tokens, guessed = self._scale.weigh(text)
@@ -225,7 +225,14 @@ def _definition(tool: Any) -> Any:
     """What a model reads of a tool: not its cache mark, not its loading hints."""
     if isinstance(tool, dict) and "input_schema" in tool:
         return {key: tool[key] for key in ("name", "description", "input_schema") if key in tool}
-    return tool
+    return _unmarked(tool)
+
+
+def _unmarked(value: Any) -> Any:
+    """No model reads a cache mark."""
+    if isinstance(value, dict) and "cache_control" in value:
+        return {key: entry for key, entry in value.items() if key != "cache_control"}
+    return value
 
 
 def _base64(source: Any) -> str:

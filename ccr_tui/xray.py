@@ -9,19 +9,24 @@ lies. What the translation left out was not billed: it weighs nothing, and is to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from ccr_tui import anatomy, prices
 from ccr_tui.anatomy import KINDS, Block, Kind
-from ccr_tui.leftout import left_out
+from ccr_tui.leftout import goes_with, left_out
 from ccr_tui.records import Json, Price, Trace, Usage
 from ccr_tui.slim import dataclass
 from ccr_tui.tally import PER_MESSAGE, PER_REPLY, Scale
 
 NONSENSE = 8.0
 """A report further off than this factor is no count of the same prompt (a broken field, a made-up number)."""
-HELD = ("images", "documents")
-"""What a result may hold."""
+LAID: tuple[Kind, ...] = (
+    "tools", "system", "reminders", "framing", "prompts", "answers", "thinking", "calls", "results", "images",
+    "documents",
+)  # fmt: skip
+"""The order in which kinds get their tokens: what a session's context takes together stands together, so that sums of
+both are rounded alike."""
 HEAVIEST = 10
 """Blocks that are told one by one."""
 
@@ -160,7 +165,7 @@ def xray(
     counted = sum(piece.raw for piece in pieces)
     unsent = sum(piece.unsent for piece in pieces)
     reported = usage.prompt if usage is not None and usage.basis == "reported" and usage.prompt else None
-    makes_sense = reported is not None and counted / NONSENSE <= reported <= counted * NONSENSE
+    makes_sense = reported is not None and is_sensible(reported, counted)
     whole = reported if reported is not None and makes_sense else counted
     bill = _Bill(usage if makes_sense else None, price)
     _lay_out(pieces, whole, counted, bill)
@@ -168,7 +173,7 @@ def xray(
     ratio = whole / counted if counted else 0.0
     was = _sums(earlier) if earlier is not None else None
     known = {anatomy.plain(piece.block) for piece in earlier if piece.block} if earlier is not None else None
-    parts, tools = _parts(pieces, was, ratio)
+    parts, tools = _parts(pieces, was, whole, ratio)
     return XRay(
         counted=counted + unsent,
         counted_sent=None if sent is None else _total(sent, scale),
@@ -182,6 +187,19 @@ def xray(
         tools=tools,
         heaviest=_heaviest(pieces, known),
     )
+
+
+def is_sensible(reported: int, counted: int) -> bool:
+    """Whether a report can be of the prompt that was counted: one that can't scales nothing."""
+    return counted / NONSENSE <= reported <= counted * NONSENSE
+
+
+def apportioned(raw: Iterable[int], whole: int) -> list[int]:
+    """The whole in parts as large as these are, in proportion: by where each begins and ends, so they add up to it."""
+    ends = list(accumulate(raw, initial=0))
+    counted = ends[-1]
+    at = [round(end * whole / counted) if counted else 0 for end in ends]
+    return [end - start for start, end in pairwise(at)]
 
 
 @dataclass(slots=True)
@@ -207,7 +225,7 @@ def _pieces(body: Json, scale: Scale, sent: Json = None) -> Iterable[_Piece]:
             yield _Piece("framing", "", PER_MESSAGE)
         weight, share = anatomy.weigh(block, scale), out.get(block.where, 0.0)
         for at, (kind, tokens) in enumerate(weight.kinds.items()):
-            unsent = round(tokens * share) if kind == block.kind != "results" or kind in HELD else 0
+            unsent = round(tokens * share) if goes_with(kind, block) else 0
             yield _Piece(kind, block.name, tokens - unsent, block, 0 if at else weight.guessed, unsent)
     left = anatomy.framing(body) - PER_REPLY - PER_MESSAGE * sum(block.leads for block in blocks)
     yield _Piece("framing", "", left + PER_REPLY)
@@ -259,14 +277,18 @@ def _sums(pieces: Sequence[_Piece]) -> dict[tuple[Kind, str], int]:
 
 
 def _parts(
-    pieces: Sequence[_Piece], was: Mapping[tuple[Kind, str], int] | None, ratio: float
+    pieces: Sequence[_Piece], was: Mapping[tuple[Kind, str], int] | None, whole: int, ratio: float
 ) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
     groups: dict[tuple[Kind, str], list[_Piece]] = {}
     for piece in pieces:
         groups.setdefault((piece.kind, piece.name), []).append(piece)
     earlier = was or {}
-    keys = [*groups, *(key for key in earlier if key not in groups)]
-    each = [_part(*key, groups.get(key, []), earlier.get(key, 0) if was is not None else None, ratio) for key in keys]
+    keys = sorted([*groups, *(key for key in earlier if key not in groups)], key=lambda key: LAID.index(key[0]))
+    tokens = apportioned((sum(piece.raw for piece in groups.get(key, ())) for key in keys), whole)
+    each = [
+        _part(key, groups.get(key, []), own, earlier.get(key, 0) if was is not None else None, ratio)
+        for key, own in zip(keys, tokens, strict=True)
+    ]
     kinds = tuple(_sum(kind, [part for part in each if part.kind == kind]) for kind in KINDS)
     named = [part for part in each if part.name and part.kind in ("tools", "calls", "results")]
     return (
@@ -275,14 +297,14 @@ def _parts(
     )
 
 
-def _part(kind: Kind, name: str, pieces: Sequence[_Piece], was: int | None, ratio: float) -> Part:
+def _part(key: tuple[Kind, str], pieces: Sequence[_Piece], tokens: int, was: int | None, ratio: float) -> Part:
     """`was`: its raw tokens in the request before."""
-    tokens, raw = sum(piece.tokens for piece in pieces), sum(piece.raw for piece in pieces)
+    raw = sum(piece.raw for piece in pieces)
     costs = [piece.cost for piece in pieces]
     cost = None if None in costs else sum(cost for cost in costs if cost)
     blocks = len({piece.block.where for piece in pieces if piece.block})
     unsent = len({piece.block.where for piece in pieces if piece.block and piece.unsent and not piece.raw})
-    return Part(kind, name, blocks, tokens, cost, None if was is None else round((raw - was) * ratio), unsent)
+    return Part(*key, blocks, tokens, cost, None if was is None else round((raw - was) * ratio), unsent)
 
 
 def _sum(kind: Kind, parts: Sequence[Part]) -> Part:

@@ -38,6 +38,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "wiretest",
             "inspection",
             "growth",
+            "weighing",
             "offers",
             "spending",
         ),

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from generated import attempt, failed, trace
+from generated import attempt, bodies, failed, session, trace
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from realistic import SESSION, talk
 from test_verdict import Letters
+from test_xray import ASKED, LEFT
 
-from ccr_tui import baseline, growth, lanes, prices
+from ccr_tui import baseline, growth, lanes, prices, xray
 from ccr_tui.cli import root
 from ccr_tui.config import Config
-from ccr_tui.records import TimelineEvent, Trace, Usage
+from ccr_tui.records import Json, TimelineEvent, Trace, Usage
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 from ccr_tui.tally import tally
@@ -109,7 +113,8 @@ def test_without_a_report_what_is_counted_is_the_count_of_the_body(tmp_path: Pat
     writer.close()
     reader = Reader(tmp_path / "ccr.db")
     point = growth.of_session(reader, "s", SCALE).points[0]
-    assert (point.total, point.reported) == (tally(one.body, SCALE).total, False)
+    told = xray.of_trace(guessed, None, SCALE)
+    assert (point.total, point.reported) == (tally(one.body, SCALE).total - told.unsent, False)
     reader.close()
 
 
@@ -130,6 +135,81 @@ def test_tools_that_were_not_sent_take_nothing_of_the_context(tmp_path: Path) ->
     reader.close()
 
 
+def by_kinds(one: Trace) -> dict[str, int]:
+    """A request's x-ray, its kinds taken together as in the context."""
+    found = dict.fromkeys(growth.GROUPS, 0)
+    for part in xray.of_trace(one, None, SCALE).parts:
+        found[growth.OF[part.kind]] += part.tokens
+    return found
+
+
+def of_all(path: Path, traces: Iterable[Trace]) -> dict[str, dict[str, int]]:
+    """The context of a session with these requests."""
+    path.unlink(missing_ok=True)
+    writer = Writer(path)
+    writer.start()
+    for one in traces:
+        writer.put(one)
+    writer.close()
+    reader = Reader(path)
+    points = growth.of_session(reader, SESSION, SCALE).points
+    reader.close()
+    return {point.row.id: dict(point.tokens) for point in points}
+
+
+def test_the_context_agrees_with_the_tokens_of_each_request(database: Path) -> None:
+    reader = Reader(database)
+    points = growth.of_session(reader, SESSION, SCALE).points
+    reader.close()
+    by = {one.uid: by_kinds(one) for one in recorded()}
+    assert {point.row.id: dict(point.tokens) for point in points} == by
+    assert any(part.unsent for one in recorded() for part in xray.of_trace(one, None, SCALE).parts)
+
+
+@pytest.mark.parametrize("sent", [sent for sent, _ in LEFT.values()], ids=LEFT)
+@pytest.mark.parametrize("usage", [None, Usage(211, 5), Usage(90_000, 5)], ids=["no report", "a report", "nonsense"])
+def test_what_was_not_sent_is_left_out_of_both(sent: Json, usage: Usage | None, tmp_path: Path) -> None:
+    one = trace("one", ASKED, session=SESSION, attempts=(attempt(usage=usage, sent=sent),))
+    assert of_all(tmp_path / "ccr.db", [one]) == {"one": by_kinds(one)}
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> list[Trace]:
+    """Requests of one session; of each some messages and tools were sent as they were, and some thoughts as text."""
+    found = []
+    made = session(draw(st.integers(0, 99)), draw(st.integers(1, 5)), draw(st.integers(0, 4)))
+    for n, body in enumerate(made):
+        kept = draw(st.lists(st.sampled_from(body["messages"]), max_size=8))
+        words = draw(st.lists(st.sampled_from(thoughts(body)), max_size=3)) if thoughts(body) else []
+        tools = [tool for tool in body["tools"] if draw(st.booleans())]
+        last = {"role": "user", "content": "so: ".join(["", *words])}
+        sent = {"model": "m", "tools": tools, "messages": [*kept, last]}
+        usage = draw(st.sampled_from([None, Usage(9_001, 5), Usage(7, 1, 4_003)]))
+        call = attempt(usage=usage, sent=draw(st.sampled_from([sent, sent, body, None])))
+        found.append(trace(f"r{n}", body, session=SESSION, started_at=1.79e9 + n, attempts=(call,)))
+    return found
+
+
+def thoughts(body: dict[str, Any]) -> list[str]:
+    blocks = (block for message in body["messages"] for block in message["content"] if isinstance(block, dict))
+    return [block["thinking"] for block in blocks if block.get("type") == "thinking"]
+
+
+@settings(max_examples=12, deadline=None)
+@given(talks())
+def test_whatever_was_sent_both_agree(made: list[Trace]) -> None:
+    with TemporaryDirectory() as folder:
+        assert of_all(Path(folder) / "ccr.db", made) == {one.uid: by_kinds(one) for one in made}
+
+
+@settings(max_examples=12, deadline=None)
+@given(bodies(), bodies().filter(lambda sent: isinstance(sent, dict)))
+def test_they_agree_on_odd_bodies_too(body: Json, sent: Json) -> None:
+    one = trace("one", body, session=SESSION, attempts=(attempt(usage=None, sent=sent),))
+    with TemporaryDirectory() as folder:
+        assert of_all(Path(folder) / "ccr.db", [one]) in ({"one": by_kinds(one)}, {})
+
+
 def test_what_blew_the_context_up_and_where_it_fell(reader: Reader) -> None:
     found = growth.of_session(reader, SESSION, SCALE)
     main = found.of(None)
@@ -145,17 +225,17 @@ def test_only_tokens_of_one_basis_are_compared(tmp_path: Path) -> None:
     """A failed request's tokens are counted, an answered one's reported: the context neither fell nor grew between."""
     one = recorded()[3]
     answer = one.attempts[0]
-    usage = Usage(1_000, 10, cache_read=0)
+    usage = Usage(10_000, 10, cache_read=0)
     writer = Writer(tmp_path / "ccr.db")
     writer.start()
-    for n, used in enumerate((None, usage, None, replace(usage, input=1_500), replace(usage, input=500))):
+    for n, used in enumerate((None, usage, None, replace(usage, input=15_000), replace(usage, input=5_000))):
         made = replace(answer, usage=used, cost=None if used is None else answer.cost)
         writer.put(replace(one, uid=f"{n}", started_at=one.started_at + n, attempts=(made,)))
     writer.close()
     reader = Reader(tmp_path / "ccr.db")
     points = growth.of_session(reader, SESSION, SCALE).points
     assert [point.reported for point in points] == [False, True, False, True, True]
-    assert [point.grown for point in points] == [None, None, 0, 500, -1_000]
+    assert [point.grown for point in points] == [None, None, 0, 5_000, -10_000]
     assert [point.drop for point in points] == ["", "", "", "", "shrunk"]
     reader.close()
 

@@ -19,10 +19,12 @@ from ccr_tui.store.codec import BROKEN, spread, unpack
 from ccr_tui.wire import dumps, loads
 
 BODIES = """
-SELECT t.n, q.node, q.manifest, a.node, (SELECT s.manifest FROM attempt JOIN body s ON s.id = attempt.sent_id
-    WHERE attempt.trace = t.n AND attempt.answer ORDER BY attempt.id DESC LIMIT 1)
-FROM trace t JOIN body q ON q.id = t.request_id LEFT JOIN body a ON a.id = t.reply_id
-WHERE t.n IN (SELECT value FROM json_each(?)) ORDER BY t.n
+SELECT t.n, q.node, q.manifest, a.node FROM trace t JOIN body q ON q.id = t.request_id
+LEFT JOIN body a ON a.id = t.reply_id WHERE t.n IN (SELECT value FROM json_each(?)) ORDER BY t.n
+"""
+TRANSLATED = """
+SELECT a.trace, b.node, b.manifest FROM attempt a JOIN body b ON b.id = a.sent_id
+WHERE a.answer AND a.trace IN (SELECT value FROM json_each(?)) ORDER BY a.id
 """
 NODES = """
 WITH RECURSIVE used(id) AS (
@@ -62,8 +64,6 @@ class Sent:
     manifest: bytes
     reply: int | None
     """The chunk of its answer, as a message; None without one."""
-    translated: bytes | None = None
-    """The manifest of what was sent to the model that answered; None where that was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ class Paths:
     chunks: Chunks
     headers: Callable[[int], Mapping[str, str]]
     """The recorded headers of a request, by the trace's number. Raises StoreError."""
+    translated: Mapping[int, tuple[int, bytes]] = field(default_factory=dict)
+    """Last node and manifest of what was sent to the model that answered, as far as recorded; only if asked for."""
 
     _last: list[int] = field(default_factory=list)
     """The nodes of the body that was put together last: the next one begins like it."""
@@ -178,14 +180,27 @@ def load(
     numbers: Iterable[int],
     read: Callable[[list[int]], list[tuple[int, bytes]]],
     headers: Callable[[int], Mapping[str, str]],
+    translated: bool = False,
 ) -> Paths:
-    """The paths of these traces; one whose body is no JSON is left out. The two callables read what is asked for."""
+    """The paths of these traces; one whose body is no JSON is left out. The two callables read what is asked for.
+
+    With `translated`, those of what was sent on too.
+    """
     wanted = list(numbers)
     rows = connection.execute(BODIES, (_json(wanted),)).fetchall()
+    onward = connection.execute(TRANSLATED, (_json(wanted),)).fetchall() if translated else []
     starts = [node for row in rows for node in (row[1], row[3]) if node is not None]
+    starts += [node for _, node, _ in onward]
     nodes = {id: (parent, chunk) for id, parent, chunk in connection.execute(NODES, (_json(starts),))}
-    sent = {n: Sent(n, node, manifest, _first(nodes, answer), to) for n, node, manifest, answer, to in rows}
-    return Paths(sent, nodes, _calls(connection, wanted), Chunks(read), headers)
+    sent = {n: Sent(n, node, manifest, _first(nodes, answer)) for n, node, manifest, answer in rows}
+    there = {n: (node, manifest) for n, node, manifest in onward}
+    return Paths(sent, nodes, _calls(connection, wanted), Chunks(read), headers, there)
+
+
+def keys(manifest: bytes) -> list[tuple[str, bool]]:
+    """For each chunk of a body but its frame: the key that it belongs to, and whether it is one of a list."""
+    parts = (*loads(manifest), [])[0]
+    return [(key, count is not None) for key, count in parts for _ in range(1 if count is None else count)]
 
 
 def reported(connection: sqlite3.Connection, provider: str, model: str, limit: int) -> list[Reported]:

@@ -115,10 +115,13 @@ class Reader(Browsing, Conversing):
                 found[n] = f"{found[n]},{purpose}" if n in found else purpose
         return found
 
-    def paths(self, numbers: Sequence[int]) -> paths.Paths:
-        """What these requests sent as paths of chunks; a request whose body is no JSON is left out."""
+    def paths(self, numbers: Sequence[int], translated: bool = False) -> paths.Paths:
+        """What these requests sent as paths of chunks; a request whose body is no JSON is left out.
+
+        With `translated`, what was sent on too.
+        """
         with self._reading() as db:
-            return paths.load(db, numbers, self._chunks, self._headers)
+            return paths.load(db, numbers, self._chunks, self._headers, translated)
 
     def reported(self, provider: str, model: str, limit: int = 40) -> list[Reported]:
         """The latest requests that a model answered and whose tokens it reported, oldest first."""
