@@ -11,9 +11,11 @@ was put together, and only what is new has to be hashed.
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import field
 from itertools import pairwise
+from typing import TypeAlias
 
 from ccr_tui import chunks
 from ccr_tui.records import Json
@@ -31,6 +33,8 @@ PARSED = 4 * 1024 * 1024
 """Bytes of JSON whose parsed chunks are kept for the next body, which shares most of them. As objects they take some
 four times as much, and every thread that reads has its own."""
 
+KNOWN = "SELECT id FROM body WHERE hash = ?"
+BODY = "INSERT INTO body (hash, node, size, manifest) VALUES (?, ?, ?, ?)"
 WALK = """
 WITH RECURSIVE path(id, parent, chunk, height) AS (
     SELECT id, parent, chunk, 0 FROM node WHERE id = ?
@@ -47,6 +51,10 @@ SELECT id, chunk FROM path ORDER BY height DESC
 """Nodes and chunks of a body, from the first to the last."""
 
 
+Walk: TypeAlias = tuple[tuple[bytes, ...], list[tuple[int, int]]]
+"""A path that was gone along: the names of its chunks, and node and chunk of each."""
+
+
 @dataclass(slots=True)
 class Shelf:
     """Where bodies are put, within one connection's transaction."""
@@ -54,8 +62,8 @@ class Shelf:
     connection: sqlite3.Connection
     chunk_ids: dict[bytes, int] = field(default_factory=dict)
     node_ids: dict[tuple[int, int], int] = field(default_factory=dict)
-    walks: list[tuple[tuple[bytes, ...], list[tuple[int, int]]]] = field(default_factory=list)
-    """The paths of late, the latest first: names, and node and chunk of each."""
+    walks: OrderedDict[tuple[bytes, ...], Walk] = field(default_factory=OrderedDict)
+    """The longer paths of late, by their first messages."""
     said: list[tuple[int, int]] = field(default_factory=list)
     """Node and chunk of each message of the body that was put last."""
 
@@ -64,14 +72,10 @@ class Shelf:
         if body is None:
             return None
         path = chunks.split(body)
+        node, is_new = self._walk(path, trace, said)
         name = path.name
-        known = self.connection.execute("SELECT id FROM body WHERE hash = ?", (name,)).fetchone()
-        if known:
-            self.said = self._path(int(known[0]))[path.said.start : path.said.stop] if said else []
-            return int(known[0])
-        node = self._walk(path, trace, said)
-        row = (name, node, path.size, path.manifest)
-        return _insert(self.connection, "INSERT INTO body (hash, node, size, manifest) VALUES (?, ?, ?, ?)", row)
+        known = None if is_new else self.connection.execute(KNOWN, (name,)).fetchone()
+        return int(known[0]) if known else _insert(self.connection, BODY, (name, node, path.size, path.manifest))
 
     def forget(self) -> None:
         """What was remembered; the transaction that it came from is gone."""
@@ -79,34 +83,39 @@ class Shelf:
         self.node_ids.clear()
         self.walks.clear()
 
-    def _walk(self, path: chunks.Path, trace: int, said: Callable[[int, Json], None] | None) -> int:
+    def _walk(self, path: chunks.Path, trace: int, said: Callable[[int, Json], None] | None) -> tuple[int, bool]:
+        """The last node of the path, and whether it was made now. What follows a new node is new too."""
         if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
             self.forget()
-        steps = self._beginning(path.names)
+        steps, is_new = self._beginning(path), False
         node = steps[-1][0] if steps else 0
         for at in range(len(steps), len(path.names)):
             name = path.names[at]
             chunk = self.chunk_ids.get(name)
             if chunk is None:
                 chunk = self._chunk(path, at, trace, said)
-            node = self.node_ids.get((node, chunk)) or self._node(node, chunk)
+            known = None if is_new else self.node_ids.get((node, chunk)) or self._known_node(node, chunk)
+            is_new = known is None
+            node = known or self._new_node(node, chunk)
             steps.append((node, chunk))
-        self.walks = [(path.names, steps), *self.walks][:WALKS]
-        self.said = steps[path.said.start : path.said.stop]
-        return node
+        self._remember(path, steps)
+        return node, is_new
 
-    def _beginning(self, names: tuple[bytes, ...]) -> list[tuple[int, int]]:
-        """The nodes and chunks that a path of late went along too: all but its frame, and the last messages perhaps."""
-        for n, (walked, steps) in enumerate(self.walks):
-            for short in range(1, ENDS):
-                end = len(walked) - short
-                if 0 < end <= len(names) and names[end - 1] == walked[end - 1] and names[:end] == walked[:end]:
-                    del self.walks[n]
-                    return steps[:end]
+    def _beginning(self, path: chunks.Path) -> list[tuple[int, int]]:
+        """The nodes and chunks that the turn before went along too: all but its frame, perhaps its last messages."""
+        names = path.names
+        walked, steps = self.walks.pop(_conversation(path), ((), []))
+        for end in range(len(walked) - 1, max(0, len(walked) - ENDS), -1):
+            if end <= len(names) and names[end - 1] == walked[end - 1] and names[:end] == walked[:end]:
+                return steps[:end]
         return []
 
-    def _path(self, body: int) -> list[tuple[int, int]]:
-        return self.connection.execute(PATH, (body,)).fetchall()
+    def _remember(self, path: chunks.Path, steps: list[tuple[int, int]]) -> None:
+        self.said = steps[path.said.start : path.said.stop]
+        if len(path.said) > 1:
+            self.walks[_conversation(path)] = path.names, steps
+            if len(self.walks) > WALKS:
+                self.walks.popitem(last=False)
 
     def _chunk(self, path: chunks.Path, at: int, trace: int, said: Callable[[int, Json], None] | None) -> int:
         """The id of a chunk that is not remembered."""
@@ -122,13 +131,22 @@ class Shelf:
         row = (name, trace, len(data), squeeze(data))
         return _insert(self.connection, "INSERT INTO chunk (hash, trace, size, data) VALUES (?, ?, ?, ?)", row)
 
-    def _node(self, parent: int, chunk: int) -> int:
-        """The id of a node that is not remembered."""
-        key = (parent, chunk)
-        row = self.connection.execute("SELECT id FROM node WHERE parent = ? AND chunk = ?", key).fetchone()
-        node = int(row[0]) if row else _insert(self.connection, "INSERT INTO node (parent, chunk) VALUES (?, ?)", key)
-        self.node_ids[key] = node
-        return node
+    def _known_node(self, parent: int, chunk: int) -> int | None:
+        row = self.connection.execute("SELECT id FROM node WHERE parent = ? AND chunk = ?", (parent, chunk)).fetchone()
+        if row is None:
+            return None
+        self.node_ids[parent, chunk] = int(row[0])
+        return int(row[0])
+
+    def _new_node(self, parent: int, chunk: int) -> int:
+        made = _insert(self.connection, "INSERT INTO node (parent, chunk) VALUES (?, ?)", (parent, chunk))
+        self.node_ids[parent, chunk] = made
+        return made
+
+
+def _conversation(path: chunks.Path) -> tuple[bytes, ...]:
+    """What tells the paths of one conversation from those of others."""
+    return path.names[path.said.start : path.said.start + 2]
 
 
 @dataclass(slots=True)

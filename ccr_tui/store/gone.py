@@ -26,6 +26,11 @@ def is_gone(db: sqlite3.Connection, uids: Iterable[str]) -> bool:
     return any(db.execute("SELECT 1 FROM gone WHERE id = ?", (number(uid),)).fetchone() for uid in uids)
 
 
+def is_any(db: sqlite3.Connection) -> bool:
+    """Whether anything was ever removed."""
+    return db.execute("SELECT 1 FROM gone LIMIT 1").fetchone() is not None
+
+
 def comes_back(db: sqlite3.Connection, uid: str) -> bool:
     """Whether it was removed before; from now on it is here again."""
     return db.execute("DELETE FROM gone WHERE id = ?", (number(uid),)).rowcount > 0

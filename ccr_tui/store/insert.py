@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Iterable
+from operator import add
 from typing import Any
 
 from ccr_tui import economy
@@ -65,6 +66,9 @@ class Insertion:
         self._shelf = Shelf(connection)
         self._mentions, self._titles = Mentions(connection), Titles(connection)
         self._ids: dict[tuple[object, ...], int] = {}
+        self._sums: dict[tuple[Any, ...], list[Any]] = {}
+        """What the traces of now add to the spending, by its keys."""
+        self._is_any_gone = True
         self._seen = -1
 
     def forget(self) -> None:
@@ -73,6 +77,7 @@ class Insertion:
         self._mentions.forget()
         self._titles.forget()
         self._ids.clear()
+        self._sums.clear()
 
     def has(self, uid: str) -> bool:
         """Whether a request of that id is there, or was and has been removed."""
@@ -81,26 +86,41 @@ class Insertion:
 
     def add(self, trace: Trace) -> int:
         """The new trace's `n`. Raises sqlite3.Error, ValueError or TypeError; then nothing of it may be committed."""
+        return self.add_all([trace])
+
+    def add_all(self, traces: Iterable[Trace]) -> int:
+        """The same for several, whose sums are added up first (a row of them costs as much as a trace's): the last `n`,
+        0 without any. What it raises means that none may be committed."""
         self._forget_what_others_changed()
-        n = self._next()
+        self._is_any_gone = gone.is_any(self._db)
+        first, n = self._next(), 0
+        for n, trace in enumerate(traces, first):
+            self._add(trace, n)
+        self._db.executemany(ADD_SPEND, [(*key, *sums) for key, sums in self._sums.items()])
+        self._sums.clear()
+        return n
+
+    def _add(self, trace: Trace, n: int) -> None:
         session, project = self._whose(trace)
-        row = self._row(trace, n, session, project)
-        economies = self._economies(trace, row)
+        answer = trace.answer
+        row = self._row(trace, answer, n, session, project)
+        economies = self._economies(trace, answer, row)
         self._db.execute(INSERT_TRACE, [row[name] for name in TRACE])
         for attempt, dealings in zip(trace.attempts, economies, strict=True):
-            self._attempt(trace, attempt, n, dealings)
+            self._attempt(trace, attempt, n, attempt is answer, dealings)
         record = codec.pack(codec.to_json(trace))
         self._db.execute("INSERT INTO record (trace, data, raw) VALUES (?, ?, ?)", (n, record, _raw(trace)))
-        self._sum_up(trace, self._shares(trace, row, economies))
-        return n
+        self._sum_up(trace, self._shares(trace, answer, row, economies))
 
     def _sum_up(self, trace: Trace, shares: Iterable[list[Any]]) -> None:
         """Into the spending, which has it already if the request was here before and was removed."""
-        if gone.comes_back(self._db, trace.uid):
+        if self._is_any_gone and gone.comes_back(self._db, trace.uid):
             back = ([*share[:SPEND_KEYS], *(-value for value in share[SPEND_KEYS:])] for share in shares)
             self._db.executemany(ADD_PRUNED, back)
-        else:
-            self._db.executemany(ADD_SPEND, shares)
+            return
+        for share in shares:
+            key, values = tuple(share[:SPEND_KEYS]), share[SPEND_KEYS:]
+            self._sums[key] = [*map(add, self._sums[key], values)] if key in self._sums else values
 
     def catch_up(self) -> bool:
         """A little of what older versions did not write down; whether there is more."""
@@ -140,8 +160,10 @@ class Insertion:
             self._mentions.note(session, n, self._shelf.said)
         return made
 
-    def _row(self, trace: Trace, n: int, session: int | None, project: int | None) -> dict[str, Any]:
-        answer, decision = trace.answer, trace.decision
+    def _row(
+        self, trace: Trace, answer: Attempt | None, n: int, session: int | None, project: int | None
+    ) -> dict[str, Any]:
+        decision = trace.decision
         return {
             "n": n,
             "uid": trace.uid,
@@ -161,9 +183,9 @@ class Insertion:
             "agent": decision and _text(decision.agent),
             "rule": decision and _text(decision.rule),
             "chosen": decision and _text(decision.model),
-            "model_id": self._answered_by(trace),
+            "model_id": self._answered_by(trace, answer),
             "stop_reason": answer and _text(answer.stop_reason),
-            **_tokens(totals.usage(trace)),
+            **_tokens(answer.usage if answer else None),
             "estimated_input_tokens": trace.estimate,
             "cost": totals.cost(trace.attempts),
             "cost_basis": totals.cost_basis(trace),
@@ -175,20 +197,20 @@ class Insertion:
             "reply_id": self._said(trace.reply, n, session),
         }
 
-    def _economies(self, trace: Trace, row: dict[str, Any]) -> list[Economy]:
+    def _economies(self, trace: Trace, answer: Attempt | None, row: dict[str, Any]) -> list[Economy]:
         """Each attempt's dealings with the prompt cache; their sums go into the trace's row."""
         last = before(self._db, trace, row["session_id"], row["run_id"], row["request_id"], row["n"])
-        found = [economy.of(attempt, attempt is trace.answer, last) for attempt in trace.attempts]
+        found = [economy.of(attempt, attempt is answer, last) for attempt in trace.attempts]
         told = [one for one, attempt in zip(found, trace.attempts, strict=True) if attempt.usage]
         row["cache_saved"] = economy.total([one.saved for one in told])
         row["cache_lost"] = economy.total([one.lost for one in told])
         return found
 
-    def _attempt(self, trace: Trace, attempt: Attempt, n: int, dealings: Economy) -> None:
+    def _attempt(self, trace: Trace, attempt: Attempt, n: int, is_answer: bool, dealings: Economy) -> None:
         row = {
             "trace": n,
             "n": attempt.n,
-            "answer": attempt is trace.answer,
+            "answer": is_answer,
             "purpose": attempt.purpose,
             "model_id": self._model(attempt),
             "started_at": attempt.started_at,
@@ -212,17 +234,19 @@ class Insertion:
             stream = codec.pack_stream(attempt.stream)
             self._db.execute("INSERT INTO stream (attempt, data) VALUES (?, ?)", (made, stream))
 
-    def _shares(self, trace: Trace, row: dict[str, Any], economies: Iterable[Economy]) -> Iterable[list[Any]]:
+    def _shares(
+        self, trace: Trace, answer: Attempt | None, row: dict[str, Any], economies: Iterable[Economy]
+    ) -> Iterable[list[Any]]:
         """What each attempt adds to the sums, a replay's nothing. The request is counted with its answer, or alone."""
         if trace.origin == "replay":
             return
         slot = int(trace.started_at) // SLOT_S * SLOT_S
         for_all = [row["agent"] or "", row["session_id"] or 0, row["project_id"] or 0, trace.kind]
         request = [1, int(trace.outcome == "error")]
-        if trace.answer is None:
+        if answer is None:
             yield [slot, row["model_id"] or 0, *for_all, "answer", "", "unknown", 0, *request, *([0] * 12)]
         for attempt, dealings in zip(trace.attempts, economies, strict=True):
-            counted = request if attempt is trace.answer else [0, 0]
+            counted = request if attempt is answer else [0, 0]
             *tokens, basis = _tokens(attempt.usage).values()
             priced = ["unknown" if attempt.cost is None else attempt.cost_basis, self._price_id(attempt)]
             key = [slot, self._model(attempt), *for_all, attempt.purpose, basis or "", *priced]
@@ -231,10 +255,10 @@ class Insertion:
             unknown = attempt.usage is not None and None in (dealings.saved, dealings.lost)
             yield [*key, *counted, *tokens, *money, *cache, int(unknown), _hour(attempt.usage)]
 
-    def _answered_by(self, trace: Trace) -> int | None:
+    def _answered_by(self, trace: Trace, answer: Attempt | None) -> int | None:
         """Whoever answered, else whoever was to: then only our own name for it is known."""
-        if trace.answer:
-            return self._model(trace.answer)
+        if answer:
+            return self._model(answer)
         return self._id("model", provider="", model=_text(trace.decision.model)) if trace.decision else None
 
     def _model(self, attempt: Attempt) -> int:

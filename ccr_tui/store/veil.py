@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from ccr_tui.records import Attempt, Json, Trace
@@ -69,8 +71,14 @@ def _tells(trace: Trace, secrets: tuple[bytes, ...]) -> bool:
 
 def _words(*given: Trace | Attempt) -> bytes:
     """Everything but what is long, and looked at elsewhere."""
-    found = [getattr(one, each.name) for one in given for each in fields(one) if each.name not in LONG | NUMBERS]
+    kinds: list[type] = [type(one) for one in given]
+    found = [_short(kind)(one) for kind, one in zip(kinds, given, strict=True)]
     return repr(found).encode("utf-8", "backslashreplace")
+
+
+@cache
+def _short(kind: type) -> Callable[[Any], Any]:
+    return attrgetter(*(each.name for each in fields(kind) if each.name not in LONG | NUMBERS))
 
 
 def _joined(attempt: Attempt) -> bytes:

@@ -280,14 +280,11 @@ class Writer:
             self._mend = None
 
     def _write(self, items: Sequence[Trace | Learned]) -> int:
-        newest = 0
         with self._ground.transaction() as insertion:
             for item in items:
-                if isinstance(item, Trace):
-                    newest = insertion.add(item)
-                else:
+                if isinstance(item, Learned):
                     insertion.learn(item.key, item.ratio, item.n, item.error, item.at)
-        return newest
+            return insertion.add_all(item for item in items if isinstance(item, Trace))
 
     def _may_wait(self, error: Exception) -> bool:
         """Wait a moment for trouble to pass; False where there is no time or no room for it any more."""

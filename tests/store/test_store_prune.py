@@ -59,7 +59,8 @@ def test_by_age_the_old_ones_go_and_the_spending_stays(path: Path, keep: Keep, r
     assert {row.session for row in reader.rows()} == {"new"}
     assert spent(reader) == before
     assert verify(path) == []
-    assert [each.done for each in told if each.phase == "removing"] == [1.0, 1.0]
+    removing = [each.done for each in told if each.phase == "removing"]  # more of them where the machine is busy
+    assert removing[-1] == 1.0 and removing == sorted(removing)
     assert [each.phase for each in told][-1] == "done"
     for trace in BOTH[8:]:
         assert reader.trace(trace.uid) == trace
