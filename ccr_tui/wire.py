@@ -75,6 +75,10 @@ def parsed(raw: bytes) -> Any:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise TooDeep from None
+    except ValueError as error:
+        if "int_max_str_digits" in str(error):  # Python's own limit, and its advice is for programmers
+            raise ValueError("an integer in it has more digits than can be read (4300)") from None
+        raise
 
 
 def dumps(value: Any) -> bytes:

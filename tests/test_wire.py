@@ -49,6 +49,12 @@ def test_what_is_no_json_is_refused(text):
         loads(text.encode())
 
 
+def test_an_integer_of_too_many_digits_is_refused_in_plain_words():
+    with pytest.raises(ValueError, match="more digits than can be read") as told:
+        loads(b'{"n": ' + b"9" * 5000 + b"}")
+    assert "sys." not in str(told.value)
+
+
 def test_bytes_that_are_no_text_are_refused():
     with pytest.raises(ValueError):
         loads(b'"\xff\xfe"')

@@ -77,7 +77,7 @@ def error_of(
     error = _judge(_true_status(status, said), said, asked, _answered(status))
     if guess is not None and error.status in (400, 422) and not said.anthropic:
         error.message = _told(error, unknown.cure(said.message, sent, guess))
-    error.status = error.status if error.status >= 400 else 502
+    error.status = error.status if 400 <= error.status < 600 else 502
     error.message = redact(error.message, secrets)
     error.args = (error.message,)
     error.retry_after = lowered.get("retry-after") or _retry_after(lowered, said.body)

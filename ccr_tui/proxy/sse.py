@@ -113,6 +113,9 @@ class Decoder:
         self._data, self._data_size, self._name = [], 0, b""
 
     def _field(self, line: bytes) -> None:
+        if line.startswith(b"\0"):  # padding, which would make another field of it and lose what it says
+            self._lines([rest] if (rest := line.lstrip(b"\0")) else [])
+            return
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if not name:
@@ -141,7 +144,7 @@ def loads(text: str | bytes) -> Json:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            value = json.loads(text)
+            value = json.loads(text, strict=False)  # a NUL or a tab as it is, where JSON wants it escaped
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
     if len(text) > 2 * DEEPEST and _may_be_deep(text):

@@ -454,7 +454,9 @@ def test_a_named_secret_is_cut_out() -> None:
     assert "plainpassword" not in error.message and "plainpassword" not in str(error)
 
 
-@given(st.sampled_from([200, 301, 400, 401, 404, 413, 422, 429, 500, 529]), st.binary(max_size=40) | json_values)
+@given(
+    st.sampled_from([200, 301, 400, 401, 404, 413, 422, 429, 500, 529, 600, 999]), st.binary(max_size=40) | json_values
+)
 def test_any_body_makes_one_sentence(status: int, body: Any) -> None:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     error = openai.error_of(status, {}, raw, "acme", SENT)

@@ -27,6 +27,8 @@ CASES: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
     "U+2028 is no line end": ("data: a\u2028b\u0085c\n\n".encode(), [("", "a\u2028b\u0085c")]),
     "broken UTF-8": (b"data: \xff\n\n", [("", "\ufffd")]),
     "no blank line at the end": (b"data: a\n\ndata: [DONE]", [("", "a"), ("", "[DONE]")]),
+    "padding before a field": (b"\0\0data: a\n\n\0event: x\n\0data: b\n\n", [("", "a"), ("x", "b")]),
+    "padding alone": (b"\0\0\0\n\0\ndata: a\n\0\ndata: b\n\n", [("", "a\nb")]),
     "nothing": (b"", []),
 }
 
@@ -97,6 +99,11 @@ def test_no_reader_sees_a_line_end_inside_an_event(text: str) -> None:
     data = encode("x", {"text": text})
     assert len(data.decode().splitlines()) == 3
     assert json.loads(data.decode().splitlines()[1].removeprefix("data: ")) == {"text": text}
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\tb", "a\x1fb"], ids=["NUL", "tab", "another"])
+def test_what_is_not_escaped_is_read_all_the_same(text: str) -> None:
+    assert loads(f'{{"said": "{text}"}}') == loads(f'{{"said": "{text}"}}'.encode()) == {"said": text}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 5000, "nope"], ids=["empty", "cut", "deep", "word"])
