@@ -19,6 +19,7 @@ import click
 
 from ccr_tui import assembly
 from ccr_tui.commands.common import as_json, narrate, print_json, reader, safe, settings, since, table, wrong_call
+from ccr_tui.commands.mending import tell_unmended
 from ccr_tui.commands.money import column, counted, money
 from ccr_tui.errors import CcrError
 
@@ -72,6 +73,7 @@ def spend(
         return
     store = reader(flags)
     rows = store.spend(by, since=since)
+    tell_unmended(store)
     if as_json:
         for row in rows:
             print_json(_json(row, compared))
@@ -149,8 +151,9 @@ def _summary(flags: Mapping[str, str], since: float | None, compared: Compared, 
     from ccr_tui.prices import usd
 
     config, _ = assembly.read(flags, os.environ, Path.cwd())
-    now = time.time()
-    found = spending.read(reader(flags), config.guards, "day", since, now)
+    now, store = time.time(), reader(flags)
+    found = spending.read(store, config.guards, "day", since, now)
+    tell_unmended(store)
     if not as_json:
         for name, words in _words(found, _all(compared)):
             click.echo(f"{name:>12}  {safe(words)}")
@@ -159,7 +162,8 @@ def _summary(flags: Mapping[str, str], since: float | None, compared: Compared, 
         {"model": each.name, "cost_usd": usd(found.total.at(each.price)), "price": _price(each)}
         for each in _all(compared)
     ]
-    print_json(spending.summary_json(found, now) | {"one_model_for_all": others})
+    left = {"not_worked_out": store.unmended()}
+    print_json(spending.summary_json(found, now) | left | {"one_model_for_all": others})
 
 
 def _price(compared: Baseline) -> dict[str, Any]:

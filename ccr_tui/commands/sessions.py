@@ -15,6 +15,7 @@ import click
 from ccr_tui.commands.common import as_json as json_flag
 from ccr_tui.commands.common import load, local, print_json, reader, safe, seconds, settings, since, table
 from ccr_tui.commands.keeping import pin, unpin
+from ccr_tui.commands.mending import tell_unmended
 from ccr_tui.commands.money import Amount, column, counted
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def sessions(
     if ctx.invoked_subcommand is not None:
         ctx.obj = flags
         return
-    rows = reader(flags).sessions(limit or (1_000_000 if as_json else 50), since)
+    store = reader(flags)
+    rows = store.sessions(limit or (1_000_000 if as_json else 50), since)
+    tell_unmended(store)
     if as_json:
         for row in rows:
             print_json(row.as_json())
@@ -87,6 +90,7 @@ def show(flags: Mapping[str, str], session: str, baseline: str | None, as_json: 
     row = store.session(session)
     found = _baseline(flags, baseline, store)
     turns = store.turns_of(row.id)
+    tell_unmended(store)
     if as_json:
         price = found.price if found else None
         told = {"baseline": found.name if found else None, "turns": [turn.as_json(price) for turn in turns]}

@@ -30,6 +30,7 @@ from ccr_tui.commands.export import export
 from ccr_tui.commands.keeping import prune
 from ccr_tui.commands.looking import deeper, look
 from ccr_tui.commands.marking import mark, note
+from ccr_tui.commands.mending import mend, tell_unmended
 from ccr_tui.commands.money import counted, in_line, money
 from ccr_tui.commands.taking_in import import_
 from ccr_tui.filtering import SHOWN
@@ -51,7 +52,7 @@ def traces() -> None:
     """List, show, search, check and move recorded requests."""
 
 
-for command in (export, import_, mark, note, prune):
+for command in (export, import_, mark, mend, note, prune):
     traces.add_command(command)
 
 
@@ -72,6 +73,7 @@ def ls(flags: Mapping[str, str], sort: str, reverse: bool, limit: int | None, as
 
     store, filter = reader(flags), chosen(wanted)
     rows = pages(store, filter, Order(sort, reverse), limit or (None if as_json else 50))
+    tell_unmended(store)
     if as_json:
         for row in rows:
             print_json(row.as_json())
@@ -155,6 +157,7 @@ def show(flags: Mapping[str, str], trace: str, as_json: bool, **wanted: Any) -> 
 
     store = reader(flags)
     row, full = store.row(trace), store.trace(trace)
+    tell_unmended(store)
     if look(flags, store, full, wanted, as_json):
         return
     if as_json:

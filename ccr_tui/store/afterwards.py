@@ -9,9 +9,15 @@ sums are not made anew, but changed by what a request's share in them is more th
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 from ccr_tui import economy
 from ccr_tui.records import Trace
+from ccr_tui.store import schema
 from ccr_tui.store.before import before
 from ccr_tui.store.codec import BROKEN, from_json, unpack
 from ccr_tui.store.shares import SPEND_KEYS, THAT, adding
@@ -20,6 +26,9 @@ LOOKED = 2000
 """Requests that one step looks at."""
 MENDED = 20
 """Those of them that it mends at most."""
+REST_S = 0.002
+"""How long others are let in between two steps, at least; else as long as the last one took."""
+LEFT = "SELECT count(*) FROM trace WHERE n <= (SELECT next FROM afterwards WHERE name = 'economy')"
 NEXT = "SELECT next FROM afterwards WHERE name = 'economy'"
 LACKING = """
 SELECT t.n FROM trace t WHERE t.n BETWEEN ? AND ? AND EXISTS (
@@ -43,19 +52,53 @@ def is_left(db: sqlite3.Connection) -> bool:
     return db.execute(NEXT).fetchone() is not None
 
 
-def step(db: sqlite3.Connection) -> None:
-    """A little of it, within the caller's transaction."""
+def left(db: sqlite3.Connection) -> int:
+    """Requests that are still to be looked at."""
+    return int(db.execute(LEFT).fetchone()[0])
+
+
+def catch_up(path: Path, tell: Callable[[int, int], None]) -> tuple[int, int]:
+    """All of it, in short transactions; `tell` gets how many were looked at, of how many. How many were, and how many
+    of them were mended. Raises StoreError."""
+    mended = 0
+    with closing(schema.writable(path)) as db:
+        try:
+            whole = left(db)
+            while is_left(db):
+                began = time.monotonic()
+                mended += _stepped(db)
+                tell(whole - left(db), whole)
+                threading.Event().wait(max(REST_S, time.monotonic() - began))
+        except sqlite3.Error as error:
+            raise schema.trouble(path, error) from error
+    return whole, mended
+
+
+def _stepped(db: sqlite3.Connection) -> int:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        mended = step(db)
+        db.execute("COMMIT")
+        return mended
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def step(db: sqlite3.Connection) -> int:
+    """A little of it, within the caller's transaction; how many requests were mended."""
     row = db.execute(NEXT).fetchone()
     if row is None:
-        return
+        return 0
     newest = int(row[0])
     oldest = newest - LOOKED + 1
     found = [n for (n,) in db.execute(LACKING, (oldest, newest, MENDED))]
     for n in found:
         _mend(db, n)
-    left = found[-1] - 1 if len(found) == MENDED else oldest - 1
-    db.execute("UPDATE afterwards SET next = ? WHERE name = 'economy'", (left,))
+    before_these = found[-1] - 1 if len(found) == MENDED else oldest - 1
+    db.execute("UPDATE afterwards SET next = ? WHERE name = 'economy'", (before_these,))
     db.execute("DELETE FROM afterwards WHERE next < 1")
+    return len(found)
 
 
 def _mend(db: sqlite3.Connection, n: int) -> None:

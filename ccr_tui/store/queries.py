@@ -18,7 +18,7 @@ from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace
-from ccr_tui.store import badges, codec, paths, patterns, runs, schema, sums
+from ccr_tui.store import afterwards, badges, codec, paths, patterns, runs, schema, sums
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.browsing import Browsing, Stop
@@ -220,6 +220,11 @@ class Reader(Browsing, Conversing):
         """What the database takes on disk, its write-ahead log included."""
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+    def unmended(self) -> int:
+        """Requests of older versions that were not looked through yet for what those did not write down."""
+        with self._reading() as db:
+            return afterwards.left(db)
 
     def last_n(self) -> int:
         """The newest request's number; 0 without any."""

@@ -11,7 +11,9 @@ from typing import Any
 
 import generated
 import pytest
+from click.testing import CliRunner, Result
 
+from ccr_tui.cli import root
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.store import afterwards, archive, schema
 from ccr_tui.store.migrations import STEPS
@@ -19,7 +21,7 @@ from ccr_tui.store.queries import Reader
 from ccr_tui.store.shares import ALL, moving
 from ccr_tui.store.verify import verify
 from ccr_tui.store.writer import Writer
-from ccr_tui.wire import dumps
+from ccr_tui.wire import dumps, loads
 
 T = generated.STARTED
 PRICE = Price(150_000_000, 600_000_000, cache_read=3_000_000, since="2026-11-22", source="a table")
@@ -186,6 +188,31 @@ def test_what_older_versions_did_not_write_down_is_worked_out(path: Path, second
         assert verify(path) == []
     db.close()
     assert held(path) == before
+
+
+READING = ["spend", "spend --json", "spend --summary", "sessions", "sessions --json", "traces ls", "traces show t-1"]
+
+
+def test_what_is_not_worked_out_yet_is_told_by_whoever_reads_and_worked_out_by_a_command(path: Path) -> None:
+    kept(path, FIRST, turn(1, "flash", Usage(10_000, 10)), turn(2, "qwen", Usage(11_000, 10)))
+    before = held(path)
+    forgotten(path)
+
+    def call(line: str) -> Result:
+        done = CliRunner().invoke(root, [*line.split(), "--db", str(path)], prog_name="ccr-tui", catch_exceptions=False)
+        assert done.exit_code == 0
+        return done
+
+    for line in READING:
+        assert "3 older requests are not looked through yet" in call(line).stderr
+        assert "`ccr-tui traces mend`" in call(line).stderr
+    assert loads(call("spend --summary --json").stdout)["not_worked_out"] == 3
+    told = loads(call("traces mend --json").stdout)
+    assert (told["looked_through"], told["worked_out"]) == (3, 3)
+    assert held(path) == before and verify(path) == []
+    assert all("older requests" not in call(line).stderr for line in READING)
+    assert "nothing is left to work out" in call("traces mend").stderr
+    assert loads(call("spend --summary --json").stdout)["not_worked_out"] == 0
 
 
 def test_the_writer_works_it_out_while_nothing_comes(path: Path) -> None:
