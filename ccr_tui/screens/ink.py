@@ -7,7 +7,7 @@ sheets, because matching two dozen of those for every widget took the event loop
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rich.segment import Segment
@@ -109,6 +109,16 @@ THEMES = (
 )
 
 
+class Line(Strip):
+    """A strip that does not hold itself: Textual's keeps what it was cut into, which may be itself, and is then garbage
+    that only a search through everything finds, which holds the event loop up."""
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        """Textual's, but for the case that nothing is cut."""
+        places = [cut for cut in cuts if cut <= self.cell_length]
+        return [self] if places == [self.cell_length] else super().divide(places)
+
+
 class Inked(Widget):
     """A widget that draws its own lines with the inks."""
 
@@ -116,6 +126,7 @@ class Inked(Widget):
         super().__init__(id=id, classes=classes)
         self._inks: dict[str, Style] = {}
         self._looks: dict[tuple[str, str], tuple[Style, Style]] = {}
+        self._edges: dict[Style, Style] = {}
 
     def ink(self, name: str) -> Style:
         """The style of an ink, on its own background or the widget's."""
@@ -135,37 +146,51 @@ class Inked(Widget):
         variables = self.app.theme_variables
         return Color.parse(variables.get(variable) or variables["secondary"])
 
-    def strip(self, pieces: Iterable[tuple[str, str]], width: int, on: str = "") -> Strip:
+    def strip(self, pieces: Iterable[tuple[str, str]], width: int, on: str = "", left: int = 0) -> Strip:
         """A line of pieces, each text and ink, in exactly `width` cells; `on` names an ink whose background is below.
+        `left` cells of space before it are not on that background.
 
-        Spaces around a piece are segments of their own, since some programs that draw SVG swallow them in a text.
+        Spaces around a piece are segments of their own, since some programs that draw SVG swallow them in a text; those
+        of neighbours are one, because whatever is done with a line takes its time for each segment.
         """
+        given = [piece for piece in pieces if piece[0]]
+        line = "".join([text for text, _ in given])
+        if show.harmless(line) != line:  # whatever a page forgot
+            given = [(show.harmless(text), name) for text, name in given]
+            line = "".join([text for text, _ in given])
+        taken = show.cells(line)
+        segments = self._segments([*given, (" " * (width - taken), "")], on, " " * left)
+        return Line(segments, left + max(taken, width)).adjust_cell_length(left + width, self._look("", on)[1])
+
+    def _segments(self, given: Iterable[tuple[str, str]], on: str, gap: str) -> list[Segment]:
+        """Texts and the spaces between them, which begin with `gap`."""
         segments: list[Segment] = []
-        for text, name in pieces:
-            if not text:
-                continue
-            style, edge = self._look(name, on)
-            text = show.harmless(text)  # whatever a page forgot
-            bare = text.strip(" ")
-            if len(bare) == len(text):
-                segments.append(Segment(text, style))
-                continue
-            head, _, tail = text.partition(bare) if bare else (text, "", "")
-            segments += [Segment(part, look) for part, look in ((head, edge), (bare, style), (tail, edge)) if part]
-        return Strip(segments).adjust_cell_length(width, self._look("", on)[1])
+        below = self._look("", "")[1]
+        for text, name in given:
+            style, edge = self._looks.get((name, on)) or self._look(name, on)
+            if gap and edge is not below:
+                segments.append(Segment(gap, below))
+                gap = ""
+            bare = text.lstrip(" ")
+            gap, below, text = gap + text[: len(text) - len(bare)], edge, bare.rstrip(" ")
+            if text:
+                segments += [Segment(gap, edge), Segment(text, style)] if gap else [Segment(text, style)]
+                gap = bare[len(text) :]
+        return [*segments, Segment(gap, below)] if gap else segments
 
     def _look(self, name: str, on: str) -> tuple[Style, Style]:
         """The style of an ink on another's background, and that of the spaces around it; made once, since making a
-        style takes longer than drawing with it."""
+        style takes longer than drawing with it, and the same one for all spaces on the same background."""
         known = self._looks.get((name, on))
         if known is None:
             style = self.ink(name)
             if on and name not in FILLED:
                 style += Style(bgcolor=self.ink(on).bgcolor)
-            known = self._looks[name, on] = style, Style(bgcolor=style.bgcolor)
+            edge = Style(bgcolor=style.bgcolor)
+            known = self._looks[name, on] = style, self._edges.setdefault(edge, edge)
         return known
 
     def notify_style_update(self) -> None:
         """Another theme: look the styles up again."""
-        self._inks, self._looks = {}, {}
+        self._inks, self._looks, self._edges = {}, {}, {}
         super().notify_style_update()

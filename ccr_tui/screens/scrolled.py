@@ -6,12 +6,19 @@ of sight by the mouse comes back at the edge when a key moves it, instead of pul
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import ClassVar
 
 from textual.binding import Binding
+from textual.geometry import Region, Spacing
 from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from ccr_tui.screens.ink import Inked
+from ccr_tui.screens.quick import Quick
+
+LINES = 240
+"""Drawn lines that are kept: some screens full."""
 
 
 class Scrolled(Inked, ScrollView, can_focus=True):
@@ -91,3 +98,55 @@ class Scrolled(Inked, ScrollView, can_focus=True):
     def action_jump(self, row: int) -> None:
         """To the top (0) or the bottom (-1)."""
         self.go(row if row >= 0 else self.total - 1)
+
+
+class Listing(Scrolled):
+    """One whose lines stand in no frame of their own, and are kept as long as they look the same.
+
+    Textual asks anew for each line what stands around it, puts that there, and then looks at the colours of all of its
+    pieces: half of what a page costs. Here a line has the space at its left from the start.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._drawn: dict[Hashable, Strip] = {}
+
+    def drawn(self, y: int, width: int, left: int) -> Strip:
+        """One of the lines that are seen, `left` columns of space before it."""
+        raise NotImplementedError
+
+    def keep(self, key: Hashable, strip: Strip) -> None:
+        """A line as it looks; the oldest of those kept goes, because each has many parts in which Python would look
+        for garbage, at a stretch."""
+        if len(self._drawn) >= LINES:
+            del self._drawn[next(iter(self._drawn))]
+        self._drawn[key] = strip
+
+    def render_line(self, y: int) -> Strip:
+        """The same, where Textual puts the space there."""
+        return self.drawn(y, self._drawn_width, 0)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """All lines at once."""
+        space = self.styles.gutter
+        if crop.width != self.region.width or not self._is_plain(space):
+            return super().render_lines(crop)
+        width, left = self._drawn_width, space.left
+        return [self.drawn(y, width, left) for y in crop.line_range]
+
+    @property
+    def _drawn_width(self) -> int:
+        """A scroll bar draws its own column."""
+        return self.scrollable_content_region.width if self.show_vertical_scrollbar else self.size.width
+
+    def _is_plain(self, space: Spacing) -> bool:
+        """Whether nothing but space at the left stands around the lines, and nothing changes how they look."""
+        styles = self.styles
+        framed = space != (0, 0, 0, space.left) or styles.border_left[0] or any(edge for edge, _ in styles.outline)
+        changed = styles.tint.a or styles.text_opacity != 1.0 or self.opacity != 1.0
+        return not framed and not changed and all(type(each) is Quick for each in self.get_line_filters())
+
+    def notify_style_update(self) -> None:
+        """Another theme: draw everything anew."""
+        self._drawn.clear()
+        super().notify_style_update()

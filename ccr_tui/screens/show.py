@@ -175,21 +175,28 @@ def fit(text: str, width: int) -> str:
         return ""
     if len(text) > width and text[: width + 1].isascii():  # most titles; the way below takes a millisecond
         return text[: width - 1] + "…"
-    cells = len(text) if text.isascii() else cell_len(text)
-    if cells <= width:
-        return text + " " * (width - cells)
+    taken = cells(text)
+    if taken <= width:
+        return text + " " * (width - taken)
     return set_cell_size(text, width - 1) + "…"
 
 
 def fit_right(text: str, width: int) -> str:
     """`text` in exactly `width` cells, at the right; cut with an ellipsis where it is longer."""
-    cells = len(text) if text.isascii() else cell_len(text)
-    return " " * (width - cells) + text if cells <= width else fit(text, width)
+    taken = cells(text)
+    return " " * (width - taken) + text if taken <= width else fit(text, width)
+
+
+_NARROW = re.compile(
+    "[ -~\xa0-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u205e\u20a0-\u20cf\u2100-\u2319\u232b-\u23e8\u2400-\u25fc"
+    "\u27c0-\u28ff★⚑✎✓✗❯]*"
+)
+"""Of characters that take one column each: western letters, and the signs that we draw with."""
 
 
 def cells(text: str) -> int:
     """How many columns a text takes."""
-    return len(text) if text.isascii() else cell_len(text)
+    return len(text) if text.isascii() or _NARROW.fullmatch(text) else cell_len(text)
 
 
 def cells_of(text: str) -> list[int]:

@@ -19,8 +19,8 @@ from textual.worker import get_current_worker
 
 from ccr_tui.errors import StoreError
 from ccr_tui.screens import show
-from ccr_tui.screens.pages import KEPT, PAGE, Pages, Source, Way, first_pages
-from ccr_tui.screens.scrolled import Scrolled
+from ccr_tui.screens.pages import PAGE, Pages, Source, Way, first_pages
+from ccr_tui.screens.scrolled import Listing
 from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Order, TraceRow
 
@@ -41,7 +41,7 @@ class Column:
     """The name of the order in which this column is the one that counts."""
 
 
-class Table(Scrolled):
+class Table(Listing):
     """Rows of the store in some order, newest first unless told otherwise."""
 
     BINDINGS = [
@@ -117,7 +117,6 @@ class Table(Scrolled):
         self._wanted: int | None = None
         self._ticket = self._newest = 0
         self._loaded = False
-        self._drawn: dict[tuple[int, str], Strip] = {}
 
     # -- reading
 
@@ -264,10 +263,25 @@ class Table(Scrolled):
     @on(PageRead)
     def _keep(self, read: PageRead) -> None:
         read.stop()
-        if read.ticket == self._ticket:
-            self._wanted = None
-            self._pages.put(read.page, read.rows)
+        if read.ticket != self._ticket:
+            return
+        self._wanted = None
+        self._pages.put(read.page, read.rows)
+        if read.page in self._pages_seen(0):
             self.refresh()
+        self._look_ahead()
+
+    def _pages_seen(self, around: int) -> range:
+        """The pages that are seen, or would be after so many lines more in either direction."""
+        top = self.scroll_offset.y - len(self._fresh)
+        last = min(top + self.height + around, self._pages.total) - 1
+        return range(max(0, top - around) // PAGE, max(0, last) // PAGE + 1)
+
+    def _look_ahead(self) -> None:
+        """Read what the next page down or up would show, once all is there that is seen: so it is drawn only once."""
+        missing = [page for page in self._pages_seen(self.height) if page not in self._pages.rows]
+        if missing and self._wanted is None and not set(missing) & set(self._pages_seen(0)):
+            self._want(missing[0])
 
     # -- drawing
 
@@ -277,27 +291,20 @@ class Table(Scrolled):
         self._columns = self.layout_columns(width) if width else ()
         self._grown()
 
-    def notify_style_update(self) -> None:
-        """Another theme: draw everything anew."""
-        self._drawn.clear()
-        super().notify_style_update()
-
-    def render_line(self, y: int) -> Strip:
+    def drawn(self, y: int, width: int, left: int) -> Strip:
         """The headings, or one row."""
-        width = self.size.width
         if y == 0:
-            return self.strip(spaced(self._heading(column) for column in self._columns), width)
+            return self.strip(spaced(self._heading(column) for column in self._columns), width, left=left)
         index = self.scroll_offset.y + y - self.HEADINGS
         if index >= self.total:
-            return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width)
+            return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width, left=left)
         cursor = self.cursor_ink(index)
         if (row := self.row_at(index)) is None:
-            return self.strip([("…", "faint")], width, cursor)
-        if len(self._drawn) > KEPT * PAGE:
-            self._drawn.clear()
+            return self.strip([("…", "faint")], width, cursor, left)
         strip = self._drawn.get((row.n, cursor))
-        if strip is None or strip.cell_length != width:
-            strip = self._drawn[row.n, cursor] = self.strip(spaced(self._cells(row)), width, cursor)
+        if strip is None or strip.cell_length != width + left:
+            strip = self.strip(spaced(self._cells(row)), width, cursor, left)
+            self.keep((row.n, cursor), strip)
         return strip
 
     def _heading(self, column: Column) -> tuple[str, str]:
@@ -340,6 +347,7 @@ class Table(Scrolled):
         if new_value > 0:
             self.follow = False
         self._seen()
+        self._look_ahead()
 
     def action_open(self) -> None:
         """Open the row of the cursor."""

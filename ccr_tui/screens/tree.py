@@ -15,12 +15,14 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from ccr_tui.screens.scrolled import Scrolled
+from ccr_tui.screens.scrolled import Listing
 from ccr_tui.screens.treelines import Line, Lines, Seen, headings
 from ccr_tui.slim import dataclass
 from ccr_tui.store.browsing import Branch, Project, Turn
 from ccr_tui.store.queries import SessionRow, SpendRow, TraceRow
 
+AHEAD = 3
+"""Pages that are read ahead, in one go."""
 Key = tuple[str, int, int | str]
 """Kind (project, session, turn, branch, request), session or project, and what in it."""
 
@@ -34,7 +36,7 @@ class Node:
     leaf: bool = False
 
 
-class SessionTree(Scrolled):
+class SessionTree(Listing):
     """Draws the lines that are seen."""
 
     HEADINGS = 1
@@ -72,7 +74,6 @@ class SessionTree(Scrolled):
         self.empty = ""
         self._lines: list[Node] = []
         self._asked: set[int] = set()
-        self._drawn: dict[tuple[Key, str], Strip] = {}
 
     @property
     def total(self) -> int:
@@ -101,7 +102,8 @@ class SessionTree(Scrolled):
         for number in rows:
             for cursor in ("", "cursor", "cursor-blurred"):
                 self._drawn.pop((("session", number, 0), cursor), None)
-        self.refresh()
+        if any(number in rows for number in self._sessions_seen(0)):
+            self.refresh()
 
     def put_turns(self, session: int, turns: list[Turn]) -> None:
         """A session was read."""
@@ -207,26 +209,20 @@ class SessionTree(Scrolled):
         """Column widths adapt."""
         self.again()
 
-    def notify_style_update(self) -> None:
-        """Another theme: draw everything anew."""
-        self._drawn.clear()
-        super().notify_style_update()
-
-    def render_line(self, y: int) -> Strip:
+    def drawn(self, y: int, width: int, left: int) -> Strip:
         """The headings, or one line."""
-        width = self.size.width
         if y == 0:
-            return self.strip(headings(self.scrollable_content_region.width, self.seen), width)
+            return self.strip(headings(self.scrollable_content_region.width, self.seen), width, left=left)
         index = self.scroll_offset.y + y - self.HEADINGS
         if index >= self.total:
-            return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width)
+            return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width, left=left)
         node, cursor = self._lines[index], self.cursor_ink(index)
         strip = self._drawn.get((node.key, cursor))
-        if strip is None or strip.cell_length != width:
+        if strip is None or strip.cell_length != width + left:
             pieces = self._line(node)
-            strip = self.strip(pieces or [(" " * (2 * node.depth + 2) + "…", "faint")], width, cursor)
+            strip = self.strip(pieces or [(" " * (2 * node.depth + 2) + "…", "faint")], width, cursor, left)
             if pieces:
-                self._drawn[node.key, cursor] = strip
+                self.keep((node.key, cursor), strip)
         return strip
 
     def _line(self, node: Node) -> Sequence[tuple[str, str]]:
@@ -238,7 +234,8 @@ class SessionTree(Scrolled):
             project = self.project(node)
             thing = lines.project(project, self.spent.get(project.path))
         elif kind == "session":
-            self._ask(number)
+            if self._lacks(number):
+                self._ask(self.height)
             thing = lines.session(number, row) if (row := self.rows.get(number)) else None
         elif kind == "turn":
             thing = lines.turn(turn) if (turn := self.turn(node)) else None
@@ -248,17 +245,32 @@ class SessionTree(Scrolled):
             thing = lines.request(row) if (row := self.request(node)) else None  # type: ignore[assignment]
         return lines.drawn(thing, node.depth, None if node.leaf else opened) if thing else ()
 
-    def _ask(self, session: int) -> None:
-        """Everything that is in view and not read, in one message."""
-        if session in self._asked or (session in self.rows and session not in self._old):
-            return
-        top, end = self.scroll_offset.y, self.scroll_offset.y + self.height + 20
-        some = [n.key[1] for n in self._lines[top:end] if n.key[0] == "session"]
-        wanted = [s for s in some if s not in self._asked and (s not in self.rows or s in self._old)]
+    def _sessions_seen(self, around: int) -> list[int]:
+        """Sessions whose lines are in view, or would be after so many lines more in either direction."""
+        top = self.scroll_offset.y
+        lines = self._lines[max(0, top - around) : top + self.height + around]
+        return [node.key[1] for node in lines if node.key[0] == "session"]
+
+    def _look_ahead(self) -> None:
+        """Ask for what the next page would show, so that it is drawn only once."""
+        if any(self._lacks(session) for session in self._sessions_seen(self.height)):
+            self._ask(self.height * AHEAD)
+
+    def _lacks(self, session: int) -> bool:
+        return session not in self._asked and (session not in self.rows or session in self._old)
+
+    def _ask(self, around: int) -> None:
+        """Everything that is in view or near it, and not read, in one message."""
+        wanted = [session for session in self._sessions_seen(around) if self._lacks(session)]
         self._asked.update(wanted)
         self._old.difference_update(wanted)
         if wanted:
             self.post_message(self.Wanted(tuple(wanted)))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Wherever it goes, what lies ahead is asked for."""
+        super().watch_scroll_y(old_value, new_value)
+        self._look_ahead()
 
     # -- moving
 

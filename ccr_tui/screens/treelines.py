@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import field
+from functools import lru_cache
 from typing import NamedTuple
 
 from ccr_tui.baseline import Baseline
@@ -46,14 +47,15 @@ class Line(NamedTuple):
     """What is seen behind the title however long that is: with room, and without."""
 
 
-def columns(width: int) -> list[tuple[str, int]]:
+@lru_cache(16)
+def columns(width: int) -> tuple[tuple[str, int], ...]:
     """What there is room for, in order."""
     room, chosen = width - LEAST - 1, {}
     for name, size in COLUMNS:
         if room >= size + 1:
             chosen[name] = size
             room -= size + 1
-    return [(name, chosen[name]) for name in ORDER if name in chosen]
+    return tuple((name, chosen[name]) for name in ORDER if name in chosen)
 
 
 def headings(width: int, seen: Seen) -> list[Piece]:
