@@ -179,10 +179,14 @@ class Incoming:
     def _too_big(self) -> ProxyError:
         return UpstreamBroken(f"{self.provider} sent more than {LIMIT >> 20} MiB in one piece; nothing of it was kept.")
 
+    def _uttered(self) -> str:
+        """All that was said so far, calls included."""
+        return "".join(self._said)
+
     def _counted(self) -> int:
         """Tokens of what was said. Of a long text only its two ends are counted: this happens on the event loop, where
         a megabyte would take from a fifth of a second to a whole one."""
-        said = "".join(self._said)
+        said = self._uttered()
         if len(said) <= 2 * COUNTED:
             return self._count(said) if said else 0
         ends = self._count(said[:COUNTED]) + self._count(said[-COUNTED:])

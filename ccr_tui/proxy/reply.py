@@ -284,8 +284,8 @@ class ChatReply(Incoming):
         if self._stops and not self.finished and (rest := self._stops.release()):
             self._utter(rest, out)
 
-    def _counted(self) -> int:
-        return self._count("".join(self._said + self._calls.said)) if self._said or self._calls.said else 0
+    def _uttered(self) -> str:
+        return "".join(self._said + self._calls.said)
 
     def _usage(self, chunk: Json) -> None:
         usage = usage_of(chunk)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from streams import DONE, USAGE, call, calls, chunk, play, sse, usage
 
-from ccr_tui.proxy.reply import ChatReply
+from ccr_tui.proxy.incoming import COUNTED
+from ccr_tui.proxy.reply import ChatReply, MessagesReply
 from ccr_tui.records import Usage
 from ccr_tui.signed import SIGNATURE
 
@@ -482,6 +483,37 @@ def test_reasoning_and_arguments_count_as_output() -> None:
     played = play(sse(chunk(reasoning_content="hm"), chunk(content="Hi"), calls(READ), TOOLS), count=count)
     assert played.reply.usage == Usage(11, len('hmHi{"path": "a"}'), basis="estimated")
     assert counted == ['hmHi{"path": "a"}']
+
+
+TEXT, JSON = {"type": "text_delta"}, {"type": "input_json_delta"}
+SPOKEN, CALLED = {"type": "text", "text": ""}, {"type": "tool_use", "id": "t", "name": "B", "input": {}}
+
+
+@pytest.mark.parametrize("make", [ChatReply, MessagesReply], ids=["chat", "messages"])
+@pytest.mark.parametrize("kind", ["text", "arguments"])
+def test_of_a_long_answer_only_its_ends_are_counted(make: Any, kind: str) -> None:
+    """It happens on the event loop, where megabytes of the worst text would take seconds."""
+    asked: list[int] = []
+
+    def count(text: str) -> int:
+        asked.append(len(text))
+        return len(text)
+
+    said = "x" * 5_000_000
+    reply = make("msg_1", "m", count=count)
+    if make is ChatReply:
+        reply.feed(sse(chunk(content=said) if kind == "text" else calls(call(0, "a", "Bash", said)), done=False))
+    else:
+        delta = TEXT | {"text": said} if kind == "text" else JSON | {"partial_json": said}
+        block = SPOKEN if kind == "text" else CALLED
+        for event in (
+            {"type": "message_start", "message": {"id": "m"}},
+            {"type": "content_block_start", "index": 0, "content_block": block},
+            {"type": "content_block_delta", "index": 0, "delta": delta},
+        ):
+            reply.feed(f"data: {json.dumps(event)}\n\n".encode())
+    assert 4_900_000 < reply.settled().output < 5_100_000
+    assert sum(asked) <= 2 * COUNTED
 
 
 def test_a_cut_answer_has_an_estimate_too() -> None:
