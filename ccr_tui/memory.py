@@ -19,7 +19,9 @@ from ccr_tui.slim import dataclass
 from ccr_tui.wire import DEEPEST, check_depth, dumps, parsed
 
 MEMORY = 4 * 1024 * 1024
-"""Bytes of JSON that are remembered, some ten long conversations; as objects they take about as much again."""
+"""Bytes that are remembered, some ten long conversations: JSON, which takes as much again as objects, and PART."""
+PART = 1000
+"""What a message takes however short it is: half of it bare, the rest with what was worked out about it."""
 TALKS = 16
 """Conversations whose beginning is remembered; subagents have one each."""
 SHORT = 3
@@ -75,9 +77,9 @@ class Memory:
 
     def _keep(self, part: Part) -> Part:
         self._parts[part.data] = part
-        self._size += len(part.data)
+        self._size += len(part.data) + PART
         while self._size > self._limit:
-            self._size -= len(self._parts.popitem(last=False)[0])
+            self._size -= len(self._parts.popitem(last=False)[0]) + PART
         return part
 
 
@@ -151,7 +153,7 @@ class Talks:
             return
         if known and known >= len(self._kept[0][1]) - CHANGES:
             del self._kept[0]
-        self._kept.insert(0, (sum([len(message.data) for message in messages]), messages))
+        self._kept.insert(0, (sum([len(message.data) + PART for message in messages]), messages))
         while len(self._kept) > TALKS or sum(size for size, _ in self._kept) > self._limit:
             self._kept.pop()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ccr_tui import chunks, wire
 from ccr_tui.config import Model, Provider
-from ccr_tui.memory import TALKS, Memory
+from ccr_tui.memory import PART, TALKS, Memory
 from ccr_tui.proxy import quirks
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.request import translate
@@ -174,12 +174,10 @@ def test_only_what_is_new_has_to_be_counted(counter: Counter) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    memory = Memory(limit=1000)
-    old = memory.part(message(n=0))
-    for n in range(1, 100):
-        memory.part(message(n=n))
-    assert memory.part(message(n=0)) is not old
-    assert memory.part(message(n=99)) is memory.part(message(n=99))
+    memory = Memory(limit=20 * PART)
+    kept = [ref(memory.part(message(n=n))) for n in range(100)]
+    assert [n for n, each in enumerate(kept) if each() is not None] == list(range(82, 100)), "a short one counts too"
+    assert memory.part(message(n=99)) is kept[99]()
 
 
 @pytest.mark.parametrize("value", [None, 1, "text", [1], {"text": "\ud800", "n": 10**30}], ids=str)
