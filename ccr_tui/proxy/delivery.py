@@ -112,6 +112,8 @@ class Delivery:
             self._note(event)
         if self.streams:
             await self._write(b"".join([sse.encode(event["type"], event) for event in events]))
+        else:
+            await asyncio.sleep(0)  # in a flood nobody else would run, and a client that left not be noticed
 
     def next_speaker(self) -> None:
         """What comes now is another model's: its blocks follow those that are out, and it may be asked again."""

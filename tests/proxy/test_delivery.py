@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import given, settings
 from streams import Answer, answers, merged, play, sse
 
 from ccr_tui.proxy.anthropic import Fold, Grammar
-from ccr_tui.proxy.delivery import joined
+from ccr_tui.proxy.collector import Collector
+from ccr_tui.proxy.delivery import Delivery, joined
+from ccr_tui.records import Flight
 
 
 def delta(text: str, index: int = 0, kind: str = "text_delta", **more: Any) -> dict[str, Any]:
@@ -49,3 +53,25 @@ def test_joining_changes_nothing_but_the_number_of_pieces(answer: Answer) -> Non
         fold.feed(event)
     assert out == merged(events)
     assert fold.message == play(sse(*answer.chunks)).message
+
+
+async def test_others_run_while_an_answer_that_is_not_streamed_comes_in_a_flood() -> None:
+    """Else a client that left would not be noticed before the flood's end."""
+    delivery = Delivery(Collector(), Flight("uid", 0.0, "m"), lambda: 0)
+    start = {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": {}}}
+    block = {"type": "text", "text": ""}
+    await delivery.send([start, {"type": "content_block_start", "index": 0, "content_block": block}])
+    sent = 0
+
+    async def flood() -> None:
+        nonlocal sent
+        while sent < 1000:
+            await delivery.send([delta("a")])
+            sent += 1
+
+    flooding = asyncio.ensure_future(flood())
+    await asyncio.sleep(0)
+    flooding.cancel()
+    with suppress(asyncio.CancelledError):
+        await flooding
+    assert sent < 10
