@@ -20,6 +20,7 @@ from ccr_tui.prices import usd
 from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.queries import By, Reader
+from ccr_tui.store.replayed import Replayed
 from ccr_tui.store.schema import SLOT_S
 from ccr_tui.store.sums import COLUMNS, TIMES
 
@@ -94,6 +95,8 @@ class Spending:
     today: Today
     forecast: Forecast | None
     budgets: list[Budget]
+    replayed: Replayed = Replayed(0, 0, 0)
+    """What replays and labs have cost in this time, their judges included: it is in no sum above."""
 
 
 def read(reader: Reader, guards: Guards, by: By, since: float | None, now: float) -> Spending:
@@ -109,6 +112,7 @@ def read(reader: Reader, guards: Guards, by: By, since: float | None, now: float
         reader.today(now=now),
         forecast(reader, now),
         budgets(reader, guards, now),
+        reader.replayed(since),
     )
 
 
@@ -211,6 +215,7 @@ def summary_json(found: Spending, now: float) -> dict[str, Any]:
         "until": iso(now),
         **found.total.sums_json(),
         "billed": [part.as_json() for part in found.billed],
+        "replays": found.replayed.as_json(),
         "today_usd": usd(found.today.spent),
         "forecast_usd": None if guess is None else usd(guess.cost),
         "forecast_by": None if guess is None else guess.words,

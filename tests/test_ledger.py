@@ -134,3 +134,24 @@ def test_a_request_tells_what_the_cache_saved_and_what_is_not_known(call: Call) 
     assert "~$0.0012 (list)" in shown and "saved ?, lost $0.00" in shown
     told = json.loads(call("traces", "show", "a", "--json").stdout)
     assert (told["cache_saved_usd"], told["cache_lost_usd"], told["router_cost_usd"]) == ("0.0081", "0", "0")
+
+
+def test_what_replays_have_cost_has_a_line_of_its_own_and_is_in_no_other(call: Call) -> None:
+    before = call("spend", "--json").stdout
+    assert "replays" not in call("spend").stderr
+    assert json.loads(call("spend", "--summary", "--json").stdout)["replays"]["requests"] == 0
+    paid = generated.attempt(usage=Usage(1_000, 100), price=LIST, cost=1_200_000, cost_basis="list")
+    unknown = generated.attempt(usage=Usage(10, 1), price=None, cost=None, cost_basis="unknown")
+    sent = [("r1", paid), ("r2", unknown)]
+    archive.take_in(
+        Path("ccr.db"),
+        [generated.trace(uid, attempts=(one,), session=None, origin="replay", run="run-1") for uid, one in sent],
+    )
+    told = "replays: $0.0012+ for 2 requests, not in the above"
+    assert told in call("spend").stderr and told in call("spend", "--json").stderr
+    assert call("spend", "--json").stdout == before
+    summary = json.loads(call("spend", "--summary", "--json").stdout)
+    assert summary["replays"] == {"requests": 2, "cost_usd": "0.0012", "unpriced": 1}
+    assert "replays  $0.0012+ for 2 requests, not in the above" in call("spend", "--summary").stdout
+    later = call("spend", "--summary", "--json", "--since", "2030-01-01").stdout
+    assert json.loads(later)["replays"]["requests"] == 0

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ccr_tui.spending import Spending
     from ccr_tui.store.amounts import SpendRow, Sums
     from ccr_tui.store.queries import Reader
+    from ccr_tui.store.replayed import Replayed
     from ccr_tui.store.sums import By
 
 Compared: TypeAlias = "tuple[Baseline | None, list[Baseline]]"
@@ -66,6 +67,8 @@ def spend(
     "cache saved" is what cached tokens would have cost as new ones, less what they cost. "cache lost" is what it cost
     that another model answered than the one before, which had the conversation in its cache. "at MODEL" is what that
     one model would have cost for all: the answers' tokens as recorded, what a switch lost counted as cached.
+
+    What replays, their judges and labs have cost is in no line; it is told on stderr, and as "replays" with --summary.
     """
     compared = _compared(flags, baseline, what_if)
     if summary:
@@ -77,8 +80,8 @@ def spend(
     if as_json:
         for row in rows:
             print_json(_json(row, compared))
-        return
-    _table(by, rows, _all(compared))
+    else:
+        _table(by, rows, _all(compared))
     _tell_of_replays(store, since)
 
 
@@ -86,8 +89,12 @@ def _tell_of_replays(store: Reader, since: float | None) -> None:
     """Experiments are paid for too, and stand in no line of the table."""
     found = store.replayed(since)
     if found.requests:
-        spent = money(found.cost, more=bool(found.unpriced))
-        narrate(f"replays beside it: {spent} for {found.requests} requests (`ccr-tui replay runs`)")
+        narrate(f"replays: {_replays(found)}, not in the above (`ccr-tui replay runs`, `ccr-tui lab runs`)")
+
+
+def _replays(found: Replayed) -> str:
+    requests = f"{found.requests} request{'s' * (found.requests != 1)}"
+    return f"{money(found.cost, more=bool(found.unpriced))} for {requests}"
 
 
 def _json(row: SpendRow, compared: Compared) -> Any:
@@ -182,6 +189,8 @@ def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str,
             "",
             f"{money(None if part.basis == 'unknown' else part.cost)} {origin(part.basis, part.source, part.since)}",
         )
+    if found.replayed.requests:
+        yield "replays", f"{_replays(found.replayed)}, not in the above"
     yield "router", f"{money(total.router_cost)}, and {money(total.hop_cost)} for agents before the one that answered"
     unknown = f" ({total.cache_unknown} calls not known)" if total.cache_unknown else ""
     yield "cache saved", money(total.cache_saved) + unknown

@@ -69,6 +69,8 @@ class Figures(Panel):
             [amount(total.router_cost, "router", self.digits.get("router")), *share_of(total.router_cost, total)],
         )
         yield "hops", [amount(total.hop_cost, "think", self.digits.get("hops")), *share_of(total.hop_cost, total)]
+        if found.replayed.requests:
+            yield "replays", [*replays(found), ("  not in the above", "faint")]
         yield "cached", cached(total)
         yield "  saved", [known(total.cache_saved, total, "good", self.digits.get("saved")), *unknown(total)]
         yield (
@@ -94,6 +96,8 @@ class Figures(Panel):
             yield [(f"{self._at(compared)} ", "muted"), *self._compared(total, compared)]
         yield [("router ", "muted"), amount(total.router_cost, "router", self.digits.get("router")),
                ("  hops ", "muted"), amount(total.hop_cost, "think", self.digits.get("hops"))]  # fmt: skip
+        if found.replayed.requests:
+            yield [("replays ", "muted"), *replays(found), (" beside it", "faint")]
         yield [("cached ", "muted"), (show.percent(total.cached_share or 0, 1), ""), ("  saved ", "muted"),
                known(total.cache_saved, total, "good", self.digits.get("saved")), ("  lost ", "muted"),
                known(total.cache_lost, total, "warn", self.digits.get("lost"))]  # fmt: skip
@@ -131,6 +135,11 @@ def amount(cost: int, ink: str, digits: int | None) -> tuple[str, str]:
 def share_of(part: int, total: Sums) -> Pieces:
     """Which part of the cost it is."""
     return [(f"  {show.percent(part, total.cost)} of it", "faint")] if part * 200 >= total.cost > 0 else []
+
+
+def replays(found: Spending) -> Pieces:
+    """What replays and labs have cost, which is in no other figure; a plus where some of it is not known."""
+    return [(f"+{show.money(found.replayed.cost)}{'+' * bool(found.replayed.unpriced)}", "money")]
 
 
 def provenance(billed: Sequence[Billed], total: Sums) -> Pieces:

@@ -32,6 +32,8 @@ MEANT = (
      "is paid. No cache writes are added, which Anthropic charges for, and tokens are those that the model counted "
      "which answered. The share leaves calls out on both sides whose price nobody knows."),
     ("router, hops", "What asking the router cost, and what the agents cost that worked before the one that answered."),
+    ("replays", "What reruns, their judges and router labs have cost in this time. It is in no other figure, and "
+     "counts against no budget of [guards]; origin:replay finds the requests."),
     ("saved", "What the tokens that a cache served would have cost as new ones, less what they cost, and less what was "
      "paid extra for writing them."),
     ("lost", "Where another model answered than the one before it in the same conversation, or an agent was sent the "

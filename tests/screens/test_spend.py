@@ -156,6 +156,16 @@ async def test_each_size_has_figures_a_picture_and_a_table(opened: Open, size: t
         assert "at dear" in screen
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_what_replays_have_cost_stands_apart(opened: Open, size: tuple[int, int]) -> None:
+    paid = call(tokens=700_000)
+    sent = generated.trace("r", started_at=NOON, attempts=(paid,), session=None, origin="replay", run="run-1")
+    async with opened(size) as (house, pilot):
+        house.land([sent])
+        screen = await until(pilot, "replays", "+$0.70")
+        assert "~$5.50+" in screen, "the sum is without them"
+
+
 async def test_a_share_stands_beside_its_baseline_and_leaves_out_what_has_no_price(opened: Open) -> None:
     async with opened() as (_, pilot):
         screen = await until(pilot, "at dear", "config.toml")
