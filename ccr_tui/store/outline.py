@@ -48,7 +48,8 @@ def outline(db: sqlite3.Connection, words: str = "") -> list[Project]:
 def sessions(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, SessionRow]:
     """The rows of these sessions."""
     found = sums.SESSION + f" WHERE s.id IN ({','.join('?' * len(numbers))})"
-    return {row[0]: sums.session_row(db, row) for row in db.execute(found, list(numbers)).fetchall()}
+    rows = db.execute(found, list(numbers)).fetchall()
+    return {row[0]: told for row, told in zip(rows, sums.session_rows(db, rows), strict=True)}
 
 
 def changed(db: sqlite3.Connection, after: int) -> set[int]:

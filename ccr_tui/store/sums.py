@@ -7,6 +7,7 @@ are two tables of sums, of which the one without sessions and projects has far f
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
@@ -57,9 +58,10 @@ SELECT s.id, s.uid, p.path, s.first_at, s.last_at,
     ifnull(s.title, s.prompt), s.pinned
 FROM session s LEFT JOIN project p ON p.id = s.project_id
 """
-MODELS = """
-SELECT m.model FROM spend w JOIN model m ON m.id = w.model_id WHERE w.session_id = ? AND w.purpose = 'answer'
-GROUP BY m.model ORDER BY sum(w.requests) DESC, m.model
+GIVEN = "w.session_id IN (SELECT value FROM json_each(?))"
+MODELS = f"""
+SELECT w.session_id, m.model FROM spend w JOIN model m ON m.id = w.model_id WHERE {GIVEN} AND w.purpose = 'answer'
+GROUP BY w.session_id, m.model ORDER BY w.session_id, sum(w.requests) DESC, m.model
 """
 TITLED = 900
 """Sessions whose titles are looked up."""
@@ -153,25 +155,34 @@ def sessions(db: sqlite3.Connection, limit: int, since: float | None, before: fl
     """Last active first."""
     page = f"{SESSION} WHERE s.last_at >= ? AND s.last_at < ? ORDER BY s.last_at DESC LIMIT ?"
     values = (since or 0.0, BEYOND if before is None else before, limit)
-    return [session_row(db, row) for row in db.execute(page, values).fetchall()]
+    return session_rows(db, db.execute(page, values).fetchall())
 
 
 def session(db: sqlite3.Connection, uid: str) -> SessionRow:
     """The one with exactly this uid, which exists."""
-    return session_row(db, db.execute(f"{SESSION} WHERE s.uid = ?", (uid,)).fetchone())
+    return session_rows(db, db.execute(f"{SESSION} WHERE s.uid = ?", (uid,)).fetchall())[0]
 
 
 BEYOND = 2**62
 
 
-def session_row(db: sqlite3.Connection, row: tuple[Any, ...]) -> SessionRow:
-    """A row of `SESSION`, with its sums."""
-    id, uid, project, first, last, subagents, title, pinned = row
-    totals = db.execute(f"SELECT {TOTALS} FROM spend w WHERE w.session_id = ?", (id,)).fetchone()
-    models = tuple(model for (model,) in db.execute(MODELS, (id,)))
-    told: dict[str, Any] = {"project": project, "models": models, "title": title}
+def session_rows(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[SessionRow]:
+    """Rows of `SESSION`, each with its sums."""
+    these = (json.dumps([id for id, *_ in rows]),)
+    totals = db.execute(f"SELECT w.session_id, {TOTALS} FROM spend w WHERE {GIVEN} GROUP BY 1", these)
+    sums = {id: numbers for id, *numbers in totals}
+    models: dict[int, list[str]] = {}
+    for id, model in db.execute(MODELS, these):
+        models.setdefault(id, []).append(model)
+    none = [0] * len(COLUMNS)
+    return [_session_row(row, sums.get(row[0], none), models.get(row[0], ())) for row in rows]
+
+
+def _session_row(row: tuple[Any, ...], numbers: Sequence[int], models: Sequence[str]) -> SessionRow:
+    _, uid, project, first, last, subagents, title, pinned = row
+    told: dict[str, Any] = {"project": project, "models": tuple(models), "title": title}
     known = {"subagents": subagents, "pinned": pinned, "started_at": first, "ended_at": last}
-    return SessionRow(**{**_sums(totals), **told, **known}, id=uid)
+    return SessionRow(**{**_sums(numbers), **told, **known}, id=uid)
 
 
 def _spend_row(by: str, key: Any, sums: dict[str, Any], baseline: Price | None) -> SpendRow:
