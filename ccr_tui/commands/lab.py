@@ -25,6 +25,7 @@ from ccr_tui.commands.common import (
     wrong_call,
 )
 from ccr_tui.commands.replay import Replay, _money
+from ccr_tui.commands.rerunning import UNFINISHED
 
 if TYPE_CHECKING:
     from ccr_tui.replay.labkept import Found
@@ -62,19 +63,25 @@ def lab() -> None:
 @click.option("--resume", metavar="RUN", help="Go on with a lab that was cut off; nothing is paid twice.")
 @settings
 @as_json
-def run(flags: Mapping[str, str], what: str, routers: tuple[str, ...], as_json: bool, **wanted: Any) -> None:
-    """Ask routers about the turns of a session; without --router, list the turns and their labels."""
+def run(flags: Mapping[str, str], what: str, routers: tuple[str, ...], as_json: bool, **wanted: Any) -> int:
+    """Ask routers about the turns of a session; without --router, list the turns and their labels.
+
+    Exit code 1 if it ended before its end: --max-cost was reached, it was cancelled, or a router did nothing but fail
+    ("stopped" in --json). --resume goes on with it.
+    """
     from ccr_tui.replay import labkept, recordings
 
     store = reader(flags)
     with recordings.opened(what, store) as recording:
         if not routers and not wanted["resume"]:
-            return _list(recording, flags, as_json)
+            _list(recording, flags, as_json)
+            return 0
         found = _tried(recording, flags, store, routers, wanted)
     if as_json:
         print_json(labkept.shown(found))
     else:
         show(found)
+    return 0 if found.finished else UNFINISHED
 
 
 @lab.command()

@@ -104,7 +104,11 @@ class Run(click.Command):
 @settings
 @as_json
 def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: bool, **wanted: Any) -> int:
-    """Replay a recorded session. Exit code 3 if a --gate fails."""
+    """Replay a recorded session.
+
+    Exit code 3 if a --gate fails, or a rehearsal comes out otherwise; 1 if a rerun ended before its end: --max-cost was
+    reached, it was cancelled, or a model did nothing but fail ("stopped" in --json). --resume goes on with it.
+    """
     from ccr_tui.commands import rerunning
     from ccr_tui.replay import recordings
     from ccr_tui.replay.words import Settings

@@ -19,6 +19,7 @@ import click
 from ccr_tui.commands.common import narrate, safe
 from ccr_tui.errors import CcrError
 
+UNFINISHED = 1
 DIFFERS = 3
 TOLD = 5
 """Steps of a rehearsal that are named."""
@@ -182,11 +183,12 @@ def check_same(row: RunRow | None, recording: Recording) -> None:
 
 
 def code(found: Found) -> int:
-    """The exit code of a rehearsal: 3 where a step came out otherwise; the first of those are told."""
+    """The exit code: 1 for a rerun that is not over; 3 for a rehearsal of which a step came out otherwise, the first of
+    those are told."""
     from ccr_tui.replay.real import REHEARSED
 
     if found.comparison.kind != "rehearse":
-        return 0
+        return 0 if found.comparison.finished else UNFINISHED
     failed = [each for each in found.results[REHEARSED] if each.outcome == "error"]
     for each in failed[:TOLD]:
         narrate(f"step {each.n}: {safe(each.error)}")

@@ -31,7 +31,7 @@ from ccr_tui.replay.labsums import Said
 from ccr_tui.replay.metered import Metered, unpriced
 from ccr_tui.replay.rerun import is_budgets
 from ccr_tui.replay.variation import config_for, headers_for
-from ccr_tui.replay.words import Progress, Recording, Tell, Variant
+from ccr_tui.replay.words import Progress, Recording, Stopped, Tell, Variant
 from ccr_tui.replay.worst import Worst
 from ccr_tui.slim import dataclass
 from ccr_tui.tokens import Counter
@@ -150,7 +150,7 @@ async def _ask_all(bench: Bench, candidates: Sequence[Candidate]) -> Asked:
         asking = Asking(bench, context, len(candidates))
         said = {each.name: await asking.about_all(each) for each in candidates}
         finished = asking.done == asking.total
-        return Asked(said, tuple(asking.notes), finished, asking.budget.spent)
+        return Asked(said, tuple(asking.notes), finished, asking.budget.spent, None if finished else asking.why())
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,8 @@ class Asked:
     finished: bool
     spent: int
     """Nano-USD, earlier parts of the run included."""
+    stopped: Stopped | None = None
+    """Why it is not finished."""
 
 
 class Asking:
@@ -185,6 +187,8 @@ class Asking:
             )
         self.done, self.sent, self.total = 0, 0, len(bench.turns) * bench.repeat * routers
         self.futile: dict[str, int] = {}
+        self.ended = False
+        """By a person, or by the budget."""
         self.began = time.monotonic()
         self._places = asyncio.Semaphore(bench.concurrency)
 
@@ -261,7 +265,14 @@ class Asking:
         if self.futile[candidate.name] == FUTILE:
             self.notes.append(f"{candidate.name} was given up after {FUTILE} failures in a row: {said.words}")
 
+    def why(self) -> Stopped:
+        """Why not all was asked."""
+        if self.ended:
+            return "cancelled" if self.bench.cancelled() else "budget"
+        return "failures"
+
     def _stopped(self) -> None:
+        self.ended = True
         if not any(note.startswith("It ended early") for note in self.notes):
             cap = "" if self.bench.cap is None else f" of {show(self.bench.cap)}"
             self.notes.append(

@@ -16,6 +16,7 @@ from ccr_tui.records import Json
 from ccr_tui.replay import labsums
 from ccr_tui.replay.lab import Asked, Candidate, Turn
 from ccr_tui.replay.labsums import Money, Report, Said, Trivial
+from ccr_tui.replay.words import Stopped
 from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.rows import iso
@@ -60,6 +61,8 @@ class Found:
     """False: it was cut off; what was told is not asked again when it goes on."""
     spent: int = 0
     repeat: int = 1
+    stopped: Stopped | None = None
+    """Why it was cut off, where that is known."""
 
 
 def kept_turn(turn: Turn, recorded: str | None) -> KeptTurn:
@@ -100,6 +103,7 @@ def material(
         "routers": {each.name: each.variant.config.models[each.variant.model or ""].id for each in candidates},
         "money": asdict(money),
         "notes": list(asked.notes),
+        "stopped": asked.stopped,
     }
 
 
@@ -122,7 +126,7 @@ def read(reader: Reader, row: RunRow, labels: Mapping[str, str]) -> Found | None
     given = row.asked or {}
     return Found(
         turns, found["offered"], *measured, given.get("baseline"), found["notes"], row.id, row.session, row.title,
-        row.started_at, row.finished, row.spent, given.get("repeat", 1),
+        row.started_at, row.finished, row.spent, given.get("repeat", 1), found.get("stopped"),
     )  # fmt: skip
 
 
@@ -151,6 +155,7 @@ def shown(found: Found) -> dict[str, Any]:
         "title": found.title,
         "started_at": iso(found.started_at) if found.started_at else None,
         "finished": found.finished,
+        "stopped": found.stopped,
         "spent_usd": usd(found.spent),
         "repeat": found.repeat,
         "turns": [shown_turn(turn) for turn in found.turns],

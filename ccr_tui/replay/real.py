@@ -138,8 +138,9 @@ def put_together(
     made = compare(run, "rerun", bench.recording, at, recorded, variants, outcome.results, notes)
     judged = sum(result.judge_cost for results in outcome.results.values() for result in results)
     comparison = replace(
-        made, finished=outcome.finished, spent=outcome.spent, judge_cost=judged, notes=(*made.notes, *outcome.notes)
-    )
+        made, finished=outcome.finished, spent=outcome.spent, judge_cost=judged, notes=(*made.notes, *outcome.notes),
+        stopped=outcome.stopped,
+    )  # fmt: skip
     return Found(comparison, {"recorded": recorded, **outcome.results})
 
 
@@ -202,7 +203,8 @@ def rehearse_all(
         kept.new_run(), "rehearse", bench.recording, at, recorded, [variant], {REHEARSED: results},
         {REHEARSED: ("the recorded upstream bytes went down the proxy once more: nothing was sent or paid",)},
     )  # fmt: skip
-    comparison = replace(made, spent=0, finished=len(results) == len(steps))
+    finished = len(results) == len(steps)
+    comparison = replace(made, spent=0, finished=finished, stopped=None if finished else "cancelled")
     return Found(comparison, {"recorded": recorded, REHEARSED: results})
 
 

@@ -29,7 +29,7 @@ from ccr_tui.replay.budget import Budget, BudgetReached, Purse
 from ccr_tui.replay.metered import Metered, unpriced
 from ccr_tui.replay.routes import ONE
 from ccr_tui.replay.variation import candidates, config_for, headers_for, memory_for
-from ccr_tui.replay.words import Done, Keep, Progress, Recording, Settings, Step, StepResult, Tell, Variant
+from ccr_tui.replay.words import Done, Keep, Progress, Recording, Settings, Step, StepResult, Stopped, Tell, Variant
 from ccr_tui.replay.worst import Worst
 from ccr_tui.slim import dataclass
 from ccr_tui.tokens import Counter
@@ -85,6 +85,8 @@ class Outcome:
     finished: bool
     notes: tuple[str, ...] = ()
     """Why it ended early, a sentence each."""
+    stopped: Stopped | None = None
+    """The same in a word; None where it is finished."""
 
 
 def rerun(job: Job) -> Outcome:
@@ -155,7 +157,12 @@ class Running:
         }
         results = {name: [each for each in found if each is not None] for name, found in wanted.items()}
         finished = len(self.done) >= self.total
-        return Outcome(results, self.budget.spent, finished, tuple(self.notes))
+        return Outcome(results, self.budget.spent, finished, tuple(self.notes), None if finished else self._why())
+
+    def _why(self) -> Stopped:
+        if self.stopped:
+            return "budget"
+        return "cancelled" if self.job.cancelled() else "failures"
 
     def check_prices(self) -> None:
         """Raises CcrError where there is a cap, and a model without a price."""

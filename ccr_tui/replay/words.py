@@ -21,6 +21,8 @@ from ccr_tui.store.rows import TraceRow
 
 Kind = Literal["reprice", "rerun", "rehearse"]
 """No call at all; a real call for each step; the recorded upstream bytes served back."""
+Stopped = Literal["budget", "cancelled", "failures"]
+"""Why a replay ended before its end: its cap, a person, or a model that does nothing but fail."""
 CostFrom = Literal["recorded", "repriced", "rerun", "rehearsed"]
 """Where a step's cost comes from, as it is shown beside it."""
 RouteFrom = Literal["recorded", "recomputed", "assumed", "asked"]
@@ -246,6 +248,8 @@ class Comparison:
     judge_cost: int = 0
     """The part of `spent` that a judge took."""
     notes: tuple[str, ...] = ()
+    stopped: Stopped | None = None
+    """Why it is not finished, where that is known."""
 
     def variant(self, name: str) -> VariantSums:
         """The line of that name. Raises KeyError."""

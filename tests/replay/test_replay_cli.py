@@ -100,7 +100,7 @@ async def test_two_variants_are_rerun_side_by_side(tmp_path: Path) -> None:
         assert len(rerun) == 2 * STEPS
         assert all(step["trace"] and step["tool_agreement"] in (None, 0.0) for step in rerun)
         assert (await person.calls("spend"))[1:] == (
-            "", "replays beside it: $0.0049 for 18 requests (`ccr-tui replay runs`)\n",
+            "", "replays: $0.0049 for 18 requests, not in the above (`ccr-tui replay runs`, `ccr-tui lab runs`)\n",
         )  # fmt: skip
         reader = Reader(person.db)
         rows = reader.rows(Filter(), limit=100)
@@ -120,12 +120,12 @@ async def test_a_budget_ends_a_rerun_and_a_larger_one_goes_on(tmp_path: Path) ->
     async with two() as (one, _):
         person = Person(tmp_path, one=one.base_url)
         rerun = ("replay", str(CODING), "--kind", "rerun", "--variant", "a=one", "--yes")
-        found = await person.data(*rerun, "--max-cost", "0.008")
-        sent = len(one.requests)
-        assert not found["finished"] and 0 < sent < STEPS, found
-        assert float(found["spent_usd"]) <= 0.008
+        code, out, err = await person.calls(*rerun, "--max-cost", "0.008", "--json")
+        found, sent = json.loads(out), len(one.requests)
+        assert (code, found["finished"], found["stopped"]) == (1, False, "budget") and "--resume" in err
+        assert 0 < sent < STEPS and float(found["spent_usd"]) <= 0.008
         found = await person.data("replay", str(CODING), "--resume", found["run"], "--yes", "--max-cost", "1")
-        assert found["finished"] and len(one.requests) == STEPS
+        assert (found["finished"], found["stopped"]) == (True, None) and len(one.requests) == STEPS
         bodies = [json.dumps(request.body) for request in one.requests]
         assert len(set(bodies)) == STEPS
 
@@ -141,8 +141,7 @@ async def test_a_cap_that_lets_nothing_out_is_a_failure_and_no_run(tmp_path: Pat
         assert (await person.calls("replay", "runs", "--json"))[1] == ""
         found = await person.data(*rerun, "--max-cost", needed, "--sample", "1")
         assert found["finished"] and len(one.requests) == 1
-        found = await person.data(*rerun, "--max-cost", "0.008")
-        sent = len(one.requests)
+        found, sent = json.loads((await person.calls(*rerun, "--max-cost", "0.008", "--json"))[1]), len(one.requests)
         code, out, err = await person.calls("replay", str(CODING), "--resume", found["run"], "--yes")
         assert (code, out, len(one.requests)) == (1, "", sent) and "is too small" in err
         assert len((await person.calls("replay", "runs", "--json"))[1].splitlines()) == 2

@@ -159,7 +159,7 @@ def test_the_budget_ends_it_before_it_is_passed(counter: Counter) -> None:
     free, _ = go(counter, made(counter), traces)
     provider = made(counter)
     outcome, _ = go(counter, provider, traces, cap=free.spent // 2)
-    assert not outcome.finished
+    assert (outcome.finished, outcome.stopped, free.stopped) == (False, "budget", None)
     assert provider.bill <= free.spent // 2
     assert provider.bill > free.spent // 4
     assert "ended it at" in outcome.notes[0]
@@ -295,6 +295,7 @@ def test_a_resumed_run_sends_only_what_was_not_answered(counter: Counter) -> Non
     traces, first = [small(n) for n in range(6)], made(counter)
     stop = iter([False, False, False, True])
     outcome, kept = go(counter, first, traces, cancelled=lambda: next(stop, True))
+    assert outcome.stopped == "cancelled"
     assert not outcome.finished and len(kept.results) == 3
     second = made(counter, seed=2)
     resumed, again = go(counter, second, traces, done=dict(kept.results))
@@ -347,6 +348,7 @@ def test_a_variant_that_only_fails_is_given_up(counter: Counter) -> None:
     outcome, _ = go(counter, provider, [small(n) for n in range(20)])
     assert len(outcome.results["cheap"]) == 3
     assert outcome.notes[0].startswith("cheap was given up after 3 failures in a row: ")
+    assert outcome.stopped == "failures"
 
 
 def test_a_model_that_is_known_by_its_price_alone_cannot_be_asked(counter: Counter) -> None:
