@@ -81,7 +81,7 @@ async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, wh
     if job.purpose == "answer":
         calling.told = asking.delivery.headers
     guess = len(order.call.content) // CHARS_PER_TOKEN
-    estimating = asyncio.ensure_future(estimate(asking, job, model, provider, counting, guess))
+    estimating = estimated(asking, job, model, provider, counting, guess)
     try:
         await calling.carry(context.upstreams, job.sink, estimating)
     except ProxyError as error:
@@ -131,22 +131,30 @@ async def check_size(asking: Asking, order: Order, counting: asyncio.Future[Coun
     check_window(found, order.window, model.name)
 
 
-async def estimate(
+def estimated(
     asking: Asking, job: Job, model: Model, provider: Provider, counting: asyncio.Future[Count], guess: int
-) -> int:
+) -> asyncio.Future[int]:
     """The input tokens as this model is expected to count them; the guess where counting would keep people waiting.
 
-    A first 62 MB of text takes 15 s to count, everything that Claude Code sends some milliseconds.
+    A first 62 MB of text takes 15 s to count, everything that Claude Code sends some milliseconds; most of it is
+    counted by now.
     """
-    if not counting.done():
+
+    def known() -> int:
+        seed, total = facts_for(provider, model).token_ratio, counting.result().total
+        found = asking.context.calibration.estimate(f"{provider.name}/{model.id}", total, seed).tokens
+        if job.purpose == "answer":
+            asking.draft.estimate = asking.draft.flight.estimate = found
+        return found
+
+    async def soon() -> int:
         await asyncio.wait({counting}, timeout=COUNT_S)
+        return known() if counting.done() else guess
+
     if not counting.done():
-        return guess
-    count = counting.result()
-    seed = facts_for(provider, model).token_ratio
-    found = asking.context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed).tokens
-    if job.purpose == "answer":
-        asking.draft.estimate = asking.draft.flight.estimate = found
+        return asyncio.ensure_future(soon())
+    found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    found.set_result(known())
     return found
 
 

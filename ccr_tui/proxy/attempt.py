@@ -221,9 +221,10 @@ class Calling:
             await self._deliver(reply.feed(data), sink)
             if reply.answered:
                 break
-        with suppress(TimeoutError, UpstreamBroken, UpstreamTimeout):  # what breaks now takes nothing away
-            async with asyncio.timeout(TAIL_S):
-                await self._read_tail(stream, reply, sink)
+        if not reply.finished:
+            with suppress(TimeoutError, UpstreamBroken, UpstreamTimeout):  # what breaks now takes nothing away
+                async with asyncio.timeout(TAIL_S):
+                    await self._read_tail(stream, reply, sink)
         await self._deliver(reply.close(), sink)
         with suppress(TimeoutError, ProxyError):
             async with asyncio.timeout(DRAIN_S):

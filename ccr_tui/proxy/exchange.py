@@ -14,7 +14,6 @@ import asyncio
 import logging
 from datetime import date
 from functools import partial
-from typing import Any
 
 from ccr_tui.config import Model
 from ccr_tui.errors import BadRequest, ProxyError
@@ -23,7 +22,7 @@ from ccr_tui.proxy.asked import Asked, about, parse
 from ccr_tui.proxy.asking import Asking, Job, aside, ask, trial_of, usual_estimate
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.custom import informed
-from ccr_tui.proxy.delivery import Client, ClientGone, Delivery
+from ccr_tui.proxy.delivery import Client, ClientGone, Delivery, heard
 from ccr_tui.proxy.draft import Draft
 from ccr_tui.proxy.guards import check_budgets, check_calls, check_pace
 from ccr_tui.proxy.router import dispatch, is_dispatched
@@ -94,7 +93,8 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
     """Route, then ask the chosen model and its fallbacks until one answers. Raises ProxyError."""
     delivery.streams = asked.stream
     counting = asyncio.ensure_future(context.count(draft.body))
-    alive = asyncio.ensure_future(delivery.keep_alive(context.config.ping_s, draft.opening)) if asked.stream else None
+    if asked.stream:
+        delivery.keep_alive(context.config.ping_s, draft.opening)
     asking = Asking(draft, delivery, asked, context, counting)
     try:
         with draft.span("route"):
@@ -103,16 +103,10 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
         lacking = await dispatch(asking) if is_dispatched(decision) else ""
         await ask_each(asking, lacking)
     finally:
-        for task in (counting, alive):
-            dismiss(task)
+        delivery.let_be()
+        counting.cancel()
+        counting.add_done_callback(heard)
     await delivery.finish()
-
-
-def dismiss(task: asyncio.Future[Any] | None) -> None:
-    """End a task that nobody waits for; what went wrong in it (a client that left during a ping) is known elsewhere."""
-    if task:
-        task.cancel()
-        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 async def route(asking: Asking) -> RouteDecision:

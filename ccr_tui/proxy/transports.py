@@ -87,6 +87,9 @@ class HeadFirst(ResponseHandler):
 
     Its parser gives nothing of a packet in whose end it finds a mistake, not even the headers (seen with 3.14): an
     answer whose first words came in one packet with garbled bytes would be none.
+
+    And its deadline does not look whether something has come: where a laptop slept between two looks at the sockets,
+    the time is up although the answer is there.
     """
 
     awaits_head = False
@@ -95,6 +98,10 @@ class HeadFirst(ResponseHandler):
         """A request was sent: the next bytes are headers."""
         self.awaits_head = True
         super().set_response_params(**params)
+
+    def _on_read_timeout(self) -> None:
+        """The time is up, if the sockets have nothing either: they are looked at before a timer that is due."""
+        self._read_timeout_handle = self._loop.call_later(0, super()._on_read_timeout)
 
     def data_received(self, data: bytes) -> None:
         """The headers first, then the rest of the packet."""
