@@ -24,7 +24,7 @@ from ccr_tui.commands.common import (
     table,
     wrong_call,
 )
-from ccr_tui.commands.replay import Replay, _money
+from ccr_tui.commands.replay import Replay, _form, _money, _write
 from ccr_tui.commands.rerunning import UNFINISHED
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def lab() -> None:
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, help="So many questions at once (1).")
 @click.option("--yes", is_flag=True, help="Do not ask before spending.")
 @click.option("--resume", metavar="RUN", help="Go on with a lab that was cut off; nothing is paid twice.")
+@click.option("--export", "file", type=click.Path(dir_okay=False), help="Also write it: FILE.md, .csv or .html.")
 @settings
 @as_json
 def run(flags: Mapping[str, str], what: str, routers: tuple[str, ...], as_json: bool, **wanted: Any) -> int:
@@ -71,7 +72,9 @@ def run(flags: Mapping[str, str], what: str, routers: tuple[str, ...], as_json: 
     """
     from ccr_tui.replay import labkept, recordings
 
-    store = reader(flags)
+    form, store = _wanted_form(wanted["file"]), reader(flags)
+    if form and not routers and not wanted["resume"]:
+        raise click.UsageError("--export writes what routers said: name a --router")
     with recordings.opened(what, store) as recording:
         if not routers and not wanted["resume"]:
             _list(recording, flags, as_json)
@@ -81,7 +84,20 @@ def run(flags: Mapping[str, str], what: str, routers: tuple[str, ...], as_json: 
         print_json(labkept.shown(found))
     else:
         show(found)
+    _export(form, wanted["file"], found)
     return 0 if found.finished else UNFINISHED
+
+
+def _wanted_form(file: str | None) -> str | None:
+    """By the end of its name. Raises UsageError for another one."""
+    return _form(file) if file else None
+
+
+def _export(form: str | None, file: str, found: Found) -> None:
+    from ccr_tui.replay.labexport import FORMATS
+
+    if form:
+        _write(file, FORMATS[form](found))
 
 
 @lab.command()
@@ -108,15 +124,16 @@ def runs(flags: Mapping[str, str], limit: int | None, as_json: bool) -> None:
 
 @lab.command("show")
 @click.argument("id", metavar="RUN|last")
+@click.option("--export", "file", type=click.Path(dir_okay=False), help="Also write it: FILE.md, .csv or .html.")
 @settings
 @as_json
-def show_run(flags: Mapping[str, str], id: str, as_json: bool) -> None:
+def show_run(flags: Mapping[str, str], id: str, file: str | None, as_json: bool) -> None:
     """Show a lab that was kept, measured with the labels of today."""
     from ccr_tui.errors import CcrError
     from ccr_tui.replay import labkept
     from ccr_tui.store import labels
 
-    store = reader(flags)
+    form, store = _wanted_form(file), reader(flags)
     row = store.run(id, labs=True)
     found = labkept.read(store, row, labels.load(store.path)) if row.kind == labkept.KIND else None
     if found is None:
@@ -125,6 +142,7 @@ def show_run(flags: Mapping[str, str], id: str, as_json: bool) -> None:
         print_json(labkept.shown(found))
     else:
         show(found)
+    _export(form, file or "", found)
 
 
 @lab.command()

@@ -147,7 +147,7 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
     else:
         show(comparison, explain=wanted["explain"])
     if form:
-        _write(form, comparison, wanted["file"])
+        _write(wanted["file"], _exported(form, comparison))
     return _judged(comparison, gates) or rerunning.code(found)
 
 
@@ -212,7 +212,7 @@ def show_run(
         show(comparison, explain=explain)
         show_steps(results)
     if form and file:
-        _write(form, comparison, file)
+        _write(file, _exported(form, comparison))
     return _judged(comparison, wanted)
 
 
@@ -351,11 +351,15 @@ def _form(file: str) -> str:
     return form
 
 
-def _write(form: str, comparison: Comparison, file: str) -> None:
+def _exported(form: str, comparison: Comparison) -> str:
     from ccr_tui.replay.export import FORMATS
 
+    return FORMATS[form](comparison)
+
+
+def _write(file: str, text: str) -> None:
     try:
-        ownfiles.write(Path(file), [FORMATS[form](comparison).encode("utf-8", "backslashreplace")])
+        ownfiles.write(Path(file), [text.encode("utf-8", "backslashreplace")])
     except OSError as error:
         raise CcrError(f"{file}: {error.strerror or error}") from error
     narrate(f"written to {file}")

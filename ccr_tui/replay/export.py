@@ -70,14 +70,14 @@ def per_cent(value: float | None) -> str:
 def heads(comparison: Comparison) -> list[str]:
     """The columns that say something here."""
     others = [line for line in comparison.variants if line.name != RECORDED]
-    telling = [head for head, cell in COLUMNS if any(map(cell, others))]
+    telling = [head for head, told in COLUMNS if any(map(told, others))]
     return [head for head, _ in COLUMNS if head in ("variant", "cost", "from") or head in telling]
 
 
 def cells(comparison: Comparison) -> list[list[str]]:
     """The table's lines, as `heads` has them."""
     shown = heads(comparison)
-    return [[cell(line) for head, cell in COLUMNS if head in shown] for line in comparison.variants]
+    return [[told(line) for head, told in COLUMNS if head in shown] for line in comparison.variants]
 
 
 def title(comparison: Comparison) -> str:
@@ -89,10 +89,10 @@ def markdown(comparison: Comparison) -> str:
     """A heading, the table, and where each figure comes from."""
     shown = heads(comparison)
     rule = ["---:" if head in NUMBERS else "---" for head in shown]
-    rows = ["| " + " | ".join(map(_cell, row)) + " |" for row in (shown, rule, *cells(comparison))]
-    lines = [f"# {_cell(title(comparison))}", "", _when(comparison), "", *rows, ""]
+    rows = ["| " + " | ".join(map(cell, row)) + " |" for row in (shown, rule, *cells(comparison))]
+    lines = [f"# {cell(title(comparison))}", "", _when(comparison), "", *rows, ""]
     for name, notes in _notes(comparison).items():
-        lines += [f"## {_cell(name)}", "", *(f"- {_cell(note)}" for note in notes), ""]
+        lines += [f"## {cell(name)}", "", *(f"- {cell(note)}" for note in notes), ""]
     return "\n".join(lines)
 
 
@@ -105,7 +105,7 @@ def as_csv(comparison: Comparison) -> str:
     for line in comparison.variants:
         plain = [getattr(line, name) for name in PLAIN]
         costs = [usd(getattr(line, name)) for name in DOLLARS]
-        head = [_harmless(text) for text in (line.name, line.written, " ".join(line.models), line.cost_from)]
+        head = [harmless(text) for text in (line.name, line.written, " ".join(line.models), line.cost_from)]
         writer.writerow([*head, *plain, *costs, int(line.pareto)])
     return out.getvalue()
 
@@ -113,7 +113,7 @@ def as_csv(comparison: Comparison) -> str:
 def html(comparison: Comparison) -> str:
     """One page: the table, the cost over the session as a plot, and where each figure comes from."""
     head = "".join(f"<th>{escape(each)}</th>" for each in heads(comparison))
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells(comparison))
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(each)}</td>' for each in row)}</tr>" for row in cells(comparison))
     notes = "".join(
         f"<h2>{escape(name)}</h2><ul>{''.join(f'<li>{escape(note)}</li>' for note in each)}</ul>"
         for name, each in _notes(comparison).items()
@@ -170,10 +170,11 @@ def _notes(comparison: Comparison) -> dict[str, tuple[str, ...]]:
     return {name: each for name, each in notes.items() if each}
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """A text in a Markdown table."""
     return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Spreadsheets take a text that begins so for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -23,14 +23,15 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 
-from ccr_tui import values
+from ccr_tui import ownfiles, values
 from ccr_tui.errors import StoreError
-from ccr_tui.replay import beside, labkept
+from ccr_tui.replay import beside, labexport, labkept
 from ccr_tui.replay.beside import Beside, Billed, Listed, Opened, Tried
 from ccr_tui.replay.labkept import Found, KeptTurn
 from ccr_tui.replay.labsums import Report
 from ccr_tui.replay.words import Progress, Settings
 from ccr_tui.screens import lab_table, replay_form, show
+from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.house import House
 from ccr_tui.screens.ink import Inked
@@ -81,6 +82,7 @@ class LabScreen(Screen[None]):
         Binding("d", "remove", "Remove", tooltip="Remove a router that was not asked yet"),
         Binding("f", "repeat", "Repeats", tooltip="Ask about each turn once, three or five times: flips show"),
         Binding("b", "baseline", "Baseline", tooltip="One model for all, from which what routing saves is counted"),
+        Binding("e", "export", "Export", tooltip="Write the lab of the router that is chosen as Markdown, CSV or HTML"),
         Binding("tab", "other", "Lists", show=False, tooltip="From the turns to the routers, and back"),
     ]
 
@@ -96,6 +98,13 @@ class LabScreen(Screen[None]):
 
         labs: list[Found]
         why: str = ""
+
+    @dataclass
+    class Written(Message):
+        """A thread has written the export, or says why not."""
+
+        words: str
+        failed: bool = False
 
     @dataclass
     class Row(Message):
@@ -248,6 +257,8 @@ class LabScreen(Screen[None]):
             return self.progress is not None
         if action == "remove":
             return bool(self.pending)
+        if action == "export":
+            return bool(self.labs)
         if action in ("run", "repeat", "add", "baseline"):
             return self.progress is None and bool(self.turns)
         return action != "label" or bool(self.turns)
@@ -389,6 +400,34 @@ class LabScreen(Screen[None]):
         """What was told stays."""
         if self.beside is not None:
             self.beside.ask(beside.Stop())
+
+    # -- for other people
+
+    def action_export(self) -> None:
+        """Choose a form, and write the lab of the cursor, or the newest, into the working directory."""
+        if self.labs:
+            found = self.line.found if self.line and self.line.found else self.labs[0]
+            answers = (Answer("m", "Markdown"), Answer("c", "CSV, the routers alone"), Answer("h", "HTML"))
+            self.app.push_screen(Ask("Export the lab", answers), lambda form: self._export(form, found))
+
+    def _export(self, form: str | None, found: Found) -> None:
+        if form:
+            self._write(replay_form.FORMS[form], found)
+
+    @work(thread=True, exclusive=True, group="export")
+    def _write(self, form: str, found: Found) -> None:
+        path = Path.cwd() / replay_form.file_name("lab", found.session, form)
+        try:
+            ownfiles.write(path, [labexport.FORMATS[form](found).encode("utf-8", "backslashreplace")])
+        except OSError as error:
+            self.post_message(self.Written(f"{path}: {error.strerror or error}", failed=True))
+            return
+        self.post_message(self.Written(f"Written to {path}"))
+
+    @on(Written)
+    def _wrote(self, written: Written) -> None:
+        severity: Any = "error" if written.failed else "information"
+        self.app.notify(written.words, severity=severity, markup=False)
 
     # -- elsewhere
 

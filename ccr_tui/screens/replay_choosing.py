@@ -280,11 +280,11 @@ class Choosing(Screen[None]):
 
     def _export(self, form: str | None, found: Comparison) -> None:
         if form:
-            self._write({"m": "md", "c": "csv", "h": "html"}[form], found)
+            self._write(replay_form.FORMS[form], found)
 
     @work(thread=True, exclusive=True, group="export")
     def _write(self, form: str, found: Comparison) -> None:
-        path = Path.cwd() / replay_form.file_name(found, form)
+        path = Path.cwd() / replay_form.file_name(found.kind, found.session, form)
         try:
             ownfiles.write(path, [export.FORMATS[form](found).encode("utf-8", "backslashreplace")])
         except OSError as error:

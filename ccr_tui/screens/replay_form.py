@@ -28,6 +28,8 @@ KNOWN = ("deepseek-flash", "qwen3.8-flash", "claude-sonnet-5-5")
 AGENT = "agent:"
 """Begins the value of a choice that leads to another list."""
 NO_CAP = "no cap"
+FORMS = {"m": "md", "c": "csv", "h": "html"}
+"""Of an export, by the key that chooses it."""
 CENT = NANO // 100
 CAPS = (1, 2, 4)
 """Budgets that are offered, as multiples of the upper bound of the bill."""
@@ -175,7 +177,7 @@ def bill(comparison: Comparison, names: Sequence[str]) -> str:
     return f"{requests} requests, about {show.money(total)} ({show.money(low)} to {show.money(high)}){unknown}"
 
 
-def file_name(comparison: Comparison, form: str) -> str:
+def file_name(kind: str, session: str, form: str) -> str:
     """Where an export is written to."""
-    name = re.sub(r"[^\w.-]+", "-", comparison.session)[:24].strip("-") or "session"
-    return f"ccr-tui-{comparison.kind}-{name}-{time.strftime('%Y%m%d-%H%M%S')}.{form}"
+    name = re.sub(r"[^\w.-]+", "-", session)[:24].strip("-") or "session"
+    return f"ccr-tui-{kind}-{name}-{time.strftime('%Y%m%d-%H%M%S')}.{form}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
+from html.parser import HTMLParser
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,9 +19,9 @@ from simulated import Habits, Simulated, answered, event, recording, small, stan
 
 from ccr_tui.errors import CcrError
 from ccr_tui.records import Price, RouteDecision, Trace, Usage
-from ccr_tui.replay import instant, lab, labkept, labsums
+from ccr_tui.replay import instant, lab, labexport, labkept, labsums
 from ccr_tui.replay.lab import Bench, Candidate, Turn
-from ccr_tui.replay.labkept import KeptTurn
+from ccr_tui.replay.labkept import Found, KeptTurn
 from ccr_tui.replay.labsums import Money, Said
 from ccr_tui.store import labels
 from ccr_tui.store.queries import Reader
@@ -253,3 +256,52 @@ def test_a_kept_lab_is_measured_with_the_labels_of_today(tmp_path: Path, counter
         shown = labkept.shown(by_hand)
         assert (shown["spent_usd"], shown["routers"][0]["accuracy"]) == ("0.000004", 0.5)
         assert reader.runs() == []
+
+
+# --- for other people ------------------------------------------------------------------------------------------------
+
+NASTY = "=<script>alert(1)</script>|"
+
+
+def exported() -> Found:
+    """A lab whose every word would be markup if it could."""
+    turns = [KeptTurn(f"u{n}", n, label, "person", f"{NASTY} {n}", "tool") for n, label in ((1, "think"), (2, "tool"))]
+    told = {NASTY: {"u1": [Said("think", 100, 50, 5, 1000)], "u2": [Said(None, 100, 50, 5, 1000)]}}
+    money = Money({"u1": {"tool": 0, "think": 700_000}, "u2": {"tool": 0}}, 10, 9_000_000)
+    measured = labkept.measure(turns, OFFERED, {NASTY: "an-id"}, told, money)
+    return Found(turns, OFFERED, *measured, "opus", (NASTY,), "run-1", "s", NASTY, 5.0, False, 2000, stopped="budget")
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+
+
+def test_a_lab_as_html_is_one_page_in_which_recorded_text_is_text() -> None:
+    page = labexport.html(exported())
+    found = Tags()
+    found.feed(page)
+    assert set(found.tags) <= {"html", "meta", "title", "style", "h1", "h2", "p", "table", "tr", "th", "td", "ul", "li"}
+    assert found.tags.count("table") == 3 and "://" not in page and "not finished" in page
+
+
+def test_a_lab_as_markdown_has_the_routers_the_confusion_and_the_turns() -> None:
+    found = labexport.markdown(exported())
+    assert "<script" not in found
+    blocks = [block.split("\n") for block in found.split("\n\n") if block.startswith("|")]
+    assert [len(block) - 2 for block in blocks] == [4, 2, 2]
+    for block in blocks:
+        assert len({line.replace("\\|", "").count("|") for line in block}) == 1
+    assert "| 2 of 2 100% | 1 of 2 |" in blocks[0][2]
+    assert [line.split(" | ")[-1] for line in blocks[2][2:]] == ["think |", "invalid |"]
+
+
+def test_a_lab_as_csv_is_exact_and_no_formula() -> None:
+    rows = list(csv.DictReader(StringIO(labexport.as_csv(exported()))))
+    assert [row["router"] for row in rows][:2] == [f"'{NASTY}", "always tool"]
+    assert (rows[0]["cost_usd"], rows[0]["right"], rows[0]["hops_cost_usd"]) == ("0.000002", "2", "0.0007")
+    assert rows[0]["net_saving_usd"] == "0.00829799" and len(rows) == 4

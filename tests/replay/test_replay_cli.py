@@ -183,6 +183,9 @@ async def test_the_lab_asks_routers_about_the_turns(tmp_path: Path) -> None:
         assert [each["name"] for each in found["trivial"]] == ["always tool", "always think", "random, same mix"]
         assert len(upstream.requests) == 3
         assert router["net_saving_usd"] is not None
+        code, _, err = await person.calls("lab", "show", "last", "--export", "lab.md")
+        assert code == 0 and "written to lab.md" in err and "| mine |" in (tmp_path / "lab.md").read_text()
+        assert (await person.calls("lab", "show", "last", "--export", "lab.pdf"))[0] == 2
 
 
 async def test_a_killed_lab_goes_on_and_pays_for_no_answer_twice(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ def screen(pilot: Pilot[None]) -> LabScreen:
     return pilot.app.screen
 
 
-async def test_turns_are_labelled_and_a_router_is_asked_for_real(tmp_path: Path) -> None:
+async def test_turns_are_labelled_and_a_router_is_asked_for_real(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with (
         ScriptedOpenAI(rules=False, roles={"live-id": "route"}) as upstream,
         opened(tmp_path, (120, 40), scripted(upstream), "routed") as (house, pilot),
@@ -54,6 +56,12 @@ async def test_turns_are_labelled_and_a_router_is_asked_for_real(tmp_path: Path)
         assert (report.labelled, report.right, report.says) == (3, 2, {"tool": 3})
         page = shown(pilot)
         assert "✓ tool" in page and "✗ tool" in page and "should ↓ said →" in page and "always think" in page
+
+        monkeypatch.chdir(tmp_path)
+        await pilot.press("e", "h")
+        await until(pilot, lambda: any(tmp_path.glob("ccr-tui-lab-*.html")))
+        await pilot.press("e", "m")
+        await until(pilot, lambda: any("| live |" in file.read_text() for file in tmp_path.glob("ccr-tui-lab-*.md")))
 
         await pilot.press("home", "h")  # a label measures what was asked before anew, for nothing
         await until(pilot, lambda: lab.labs[0].reports[0].right == 1)
