@@ -1,5 +1,6 @@
 """JSON is read and written exactly."""
 
+import gc
 import json
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccr_tui.wire import dumps, loads
+from ccr_tui.wire import LARGE, dumps, loads
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
@@ -53,6 +54,27 @@ def test_an_integer_of_too_many_digits_is_refused_in_plain_words():
     with pytest.raises(ValueError, match="more digits than can be read") as told:
         loads(b'{"n": ' + b"9" * 5000 + b"}")
     assert "sys." not in str(told.value)
+
+
+def test_no_garbage_is_looked_for_while_a_large_body_is_read():
+    """Else 60 MB of small objects would keep everybody waiting three times as long."""
+    raw = b"[" + b"[{}]," * (LARGE // 4) + b"1]"
+    assert gc.isenabled()
+    before = sum(each["collections"] for each in gc.get_stats())
+    assert len(loads(raw)) == LARGE // 4 + 1
+    assert sum(each["collections"] for each in gc.get_stats()) - before < 5
+    with pytest.raises(ValueError):
+        loads(raw[:-1])
+    assert gc.isenabled()
+
+
+def test_whoever_works_without_the_collector_goes_on_without_it():
+    gc.disable()
+    try:
+        loads(b"[" + b"1," * LARGE + b"1]")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_bytes_that_are_no_text_are_refused():
