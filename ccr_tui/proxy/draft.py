@@ -6,8 +6,7 @@ into a trace at any moment, however far the exchange came, because that is what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
@@ -16,6 +15,21 @@ from ccr_tui.proxy.anthropic import usage_json
 from ccr_tui.proxy.asked import Asked, kept_headers
 from ccr_tui.proxy.delivery import Client, Delivery
 from ccr_tui.records import Attempt, Failure, Flight, Json, Origin, Outcome, RouteDecision, Trace, Usage
+
+
+class Span:
+    """A stage of the waterfall, from here to the end of its block. (A generator would take five calls for it.)"""
+
+    __slots__ = ("_begun", "_draft", "_name")
+
+    def __init__(self, draft: Draft, name: str) -> None:
+        self._draft, self._name, self._begun = draft, name, draft.ms()
+
+    def __enter__(self) -> None:
+        """It has begun."""
+
+    def __exit__(self, *_: object) -> None:
+        self._draft.has_been(self._name, self._begun)
 
 
 class Draft:
@@ -57,14 +71,13 @@ class Draft:
         """Milliseconds since the request arrived."""
         return int((self._ticks() - self._zero) * 1000)
 
-    @contextmanager
-    def span(self, name: str) -> Iterator[None]:
+    def span(self, name: str) -> Span:
         """A stage of the waterfall."""
-        begun = self.ms()
-        try:
-            yield
-        finally:
-            self._spans.append((name, begun, self.ms()))
+        return Span(self, name)
+
+    def has_been(self, name: str, begun: int) -> None:
+        """A stage is over."""
+        self._spans.append((name, begun, self.ms()))
 
     def is_asked(self, asked: Asked) -> None:
         """Who asks, for the board."""

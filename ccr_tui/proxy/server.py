@@ -103,22 +103,21 @@ class Server:
     @web.middleware
     async def _shape(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let the right ones in; every error leaves in Anthropic's shape."""
-        request_id = f"req_{uuid4().hex}"
         try:
             admit(request, self._context().config)
             response = await handler(request)
         except ProxyError as error:
-            return refusal(error, request_id)
+            return refusal(error)
         except web.RequestPayloadError:
             sentence = "The body cannot be read: it is not what its transfer-encoding says."
-            return refusal(BadRequest(sentence, should_retry=False), request_id)
+            return refusal(BadRequest(sentence, should_retry=False))
         except web.HTTPRequestEntityTooLarge:
-            return refusal(TooLarge("The body is over 64 MiB."), request_id)
+            return refusal(TooLarge("The body is over 64 MiB."))
         except web.HTTPException as error:
             sentence = f"There is no {request.method} {request.path} here: POST /v1/messages is what Claude Code uses."
-            return refusal(NotFound(sentence) if error.status in (404, 405) else bad(error), request_id)
-        if not response.prepared:
-            response.headers.setdefault("request-id", request_id)
+            return refusal(NotFound(sentence) if error.status in (404, 405) else bad(error))
+        if not response.prepared and "request-id" not in response.headers:
+            response.headers["request-id"] = fresh_id()
         return response
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
@@ -291,8 +290,14 @@ def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = No
     return web.Response(status=status, body=dumps(body), content_type="application/json", headers=headers)
 
 
-def refusal(error: ProxyError, request_id: str) -> web.Response:
+def fresh_id() -> str:
+    """A request-id for what is not recorded."""
+    return f"req_{uuid4().hex}"
+
+
+def refusal(error: ProxyError) -> web.Response:
     """An error in Anthropic's shape."""
+    request_id = fresh_id()
     headers = {"request-id": request_id}
     if error.should_retry is not None:
         headers["x-should-retry"] = str(error.should_retry).lower()

@@ -29,9 +29,9 @@ from ccr_tui.store.veil import Veil
 
 BATCH = 100
 """Traces in one transaction at most."""
-GATHER_S = 0.02
-"""How long others are waited for once a trace has come, while traffic is dense: beginning and committing is half of
-what a trace costs."""
+GATHER_S = 0.05
+"""How long others are waited for once a trace has come, while traffic is dense: beginning and committing costs as much
+as half a trace."""
 RETRY_S = 0.25
 """How long to wait before trying again where the database can't be written."""
 IDLE_S = 0.05
