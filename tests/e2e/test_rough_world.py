@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from clients import ask
 from scripted_openai import ScriptedOpenAI
-from test_store_faults import Served, answered, text_for, traces
+from test_store_faults import Served, answered, serving, text_for, traces  # noqa: F401 - a fixture
 
 from ccr_tui.store.verify import verify
 
@@ -95,3 +98,27 @@ async def test_a_configuration_that_vanishes_changes_nothing_for_those_who_ask(
     await served.until("model")
     await answered(http, served)
     assert await served.end() == 0
+
+
+async def test_others_are_answered_while_a_body_of_tens_of_megabytes_is(
+    serving: Any,  # noqa: F811
+    http: aiohttp.ClientSession,
+) -> None:
+    said = "What was said, and said again, in many words. " * (40 * 1024 * 1024 // 46)
+    body = json.dumps(ask("text", messages=[{"role": "user", "content": f"{said} [[ccr:text]]"}])).encode()
+    async with serving() as one:
+        await answered(http, one)  # it is ready
+        small: list[str] = []
+        asking = asyncio.create_task(post(http, one, body))
+        while not asking.done():
+            small.append(await answered(http, one))
+        assert await asking == 200
+        assert len(small) > 3, "others were answered while it was worked on"
+        assert await one.end() == 0
+    assert len(traces(one.db)) == len(small) + 2 and verify(one.db) == []
+
+
+async def post(http: aiohttp.ClientSession, served: Served, body: bytes) -> int:
+    async with http.post(f"{served.address}/v1/messages", data=io.BytesIO(body)) as response:
+        await response.read()
+        return response.status
