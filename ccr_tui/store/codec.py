@@ -108,7 +108,8 @@ def unpack_stream(data: bytes) -> tuple[tuple[int, bytes], ...]:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    names, values = _light(type(record))
+    kind: type = type(record)
+    names, values = _light(kind)
     return dict(zip(names, values(record), strict=True))
 
 
