@@ -28,6 +28,8 @@ SHORT = 3
 """Messages below which a conversation is not remembered: side questions come and go."""
 CHANGES = 4
 """How many messages at the end of a conversation the next turn may have altered: the marks of the cache move there."""
+MESSAGES = b'"messages":'
+"""Their key. Within a text its quotes would be escaped."""
 CUT = token_hex()
 """Stands in for the known messages while the rest is parsed. By chance, so that no body can hold it."""
 
@@ -94,8 +96,8 @@ class Form:
 
     @property
     def opening(self) -> bytes:
-        """Where the list of messages begins."""
-        return b'"messages":%b[' % self.blank
+        """What stands between the key of the messages and the first one."""
+        return b"%b[" % self.blank
 
     @property
     def comma(self) -> bytes:
@@ -130,12 +132,11 @@ class Talks:
 
         Raises ValueError for what is no JSON.
         """
-        for form in FORMS[raw.isascii()]:
-            start = raw.find(form.opening) + len(form.opening)
-            if start >= len(form.opening):
-                known, end = self._longest(raw, start, form)
-                if known and (body := _without(raw, start, end, form)) is not None:
-                    return known, body
+        form, start = _form(raw)
+        if form is not None:
+            known, end = self._longest(raw, start, form)
+            if known and (body := _without(raw, start, end, form)) is not None:
+                return known, body
         return (), parsed(raw)
 
     def _longest(self, raw: bytes, start: int, form: Form) -> tuple[Sequence[Part], int]:
@@ -156,6 +157,18 @@ class Talks:
         self._kept.insert(0, (sum([len(message.data) + PART for message in messages]), messages))
         while len(self._kept) > TALKS or sum(size for size, _ in self._kept) > self._limit:
             self._kept.pop()
+
+
+def _form(raw: bytes) -> tuple[Form | None, int]:
+    """The form that the body is in, and where its messages begin; None where no list of them is found."""
+    at = raw.find(MESSAGES)
+    while at >= 0:
+        start = at + len(MESSAGES)
+        for form in FORMS[raw.isascii()]:
+            if raw.startswith(form.opening, start):
+                return form, start + len(form.opening)
+        at = raw.find(MESSAGES, start)
+    return None, 0
 
 
 def _common(raw: bytes, start: int, talk: Sequence[Part], form: Form) -> tuple[int, int]:
