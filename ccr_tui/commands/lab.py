@@ -30,6 +30,7 @@ from ccr_tui.commands.rerunning import UNFINISHED
 if TYPE_CHECKING:
     from ccr_tui.replay.labkept import Found
     from ccr_tui.replay.labsums import Report, Trivial
+    from ccr_tui.replay.labwork import Bill
     from ccr_tui.replay.words import Recording
     from ccr_tui.store.queries import Reader
     from ccr_tui.store.runs import RunRow
@@ -163,7 +164,7 @@ def _tried(
     recording: Recording, flags: Mapping[str, str], store: Reader, routers: tuple[str, ...], wanted: dict[str, Any]
 ) -> Found:
     from ccr_tui.commands.rerunning import check_same, stopping, tell_money
-    from ccr_tui.replay import labwork
+    from ccr_tui.replay import labkept, labwork
     from ccr_tui.replay.words import Settings
     from ccr_tui.replay.work import Bench
     from ccr_tui.store import labels
@@ -182,8 +183,8 @@ def _tried(
         cap = before.max_cost if wanted["max_cost"] is None else wanted["max_cost"]
         given = Settings("rerun", cap, wanted["concurrency"], baseline=wanted["baseline"] or before.baseline)
     turns, _ = labwork.turns_of(recording, labels.load(store.path))
-    likely, most = labwork.bill(bench, tried, turns, counter, labwork.routed_config(bench))
-    _consent(len(turns) * len(tried) * repeat, repeat, likely, most, wanted["yes"])
+    told = labkept.answers(store, row.id) if row else {}
+    _consent(labwork.bill(bench, tried, turns, counter, repeat, told), wanted["yes"])
     with stopping() as stopped:
         found = labwork.run(
             bench, tried, given, store, counter, repeat=repeat, resume=row.id if row else None, tell=tell_money,
@@ -194,15 +195,18 @@ def _tried(
     return found
 
 
-def _consent(questions: int, repeat: int, likely: int | None, most: int | None, yes: bool) -> None:
+def _consent(bill: Bill, yes: bool) -> None:
     """Raises UsageError where nobody can be asked, Abort where he says no."""
     import sys
 
     from ccr_tui.prices import show as money
 
-    told = "a price is not known" if likely is None else f"about {money(likely * repeat)}"
-    at_worst = "" if most is None else f", {money(most * repeat)} at worst"
-    narrate(f"This asks {questions} question{'s' if questions != 1 else ''} for real: {told}{at_worst}.")
+    if not bill.questions:
+        narrate("Nothing is left to ask, and nothing to pay: every answer is kept.")
+        return
+    told = "a price is not known" if bill.likely is None else f"about {money(bill.likely)}"
+    at_worst = "" if bill.most is None else f", {money(bill.most)} at worst"
+    narrate(f"This asks {bill.questions} question{'s' if bill.questions != 1 else ''} for real: {told}{at_worst}.")
     if yes:
         return
     if not sys.stdin.isatty():

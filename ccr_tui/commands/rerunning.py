@@ -57,7 +57,11 @@ def rerun(
 
     can_be_asked(variants)
     most = 0 if given.max_cost is None else largest(bench, variants, given, counter)
-    ask(preview, given, most, yes=yes)
+    left = preview.comparison.variants[1:] if resume is None else unanswered(store, resume, preview)
+    if any(line.requests for line in left):
+        ask(left, given, most, yes=yes)
+    else:
+        narrate("Nothing is left to send, and nothing to pay: every answer is kept.")
     before = answered(store, resume)
     with stopping() as stopped:
         found = rerun_all(
@@ -93,15 +97,32 @@ def too_small(store: Reader, found: Found, given: Settings, most: int, *, is_new
     raise CcrError(f"{told} Every single request can be sent with --max-cost {usd(found.comparison.spent + most)}")
 
 
-def ask(preview: Found, given: Settings, most: int, *, yes: bool) -> None:
+def unanswered(store: Reader, run: str, preview: Found) -> list[VariantSums]:
+    """Of each variant what the rest of a run is expected to cost."""
+    from ccr_tui.replay import kept
+    from ccr_tui.replay.rerun import is_settled
+
+    done = {key for key, result in kept.done(store, run).items() if is_settled(result)}
+    found = []
+    for line in preview.comparison.variants[1:]:
+        rest = [result for result in preview.results[line.name] if (line.name, result.step) not in done]
+        known = [result for result in rest if result.cost is not None]
+        sums = {part: sum(getattr(result, part) or 0 for result in known) for part in ("cost", "low", "high")}
+        left = replace(line, **(sums if known else dict.fromkeys(sums)))
+        found.append(replace(left, requests=len(rest), unpriced=len(rest) - len(known)))
+    return found
+
+
+def ask(lines: Sequence[VariantSums], given: Settings, most: int, *, yes: bool) -> None:
     """The estimated bill, and the question. Raises UsageError where nobody can answer it.
 
     `most` is what the longest request may cost at worst.
     """
     from ccr_tui.prices import show
 
-    for line in preview.comparison.variants[1:]:
-        narrate(f"{safe(line.name)}: {line.requests} requests, {bill(line)}")
+    for line in lines:
+        requests = f"{line.requests} request{'s' * (line.requests != 1)}"
+        narrate(f"{safe(line.name)}: {requests}, {bill(line)}" if line.requests else f"{safe(line.name)}: all done")
     cap = "no cap (--max-cost USD sets one)" if given.max_cost is None else f"never more than {show(given.max_cost)}"
     narrate(f"This sends every request for real; {cap}.")
     if given.max_cost is not None and most:

@@ -66,10 +66,12 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What asking these routers would cost."""
+    """What asking these routers so often would cost; `run` is a lab that was cut off: what is left of it."""
 
     routers: tuple[str, ...]
     prompts: Mapping[str, str]
+    repeat: int = 1
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """What one question about each turn is expected to cost, and at worst; None: a price is not known."""
+    """What is to be asked, what that is expected to cost, and at worst; None: a price is not known."""
 
-    routers: tuple[str, ...]
+    questions: int
     likely: int | None
     most: int | None
+    spent: int = 0
+    """What may have been billed for the part that was asked before."""
+    cap: int | None = None
+    """What that part was never to pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +259,8 @@ class Bench:
                     self.rerun(written, settings, run)
                 case Turns():
                     self.turns()
-                case Bill(routers, prompts):
-                    self.bill(routers, prompts)
+                case Bill():
+                    self.bill(message)
                 case Lab():
                     self.lab(message)
         except CcrError as error:
@@ -320,16 +326,23 @@ class Bench:
         offered = lab.offered_in(turns, labwork.routed_config(self.bench).agents)
         self.say(Listed(tuple(plain), tuple(offered)))
 
-    def bill(self, routers: tuple[str, ...], prompts: Mapping[str, str]) -> None:
+    def bill(self, wanted: Bill) -> None:
         """What asking costs."""
-        from ccr_tui.replay import labwork
+        from ccr_tui.replay import labkept, labwork
 
         if self.bench is None:
             raise CcrError("Choose a session first.")
-        tried = labwork.candidates(self.bench, routers, prompts)
         turns, _ = labwork.turns_of(self.bench.recording, {})
-        config = labwork.routed_config(self.bench)
-        self.say(Billed(routers, *labwork.bill(self.bench, tried, turns, self.counter, config)))
+        if wanted.run is None:
+            tried = labwork.candidates(self.bench, wanted.routers, wanted.prompts)
+            found = labwork.bill(self.bench, tried, turns, self.counter, wanted.repeat)
+            return self.say(Billed(found.questions, found.likely, found.most))
+        row = self.reader.run(wanted.run, labs=True)
+        tried, repeat, before = labwork.again(self.bench, row)
+        told = labkept.answers(self.reader, row.id)
+        found = labwork.bill(self.bench, tried, turns, self.counter, repeat, told)
+        spent = labkept.spent(self.reader, row.id)
+        return self.say(Billed(found.questions, found.likely, found.most, spent, before.max_cost))
 
     def lab(self, wanted: Lab) -> None:
         """Ask for real."""

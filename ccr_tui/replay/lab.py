@@ -208,7 +208,7 @@ class Asking:
 
     async def _once(self, candidate: Candidate, turn: Turn, nth: int) -> Said | None:
         """The answer to one question: the kept one, or a new one. None: it is not asked any more."""
-        question = turn.uid if nth == 0 else f"{turn.uid}#{nth + 1}"
+        question = question_of(turn, nth)
         known = self.known.get((candidate.name, question))
         if known is not None:
             self._told(candidate)
@@ -285,6 +285,11 @@ class Asking:
             took = (time.monotonic() - self.began) / self.sent if self.sent else None
             left = None if took is None else took * (self.total - self.done)
             self.bench.tell(Progress(self.done, self.total, self.budget.spent, candidate.name, left))
+
+
+def question_of(turn: Turn, nth: int) -> str:
+    """What the question that is asked about a turn for the nth time, from 0 on, is kept under."""
+    return turn.uid if nth == 0 else f"{turn.uid}#{nth + 1}"
 
 
 def question_for(candidate: Candidate, turn: Turn, offered: Sequence[str], counter: Counter) -> Json:

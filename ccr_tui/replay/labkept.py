@@ -113,6 +113,13 @@ def answers(reader: Reader, run: str) -> dict[tuple[str, str], Said]:
     return {(step.variant, step.step): Said(**step.data) for step in steps if step.data is not None}
 
 
+def spent(reader: Reader, run: str) -> int:
+    """What a lab may have been billed so far, for answers that nobody received too: so much of a cap is gone."""
+    steps = reader.run_steps(run)
+    told = [Said(**step.data) for step in steps if step.data is not None]
+    return sum((said.cost or 0) + said.lost for said in told) + sum(s.held or 0 for s in steps if s.data is None)
+
+
 def read(reader: Reader, row: RunRow, labels: Mapping[str, str]) -> Found | None:
     """A lab that was kept, measured with these labels; None where it was cut off before its turns were known."""
     if row.found is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.errors import CcrError
@@ -21,11 +22,12 @@ from ccr_tui.replay import kept, lab, labkept, labsums
 from ccr_tui.replay.aside import Aside
 from ccr_tui.replay.lab import Candidate, Turn
 from ccr_tui.replay.labkept import Found, KeptTurn
-from ccr_tui.replay.labsums import Money
+from ccr_tui.replay.labsums import Money, Said
 from ccr_tui.replay.real import landing, standing
 from ccr_tui.replay.words import Recording, Routed, Settings, Step, Tell, Variant
 from ccr_tui.replay.work import Bench
 from ccr_tui.replay.worst import Worst
+from ccr_tui.slim import dataclass
 from ccr_tui.store import labels
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import RunRow, Runs
@@ -41,7 +43,7 @@ def candidates(bench: Bench, written: Sequence[str], prompts: Mapping[str, str])
     found = []
     for each in written:
         name, sign, model = each.partition("=")
-        one = bench.grammar.one(f"{name}={model}" if sign else f"{each}={each}")
+        one = bench.grammar.one(f"{name}={model}" if sign else f"{each}={each}", option="--router")
         if one.model is None:
             raise CcrError(f"--router {each!r}: write NAME=MODEL, with one model")
         found.append(Candidate(one.name, one, prompts.get(one.name)))
@@ -128,24 +130,43 @@ def again(bench: Bench, row: RunRow) -> tuple[list[Candidate], int, Settings]:
     return candidates(bench, asked["variants"], asked["prompts"]), asked["repeat"], settings
 
 
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What is still to be asked, what that is expected to cost, and at worst; None: a price is not known."""
+
+    questions: int
+    likely: int | None
+    most: int | None
+
+
 def bill(
-    bench: Bench, routers: Sequence[Candidate], turns: Sequence[Turn], counter: Counter, config: Config
-) -> tuple[int | None, int | None]:
-    """What one question to each router about each turn is expected to cost, and what it costs at worst."""
-    offered = lab.offered_in(turns, config.agents)
+    bench: Bench,
+    routers: Sequence[Candidate],
+    turns: Sequence[Turn],
+    counter: Counter,
+    repeat: int = 1,
+    told: Mapping[tuple[str, str], Said] = MappingProxyType({}),
+) -> Bill:
+    """Of questions to each router about each turn, so often; those that an earlier part of a run was `told` are out."""
+    offered = lab.offered_in(turns, routed_config(bench).agents)
     worst = Worst(bench.book, counter, time.time)
+    answered, questions = {key for key, said in told.items() if said.ok}, 0
     likely: list[int | None] = []
     most: list[int | None] = []
     for each in routers:
         model = each.variant.config.models[each.variant.model or ""]
         provider = each.variant.config.providers[model.provider]
         for turn in turns:
+            times = sum((each.name, lab.question_of(turn, nth)) not in answered for nth in range(repeat))
+            if not times:
+                continue
+            questions += times
             body = lab.question_for(each, turn, offered, counter)
             usage = Usage(counter.request(body).total, output=ANSWER)
-            price = quoted(bench, model, provider, time.time(), usage)
-            likely.append(None if price is None else cost(usage, price))
-            most.append(worst.of(body, model, provider))
-    return labsums.total(likely), labsums.total(most)
+            price, dearest = quoted(bench, model, provider, time.time(), usage), worst.of(body, model, provider)
+            likely.append(None if price is None else cost(usage, price) * times)
+            most.append(None if dearest is None else dearest * times)
+    return Bill(questions, labsums.total(likely), labsums.total(most))
 
 
 def routed_config(bench: Bench) -> Config:

@@ -115,7 +115,7 @@ def judge_of(bench: Bench, settings: Settings) -> Variant | None:
     """The judge as one model that answers everything. Raises CcrError where there is no such model to be asked."""
     if settings.judge is None:
         return None
-    judge = bench.grammar.one(f"judge={settings.judge}")
+    judge = bench.grammar.one(f"judge={settings.judge}", option="--judge")
     if judge.priced_only or judge.model is None:
         raise CcrError(f"--judge {settings.judge}: the judge must be one of the models of config.toml.")
     return judge

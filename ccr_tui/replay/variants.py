@@ -54,17 +54,20 @@ class Grammar:
                 raise CcrError(f"Two variants are called {name!r}: give them names, NAME=…")
         return tuple(found)
 
-    def one(self, written: str, *, ask_router: bool = False) -> Variant:
-        """One variant; without NAME= it is called as it is written."""
+    def one(self, written: str, *, ask_router: bool = False, option: str = "--variant") -> Variant:
+        """One variant; without NAME= it is called as it is written. `option` is what a person wrote it after."""
         name, sign, spec = written.partition("=")
         name, spec = (name.strip(), spec.strip()) if sign else (written.strip().lstrip("@"), written.strip())
         if not spec or not _NAME.fullmatch(name):
             raise CcrError(
-                f"--variant {written!r}: write NAME=MODEL, NAME=AGENT:MODEL,…, NAME=mode:router or NAME=@FILE"
+                f"{option} {written!r}: write NAME=MODEL, NAME=AGENT:MODEL,…, NAME=mode:router or NAME=@FILE"
+                if option == "--variant"
+                else f"{option} {written!r}: write NAME=MODEL"
             )
         if name == RECORDED:
-            raise CcrError(f"--variant {written!r}: {RECORDED!r} is the recording itself; choose another name")
-        made = self._file(name, spec) if spec.startswith("@") else self._parts(name, spec)
+            raise CcrError(f"{option} {written!r}: {RECORDED!r} is the recording itself; choose another name")
+        where = f"{option} {name}"
+        made = self._file(name, spec, where) if spec.startswith("@") else self._parts(name, spec, where)
         return replace(made, ask_router=ask_router)
 
     def baseline(self, name: str) -> Variant:
@@ -72,8 +75,7 @@ class Grammar:
         config, model = naming.named(self._config, self._book, name, self._at, f"--baseline {name}")
         return Variant(f"baseline {name}", name, config, model=model)
 
-    def _parts(self, name: str, spec: str) -> Variant:
-        where = f"--variant {name}"
+    def _parts(self, name: str, spec: str, where: str) -> Variant:
         parts = _split(spec, where)
         if "" in parts:
             config, model = naming.named(self._config, self._book, parts[""], self._at, where)
@@ -110,13 +112,13 @@ class Grammar:
             self._families[provider, id] = next(found, None) or None
         return self._families[provider, id]
 
-    def _file(self, name: str, spec: str) -> Variant:
+    def _file(self, name: str, spec: str, where: str) -> Variant:
         path = Path(spec[1:].strip()).expanduser()
         env = {key: value for key, value in self._config.env.items() if not _ENV.fullmatch(key)}
         try:
             config = assembly.load({"config": str(path.absolute())}, env, path.absolute().parent)
         except ConfigError as error:
-            raise CcrError("\n".join(f"--variant {name}: {problem}" for problem in error.problems)) from error
+            raise CcrError("\n".join(f"{where}: {problem}" for problem in error.problems)) from error
         return Variant(name, spec, config, mode=config.mode)
 
     def _priced_only(self, models: Sequence[str]) -> tuple[str, ...]:

@@ -363,7 +363,8 @@ class LabScreen(Screen[None]):
             return
         self._asked_bill = cut
         self.busy = "counting the questions…"
-        self.beside.ask(beside.Bill(() if cut else tuple(self.pending), {} if cut else self.prompts))
+        bill = beside.Bill((), {}, run=cut.run) if cut else beside.Bill(tuple(self.pending), self.prompts, self.repeat)
+        self.beside.ask(bill)
         self.put()
 
     def _ask_cap(self, billed: Billed) -> None:
@@ -373,12 +374,11 @@ class LabScreen(Screen[None]):
             if caps:
                 self._send(caps[0], cut)
 
-        times = cut.repeat if cut else self.repeat
-        questions = len(self.turns) * len(billed.routers) * times
-        told = "a price is not known" if billed.likely is None else f"about {show.money(billed.likely * times)}"
-        title = "Go on with this lab" if cut else f"Ask for real: {questions} questions, {told}"
-        most = None if billed.most is None or cut else billed.most * times
-        self.app.push_screen(Pick(title, replay_form.lab_caps(most), free="US dollars at most"), chosen)
+        told = "a price is not known" if billed.likely is None else f"about {show.money(billed.likely)}"
+        left = f"{billed.questions} question{'s' * (billed.questions != 1)}"
+        title = f"Go on with this lab: {left} left, {told}" if cut else f"Ask for real: {left}, {told}"
+        caps = replay_form.lab_caps(billed.most, billed.spent, billed.cap)
+        self.app.push_screen(Pick(title, caps, free="US dollars at most"), chosen)
 
     def _send(self, cap: str, cut: Found | None) -> None:
         try:

@@ -152,11 +152,17 @@ def caps(comparison: Comparison, names: Sequence[str], room: int = 0) -> list[Ch
     return [*found, Choice(NO_CAP, NO_CAP, "whatever it costs")]
 
 
-def lab_caps(most: int | None) -> list[Choice]:
-    """Budgets for asking routers, which cost so much at worst; None: that is not known, or it goes on."""
+def lab_caps(most: int | None, spent: int = 0, before: int | None = None) -> list[Choice]:
+    """Budgets for asking routers, which cost so much at worst; None: that is not known. Of one that goes on: what it
+    may have spent, and its cap of before, which comes first."""
+    found = []
+    if before is not None:
+        usd = prices.usd(before)
+        found.append(Choice(str(usd), f"never more than ${usd}", f"as before; {show.money(spent)} of it is gone"))
     if most is None:
-        return [Choice(NO_CAP, NO_CAP, "whatever it costs")]
-    return [_cap(most or CENT, "what it costs at worst"), Choice(NO_CAP, NO_CAP)]
+        return [*found, Choice(NO_CAP, NO_CAP, "whatever it costs")]
+    gone = ", with what is gone" if spent else ""
+    return [*found, _cap(spent + most or CENT, f"what it costs at worst{gone}"), Choice(NO_CAP, NO_CAP)]
 
 
 def _cap(nanos: int, note: str) -> Choice:

@@ -124,8 +124,13 @@ async def test_a_budget_ends_a_rerun_and_a_larger_one_goes_on(tmp_path: Path) ->
         found, sent = json.loads(out), len(one.requests)
         assert (code, found["finished"], found["stopped"]) == (1, False, "budget") and "--resume" in err
         assert 0 < sent < STEPS and float(found["spent_usd"]) <= 0.008
-        found = await person.data("replay", str(CODING), "--resume", found["run"], "--yes", "--max-cost", "1")
+        again = ("replay", str(CODING), "--resume", found["run"])
+        code, _, err = await person.calls(*again)
+        assert code == 2 and f"a: {STEPS - sent} requests, about $" in err, "what is left, and not what is paid"
+        found = await person.data(*again, "--yes", "--max-cost", "1")
         assert (found["finished"], found["stopped"]) == (True, None) and len(one.requests) == STEPS
+        code, _, err = await person.calls(*again)
+        assert code == 0 and "nothing to pay" in err and "about $" not in err and len(one.requests) == STEPS
         bodies = [json.dumps(request.body) for request in one.requests]
         assert len(set(bodies)) == STEPS
 
@@ -186,6 +191,12 @@ async def test_the_lab_asks_routers_about_the_turns(tmp_path: Path) -> None:
         code, _, err = await person.calls("lab", "show", "last", "--export", "lab.md")
         assert code == 0 and "written to lab.md" in err and "| mine |" in (tmp_path / "lab.md").read_text()
         assert (await person.calls("lab", "show", "last", "--export", "lab.pdf"))[0] == 2
+        for wrong, told in (
+            ("mine=onne", "--router mine: 'onne' is neither"),
+            ("a b", "--router 'a b=a b': write NAME"),
+        ):
+            code, _, err = await person.calls("lab", str(ROUTED), "--router", wrong, "--yes")
+            assert code == 2 and told in err and "--variant" not in err
 
 
 async def test_a_killed_lab_goes_on_and_pays_for_no_answer_twice(tmp_path: Path) -> None:
@@ -203,6 +214,8 @@ async def test_a_killed_lab_goes_on_and_pays_for_no_answer_twice(tmp_path: Path)
         run = out.splitlines()[1].split()[0]
         found = await person.data("lab", str(ROUTED), "--resume", run, "--yes")
         assert (found["finished"], found["routers"][0]["asked"]) == (True, 3)
+        code, _, err = await person.calls("lab", str(ROUTED), "--resume", run)
+        assert code == 0 and "nothing to pay" in err and "for real" not in err
         assert any("under way when the run was cut off" in note for note in found["notes"])
         bodies = [json.dumps(request.body) for request in upstream.requests]
         assert len(bodies) == 4 and bodies[1] == bodies[2] and len(set(bodies)) == 3

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from houses import House
 from scripted_openai import ScriptedOpenAI
 from test_replay import opened, replaying, scripted, shown, type_in, until
 from textual.pilot import Pilot
 
-from ccr_tui.replay.labsums import Report
+from ccr_tui.replay import labwork, recordings
+from ccr_tui.replay.lab import Asked, Candidate
+from ccr_tui.replay.labkept import KIND, asked_for, material
+from ccr_tui.replay.labsums import Money, Report, Said
+from ccr_tui.replay.words import Variant
 from ccr_tui.screens import lab_table, replay_form
 from ccr_tui.screens.lab import LabScreen
 from ccr_tui.screens.pick import Pick
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.store import labels
+from ccr_tui.store.runs import Runs
 
 
 def screen(pilot: Pilot[None]) -> LabScreen:
@@ -73,6 +79,46 @@ async def test_turns_are_labelled_and_a_router_is_asked_for_real(
 def test_caps_are_what_it_costs_at_worst() -> None:
     assert [choice.value for choice in replay_form.lab_caps(12_000_001)] == ["0.013", "no cap"]
     assert [choice.value for choice in replay_form.lab_caps(None)] == ["no cap"]
+
+
+def test_a_lab_that_goes_on_is_offered_its_old_cap_first() -> None:
+    old, most, _ = replay_form.lab_caps(12_000_001, spent=8_000_000, before=15_000_000)
+    assert (old.value, old.note) == ("0.015", "as before; $0.008 of it is gone")
+    assert (most.value, most.note) == ("0.021", "what it costs at worst, with what is gone")
+
+
+async def test_a_lab_that_was_cut_off_goes_on_under_its_old_cap_with_what_is_left(tmp_path: Path) -> None:
+    async with (
+        ScriptedOpenAI(rules=False, roles={"live-id": "route"}) as upstream,
+        opened(tmp_path, (120, 40), scripted(upstream), "routed") as (house, pilot),
+    ):
+        cut_off(house)
+        await pilot.press("5")
+        await until(pilot, lambda: replaying(pilot).opened is not None)
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabScreen) and bool(screen(pilot).labs))
+        await until(pilot, lambda: bool(screen(pilot).turns))
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Pick))
+        page = shown(pilot)
+        assert "Go on with this lab: 2 questions left, about $" in page and "never more than $0.5" in page
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabScreen) and screen(pilot).labs[0].finished)
+        assert len(upstream.requests) == 2
+        assert house.reader.run("last", labs=True).asked["max_cost"] == 500_000_000
+
+
+def cut_off(house: House) -> None:
+    """A lab of one router that was told one of its three answers."""
+    runs = Runs(house.db)
+    with recordings.opened("last", house.reader) as recording:
+        _, turns = labwork.turns_of(recording, {})
+    tried = [Candidate("mine", Variant("mine", "live", house.engine.config, model="live"))]
+    asked = asked_for(tried, 1, 500_000_000, None)
+    runs.begin("run-1", 1.79e9, KIND, recording.session, recording.title, "database", asked)
+    runs.keep("run-1", [("mine", turns[0].uid, turns[0].n, 20_000, asdict(Said("think", 420, 250, 8, 20_000)))])
+    found = material(turns, ("tool", "coder", "think"), tried, Money({}, None, None), Asked({}, (), False, 20_000))
+    runs.end("run-1", finished=False, spent=20_000, found=found)
 
 
 REPORT = Report("mine", "m", 4, 3, 2, {"think": {"tool": 1, "think": 1, "invalid": 1}}, 1, 4, None, 99, 10, 2, 5, 5, {})
