@@ -235,6 +235,31 @@ def test_what_lean_imports_put_off_is_made_good() -> None:
     assert done.stdout.splitlines() == ["0 True True", "application/json SSLContext.load_default_certs"]
 
 
+COMMAND = """
+import gc, sys
+from ccr_tui.__main__ import main
+sys.argv = ["ccr-tui", "mode", "--help"]
+sys.exit = lambda code: None
+main()
+print(gc.isenabled())
+"""
+IMPORTS = """
+import gc
+from ccr_tui import lean
+gc.disable()
+with lean.imports():
+    import aiohttp
+    assert not gc.isenabled()
+print(gc.isenabled() and gc.get_freeze_count() > 10_000)
+"""
+
+
+@pytest.mark.parametrize("code", [COMMAND, IMPORTS], ids=["a command", "the proxy"])
+def test_garbage_is_looked_for_again_when_modules_are_there(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 SERVE = """
 import atexit, json, sys
 atexit.register(lambda: print(json.dumps(sorted(sys.modules)), flush=True))
