@@ -43,8 +43,14 @@ def _unpack(folder: Path) -> None:
 
 def totals(program: Path, folder: Path) -> dict[str, Any]:
     """What it makes of a folder like ~/.claude, at the prices that came with it."""
+    told: dict[str, Any] = report(program, folder)["totals"]
+    return told
+
+
+def report(program: Path, folder: Path) -> dict[str, Any]:
+    """The same day by day, each with its models (`modelBreakdowns`)."""
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "CLAUDE_CONFIG_DIR": str(folder), "LOG_LEVEL": "0"}
-    command = [str(program), "daily", "--json", "--offline"]
+    command = [str(program), "daily", "--json", "--offline", "--breakdown"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout)["totals"]
+    told: dict[str, Any] = json.loads(done.stdout)
     return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,60 @@ def test_ccusage_counts_the_same_to_the_token(db: Path, tmp_path: Path) -> None:
     assert told["cacheReadTokens"] == total.cache_read_tokens
     assert told["cacheCreationTokens"] == total.cache_write_tokens
     assert told["totalCost"] == pytest.approx(total.cost / 1e9, abs=1e-9)
+
+
+MODELS = (
+    "claude-opus-4-8", "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929", "claude-haiku-4-5-20251001",
+    "claude-sonnet-4-20250514", "claude-opus-4-1-20250805", "claude-3-5-haiku-20241022", "claude-sonnet-4-6",
+    "claude-opus-5-5",
+)  # fmt: skip
+COUNTED = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+THEIRS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens")
+
+
+def month(folder: Path) -> Path:
+    """Sessions over weeks, of many models, with caches of both lengths, and answers that stand on several lines."""
+    chance, n = random.Random(7), 0
+    for session in range(18):
+        id = f"72d37f7f-0000-4000-8000-0000000{session:05d}"
+        writer = Writer(session=id, at=START + session * 1.7 * 86_400, prefix=f"s{session}l")
+        for _ in range(12):
+            n += 1
+            written = chance.randrange(20_000)
+            used = usage(chance.randrange(1, 9_000), chance.randrange(1, 3_000), chance.randrange(150_000), written,
+                         chance.choice([0, 0, written, written // 2]))  # fmt: skip
+            writer.user(f"prompt {n}")
+            blocks = [text("x")] * chance.choice([1, 1, 2])
+            writer.answer(f"msg_{n}", *blocks, usage=used, model=MODELS[n % len(MODELS)])
+        writer.write(folder / "projects" / f"-home-ada-{session % 3}" / f"{id}.jsonl")
+    return folder
+
+
+def test_ccusage_counts_the_same_of_each_day_and_model_and_costs_differ_by_prices_alone(
+    db: Path, tmp_path: Path
+) -> None:
+    program, folder = ccusage.installed(), month(tmp_path / "claude")
+    if program is None:
+        pytest.skip("ccusage is not installed (make test-claude fetches it; or npm install -g ccusage)")
+    claude_code.take_in(db, [folder / "projects"], quotes(Config()), LATER + 60 * 86_400)
+    told, reader = ccusage.report(program, folder), Reader(db)
+    days = {day["period"]: [day[name] for name in THEIRS] for day in told["daily"]}
+    assert days == {row.key: [getattr(row, name) for name in COUNTED] for row in reader.spend("day")}
+    theirs: dict[str, list[float]] = {}
+    for each in (model for day in told["daily"] for model in day["modelBreakdowns"]):
+        sums = theirs.setdefault(each["modelName"], [0.0] * 5)
+        sums[:] = [a + b for a, b in zip(sums, [*(each[name] for name in THEIRS), each["cost"]], strict=True)]
+    rows = {row.key: row for row in reader.spend("model")}
+    assert {name: sums[:4] for name, sums in theirs.items()} == {
+        name: [getattr(row, count) for count in COUNTED] for name, row in rows.items() if name
+    }
+    unpriced = set(told["totals"].get("unpricedModels", []))
+    known = {name: sums[4] for name, sums in theirs.items() if name not in unpriced}
+    assert len(known) >= 7 and unpriced <= {"claude-opus-5-5"}
+    assert known == {name: pytest.approx(rows[name].cost / 1e9, abs=1e-9) for name in known}
+    only_ours = sum(rows[name].cost for name in unpriced) / 1e9
+    assert reader.total().cost / 1e9 - told["totals"]["totalCost"] == pytest.approx(only_ours, abs=1e-8)
+    reader.close()
 
 
 def test_the_subagent_alone_is_read_from_its_file(db: Path, tmp_path: Path) -> None:
