@@ -41,7 +41,7 @@ test-real: $(VENV)/.installed-test
 	@$(PY) -m pytest tests/real -m real -rs $(ARGS)
 
 test-claude: $(VENV)/.installed-test
-	@$(PY) -m pytest tests/claude -m claude -rs $(ARGS)
+	@$(PY) -m pytest tests/claude tests/transfer/test_transcripts.py -m 'claude or ccusage' -rs $(ARGS)
 
 # The README's table of how true a reprice is.
 truth: $(VENV)/.installed-test

@@ -10,6 +10,7 @@ from typing import Any
 
 import ccusage
 import pytest
+from downloads import Unavailable
 from generated import trace
 from transcripts import (
     AGENT,
@@ -256,10 +257,22 @@ def test_a_session_costs_what_was_said_not_its_square(db: Path, tmp_path: Path) 
     assert len(Reader(db).trace(rows(db)[-1].id).body["messages"]) == 119
 
 
-def test_ccusage_counts_the_same_to_the_token(db: Path, tmp_path: Path) -> None:
-    program, folder = ccusage.installed(), project(tmp_path)
-    if program is None:
-        pytest.skip("ccusage is not installed (make test-claude fetches it; or npm install -g ccusage)")
+@pytest.fixture
+def program(pytestconfig: pytest.Config) -> Path:
+    """ccusage, fetched where these tests are asked for by name."""
+    if "ccusage" not in pytestconfig.getoption("-m"):
+        if (found := ccusage.installed()) is None:
+            pytest.skip("ccusage is not installed (make test-claude fetches it; or npm install -g ccusage)")
+        return found
+    try:
+        return ccusage.install()
+    except Unavailable as why:
+        pytest.skip(f"ccusage: {why}")
+
+
+@pytest.mark.ccusage
+def test_ccusage_counts_the_same_to_the_token(db: Path, tmp_path: Path, program: Path) -> None:
+    folder = project(tmp_path)
     claude_code.take_in(db, [folder], quotes(Config()), LATER)
     told, total = ccusage.totals(program, folder), Reader(db).total()
     assert (told["inputTokens"], told["outputTokens"]) == (total.input_tokens, total.output_tokens)
@@ -295,12 +308,11 @@ def month(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.ccusage
 def test_ccusage_counts_the_same_of_each_day_and_model_and_costs_differ_by_prices_alone(
-    db: Path, tmp_path: Path
+    db: Path, tmp_path: Path, program: Path
 ) -> None:
-    program, folder = ccusage.installed(), month(tmp_path / "claude")
-    if program is None:
-        pytest.skip("ccusage is not installed (make test-claude fetches it; or npm install -g ccusage)")
+    folder = month(tmp_path / "claude")
     claude_code.take_in(db, [folder / "projects"], quotes(Config()), LATER + 60 * 86_400)
     told, reader = ccusage.report(program, folder), Reader(db)
     days = {day["period"]: [day[name] for name in THEIRS] for day in told["daily"]}
