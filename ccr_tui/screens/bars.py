@@ -190,11 +190,14 @@ class Footer(Inked):
         stall = f"loop {max(0, self._stall)} ms "
         pieces, self._places = [(" ", "")], []
         used = 1
-        for binding in self._shown(width - len(stall) - 2):
+        for binding in self._shown(width - len(stall) - 1):
             key, words = self._words(binding)
-            pieces += [(key, "title"), (f" {words}  ", "muted")]
+            pieces += [(key, "title"), (f" {words}", "muted"), ("  ", "")]
             self._places.append((used, used + len(key) + len(words) + 1, binding.key))
             used += cell_len(key) + len(words) + 3
+        if self._places:  # "! " takes the place of the two spaces behind the last key, if it must
+            pieces.pop()
+            used -= 2
         slow = self._stall >= SLOW_MS
         pieces.append((" " * max(0, width - used - len(stall) - 2), ""))
         pieces.append((("! " if slow else "  ") + stall, "warn" if slow else "faint"))

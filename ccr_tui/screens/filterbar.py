@@ -98,7 +98,7 @@ class Offers(Inked):
         """One offer."""
         index = self.first + y
         pieces = self.lines[index] if index < len(self.lines) else []
-        return self.strip([(" ", ""), *pieces], self.size.width, "cursor" if index == self.chosen else "")
+        return self.strip(list(pieces), self.size.width, "cursor" if index == self.chosen else "")
 
 
 class Fault(Inked):

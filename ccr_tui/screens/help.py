@@ -13,6 +13,7 @@ from ccr_tui import filtering
 from ccr_tui.screens.box import Lists
 from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.filterbar import FilterLine
+from ccr_tui.screens.lab import LabScreen
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
@@ -70,6 +71,7 @@ class HelpScreen(ModalScreen[None]):
             ("Models", ModelsScreen.BINDINGS),
             ("Replay", [*ReplayScreen.BINDINGS, *Roster.BINDINGS]),
             ("Its steps", StepsScreen.BINDINGS),
+            ("Router lab", LabScreen.BINDINGS),
             ("Trace", TraceScreen.BINDINGS),
             ("Its bodies", Viewer.BINDINGS),
             ("Context over time", ContextScreen.BINDINGS),

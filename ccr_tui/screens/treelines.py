@@ -20,7 +20,7 @@ from ccr_tui.store.browsing import Branch, Project, Turn
 from ccr_tui.store.queries import SessionRow, SpendRow, TraceRow
 
 Piece = tuple[str, str]
-LEAST = 27
+LEAST = 34
 """Columns of a title at least; one more stays free at the right."""
 COLUMNS = (("cost", 9), ("at", 11), ("requests", 8), ("ended", 9), ("in", 6), ("cached", 6), ("took", 7), ("out", 6))
 """Names and widths, the most asked for first."""
@@ -78,7 +78,7 @@ class Lines:
         shown = columns(self.width)
         room = self.width - 1 - sum(size + 1 for _, size in shown)
         arrow = "  " if opened is None else "▾ " if opened else "▸ "
-        tail = line.tail[3 * show.cells(line.tail[0]) > room]
+        tail = line.tail[10 * show.cells(line.tail[0]) > 3 * room]
         *title, rest = cut([("  " * depth + arrow, "muted"), *line.title], room - show.cells(tail))
         pieces = [*title, (tail, "muted"), rest]
         for name, size in shown:

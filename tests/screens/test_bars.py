@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from houses import ROUTER
+from houses import ROUTER, House, settled
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from ccr_tui.screens.bars import agents_of, fitted, taken
+from ccr_tui.app import CcrApp
+from ccr_tui.screens.bars import Footer, agents_of, fitted, taken
 
 SEED = [
     ("tool", "qwen-max"), ("coder", "deepseek-chat"), ("think", "deepseek-reasoner"), ("router", "qwen2.5-coder-3b"),
@@ -71,3 +73,20 @@ THINKS = {"default": ("qwen-max",), "think": ("deepseek-v4-pro",), "background":
 def test_normal_mode_says_who_takes_some_requests(origins: dict[str, str], words: str) -> None:
     config = replace(ROUTER, mode="normal", agents=THINKS, origins=origins)
     assert " · ".join(f"{agent} {model}" for agent, model in agents_of(config)) == words
+
+
+@pytest.mark.parametrize("stall", [2, 1234], ids=str)
+async def test_the_footer_always_ends_with_how_late_the_loop_is(tmp_path: Path, stall: int) -> None:
+    house = House(tmp_path / "ccr.db")
+    app = CcrApp(house)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        for width in range(48, 150, 3):
+            await pilot.resize_terminal(width, 24)
+            house.engine.stall_ms = stall
+            footer = app.screen.query_one(Footer)
+            footer.look()
+            line = footer.render_line(0).text
+            assert line.endswith(f" loop {stall} ms ") and cell_len(line) == width, line
+            assert ("! loop" in line) is (stall > 100)
+    await house.stop()

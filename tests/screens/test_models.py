@@ -153,7 +153,7 @@ async def test_who_serves_what_at_which_price_is_said_without_a_keystroke(opened
         screen = shown(pilot)
         for words in ("Models · 3 at 2 providers", "$DEEPSEEK_API_KEY", "✗ $QWEN_KEY not set", "Agents · NORMAL"):
             assert words in screen, words
-        assert "128k   0.15   0.60" in screen or "128k   384k   0.15   0.60  0.003" in screen
+        assert "  0.15   0.60  " in screen or "128k   384k   0.15   0.60  0.003" in screen
         assert "default      flash +1" in screen
         assert "router       – not set" in screen
         assert "used by    default" in screen
