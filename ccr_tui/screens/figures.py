@@ -6,6 +6,7 @@ same figures flow into a few lines where the screen is narrow, and stand one bel
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
@@ -19,6 +20,7 @@ from ccr_tui.screens.panels import Panel, Pieces
 from ccr_tui.screens.spend_table import against, cost
 from ccr_tui.spending import Budget, Spending
 from ccr_tui.store.amounts import Billed, Sums
+from ccr_tui.store.sums import TIMES
 
 NAME = 13
 """Columns of the names."""
@@ -38,12 +40,19 @@ class Figures(Panel):
         self.compared: Baseline | None = None
         self.is_what_if = False
         self.digits: Mapping[str, int] = {}
+        self.inks: Mapping[str | None, str] = {}
 
     def put(
-        self, found: Spending, compared: Baseline | None, is_what_if: bool, digits: Mapping[str, int] | None = None
+        self,
+        found: Spending,
+        compared: Baseline | None,
+        is_what_if: bool,
+        digits: Mapping[str, int] | None = None,
+        inks: Mapping[str | None, str] | None = None,
     ) -> None:
-        """Show these numbers, with as many decimals as the table's columns have."""
-        self.found, self.compared, self.is_what_if, self.digits = found, compared, is_what_if, digits or {}
+        """Show these numbers, with as many decimals as the table's columns have, and models in the picture's inks."""
+        self.found, self.compared, self.is_what_if = found, compared, is_what_if
+        self.digits, self.inks = digits or {}, inks or {}
         self.look()
 
     def lines(self) -> list[Pieces]:
@@ -54,7 +63,9 @@ class Figures(Panel):
             return flowed(list(self._flat(self.found)), self.size.width)
         figures = list(self._tall(self.found))
         wide = max(NAME, *(len(name) + 1 for name, _ in figures))
-        return [[(f" {name:{wide}}", "muted"), *words] for name, words in figures]
+        lines: list[Pieces] = [[(f" {name:{wide}}", "muted"), *words] for name, words in figures]
+        room = self.size.height - len(lines) - 2
+        return lines + (parted(self.found, self.inks, self.size.width, room) if room > 1 else [])
 
     def _tall(self, found: Spending) -> Iterator[tuple[str, Pieces]]:
         """Figure by figure, each with its provenance below it."""
@@ -224,6 +235,24 @@ def gauge(each: Budget) -> Pieces:
     full, rest = show.bar(each.share, 8)
     ink = "bad" if each.share >= 1 else "warn" if each.share >= 0.8 else "good"
     return [(full, ink), (rest, "faint"), (f" {show.percent(min(each.share, 9.99), 1)}", ink)]
+
+
+def parted(found: Spending, inks: Mapping[str | None, str], width: int, room: int) -> list[Pieces]:
+    """Who was paid how much, the dearest first, where the table tells of times."""
+    totals = Counter[str | None]()
+    for part in found.course.parts:
+        totals.update(part)
+    paid = [(key, amount) for key, amount in totals.most_common() if amount]
+    if found.by not in TIMES or len(paid) < 2:
+        return []
+    digits, wide = decimals.of([amount for _, amount in paid]), min(24, max(8, width - 32))
+    lines: list[Pieces] = [[], [(" by model", "muted")]]
+    for key, amount in paid[: room - 1]:
+        ink, told = inks.get(key, "muted"), decimals.money(amount, digits)
+        full, _ = show.bar(amount / paid[0][1], max(4, width - wide - 22))
+        line = [(" ■ ", ink), (show.fit(show.model(key), wide), ""), (f"{told:>11}", "money")]
+        lines.append([*line, (f"{show.percent(amount, found.total.cost):>5} ", "muted"), (full, ink)])
+    return lines
 
 
 def flowed(parts: Sequence[Pieces], width: int) -> list[Pieces]:

@@ -55,6 +55,10 @@ KINDS = ("bars", "lines", "none")
 """What the picture shows: stacked bars, what was paid against one model for all, nothing."""
 
 
+BARS, FRAME = 3, 3
+"""Lines of the header, the ways and the footer; of the table's frame and headings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One reading, and what it is compared with."""
@@ -228,13 +232,25 @@ class SpendScreen(Screen[None]):
             return
         found = self.seen.found
         self._held = spend_table.amounts([*found.rows, found.total], self.compared)
-        self.figures.put(found, self.compared, self.what_if is not None, spend_table.digits(self._held))
+        drawn_with = self._drawn_with()
+        self.figures.put(found, self.compared, self.what_if is not None, drawn_with.digits, drawn_with.inks)
         self.figures.border_title = f"Sum · {self.span}"
-        self.table.put(spend_table.rows(found.rows, self._drawn_with()))
+        self.table.put(spend_table.rows(found.rows, drawn_with))
+        self._fit()
         count = len(found.rows)
         self.table.border_title = f"By {self.by} · {count:,}"
         self.table.border_subtitle = escape(self._hint()) if count else "nothing was spent yet"
         self.table.refresh()
+
+    def _fit(self) -> None:
+        """Picture and figures take what the table leaves, but never most of a high screen."""
+        room = self.size.height - BARS
+        left = min(room - len(self.table.rows) - FRAME, room * 2 // 3)
+        self.query_one("#money").styles.height = None if self.kind == "none" else max(1, left)
+
+    def on_resize(self) -> None:
+        """Another size has other room."""
+        self.call_after_refresh(self._fit)
 
     def _hint(self) -> str:
         if self.what_if is not None:
@@ -314,6 +330,7 @@ class SpendScreen(Screen[None]):
         """The next kind of picture."""
         self.kind = KINDS[(KINDS.index(self.kind) + 1) % len(KINDS)]
         self.set_class(self.kind == "none", "-folded")
+        self._fit()
         self.call_after_refresh(self._draw_anew)
         self._show()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from ccr_tui.baseline import Baseline
@@ -24,6 +25,10 @@ DIGITS = 3
 MOST = 1000
 """Rows that are listed; what is left is told in one."""
 TIMES = ("hour", "day", "week")
+BAR, WIDEST_BAR = 10, 60
+"""Columns of the bars: usually, and where there is room."""
+KEYS = {"session": 64, "project": 48}
+"""What keys keep before bars get longer; others have 32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def _room(width: int, context: Context) -> int:
 
 def _title(column: Column, context: Context) -> str:
     if column.title != "at":
-        return column.title
+        return "" if column.title == "bar" else column.title
     word = "if" if context.is_what_if else "at"
     return f"{word} {show.model(context.compared.name)}"[: column.width] if context.compared else "at ?"
 
@@ -105,6 +110,9 @@ def _columns(width: int, context: Context) -> Sequence[Column]:
         if name not in context.empty and room >= columns[name].width + 1:
             chosen.append(name)
             room -= columns[name].width + 1
+    if "bar" in chosen:
+        wide = min(WIDEST_BAR, BAR + max(0, room + 28 - KEYS.get(context.by, 32)))
+        columns["bar"] = Column("bar", wide, partial(_share, wide=wide))
     return [column for name, column in columns.items() if name in chosen]
 
 
@@ -148,8 +156,8 @@ def _cost(row: Sums, context: Context) -> Cell:
     return show.lined(cost(row, digits), digits), "warn" if row.unpriced else "money"
 
 
-def _share(row: Sums, context: Context) -> Cell:
-    full, rest = show.bar(row.cost / context.most if context.most else 0.0, 10)
+def _share(row: Sums, context: Context, wide: int = BAR) -> Cell:
+    full, rest = show.bar(row.cost / context.most if context.most else 0.0, wide)
     return full + " " * len(rest), "money"
 
 
@@ -208,7 +216,7 @@ COLUMNS = {
         Column("cached", 6, _cached),
         Column("out", 6, _answered),
         Column("cost", 10, _cost),
-        Column("bar", 10, _share),
+        Column("bar", BAR, _share),
         Column("router", 8, _router),
         Column("hops", 8, _hops),
         Column("saved", 9, _saved),

@@ -414,3 +414,27 @@ async def test_live_tells_the_whole_name_of_the_baseline(opened: Open, size: tup
     async with opened(size, config=config) as (_, pilot):
         await pilot.press("1")
         assert "at deepseek-v4-pro $30.00 −90%" in flat(await until(pilot, "at deepseek-v4-pro", "−90%"))
+
+
+@pytest.mark.parametrize(
+    ("size", "keys"), [((200, 60), []), ((200, 60), ["p", "p", "p"]), ((120, 40), []), ((80, 40), [])]
+)
+async def test_the_picture_takes_what_a_short_table_leaves(
+    opened: Open, size: tuple[int, int], keys: list[str]
+) -> None:
+    async with opened(size) as (_, pilot):
+        await until(pilot, "By day · 3")
+        await pilot.press(*keys)
+        await settled(pilot)
+        screen = screen_of(pilot)
+        assert screen.query_one("#money").size.height == (size[1] - 3) * 2 // 3, "but not all of it"
+        assert screen.plot.picture is not None
+        assert len(screen.plot.picture.lines) == screen.plot.content_size.height
+
+
+async def test_a_long_table_leaves_the_picture_what_it_always_has(opened: Open) -> None:
+    days = [generated.trace(f"d{n}", started_at=NOON - n * 86_400, attempts=(call(tokens=100),)) for n in range(28)]
+    async with opened((120, 40), traces=[]) as (house, pilot):
+        house.land(days)
+        await until(pilot, "By day · 28")
+        assert screen_of(pilot).query_one("#money").size.height == 15
