@@ -33,6 +33,8 @@ INKS: dict[Group, tuple[str, str]] = {
 """What a group is called, and its ink."""
 AXIS = 8
 """Columns of the numbers at the left."""
+WIDEST = 12
+"""Cells of a column and the space after it, at most."""
 
 
 class Graph(Inked):
@@ -69,7 +71,7 @@ class Graph(Inked):
         """Requests a column, and cells a column."""
         each = -(-len(self.points) // self.columns) if self.points else 1
         drawn = -(-len(self.points) // each) if self.points else 1
-        return each, max(1, min(4, self.columns // drawn))
+        return each, max(1, min(WIDEST, self.columns // drawn))
 
     def _highest(self, column: int, each: int) -> Point | None:
         """What a column draws."""

@@ -30,6 +30,9 @@ from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import TraceRow
 
+BARS, FRAME = 3, 3
+"""Lines of the head, the legend and the footer; of the table's frame and headings."""
+
 
 class Turns(Scrolled):
     """The requests, one a line, each with its stack lying."""
@@ -218,6 +221,7 @@ class ContextScreen(Screen[None]):
         self._jumped = first if start is None and growth.blown(points) else None
         self.graph.put(points, chosen)
         self.turns.put(points, chosen)
+        self._fit()
         who = "main conversation" if agent is None else f"subagent {show.harmless(agent)[:13]}"
         more = f" · {self.shown + 1} of {len(self.agents)} conversations" if len(self.agents) > 1 else ""
         aside = f" · {self.growth.aside} requests aside" if self.growth.aside else ""
@@ -229,6 +233,16 @@ class ContextScreen(Screen[None]):
         self.turns.border_title = escape(f"Requests · {len(points)}{aside}")
         self._chosen(chosen)
         self.refresh_bindings()
+
+    def _fit(self) -> None:
+        """The graph takes what the table leaves, but never most of a high screen."""
+        room = self.size.height - BARS
+        left = min(room - len(self.turns.points) - FRAME, room * 2 // 3)
+        self.graph.styles.height = max(1, left)
+
+    def on_resize(self) -> None:
+        """Another size has other room."""
+        self._fit()
 
     @on(Turns.Moved)
     def _moved(self, moved: Turns.Moved) -> None:
