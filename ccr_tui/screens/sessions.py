@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.markup import escape
 from textual.message import Message
 from textual.screen import Screen
@@ -27,6 +27,7 @@ from ccr_tui.screens import baselines, copies, export, show
 from ccr_tui.screens.bars import Footer, Header
 from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.export import ExportScreen
+from ccr_tui.screens.glimpse import Glimpse
 from ccr_tui.screens.house import House
 from ccr_tui.screens.listed import RequestsScreen
 from ccr_tui.screens.replay_head import ReplayOf
@@ -46,8 +47,9 @@ SUMS_S = 5.0
 
 
 class SessionsScreen(Screen[None]):
-    """Header, the tree, footer."""
+    """Header, the tree, what is chosen in it where there is room, footer."""
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-normal"), (160, "-wide")]
     AUTO_FOCUS = ""
     """Or the hidden line of the filter would take the first keys."""
     BINDINGS = [
@@ -107,6 +109,7 @@ class SessionsScreen(Screen[None]):
         self.house = house
         self.header, self.footer = Header(house, demo), Footer(house)
         self.tree_ = SessionTree(id="tree")
+        self.glimpse = Glimpse(self.tree_)
         self.line = Input(id="find", placeholder="words of a title, a project or an id; ⏎ done, esc shows all")
         self.held: Baseline | None = None
         """A baseline that could not be kept in a file."""
@@ -118,9 +121,11 @@ class SessionsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         yield self.header
-        with Vertical(id="sessions"):
-            yield self.line
-            yield self.tree_
+        with Horizontal():
+            with Vertical(id="sessions"):
+                yield self.line
+                yield self.tree_
+            yield self.glimpse
         yield self.footer
 
     def on_mount(self) -> None:
@@ -214,6 +219,7 @@ class SessionsScreen(Screen[None]):
     @on(Rows)
     def _show_rows(self, read: Rows) -> None:
         self.tree_.put_rows(read.rows)
+        self.glimpse.look()
 
     @work(thread=True, group="turns")
     def _read_turns(self, session: int) -> None:
@@ -263,6 +269,7 @@ class SessionsScreen(Screen[None]):
         told = f"at {show.model(base.name)}: one model for all · {hint}" if base else hint
         if (title, told) != (box.border_title, box.border_subtitle):
             box.border_title, box.border_subtitle = title, told
+        self.glimpse.look()
 
     @on(SessionTree.Entered)
     def _enter(self, entered: SessionTree.Entered) -> None:

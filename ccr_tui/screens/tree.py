@@ -88,11 +88,15 @@ class SessionTree(Listing):
     # -- what it shows
 
     def put(self, projects: Sequence[Project]) -> None:
-        """Other projects or sessions; the cursor stays on what it was on."""
-        first = not self.projects and projects
+        """Other projects or sessions; the cursor stays on what it was on. At first the latest project is open, and
+        those after it that fit too."""
+        if not self.projects:
+            left = self.height - len(projects)
+            for number, project in enumerate(projects):
+                left -= len(project.sessions)
+                if not number or left >= 0:
+                    self.opened.add(("project", project.id, 0))
         self.projects = projects
-        if first:
-            self.opened.add(("project", projects[0].id, 0))
         self.again()
 
     def put_rows(self, rows: Mapping[int, SessionRow]) -> None:

@@ -102,8 +102,8 @@ async def test_the_latest_project_is_open_and_says_what_its_sessions_cost(
         assert "2 sessions" in project and "$0.022" in project
         assert "5 ✗1" in session and "$0.017" in session
         assert "The first of today" in screen
-        assert "An old matter" not in screen, "the other project is closed"
-        assert next(line for line in lines if "▸ web" in line)
+        assert "An old matter" in screen, "the other project is open too, since it fits"
+        assert next(line for line in lines if "▾ web" in line)
         assert all(len(line) <= size[0] for line in lines)
         head = next(line for line in lines if " requests " in line and " cost " in line)
         for name in ("cost", "ended"):
@@ -119,6 +119,48 @@ def test_a_long_title_leaves_its_subagents_in_sight(width: int, words: str) -> N
     row = SessionRow("s", title="A title that is as long as a session's first prompt " * 5, subagents=1)
     lines = Lines(width, Seen())
     assert words in "".join(text for text, _ in lines.drawn(lines.session(1, row), 1, False))
+
+
+def many() -> list[Trace]:
+    """A project with more sessions than a screen has lines, and an older one."""
+    now = time.time()
+    new = [trace(f"t{n}", user(f"Task {n}"), session=f"s{n}", started_at=now - n) for n in range(1, 50)]
+    return [*new, trace("o1", user("An old matter"), session="old", project="/home/ada/web", started_at=now - 9000)]
+
+
+async def test_what_does_not_fit_stays_closed(tmp_path: Path) -> None:
+    async with opened(tmp_path, (120, 40), many()) as (_, pilot):
+        assert "▾ engine" in await press(pilot, "2")
+        screen = await press(pilot, "G")
+        assert "▸ web" in screen and "An old matter" not in screen
+
+
+CHOSEN: dict[str, tuple[list[str], list[str]]] = {
+    "project": ([], ["Project", "/home/ada/engine", "sessions     2", "Mend the parser", "The first of today"]),
+    "session": (
+        ["j", "right"],
+        ["Session", "id           new", "answered by  qwen-max", "subagents    1", "5 · ✗1 failed"],
+    ),
+    "turn": (["j", "right", "j"], ["Turn", "requests     3", "cost         $0.013", "⎇ Find all callers"]),
+    "subagent": (["j", "right", "j", "right", "j", "j", "j"], ["Subagent", "Find all callers", "requests     1"]),
+    "request": (["j", "right", "j", "right", "j"], ["Request", "opus-5-5 → qwen-max", "ends with    end_turn"]),
+}
+
+
+@pytest.mark.parametrize(("keys", "words"), CHOSEN.values(), ids=CHOSEN)
+async def test_beside_a_wide_tree_stands_what_is_chosen(tmp_path: Path, keys: list[str], words: list[str]) -> None:
+    async with opened(tmp_path, (200, 60)) as (_, pilot):
+        screen = await press(pilot, "2")
+        for key in keys:
+            screen = await press(pilot, key)
+        panel = "\n".join(line[137:] for line in screen.split("\n"))
+        assert not [word for word in words if word not in panel], panel
+
+
+async def test_a_narrower_screen_is_all_tree(tmp_path: Path) -> None:
+    async with opened(tmp_path, (150, 40)) as (_, pilot):
+        assert "Project" not in await press(pilot, "2")
+        assert not app_of(pilot).sessions.glimpse.display
 
 
 async def test_a_session_unfolds_into_turns_subagents_and_requests(tmp_path: Path) -> None:
