@@ -8,6 +8,7 @@ is not quoted, no table of prices is asked that others maintain, and nothing run
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +18,11 @@ from pathlib import Path
 
 import generated
 import pytest
-from houses import COUNTER, ROUTER, House, settled
+from houses import COUNTER, ROUTER, House, settled, until
 from month import month
 from realistic import SESSION, talk
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from ccr_tui.app import CcrApp
 from ccr_tui.records import Price, Trace
@@ -29,6 +31,9 @@ from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.storage import StorageScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.store import archive
+
+sys.path.append(str(Path(__file__).parent.parent / "transfer"))
+import transcripts
 
 NOW = datetime(2026, 11, 23, 16, 30, tzinfo=UTC).timestamp()
 """A Monday."""
@@ -48,6 +53,7 @@ def still() -> Iterator[None]:
     """It is `NOW` in UTC, and the library that made-up sessions quote is the same everywhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
+        patch.setenv("CLAUDE_CONFIG_DIR", "claude")
         time.tzset()
         patch.setattr(time, "time", lambda: NOW)
         patch.setattr(generated, "_library", lambda: LIBRARY)
@@ -77,6 +83,7 @@ def traces(days: int = 12) -> Iterator[Trace]:
 def built(folder: Path) -> Path:
     """The database, as `ccr.db` in this folder."""
     archive.take_in(folder / "ccr.db", traces())
+    transcripts.project(folder / "claude")
     return folder
 
 
@@ -95,6 +102,8 @@ async def walked(size: tuple[int, int], names: tuple[str, ...] = ()) -> AsyncIte
             await settled(pilot)
             for footer in app.screen.query(Footer):
                 footer.look()
+            for line in app.screen.query(Input):
+                line.cursor_blink = False
             await settled(pilot)
             yield name, pilot
     await house.stop()
@@ -132,6 +141,16 @@ async def storage(pilot: Pilot[None], house: House) -> None:
     pilot.app.push_screen(StorageScreen(house))
 
 
+async def palette(pilot: Pilot[None], _: House) -> None:
+    await pressed(pilot, "1", "ctrl+p", *"sort")
+    await until(pilot, "Sort by cost, tokens")
+
+
+async def filtering(pilot: Pilot[None], _: House) -> None:
+    """What is offered behind a key."""
+    await pressed(pilot, "1", "slash", *"error model:")
+
+
 TABS = ("overview", "conversation", "bodies", "route", "stream", "tokens", "cache", "diff")
 STOPS: dict[str, Go] = {
     "live": keys("1"),
@@ -140,4 +159,10 @@ STOPS: dict[str, Go] = {
     **{name: tab(n) for n, name in enumerate(TABS, 1)},
     "context": context,
     "storage": storage,
+    "models": keys("4"),
+    "help": keys("1", "question_mark"),
+    "palette": palette,
+    "export": keys("1", "e"),
+    "import": keys("1", "i"),
+    "filtering": filtering,
 }
