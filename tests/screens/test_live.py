@@ -371,7 +371,10 @@ async def test_what_replays_cost_stands_in_today_and_their_requests_are_marked(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
     """No sum holds it, `spend` tells of it beside its table, and so does Today."""
-    sent = [trace("then", started_at=time.time() - 60), trace("again", origin="replay", run="run-1", started_at=time.time() - 5)]
+    sent = [
+        trace("then", started_at=time.time() - 60),
+        trace("again", origin="replay", run="run-1", started_at=time.time() - 5),
+    ]
     async with opened(tmp_path, size=size, traces=sent) as (_, pilot):
         page = await until(pilot, "replays +$")
         assert "replays" in page.partition("Requests ·")[0]
