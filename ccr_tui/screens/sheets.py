@@ -1,16 +1,20 @@
 """The style sheets of the app, each read once.
 
-Owns what is kept of a sheet that was read. Must never keep what depends on a theme that is no longer shown. The one
-surprise: Textual reads every sheet again whenever a screen is shown for the first time, and keeps but 64 of them, which
-is fewer than its own widgets have; on the event loop that is 60 to 100 ms, in which no stream goes on.
+Owns what is kept of a sheet that was read, for each of the last themes apart. Must never show what depends on another
+theme. The one surprise: Textual reads every sheet again whenever a screen is shown for the first time, and keeps but 64
+of them, which is fewer than its own widgets have; on the event loop that is 60 to 100 ms, in which no stream goes on.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from textual.cache import LRUCache
 from textual.css.stylesheet import Stylesheet
 
 KEPT = 1024
+THEMES = 2
+"""Themes whose sheets are kept: changing back and forth reads them once."""
 
 
 class Sheets(Stylesheet):
@@ -20,12 +24,17 @@ class Sheets(Stylesheet):
         super().__init__(variables=variables)
         self._parse_cache = LRUCache(KEPT)
         self._read_with = dict(variables or {})
+        self._themes: LRUCache[frozenset[tuple[str, str]], LRUCache[Any, Any]] = LRUCache(THEMES)
 
     def set_variables(self, variables: dict[str, str]) -> None:
-        """Colours and the like; what was read with others is forgotten."""
-        if variables != self._read_with:
-            self._read_with = dict(variables)
-            super().set_variables(variables)
+        """Colours and the like; what was read with others is put aside."""
+        if variables == self._read_with:
+            return
+        self._themes[frozenset(self._read_with.items())] = self._parse_cache
+        self._parse_cache = LRUCache(KEPT)  # the next line empties it
+        super().set_variables(variables)
+        self._read_with = dict(variables)
+        self._parse_cache = self._themes.get(frozenset(variables.items()), self._parse_cache)
 
     def reparse(self) -> None:
         """What is new is read. Raises StylesheetError; then the rules are those of before."""

@@ -38,3 +38,15 @@ def test_another_theme_is_read_as_textual_reads_it() -> None:
     sheets.set_variables(BLUE)
     sheets.reparse()
     assert told(sheets) == told(filled(Stylesheet, BLUE)) != told(filled(Stylesheet, RED))
+
+
+def test_a_theme_that_was_shown_before_is_not_read_again() -> None:
+    sheets = filled(Sheets, RED)
+    before = list(map(id, sheets.rules))
+    for theme in (BLUE, RED):
+        sheets.set_variables(theme)
+        sheets.reparse()
+    assert list(map(id, sheets.rules)) == before
+    sheets.set_variables({"accent": "#00ff00"})
+    sheets.reparse()
+    assert told(sheets) == told(filled(Stylesheet, {"accent": "#00ff00"}))
