@@ -221,10 +221,26 @@ def keys(provider: Provider, env: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def credentials(provider: Provider, config: Config) -> tuple[str | None, dict[str, str]]:
-    """The provider's key and its extra headers, ready to send. Raises ConfigError as `key` does."""
+    """The provider's key and its extra headers, ready to send. Raises ConfigError as `key` does, and for one that can't
+    be sent."""
     path = f"providers.{provider.name}.headers"
     extra = {name: _resolved(value, f"{path}.{name}", config.env) for name, value in provider.headers.items()}
-    return key(provider, config.env), extra
+    for name, value in extra.items():
+        _check_sendable(value, f"{path}.{name}", provider.headers[name])
+    found = keys(provider, config.env)
+    for one in found:
+        _check_sendable(one, f"providers.{provider.name}.api_key", provider.api_key or "")
+    return next(iter(found), None), extra
+
+
+def _check_sendable(value: str, path: str, written: str) -> None:
+    """Raises ConfigError for what no HTTP header takes. Never shows it: it may be most of a key."""
+    if not (value.isascii() and value.isprintable()):
+        where = f"{path} ({written})" if variable(written) else path
+        raise ConfigError(
+            f"{where} can't be sent: it holds a line break or another character that no HTTP header takes. "
+            "Perhaps something was copied along; write it anew."
+        )
 
 
 def keyless(config: Config) -> list[str]:

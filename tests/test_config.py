@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccr_tui import assembly, values
-from ccr_tui.config import Config, Provider, credentials, key
+from ccr_tui.config import Config, Provider, credentials, key, keyless, secrets
 from ccr_tui.editing import set_values
 from ccr_tui.errors import ConfigError
 from ccr_tui.settings import parse_dotenv
@@ -367,3 +367,21 @@ def test_an_edit_of_a_broken_file_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nothing was changed"):
         set_values(path, "agents", {"default": "z"})
     assert path.read_text() == "[agents\n"
+
+
+UNSENDABLE = ["sk-ключ-12345678", "sk-12345678\nx-evil: 1", "sk-12345678\x7f", "sk-12345678\u201d", "sk-1234\t5678"]
+
+
+@pytest.mark.parametrize("written", UNSENDABLE, ids=ascii)
+@pytest.mark.parametrize("where", ["api_key", "headers.x-team", "$NAME"])
+def test_what_no_header_takes_is_told_and_not_shown(written: str, where: str) -> None:
+    given = "$NAME" if where == "$NAME" else written
+    headers = {"x-team": given} if where == "headers.x-team" else {}
+    provider = Provider("up", "openai", "http://h/v1", None if headers else given, headers)
+    config = Config(providers={"up": provider}, env={"NAME": written})
+    with pytest.raises(ConfigError, match="can't be sent") as told:
+        credentials(provider, config)
+    assert written not in str(told.value) and "1234" not in str(told.value)
+    assert ("$NAME" in str(told.value)) == (where == "$NAME")
+    assert keyless(config) == [str(told.value)]
+    assert headers or written in secrets(config), "it is covered all the same"
