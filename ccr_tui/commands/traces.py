@@ -33,6 +33,7 @@ from ccr_tui.commands.marking import mark, note
 from ccr_tui.commands.mending import mend, tell_unmended
 from ccr_tui.commands.money import counted, in_line, money
 from ccr_tui.commands.taking_in import import_
+from ccr_tui.errors import CcrError
 from ccr_tui.filtering import SHOWN
 
 if TYPE_CHECKING:
@@ -78,21 +79,39 @@ def ls(flags: Mapping[str, str], sort: str, reverse: bool, limit: int | None, as
         for row in rows:
             print_json(row.as_json())
         return
-    listed = list(rows)
-    if not listed:
+    listed, cut = gathered(rows)
+    if listed:
+        show_rows(listed)
+    elif not cut:
         narrate("nothing matches")
-        return
-    show_rows(listed)
+    if cut:
+        raise cut
     if not limit and len(listed) == 50 and (total := store.count(filter)) > 50:
         which = "newest" if (sort, reverse) == ("time", False) else "first"
         narrate(f"the {which} 50 of {total}; --limit {total} shows all")
 
 
+def gathered(rows: Iterable[TraceRow]) -> tuple[list[TraceRow], CcrError | None]:
+    """All rows, or those that came before it took too long, and why there are no more."""
+    listed: list[TraceRow] = []
+    try:
+        listed.extend(rows)
+    except CcrError as cut:
+        return listed, cut
+    return listed, None
+
+
 def pages(store: Reader, filter: Filter, order: Order, limit: int | None) -> Iterator[TraceRow]:
-    """Rows by keyset, page by page."""
+    """Rows by keyset, page by page; ends with CutOff where an expression takes too long, after what it has found."""
+    from ccr_tui.store.queries import CutOff
+
     of, after, left = store.listed(filter, order), None, limit
     while left is None or left > 0:
-        page = store.page(of, after, PAGE if left is None else min(PAGE, left))
+        try:
+            page = store.page(of, after, PAGE if left is None else min(PAGE, left))
+        except CutOff as cut:
+            yield from cut.rows
+            raise
         yield from page
         if not page:
             return

@@ -15,6 +15,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.markup import escape
 from textual.message import Message
+from textual.notifications import SeverityLevel
 
 from ccr_tui.errors import StoreError
 from ccr_tui.filtering import Term
@@ -85,8 +86,9 @@ class RequestsBox(Vertical):
     def caption(self) -> None:
         """The frame says how many there are, in which order, and whether the list follows."""
         table = self.table
-        count = f"{table.total:,}" + ("" if table.counted else "+ …")
-        title = f"{self.what} · {count}{self._found()} · {self._state()}"
+        count = f"{table.total:,}" + ("" if table.counted or table.upto else "+ …")
+        upto = f" as far as {table.upto}" if table.upto else ""
+        title = f"{self.what} · {count}{self._found()}{upto} · {self._state()}"
         subtitle = escape(f"/ {self.bar.text}") if self.bar.text else "/ filter · s sort"
         if (title, subtitle) != (self.border_title, self.border_subtitle):
             self.border_title, self.border_subtitle = title, subtitle
@@ -179,7 +181,8 @@ class Lists(Marking):
 
     @on(Table.Trouble)
     def _say_trouble(self, trouble: Table.Trouble) -> None:
-        self.app.notify(trouble.why, severity="error", markup=False)
+        severity: SeverityLevel = "warning" if trouble.is_partial else "error"
+        self.app.notify(trouble.why, severity=severity, timeout=12 if trouble.is_partial else None, markup=False)
 
     @on(Table.Opened)
     def _open_trace(self, opened: Table.Opened) -> None:

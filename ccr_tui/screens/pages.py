@@ -12,7 +12,7 @@ from dataclasses import field
 from typing import Protocol
 
 from ccr_tui.slim import dataclass
-from ccr_tui.store.queries import Key, Order, TraceRow
+from ccr_tui.store.queries import CutOff, Key, Order, TraceRow
 
 PAGE = 200
 KEPT = 24
@@ -29,7 +29,7 @@ class Opened(Protocol):
         """The number of the newest request that is in it."""
 
     def rows(self, after: Key | None, limit: int, forward: bool, stop: Stop) -> list[TraceRow]:
-        """The rows after a key, or those just before it."""
+        """The rows after a key, or those just before it. Raises CutOff with what was found where that took too long."""
 
     def key_after(self, after: Key | None, count: int, stop: Stop) -> Key | None:
         """The key of the row `count` rows further."""
@@ -80,6 +80,8 @@ class Pages:
     rows: dict[int, list[TraceRow]] = field(default_factory=dict)
     starts: dict[int, Key | None] = field(default_factory=lambda: {0: None})
     firsts: dict[int, Key] = field(default_factory=dict)
+    cut: CutOff | None = None
+    """Why there may be more than was found."""
 
     @property
     def top(self) -> Key | None:
@@ -100,12 +102,19 @@ class Pages:
     def put(self, page: int, rows: list[TraceRow]) -> None:
         """Keep a page; the oldest of those kept goes."""
         self.rows[page] = rows
+        if not self.counted:
+            self.total = max(self.total, page * PAGE + len(rows))
         if rows:
             self.firsts[page] = self.order.key(rows[0])
         if len(rows) == PAGE:
             self.starts[page + 1] = self.order.key(rows[-1])
         while len(self.rows) > KEPT:
             del self.rows[next(iter(self.rows))]
+
+    def beyond(self, row: int) -> list[int]:
+        """The page after all that were read, where nobody has counted and a row of it is nearly seen."""
+        page = self.total // PAGE
+        return [page] if not self.counted and row >= self.total and page in self.starts and not self.cut else []
 
     def count(self, total: int) -> None:
         """It is known how many there are."""
@@ -115,7 +124,15 @@ class Pages:
 def first_pages(source: Source, stop: Stop) -> Pages:
     """The first page; how many there are is known where there is no second one."""
     opened = source.open()
-    rows = opened.rows(None, PAGE, True, stop)
-    pages = Pages(opened, source.order, len(rows), len(rows) < PAGE)
+    rows, cut = part(lambda: opened.rows(None, PAGE, True, stop))
+    pages = Pages(opened, source.order, len(rows), len(rows) < PAGE and cut is None, cut=cut)
     pages.put(0, rows)
     return pages
+
+
+def part(read: Callable[[], list[TraceRow]]) -> tuple[list[TraceRow], CutOff | None]:
+    """What was found, and why there may be more."""
+    try:
+        return read(), None
+    except CutOff as cut:
+        return cut.rows, cut

@@ -17,7 +17,7 @@ from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.pages import Stop
 from ccr_tui.screens.table import Column
 from ccr_tui.slim import dataclass
-from ccr_tui.store.queries import Filter, Key, List, Order, Reader, TraceRow
+from ccr_tui.store.queries import CutOff, Filter, Key, List, Order, Reader, TraceRow
 
 Cell = tuple[str, str]
 
@@ -211,7 +211,11 @@ class Listed:
 
     def rows(self, after: Key | None, limit: int, forward: bool, stop: Stop) -> list[TraceRow]:
         """A page; requests that took several calls with what each was for."""
-        return with_hops(self.reader, self.reader.page(self.given, after, limit, forward, stop))
+        try:
+            return with_hops(self.reader, self.reader.page(self.given, after, limit, forward, stop))
+        except CutOff as cut:
+            cut.rows = with_hops(self.reader, cut.rows)
+            raise
 
     def key_after(self, after: Key | None, count: int, stop: Stop) -> Key | None:
         """A key further down."""

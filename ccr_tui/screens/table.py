@@ -19,10 +19,10 @@ from textual.worker import get_current_worker
 
 from ccr_tui.errors import StoreError
 from ccr_tui.screens import show
-from ccr_tui.screens.pages import PAGE, Pages, Source, Way, first_pages
+from ccr_tui.screens.pages import PAGE, Pages, Source, Way, first_pages, part
 from ccr_tui.screens.scrolled import Listing
 from ccr_tui.slim import dataclass
-from ccr_tui.store.queries import Order, TraceRow
+from ccr_tui.store.queries import CutOff, Order, TraceRow
 
 Pieces = Sequence[tuple[str, str]]
 """Text and ink, left to right."""
@@ -74,6 +74,7 @@ class Table(Listing):
         page: int
         rows: list[TraceRow]
         ticket: int
+        cut: CutOff | None = None
 
     @dataclass
     class Counted(Message):
@@ -94,6 +95,8 @@ class Table(Listing):
         """The store could not be read; why, and what to do."""
 
         why: str
+        is_partial: bool = False
+        """Whether something was found nevertheless."""
 
     def __init__(
         self,
@@ -131,6 +134,11 @@ class Table(Listing):
         return self._pages.counted
 
     @property
+    def upto(self) -> str:
+        """How far was looked, where that was not to the end."""
+        return self._pages.cut.upto if self._pages.cut else ""
+
+    @property
     def order(self) -> Order:
         """What the rows are sorted by."""
         return self._pages.order
@@ -147,7 +155,9 @@ class Table(Listing):
         try:
             pages = first_pages(source, lambda: worker.is_cancelled)
             self.post_message(self.Read(pages, ticket))
-            if not pages.counted and pages.opened is not None:
+            if pages.cut is not None:
+                self.post_message(self.Trouble(str(pages.cut), is_partial=True))
+            elif not pages.counted and pages.opened is not None:
                 self.post_message(self.Counted(pages.opened.count(lambda: worker.is_cancelled), ticket))
         except StoreError as error:
             if not worker.is_cancelled:
@@ -252,22 +262,28 @@ class Table(Listing):
         worker = get_current_worker()
         assert pages.opened is not None
         try:
-            rows = way.read(pages.opened, lambda: worker.is_cancelled)
+            opened = pages.opened
+            rows, cut = part(lambda: way.read(opened, lambda: worker.is_cancelled))
         except StoreError as error:
             if not worker.is_cancelled:
                 self.post_message(self.Trouble(str(error)))
             return
         if not worker.is_cancelled:
-            self.post_message(self.PageRead(way.page, rows, ticket))
+            self.post_message(self.PageRead(way.page, rows, ticket, cut))
+            if cut is not None:
+                self.post_message(self.Trouble(str(cut), is_partial=True))
 
     @on(PageRead)
     def _keep(self, read: PageRead) -> None:
         read.stop()
         if read.ticket != self._ticket:
             return
-        self._wanted = None
+        self._wanted, before = None, self.total
         self._pages.put(read.page, read.rows)
-        if read.page in self._pages_seen(0):
+        self._pages.cut = self._pages.cut or read.cut
+        if self.total != before or read.cut:
+            self._grown()
+        elif read.page in self._pages_seen(0):
             self.refresh()
         self._look_ahead()
 
@@ -280,6 +296,7 @@ class Table(Listing):
     def _look_ahead(self) -> None:
         """Read what the next page down or up would show, once all is there that is seen: so it is drawn only once."""
         missing = [page for page in self._pages_seen(self.height) if page not in self._pages.rows]
+        missing += self._pages.beyond(self.scroll_offset.y + 2 * self.height)
         if missing and self._wanted is None and not set(missing) & set(self._pages_seen(0)):
             self._want(missing[0])
 

@@ -29,15 +29,17 @@ OR EXISTS (SELECT 1 FROM again a WHERE a.trace = t.n
     AND EXISTS (SELECT 1 FROM said WHERE said MATCH ? AND rowid = a.chunk))
 """
 """The same, asked of one request after the other: for a page of it where the words are common."""
-MATCHED = """
-t.n IN (SELECT c.trace FROM chunk c WHERE c.id IN (SELECT rowid FROM said WHERE said MATCH ?) AND said_like(?, c.data)
+MATCHED = f"""
+t.n IN (SELECT c.trace FROM chunk c
+    WHERE c.id IN (SELECT rowid FROM said WHERE said MATCH ?) AND {patterns.OF_SOME}
     UNION ALL SELECT a.trace FROM again a JOIN chunk c ON c.id = a.chunk
-    WHERE a.chunk IN (SELECT rowid FROM said WHERE said MATCH ?) AND said_like(?, c.data))
+    WHERE a.chunk IN (SELECT rowid FROM said WHERE said MATCH ?) AND {patterns.OF_SOME})
 """
 """Texts with the words that an expression needs, and which it matches."""
 MATCHING = """
-EXISTS (SELECT 1 FROM chunk c WHERE c.trace = t.n AND {has} AND said_like(?, c.data))
-OR EXISTS (SELECT 1 FROM again a JOIN chunk c ON c.id = a.chunk WHERE a.trace = t.n AND {has} AND said_like(?, c.data))
+EXISTS (SELECT 1 FROM chunk c WHERE c.trace = t.n AND {has} AND {each})
+OR EXISTS (
+    SELECT 1 FROM again a JOIN chunk c ON c.id = a.chunk WHERE a.trace = t.n AND {has} AND {each})
 """
 """The same, asked of one request after the other."""
 HAS = "EXISTS (SELECT 1 FROM said WHERE said MATCH ? AND rowid = c.id)"
@@ -225,9 +227,9 @@ def _matching(db: sqlite3.Connection, pattern: str, each: bool) -> Condition:
     patterns.ready(db)
     words = patterns.words(pattern)
     if not words:
-        return MATCHING.format(has=INDEXED), [pattern, pattern]
+        return MATCHING.format(has=INDEXED, each=patterns.OF_EACH), [pattern, pattern]
     if each and db.execute(MANY, (words, COMMON)).fetchone()[0] == COMMON:
-        return MATCHING.format(has=HAS), [words, pattern, words, pattern]
+        return MATCHING.format(has=HAS, each=patterns.OF_EACH), [words, pattern, words, pattern]
     return MATCHED, [words, pattern, words, pattern]
 
 

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
+from ccr_tui import prices
+from ccr_tui.errors import StoreError
 from ccr_tui.slim import dataclass
+from ccr_tui.store import patterns
 from ccr_tui.store.filters import COLUMNS, Filter
 from ccr_tui.store.rows import TraceRow
 
@@ -69,6 +73,35 @@ ORDERS: dict[str, tuple[str, Callable[[TraceRow], float]]] = {
 # "+t.n" keeps SQLite from reading by number and sorting a million rows: half a million are skipped in 70 ms, not 4 s.
 
 
+UPTO: dict[str, Callable[[float], str]] = {
+    "time": lambda value: datetime.fromtimestamp(value).strftime("%Y-%m-%dT%H:%M"),
+    "cost": lambda value: "those of unknown cost" if value < 0 else prices.show(int(value)),
+    "tokens": lambda value: f"{value:,} tokens",
+    "duration": lambda value: f"{value / 1000:.1f} s",
+    "cached": lambda value: "those of unknown share" if value < 0 else f"{value:.0%} cached",
+}
+"""How a place in an order is told."""
+
+
+class CutOff(StoreError):
+    """An expression took too long: `rows` are those that were found by then, in their order; `upto` is where it was."""
+
+    def __init__(self, order: Order, value: float, rows: list[TraceRow]) -> None:
+        self.upto, self.rows = UPTO[order.name](value), rows
+        cure = "words or since: narrow it down"
+        if order.name == "time":
+            cure = f"since:{self.upto} goes on from there" if order.turned else f"until:{_minute_on(value)} goes on"
+        super().__init__(
+            f"The expression took longer than {patterns.ALL_S:.0f} seconds: what is shown was found as far as "
+            f"{self.upto}, and there may be more; {cure}."
+        )
+
+
+def _minute_on(value: float) -> str:
+    """So that none of that minute is left out."""
+    return UPTO["time"](value + 60)
+
+
 @dataclass(frozen=True, slots=True)
 class List:
     """The requests that pass a filter, in an order, as they were when number `most` was the newest."""
@@ -84,15 +117,30 @@ class List:
         way, less = ("DESC", "<") if down else ("", ">")
         end = f"ORDER BY {self.order.sql} {way}, t.n {way} LIMIT ?"
         numbers: list[int] = []
-        if after is not None:
-            same = f"{self.order.sql} = ? AND t.n {less} ? AND +t.n <= ? AND {where} ORDER BY t.n {way} LIMIT ?"
-            numbers = _numbers(db, same, (*after, self.most, *values, limit))
-        if len(numbers) < limit:
-            beyond, start = (f"{self.order.sql} {less} ? AND", after[:1]) if after else ("", ())
-            rest = (*start, self.most, *values, limit - len(numbers))
-            numbers += _numbers(db, f"{beyond} +t.n <= ? AND {where} {end}", rest)
+        beyond, start = (f"{self.order.sql} {less} ? AND", after[:1]) if after else ("", ())
+        rest = f"{beyond} +t.n <= ? AND {where} {end}"
+        source = self._source(where)
+        try:
+            if after is not None:
+                same = f"{self.order.sql} = ? AND t.n {less} ? AND +t.n <= ? AND {where} ORDER BY t.n {way} LIMIT ?"
+                _take(numbers, db, f"{source} {same}", (*after, self.most, *values), limit)
+            if len(numbers) < limit:
+                _take(numbers, db, f"{source} {rest}", (*start, self.most, *values), limit - len(numbers))
+        except sqlite3.OperationalError:
+            if not forward or _sorts(db, f"{source} {rest}") or (at := patterns.stopped_at()) is None:
+                raise
+            raise CutOff(self.order, self._value(db, at), rows_of(db, numbers)) from None
         found = rows_of(db, numbers)
         return found if forward else found[::-1]
+
+    def _source(self, where: str) -> str:
+        """Where numbers are read from. What an expression is asked of is read in the list's order, or the first row
+        would come after all texts of a project; but few requests are read by what makes them few."""
+        if patterns.OF_EACH not in where:
+            return f"{NUMBERS_OF} WHERE"
+        few = self.filter.session or patterns.OF_SOME in where
+        few = few or any(term.key in FEW and not term.inverted for term in self.filter.terms)
+        return f"{NUMBERS_OF} {'' if few else f'INDEXED BY trace_{INDEXES[self.order.name]}'} {TWICE} WHERE"
 
     def key_after(self, db: sqlite3.Connection, after: Key | None, count: int) -> Key | None:
         """The key of the row that is `count` rows further; None where there are not so many.
@@ -108,6 +156,10 @@ class List:
         found = db.execute(f"{jump} LIMIT 1 OFFSET ?", (*given, self.most, *values, count - 1)).fetchone()
         return None if found is None else (float(found[0]), int(found[1]))
 
+    def _value(self, db: sqlite3.Connection, n: int) -> float:
+        """Where in the order a request stands."""
+        return float(db.execute(f"SELECT {self.order.sql} FROM trace t WHERE t.n = ?", (n,)).fetchone()[0])
+
     def count(self, db: sqlite3.Connection) -> int:
         """How many there are."""
         where, values = self.filter.where(db)
@@ -118,9 +170,28 @@ class List:
         return int(found.fetchone()[0])
 
 
-def _numbers(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[int]:
-    """Their numbers alone, so that what has to be sorted is small."""
-    return [n for (n,) in db.execute(f"SELECT t.n FROM trace t WHERE {where}", values)]
+NUMBERS_OF = "SELECT t.n FROM trace t"
+TWICE = "CROSS JOIN (VALUES (0), (1))"
+"""Python's sqlite3 looks one row ahead, and where that fails the one before it is lost: here only its double is."""
+
+
+INDEXES = {"time": "ended", "cost": "cost", "tokens": "tokens", "duration": "duration", "cached": "cached"}
+"""That of each order."""
+FEW = ("session", "id", "subagent", "marked", "noted", "note")
+"""Keys that few requests pass."""
+
+
+def _take(numbers: list[int], db: sqlite3.Connection, query: str, values: Sequence[Any], limit: int) -> None:
+    """Their numbers alone, so that what has to be sorted is small; an end half-way leaves those that were found."""
+    for (n,) in db.execute(query, (*values, limit * (1 + (TWICE in query)))):
+        if n not in numbers[-1:]:
+            numbers.append(n)
+
+
+def _sorts(db: sqlite3.Connection, query: str) -> bool:
+    """Whether all must be found before there is a first one."""
+    plan = db.execute(f"EXPLAIN QUERY PLAN {query}", [None] * query.count("?"))
+    return any("ORDER BY" in step[3] for step in plan)
 
 
 def rows_of(db: sqlite3.Connection, numbers: Sequence[int]) -> list[TraceRow]:

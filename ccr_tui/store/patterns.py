@@ -24,8 +24,10 @@ ONE_S = 0.25
 ALL_S = 20.0
 """How long all texts of one question may be."""
 FUNCTION = "said_like"
+OF_EACH, OF_SOME = f"{FUNCTION}(?, c.data, t.n)", f"{FUNCTION}(?, c.data, 0)"
+"""It in SQL: asked of one request after the other, and of the texts that have certain words."""
 _trouble = threading.local()
-"""Why this thread's question was broken off."""
+"""Why this thread's question was broken off, and at which request."""
 
 
 class TooLong(Exception):
@@ -33,15 +35,16 @@ class TooLong(Exception):
 
 
 class Looking:
-    """The function for one connection: whether a chunk's message matches."""
+    """The function for one connection: whether a chunk's message matches, which is asked for a request (0: for any)."""
 
     def __init__(self, end: float) -> None:
         self.end = end
         self.known: dict[str, Any] = {}
 
-    def __call__(self, pattern: str, data: bytes) -> bool:
+    def __call__(self, pattern: str, data: bytes, request: int) -> bool:
         """Raises TooLong."""
         if time.monotonic() > self.end:
+            _trouble.at = request
             _trouble.why = f"The expression took longer than {ALL_S:.0f} seconds: narrow it down with words or since:."
             raise TooLong
         compiled = self.known.get(pattern) or self.known.setdefault(pattern, _compiled(pattern))
@@ -63,14 +66,21 @@ def _compiled(pattern: str) -> Any:
 
 def ready(db: sqlite3.Connection) -> None:
     """The connection has the function from now on, for one question."""
-    _trouble.why = ""
-    db.create_function(FUNCTION, 2, Looking(time.monotonic() + ALL_S))
+    _trouble.why, _trouble.at = "", 0
+    db.create_function(FUNCTION, 3, Looking(time.monotonic() + ALL_S))
 
 
 def why_broken_off() -> str:
     """A sentence, once, where this thread's last question was broken off by its expression; else ""."""
     why, _trouble.why = getattr(_trouble, "why", ""), ""
     return why
+
+
+def stopped_at() -> int | None:
+    """Once: the request that this thread's last question had come to when its time was up; None where it was not."""
+    if at := getattr(_trouble, "at", 0):
+        _trouble.why, _trouble.at = "", 0
+    return at or None
 
 
 def words(pattern: str) -> str:

@@ -24,7 +24,7 @@ from ccr_tui.store.bodies import Desk
 from ccr_tui.store.browsing import Browsing, Stop
 from ccr_tui.store.conversing import Conversing
 from ccr_tui.store.filters import BEYOND, Filter
-from ccr_tui.store.listing import ROW, Key, List, Order
+from ccr_tui.store.listing import ROW, CutOff, Key, List, Order
 from ccr_tui.store.paths import Reported
 from ccr_tui.store.phrases import Phrase
 from ccr_tui.store.replayed import Replayed, replayed
@@ -33,8 +33,8 @@ from ccr_tui.store.runs import KeptStep, RunRow
 from ccr_tui.store.sums import By
 
 __all__ = [
-    "Billed", "By", "Filter", "Key", "List", "Order", "Phrase", "Reader", "SessionRow", "SpendRow", "Sums", "Today",
-    "TraceRow", "trace_json",
+    "Billed", "By", "CutOff", "Filter", "Key", "List", "Order", "Phrase", "Reader", "SessionRow", "SpendRow", "Sums",
+    "Today", "TraceRow", "trace_json",
 ]  # fmt: skip
 
 STEPS_A_LOOK = 50_000
