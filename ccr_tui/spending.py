@@ -216,6 +216,11 @@ def summary_json(found: Spending, now: float) -> dict[str, Any]:
         **found.total.sums_json(),
         "billed": [part.as_json() for part in found.billed],
         "replays": found.replayed.as_json(),
+        "course": {
+            "unit": found.course.unit,
+            "edges": [iso(at) for at in found.course.edges],
+            "cost_usd": [{key or "": usd(cost) for key, cost in part.items()} for part in found.course.parts],
+        },
         "today_usd": usd(found.today.spent),
         "forecast_usd": None if guess is None else usd(guess.cost),
         "forecast_by": None if guess is None else guess.words,

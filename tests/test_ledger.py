@@ -155,3 +155,30 @@ def test_what_replays_have_cost_has_a_line_of_its_own_and_is_in_no_other(call: C
     assert "replays  $0.0012+ for 2 requests, not in the above" in call("spend", "--summary").stdout
     later = call("spend", "--summary", "--json", "--since", "2030-01-01").stdout
     assert json.loads(later)["replays"]["requests"] == 0
+
+
+def test_without_a_choice_the_baseline_is_what_the_client_asks_for_as_on_the_screens(call: Call) -> None:
+    Path("config.toml").write_text("")
+    asked = generated.trace("x").asked_model
+    assert asked.startswith("claude-")
+    for line in call("spend", "--json").stdout.splitlines():
+        assert (json.loads(line)["baseline"], json.loads(line)["baseline_usd"] is not None) == (asked, True)
+    assert json.loads(call("spend", "--summary", "--json").stdout)["one_model_for_all"][0]["model"] == asked
+    (one, *_) = (json.loads(line) for line in call("sessions", "--json").stdout.splitlines())
+    shown = json.loads(call("sessions", "show", one["id"], "--json").stdout)
+    assert one["baseline"] == shown["baseline"] == asked
+    assert one["baseline_usd"] == shown["turns"][0]["baseline_usd"]
+    assert call("sessions").stdout.splitlines()[0].endswith(f"at {asked}")
+    assert call("sessions", "--baseline", "claude-opus-4-5").stdout.splitlines()[0].endswith("at claude-opus-4-5")
+
+
+def test_what_the_picture_shows_is_in_the_summary(call: Call) -> None:
+    told = json.loads(call("spend", "--summary", "--by", "model", "--json").stdout)
+    course = told["course"]
+    assert len(course["edges"]) == len(course["cost_usd"]) + 1
+    sums: dict[str, float] = {}
+    for part in course["cost_usd"]:
+        for name, cost in part.items():
+            sums[name] = sums.get(name, 0.0) + float(cost)
+    rows = [json.loads(line) for line in call("spend", "--by", "model", "--json").stdout.splitlines()]
+    assert sums == pytest.approx({row["model"]: float(row["cost_usd"] or 0) for row in rows})

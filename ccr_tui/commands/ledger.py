@@ -18,7 +18,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from ccr_tui import assembly
-from ccr_tui.commands.common import as_json, narrate, print_json, reader, safe, settings, since, table, wrong_call
+from ccr_tui.commands.common import (
+    as_json,
+    cells,
+    narrate,
+    print_json,
+    reader,
+    safe,
+    settings,
+    since,
+    table,
+    wrong_call,
+)
 from ccr_tui.commands.mending import tell_unmended
 from ccr_tui.commands.money import column, counted, money
 from ccr_tui.errors import CcrError
@@ -45,7 +56,7 @@ def share(part: float | None) -> str:
 @click.command()
 @click.option("--by", type=click.Choice(BY), default="day", help="What a line stands for (day).")
 @since
-@click.option("--baseline", metavar="MODEL", help="Also what one model for all would have cost (spend.baseline).")
+@click.option("--baseline", metavar="MODEL", help="One model for all (spend.baseline; else what the client asks for).")
 @click.option("--what-if", multiple=True, metavar="MODEL", help="The same for further models.")
 @click.option("--summary", is_flag=True, help="Everything in one: where prices come from, budgets, the day's forecast.")
 @settings
@@ -70,11 +81,11 @@ def spend(
 
     What replays, their judges and labs have cost is in no line; it is told on stderr, and as "replays" with --summary.
     """
-    compared = _compared(flags, baseline, what_if)
-    if summary:
-        _summary(flags, since, compared, as_json)
-        return
     store = reader(flags)
+    compared = _compared(flags, store, baseline, what_if)
+    if summary:
+        _summary(flags, store, by, since, compared, as_json)
+        return
     rows = store.spend(by, since=since)
     tell_unmended(store)
     if as_json:
@@ -101,7 +112,8 @@ def _json(row: SpendRow, compared: Compared) -> Any:
     from ccr_tui.prices import usd
 
     baseline, others = compared
-    told = (row if baseline is None else replace(row, baseline=row.at(baseline.price))).as_json()
+    at = {} if baseline is None else {"baseline": baseline.name}
+    told = (row if baseline is None else replace(row, baseline=row.at(baseline.price))).as_json() | at
     return told | ({"what_if_usd": {each.name: usd(row.at(each.price)) for each in others}} if others else {})
 
 
@@ -121,9 +133,9 @@ def _table(by: str, rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> N
         [counted(row.output_tokens, row.has_guesses) for row in rows],
         column((row.spent, row.is_about, bool(row.unpriced)) for row in rows),
     ]
-    for head, cells in _more(rows, compared):
+    for head, more in _more(rows, compared):
         heads.append(head)
-        columns.append(cells)
+        columns.append(more)
     spare = ("out", "failed", "cache lost", "hops", "router", "cache saved", "cached", "in", "requests")
     table(heads, zip(*columns, strict=True), right=",".join(heads[1:]), spare=spare)
     if any(row.unpriced for row in rows):
@@ -153,17 +165,21 @@ def _more(rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> Iterator[tu
 # -- everything in one
 
 
-def _summary(flags: Mapping[str, str], since: float | None, compared: Compared, as_json: bool) -> None:
+def _summary(
+    flags: Mapping[str, str], store: Reader, by: By, since: float | None, compared: Compared, as_json: bool
+) -> None:
     from ccr_tui import spending
     from ccr_tui.prices import usd
 
     config, _ = assembly.read(flags, os.environ, Path.cwd())
-    now, store = time.time(), reader(flags)
-    found = spending.read(store, config.guards, "day", since, now)
+    now = time.time()
+    found = spending.read(store, config.guards, by, since, now)
     tell_unmended(store)
     if not as_json:
-        for name, words in _words(found, _all(compared)):
-            click.echo(f"{name:>12}  {safe(words)}")
+        lines = list(_words(found, _all(compared)))
+        wide = max(cells(safe(name)) for name, _ in lines)
+        for name, words in lines:
+            click.echo(f"{safe(name):>{wide}}  {safe(words)}")
         return
     others = [
         {"model": each.name, "cost_usd": usd(found.total.at(each.price)), "price": _price(each)}
@@ -220,12 +236,18 @@ def origin(basis: str, source: str, since: str) -> str:
     return ", ".join(filter(None, (words, source.removeprefix("list price in "), since)))
 
 
-def _compared(flags: Mapping[str, str], baseline: str | None, more: Sequence[str]) -> Compared:
-    """The baseline that was asked for, else the configured one; and further models. Raises CcrError."""
+def _compared(flags: Mapping[str, str], store: Reader, baseline: str | None, more: Sequence[str]) -> Compared:
+    """The baseline that was asked for, else the configured one, else what the client asks for, as on the screen; and
+    further models. Raises CcrError."""
+    from ccr_tui.baseline import chosen
+
     config, _ = assembly.read(flags, os.environ, Path.cwd())
     first = baseline or config.baseline
     with wrong_call() if baseline or more else nullcontext():
-        return (_priced(config, "--baseline", [first])[0] if first else None), _priced(config, "--what-if", more)
+        others = _priced(config, "--what-if", more)
+        if first:
+            return _priced(config, "--baseline", [first])[0], others
+    return chosen(config, store.asked(), time.time()), others
 
 
 def _priced(config: Config, option: str, names: Sequence[str]) -> list[Baseline]:

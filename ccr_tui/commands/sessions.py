@@ -6,14 +6,17 @@ surprise: `sessions` alone lists them; `sessions show ID` tells one, as the Sess
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ccr_tui import assembly
 from ccr_tui.commands.common import as_json as json_flag
-from ccr_tui.commands.common import load, local, print_json, reader, safe, seconds, settings, since, table
+from ccr_tui.commands.common import local, print_json, reader, safe, seconds, settings, since, table
 from ccr_tui.commands.keeping import pin, unpin
 from ccr_tui.commands.mending import tell_unmended
 from ccr_tui.commands.money import Amount, column, counted
@@ -34,11 +37,18 @@ SPARE = ("project", "out", "failed", "cached", "took", "requests", "in")
 @click.group(invoke_without_command=True)
 @since
 @click.option("--limit", type=click.IntRange(1), help="At most so many, the newest (50 without --json).")
+@click.option("--baseline", metavar="MODEL", help="What one model for all would have cost (spend.baseline).")
 @settings
 @json_flag
 @click.pass_context
 def sessions(
-    ctx: click.Context, /, flags: Mapping[str, str], since: float | None, limit: int | None, as_json: bool
+    ctx: click.Context,
+    /,
+    flags: Mapping[str, str],
+    since: float | None,
+    limit: int | None,
+    baseline: str | None,
+    as_json: bool,
 ) -> None:
     """List sessions of Claude Code and what they cost.
 
@@ -51,13 +61,25 @@ def sessions(
     store = reader(flags)
     rows = store.sessions(limit or (1_000_000 if as_json else 50), since)
     tell_unmended(store)
+    found = _baseline(flags, baseline, store)
     if as_json:
         for row in rows:
-            print_json(row.as_json())
+            print_json(row.as_json() | _at(row, found))
         return
     costs = column(_amount(row) for row in rows)
     cells = [_listed(row, cost) for row, cost in zip(rows, costs, strict=True)]
-    table(HEADS, cells, right=RIGHT, spare=SPARE)
+    if found is not None:
+        at = column((row.at(found.price), row.has_guesses, False) for row in rows)
+        cells = [(*cell, one) for cell, one in zip(cells, at, strict=True)]
+    heads = (*HEADS, *([f"at {found.name}"] if found else []))
+    table(heads, cells, right=f"{RIGHT},{heads[-1]}", spare=(heads[-1], *SPARE) if found else SPARE)
+
+
+def _at(sums: Sums, found: Baseline | None) -> dict[str, str | None]:
+    """What one model for all would have cost."""
+    from ccr_tui.prices import usd
+
+    return {"baseline": found.name if found else None, "baseline_usd": usd(sums.at(found.price)) if found else None}
 
 
 for command in (pin, unpin):
@@ -124,7 +146,7 @@ def _baseline(flags: Mapping[str, str], name: str | None, store: Reader) -> Base
     from ccr_tui import baseline
     from ccr_tui.baseline import Baseline
 
-    config = load(flags)
+    config, _ = assembly.read(flags, os.environ, Path.cwd())  # what is wrong elsewhere in it is no matter here
     if name is None:
         return baseline.chosen(config, store.asked(), time.time())
     price = baseline.find(config, name, time.time())
