@@ -208,11 +208,15 @@ class House:
         """Wait until every finished trace is in the database; False if that took over 10 s."""
         return await asyncio.to_thread(self.writer.flush, 10.0)
 
-    async def stop(self, grace_s: float = 10.0) -> None:
-        """Let streams end, then write everything down."""
+    async def settled(self) -> None:
+        """Wait until nothing of the start is still under way: it may hold the loop for a moment."""
         if self._settling is not None:
             with suppress(CcrError):  # each request was told
                 await self._settling
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Let streams end, then write everything down."""
+        await self.settled()
         await self._reloading.stop()
         await self._keeping.stop()
         self._slack.stop()

@@ -61,6 +61,7 @@ async def place(
     from ccr_tui import host
 
     async with host.open(config_for(upstream, tmp_path_factory.mktemp("place"), ping_s=0.2), counter) as house:
+        await house.settled()  # or the first request may be pinged
         yield Place(house, upstream)
 
 
