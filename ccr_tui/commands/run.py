@@ -36,6 +36,7 @@ def app(flags: Mapping[str, str], demo: bool) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CcrError("The app needs a terminal. Without one, run the proxy alone: ccr-tui serve")
     adopt_proxies(config)
+    forget_exported_size()
     with lean.imports():
         from ccr_tui.app import run, view
 
@@ -47,6 +48,12 @@ def app(flags: Mapping[str, str], demo: bool) -> int:
     if there.taken:
         config, flags = _beside(config, flags, stranger(there, config))
     return run(config, source=Source(flags))
+
+
+def forget_exported_size() -> None:
+    """COLUMNS is for tables: a screen is as large as its terminal, and Textual would believe the variable."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
 
 
 def _beside(config: Config, flags: Mapping[str, str], who: str) -> tuple[Config, Mapping[str, str]]:
