@@ -16,6 +16,8 @@ from ccr_tui.slim import dataclass
 
 AGENT = 8
 """Columns of an agent's name."""
+SAID = 7 + (AGENT + 1) + (AGENT + 3) + 13
+"""Columns before what was asked for."""
 Cell = tuple[str, str]
 
 
@@ -44,7 +46,7 @@ def _turn_drawer(turn: KeptTurn, report: Report | None) -> Callable[[int], Piece
             (show.fit(turn.recorded or "·", AGENT) + " ", "muted"),
             (show.fit(label, AGENT + 2) + " ", ink_of(turn.label) if turn.by == "person" else "muted"),
             (show.fit(verdict, 12) + " ", ink),
-            (show.harmless(" ".join(turn.said.split())), ""),
+            (show.fit(show.harmless(" ".join(turn.said.split())), max(0, width - SAID)), ""),
         ]
 
     return draw

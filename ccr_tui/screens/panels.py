@@ -217,8 +217,8 @@ def width(pieces: Pieces) -> int:
 
 NAME = 12
 """Columns of the names, at least."""
-VALUES = 24
-"""Columns that the longest values take."""
+VALUES = 22
+"""Columns that all but the longest values take."""
 
 
 def _name(name: str, wide: int) -> tuple[str, str]:
