@@ -8,8 +8,11 @@ and takes 0.3 s to import, so it is imported in that thread, and nobody waits fo
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from queue import Empty, Full, Queue
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 EXTRA = "sending spans needs OpenTelemetry's SDK: pip install 'ccr-tui[otel]'"
 BATCH = 200
 """Traces in one request to the collector."""
+ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"')]+)")
+WORDS = 200
+"""Letters of a cause that are told."""
 HELD = 1_000
 """Traces that wait at most; more are dropped, and counted."""
 TIMEOUT_S = 10.0
@@ -86,13 +92,36 @@ def send(
 ) -> int:
     """Send them all, batch by batch; gives how many spans. Raises CcrError where the collector does not take them."""
     total, given = 0, iter(traces)
-    while batch := list(islice(given, BATCH)):
-        made = readable(batch, content, redactor)
-        if not _taken(out, made):
-            raise CcrError(f"the collector did not take the spans; {total} were taken before.")
-        total += len(made)
-        sent(len(batch))
+    with _overheard() as said:
+        while batch := list(islice(given, BATCH)):
+            made = readable(batch, content, redactor)
+            if not _taken(out, made):
+                raise CcrError(f"the collector did not take the spans{_why(said)}; {total} were taken before.")
+            total += len(made)
+            sent(len(batch))
     return total
+
+
+@contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """What the SDK logs meanwhile, instead of on stderr: a line of half a screen for each try."""
+    said: list[str] = []
+    ear, log = logging.Handler(logging.WARNING), logging.getLogger("opentelemetry")
+    ear.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    was, log.propagate = log.propagate, False
+    log.addHandler(ear)
+    try:
+        yield said
+    finally:
+        log.removeHandler(ear)
+        log.propagate = was
+
+
+def _why(said: Sequence[str]) -> str:
+    """The cause in a few words: what the system says, else what the SDK says first."""
+    system = next((found[1] for line in said if (found := ERRNO.search(line))), None)
+    words = system or next(iter(said), "")
+    return f" ({words[:WORDS]})" if words else ""
 
 
 def readable(traces: Iterable[Trace], content: bool, redactor: Redactor | None) -> list[ReadableSpan]:

@@ -15,6 +15,7 @@ from generated import attempt, failed, trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from places import closed_port
 
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
@@ -152,8 +153,18 @@ def test_a_collector_gets_what_is_stored(collector: Collector) -> None:
 
 def test_a_collector_that_refuses_is_told_of(collector: Collector) -> None:
     collector.status = 400
-    with pytest.raises(CcrError, match="did not take"):
+    with pytest.raises(CcrError, match=r"did not take the spans \(.*400.*\); 0 were"):
         otlp.send([ONE], otlp.exporter(collector.url), False, None, lambda _: None)
+
+
+def test_a_collector_that_is_not_there_is_told_of_in_one_sentence(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(otlp, "TIMEOUT_S", 0.3)
+    with pytest.raises(CcrError) as told:
+        otlp.send([ONE], otlp.exporter(f"http://127.0.0.1:{closed_port()}"), False, None, lambda _: None)
+    assert str(told.value) == "the collector did not take the spans (Connection refused); 0 were taken before."
+    assert caplog.records == []
 
 
 ENDPOINTS = [
