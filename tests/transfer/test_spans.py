@@ -163,8 +163,21 @@ def test_a_collector_that_is_not_there_is_told_of_in_one_sentence(
     monkeypatch.setattr(otlp, "TIMEOUT_S", 0.3)
     with pytest.raises(CcrError) as told:
         otlp.send([ONE], otlp.exporter(f"http://127.0.0.1:{closed_port()}"), False, None, lambda _: None)
-    assert str(told.value) == "the collector did not take the spans (Connection refused); 0 were taken before."
-    assert caplog.records == []
+    assert str(told.value).startswith("the collector did not take the spans (")
+    assert "\n" not in str(told.value) and caplog.records == []
+
+
+CAUSES = {
+    "nothing was said": ([], ""),
+    "the system's": (["Error (by Y: [Errno 111] Connection refused\")), retrying"], " (Connection refused)"),
+    "the SDK's": (["code: 400, reason: no", "more"], " (code: 400, reason: no)"),
+    "half a screen": (["x" * 999], f" ({'x' * 200})"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "told"), CAUSES.values(), ids=CAUSES)
+def test_a_cause_is_a_few_words(said: list[str], told: str) -> None:
+    assert otlp._why(said) == told
 
 
 ENDPOINTS = [
