@@ -154,6 +154,10 @@ class CcrApp(Unbroken):
             self._quick = given, Quick(given)
         return self._quick[1]
 
+    async def on_load(self) -> None:
+        """Let the loop run: what Textual does before and after this at its start would hold it for 60 ms."""
+        await asyncio.sleep(0)
+
     def on_mount(self) -> None:
         """Start the house."""
         self._start()
