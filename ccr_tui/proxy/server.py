@@ -22,8 +22,10 @@ from yarl import URL
 from ccr_tui import __version__
 from ccr_tui.config import Config, Model
 from ccr_tui.errors import BadRequest, ConfigError, NotAllowed, NotFound, ProxyError, TooLarge
+from ccr_tui.memory import MEMORY, Memory
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.anthropic import error_body, models_page
+from ccr_tui.proxy.asking import aside
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.delivery import ClientGone
 from ccr_tui.proxy.packed import TAKEN, unpacked
@@ -139,11 +141,14 @@ class Server:
         return client.response
 
     async def _count_tokens(self, request: web.Request) -> web.Response:
+        raw = await body_of(request)
+        is_large = len(raw) > MEMORY
+        memory = Memory() if is_large else self._context().memory  # as exchange.read does
         try:
-            body = self._context().memory.read(await body_of(request))
+            body = await aside(is_large, memory.read, raw)
         except ValueError as error:
             raise BadRequest(f"The body is not JSON: {error}") from error
-        parse(body, counting=True)
+        await aside(is_large, parse, body, counting=True)
         await self._ready()
         return answer({"input_tokens": await self._count(body)})
 

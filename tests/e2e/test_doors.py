@@ -17,6 +17,7 @@ from scripted_openai import ScriptedOpenAI
 
 from ccr_tui import host
 from ccr_tui.config import secrets
+from ccr_tui.memory import MEMORY
 from ccr_tui.store.verify import verify
 
 if TYPE_CHECKING:
@@ -160,6 +161,20 @@ async def test_a_key_that_is_spoken_of_reaches_the_client_and_not_the_store(
         said.append({"role": "assistant", "content": answer["content"]})
     assert not await asyncio.to_thread(verify, place.house.db)
     assert KEY.encode() not in b"".join(file.read_bytes() for file in place.house.db.parent.iterdir())
+
+
+@pytest.mark.parametrize("size", [1, MEMORY + 1], ids=["small", "large"])
+async def test_a_large_body_to_count_is_worked_on_aside(size: int, place: Place, http: aiohttp.ClientSession) -> None:
+    """Not where everybody waits, nor in the memory for conversations, which is for one thread and would forget them."""
+    said = [
+        {"role": "user", "content": "word " * 10},
+        {"role": "assistant", "content": f"b{size} " + "word " * (size // 5)},
+    ]
+    body = io.BytesIO(json.dumps(ask("text", messages=said)).encode())
+    async with http.post(f"{place.address}/v1/messages/count_tokens", data=body) as response:
+        assert (await response.json())["input_tokens"] > 10
+    known = place.house.engine.context.memory.part(said[1]).found
+    assert bool(known) == (size == 1), "what is known of a message stays with it"
 
 
 STAND_INS = ["lm-studio", "sk-no-key-required", "Not-Needed", "dummy-api-key"]
