@@ -8,9 +8,9 @@ what is chosen, as far as the tree has read them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
 
 from ccr_tui.screens import decimals, requests, show
+from ccr_tui.screens.lines import wrap
 from ccr_tui.screens.panels import Panel, Pieces
 from ccr_tui.screens.tree import Node, SessionTree
 from ccr_tui.store.amounts import Sums
@@ -160,7 +160,8 @@ def cached(share: float | None) -> Pieces:
 
 def said(text: str, width: int) -> list[Pieces]:
     """What was typed, in a few lines, and an empty one below."""
-    lines = wrap(show.harmless(" ".join(text.split()))[: SAID * width], max(10, width - 2)) or [""]
+    whole = show.harmless(" ".join(text.split()))[: SAID * width]
+    lines = [whole[start:end].rstrip() for start, end in wrap(whole, max(10, width - 2))] or [""]
     shown = lines if len(lines) <= SAID else [*lines[: SAID - 1], "…"]
     return [*([(f" {line}", "strong")] for line in shown), []]
 
