@@ -22,6 +22,8 @@ from ccr_tui import __version__
 from ccr_tui.cli import main
 from ccr_tui.commands import common
 from ccr_tui.filtering import moment
+from ccr_tui.records import Badge
+from ccr_tui.store import badges
 from ccr_tui.store.writer import Writer
 
 HOUSE = Path(__file__).parent.parent
@@ -256,6 +258,14 @@ def test_models_are_listed_with_what_is_known(alone: Path, call: Call) -> None:
     assert money == ["0.15", "2", "0.0028", None, "user"]
     assert (a["agents"], b["id"], b["price"], b["context"]) == (["default"], "nobody-knows-this", None, None)
     assert "?" in call("models").out.splitlines()[2]
+    assert (a["checks"], b["checks"]) == (None, None)
+    badges.save(
+        alone / "data" / "ccr.db", "p", "a", [Badge("tools", "no", "It wrote a text instead.", 900, None, 1.7e9)]
+    )
+    (check,) = call("models", "--json").lines[0]["checks"]
+    assert (check["name"], check["ok"], check["needed"], check["at"][:4]) == ("tools", False, True, "2023")
+    (alone / "data" / "ccr.db").write_bytes(b"no database at all, but as long as one" * 9)
+    assert call("models", "--json").lines[0]["checks"] is None
 
 
 def test_mode_is_shown(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

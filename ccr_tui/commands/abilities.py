@@ -8,7 +8,7 @@ tools is a model.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 
 import click
@@ -76,9 +76,16 @@ def _line(badge: Badge) -> str:
 
 
 def _json(model: Model, badges: list[Badge], healthy: bool) -> Json:
+    told = {"ok": healthy, "model": model.name, "provider": model.provider, "id": model.id}
+    return told | {"checks": checks_json(badges)}
+
+
+def checks_json(badges: Iterable[Badge]) -> list[Json]:
+    """What a test has shown, for scripts."""
+    from ccr_tui.store.rows import iso
     from ccr_tui.wiretest import NEEDED
 
-    checks = [
+    return [
         {
             "name": badge.check,
             "ok": badge.ability == "ok",
@@ -87,10 +94,10 @@ def _json(model: Model, badges: list[Badge], healthy: bool) -> Json:
             "message": badge.sentence,
             "duration_ms": badge.ms,
             "cost_usd": usd(badge.cost),
+            "at": iso(badge.at),
         }
         for badge in badges
     ]
-    return {"ok": healthy, "model": model.name, "provider": model.provider, "id": model.id, "checks": checks}
 
 
 def _keep(config: Config, model: Model, badges: list[Badge]) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 import click
 
-from ccr_tui.commands.common import Source, as_json, load, narrate, print_json, settings, table, tokens
+from ccr_tui.commands.common import Source, as_json, load, narrate, print_json, reader, settings, table, tokens
 from ccr_tui.config import Config, Model
-from ccr_tui.errors import ConfigError
+from ccr_tui.errors import ConfigError, StoreError
 from ccr_tui.records import Json, Price
 
 ROUTING = ("router", "tool")
@@ -25,16 +25,34 @@ ROUTING = ("router", "tool")
 @settings
 @as_json
 def models(flags: Mapping[str, str], as_json: bool) -> None:
-    """List the configured models, their windows and prices."""
+    """List the configured models, their windows and prices.
+
+    With --json also what the last test of each has shown (`doctor --model`, or t in the app).
+    """
     config = load(flags)
     rows = [_model(config, model) for model in config.models.values()]
     if as_json:
+        tested = _tested(flags)
         for row in rows:
-            print_json(row)
+            print_json(row | {"checks": tested.get((row["provider"], row["id"]))})
         return
     heads = ("model", "provider", "id", "agents", "window", "in $/M", "out $/M", "cached $/M", "price from")
     spare = ("price from", "agents", "cached $/M", "window", "id")
     table(heads, [_cells(row) for row in rows], right="window,in $/M,out $/M,cached $/M", spare=spare)
+
+
+def _tested(flags: Mapping[str, str]) -> Mapping[tuple[str, str], list[Json]]:
+    """What tests have shown (`doctor --model`, `t` in the app), by provider and id. A database that can't be read is no
+    matter."""
+    try:
+        found = reader(flags, hush=True).badges()
+    except StoreError:
+        return {}
+    if not found:
+        return {}
+    from ccr_tui.commands.abilities import checks_json
+
+    return {key: checks_json(badges) for key, badges in found.items()}
 
 
 def _cells(row: Json) -> list[str]:
