@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ccr_tui.prices import usd
-from ccr_tui.records import Attempt, Json, RouteDecision, Trace, Usage
+from ccr_tui.records import Attempt, Json, Price, RouteDecision, Trace, Usage
 from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Sums
 from ccr_tui.wire import loads
+
+RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +143,14 @@ class SessionRow(Sums):
 
 
 def trace_json(trace: Trace, row: TraceRow) -> dict[str, Any]:
-    """What `traces show --json` prints: the row, the request, the decision, the response and every step."""
+    """What `traces show --json` prints: the row, the request, the decision, the response, what happened when (name,
+    start and end in ms) and every step."""
     more = {
         "request": trace.body if trace.raw is None else trace.raw.decode("utf-8", "replace"),
         "decision": trace.decision and _decision_json(trace.decision),
         "response": trace.reply,
+        "replay_of": trace.replay_of,
+        "spans": [list(span) for span in trace.spans],
         "steps": [_step_json(attempt) for attempt in trace.attempts],
     }
     return row.as_json() | more
@@ -187,9 +192,18 @@ def _step_json(attempt: Attempt) -> dict[str, Any]:
         "usage": _usage_json(attempt.usage),
         "cost_usd": usd(attempt.cost),
         "cost_basis": "unknown" if attempt.cost is None else attempt.cost_basis,
+        "price": _price_json(attempt.price),
         "error": attempt.failure and attempt.failure.message,
         "notes": list(attempt.notes),
     }
+
+
+def _price_json(price: Price | None) -> dict[str, Any] | None:
+    """What it was billed at, in dollars a million tokens, and where that is known from."""
+    if price is None:
+        return None
+    rates = {f"{name}_usd": usd(getattr(price, name)) for name in RATES}
+    return rates | {"basis": price.basis, "source": price.source, "since": price.since or None}
 
 
 def _response(attempt: Attempt) -> Json:
@@ -210,6 +224,7 @@ def _usage_json(usage: Usage | None) -> dict[str, Any] | None:
         "input_tokens": usage.input,
         "cache_read_tokens": usage.cache_read,
         "cache_write_tokens": usage.cache_write,
+        "cache_write_1h_tokens": usage.cache_write_1h,
         "output_tokens": usage.output,
         "reasoning_tokens": usage.reasoning,
         "basis": usage.basis,

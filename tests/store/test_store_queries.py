@@ -13,6 +13,7 @@ import generated
 import pytest
 
 from ccr_tui.errors import StoreError
+from ccr_tui.prices import usd
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.store import archive
 from ccr_tui.store.queries import Filter, Reader, trace_json
@@ -153,7 +154,15 @@ def test_the_whole_trace_as_scripts_get_it(day: Reader) -> None:
     assert json.loads(json.dumps(shown)) == shown
     assert [step["purpose"] for step in shown["steps"]] == ["route", "answer"]
     assert shown["steps"][0]["cost_usd"] == "0.000001"
-    assert shown["steps"][1]["cost_basis"] == "unknown"
+    price, known = DAY[4].attempts[0].price, shown["steps"][0]["price"]
+    assert price is not None and (known["source"], known["since"], known["basis"]) == (
+        price.source,
+        price.since,
+        price.basis,
+    )
+    assert (known["input_usd"], known["cache_write_1h_usd"]) == (usd(price.input), usd(price.cache_write_1h))
+    assert (shown["steps"][1]["cost_basis"], shown["steps"][1]["price"]) == ("unknown", None)
+    assert shown["spans"] == [list(span) for span in DAY[4].spans]
     assert shown["steps"][1]["response"].startswith("data: {")
     assert shown["decision"]["considered"] == [["image", "no image"]]
     assert shown["request"] == DAY[4].body and shown["response"] == DAY[4].reply
