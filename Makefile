@@ -83,7 +83,7 @@ traces: $(VENV)/.installed-test
 lock: $(VENV)/.made
 	@$(PIP) uv
 	@{ head -n 1 requirements.lock; $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	  --no-header --no-annotate --extra test --extra uvloop pyproject.toml; } > requirements.lock.new
+	  --no-header --no-annotate --extra test pyproject.toml; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
 # In a place of its own, so that it changes nothing of what is tested; a registry that can't be reached is said.

@@ -7,9 +7,10 @@ use them say `pytestmark = pytest.mark.asyncio(loop_scope="session")`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from downloads import GIVEN
 from hypothesis import settings
 from places import KEY, Place, config_for
 from scripted_openai import ScriptedOpenAI
+
+from ccr_tui import loops
 
 if TYPE_CHECKING:
     from ccr_tui.tokens import Counter
@@ -35,6 +38,11 @@ for name in filter(STEERS.fullmatch, GIVEN):
 # Where others want the processor an example takes longer, which is no failure.
 settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the program itself runs on."""
+    return {"ours": loops.factory() or asyncio.new_event_loop}
 
 
 @pytest.fixture(scope="session")

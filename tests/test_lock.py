@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 HOUSE = Path(__file__).parent.parent
 PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-WANTED = [Requirement(one) for one in (*PROJECT["dependencies"], *EXTRAS["test"], *EXTRAS["uvloop"])]
+WANTED = [Requirement(one) for one in (*PROJECT["dependencies"], *EXTRAS["test"])]
 ENTRY = re.compile(r"(?m)^([\w.-]+)==(\S+?)(?: ;.*?)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)")
 LOCK = (HOUSE / "requirements.lock").read_text()
 PINNED = {m[1].lower().replace("_", "-"): m[2] for m in ENTRY.finditer(LOCK)}
