@@ -35,7 +35,9 @@ class Glimpse(Panel):
     def look(self) -> None:
         """Tell what is chosen now."""
         node = self.tree_.node
-        self.border_title = {"branch": "Subagent"}.get(node.key[0], node.key[0].capitalize()) if node else ""
+        title = {"branch": "Subagent"}.get(node.key[0], node.key[0].capitalize()) if node else ""
+        if title != (self.border_title or ""):  # setting it draws everything
+            self.border_title = title
         super().look()
 
     def lines(self) -> list[Pieces]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from itertools import zip_longest
 
+from textual.geometry import Region
 from textual.strip import Strip
 
 from ccr_tui.baseline import Baseline
@@ -36,10 +38,13 @@ class Panel(Inked):
         raise NotImplementedError
 
     def look(self) -> None:
-        """Draw again if there is something else to show."""
-        if self._said is not None and (said := self.lines()) != self._said:
-            self._said = said
-            self.refresh()
+        """Draw again the lines that say something else."""
+        if self._said is None:
+            return
+        before, self._said = self._said, self.lines()
+        pairs = enumerate(zip_longest(before, self._said))
+        if changed := [Region(0, y, self.size.width, 1) for y, (old, new) in pairs if old != new]:
+            self.refresh(*changed)
 
     def on_resize(self) -> None:
         """Another width has other words."""
