@@ -155,8 +155,10 @@ class CcrApp(Unbroken):
         return self._quick[1]
 
     async def on_load(self) -> None:
-        """Let the loop run: what Textual does before and after this at its start would hold it for 60 ms."""
-        await asyncio.sleep(0)
+        """Read the styles bit by bit: together with what comes before that would hold the loop for 60 ms."""
+        assert isinstance(self.stylesheet, Sheets)
+        self.stylesheet.set_variables(self.get_css_variables())
+        await self.stylesheet.read_ahead()
 
     def on_mount(self) -> None:
         """Start the house."""

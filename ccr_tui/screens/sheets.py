@@ -7,10 +7,14 @@ of them, which is fewer than its own widgets have; on the event loop that is 60 
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from textual.cache import LRUCache
+from textual.css.errors import StylesheetError
 from textual.css.stylesheet import Stylesheet
+from textual.css.tokenizer import TokenError
 
 KEPT = 1024
 THEMES = 2
@@ -35,6 +39,13 @@ class Sheets(Stylesheet):
         super().set_variables(variables)
         self._read_with = dict(variables)
         self._parse_cache = self._themes.get(frozenset(variables.items()), self._parse_cache)
+
+    async def read_ahead(self) -> None:
+        """Read what there is, one sheet at a time; the loop runs in between. What is wrong is told by `parse`."""
+        for place, (css, is_default, tie_breaker, scope) in list(self.source.items()):
+            await asyncio.sleep(0)
+            with suppress(StylesheetError, TokenError):
+                self._parse_rules(css, place, is_default, tie_breaker, scope)
 
     def reparse(self) -> None:
         """What is new is read. Raises StylesheetError; then the rules are those of before."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from textual.css.stylesheet import Stylesheet
+import asyncio
+
+import pytest
+from textual.css.stylesheet import Stylesheet, StylesheetParseError
+from textual.css.tokenizer import TokenError
 
 from ccr_tui.screens.sheets import Sheets
 
@@ -50,3 +54,30 @@ def test_a_theme_that_was_shown_before_is_not_read_again() -> None:
     sheets.set_variables({"accent": "#00ff00"})
     sheets.reparse()
     assert told(sheets) == told(filled(Stylesheet, {"accent": "#00ff00"}))
+
+
+async def test_what_is_read_ahead_leaves_the_loop_its_turns() -> None:
+    sheets, turns = Sheets(variables=RED), 0
+    for n in range(MANY):
+        sheets.add_source(f"#part{n} {{ color: $accent; }}", read_from=("sheet", str(n)))
+    reading = asyncio.ensure_future(sheets.read_ahead())
+    while not reading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= MANY
+    ahead = list(map(id, sheets._parse_rules("#part7 { color: $accent; }", ("sheet", "7"))))
+    sheets.reparse()
+    assert [id(sheets.rules[7])] == ahead
+
+
+@pytest.mark.parametrize("wrong", ["#one { colour: red; }", "#one {"])
+async def test_what_is_wrong_is_told_where_it_always_was(wrong: str) -> None:
+    sheets = Sheets()
+    sheets.add_source(wrong, read_from=("sheet", "wrong"))
+    await sheets.read_ahead()
+    with pytest.raises((StylesheetParseError, TokenError)) as told:
+        sheets.reparse()
+    theirs = Stylesheet()
+    theirs.add_source(wrong, read_from=("sheet", "wrong"))
+    with pytest.raises(type(told.value)):
+        theirs.parse()
