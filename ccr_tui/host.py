@@ -116,7 +116,7 @@ class House:
             listener(last)
 
     async def start(self) -> None:
-        """Open the store, listen, and get ready for the first request, which waits for that. Raises CcrError."""
+        """Open the store, listen, and get ready for the first answer, which waits for that. Raises CcrError."""
         self._ending.enter_context(journal(self.db))
         try:
             await asyncio.to_thread(self.writer.start)
@@ -129,6 +129,7 @@ class House:
         self.feed.on_begin(self.writer.begin)
         self.feed.subscribe(self.writer.put)
         self._send_spans()
+        self.engine.ready.clear()
         try:
             await self.engine.start()
         except CcrError:

@@ -148,6 +148,7 @@ def estimated(
         return found
 
     async def soon() -> int:
+        await asking.context.ready.wait()
         await asyncio.wait({counting}, timeout=COUNT_S)
         return known() if counting.done() else guess
 

@@ -28,6 +28,12 @@ from ccr_tui.tally import Count
 from ccr_tui.tokens import Calibration
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What an exchange stands on, read once when it begins."""
@@ -57,3 +63,5 @@ class Context:
     """Set when the program ends: whoever is cancelled then is told why."""
     verdicts: dict[bytes, Verdict] = field(default_factory=dict)
     """What the router said to questions of late, by their hash."""
+    ready: asyncio.Event = field(default_factory=_set)
+    """Set once tokens can be counted; until then an answer waits for the count of its request."""

@@ -76,7 +76,9 @@ class Engine:
         self._ticker: asyncio.Task[None] | None = None
         self.address = ""
         self.ready = asyncio.Event()
-        """Set once the tokenizer is there: requests that come earlier wait for it."""
+        """Cleared while the tokenizer is loaded by somebody, else it is loaded where it is first needed. Who asks
+        meanwhile is passed on at once; only his answer waits for it."""
+        self.ready.set()
         self.swap(config)
 
     def swap(self, config: Config) -> None:
@@ -98,6 +100,7 @@ class Engine:
             pace=self._pace,
             memory=self._memory,
             stopping=self._stopping,
+            ready=self.ready,
         )
 
     @property
@@ -181,7 +184,7 @@ class Engine:
         """Uncalibrated input tokens of a Messages body, counted in a thread unless little of it is new."""
         loop = asyncio.get_running_loop()
         news = self._counter.news(body)
-        if news > AT_ONCE:
+        if news > AT_ONCE or not self.ready.is_set():
             return loop.run_in_executor(self._long if LONG < news < inf else self._threads, self._counter.request, body)
         counted: asyncio.Future[Count] = loop.create_future()
         counted.set_result(self._counter.request(body))

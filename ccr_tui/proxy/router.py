@@ -79,6 +79,7 @@ async def next_agent(asking: Asking, done: Sequence[Done]) -> Verdict:
 async def consult(asking: Asking, offered: Sequence[str], done: Sequence[Done]) -> Verdict:
     """The router's verdict, within its deadline; from memory if the very same was asked before."""
     context, names = asking.context, asking.context.config.agents["router"]
+    await context.ready.wait()  # what is asked is cut to a number of tokens
     asked = question(asking.draft.body, offered, done, context.tokens_of)
     key = blake2b(dumps([names, asked]), digest_size=16).digest()
     if known := context.verdicts.get(key):

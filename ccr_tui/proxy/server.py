@@ -126,7 +126,6 @@ class Server:
         client = LiveClient(request)
         for given in credentials(request):
             self._context().feed.present(given)
-        await self._ready()
         raw = await body_of(request)
         task = asyncio.current_task()
         assert task is not None
