@@ -11,8 +11,14 @@ import asyncio
 from contextlib import suppress
 
 from ccr_tui.feed import Feed
+from ccr_tui.records import Trace
 
-EVERY_S = 20.0
+EVERY_S = 5.0
+"""How often is looked whether much has come. What was given back costs a fault a page when it is used again."""
+MUCH = 8 * 1024 * 1024
+"""Bytes of JSON, about, after which memory is given back at once."""
+PATIENCE = 4
+"""Looks after which it is, however little came."""
 
 
 def give_back() -> None:
@@ -27,9 +33,9 @@ class Slack:
     """Gives back while there is traffic."""
 
     def __init__(self, feed: Feed) -> None:
-        self._landed = False
+        self._landed = self._looks = 0
         self._task: asyncio.Task[None] | None = None
-        feed.subscribe(lambda _: self._note())
+        feed.subscribe(self._note)
 
     def start(self) -> None:
         """Begin."""
@@ -40,12 +46,19 @@ class Slack:
         if self._task is not None:
             self._task.cancel()
 
-    def _note(self) -> None:
-        self._landed = True
+    def is_due(self) -> bool:
+        """Whether this look finds enough to give back for; then the next ones begin anew."""
+        self._looks += 1
+        if self._landed > MUCH or (self._landed and self._looks >= PATIENCE):
+            self._landed = self._looks = 0
+            return True
+        return False
+
+    def _note(self, trace: Trace) -> None:
+        self._landed += 1 + 4 * (trace.estimate or 0)
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
-            if self._landed:
-                self._landed = False
+            if self.is_due():
                 await asyncio.to_thread(give_back)
