@@ -305,10 +305,13 @@ class Bench:
 
     def rerun(self, written: tuple[str, ...], settings: Settings, run: str | None) -> None:
         """Every step for real."""
+        from ccr_tui.replay import kept
         from ccr_tui.replay.real import rerun_all
 
         if self.bench is None:
             raise CcrError("Choose a session first.")
+        if run is not None:
+            settings = kept.settings_of(self.reader.run(run), settings.max_cost, settings.concurrency)
         variants = self.bench.variants(written, ask_router=settings.ask_router)
         found = rerun_all(
             self.bench, variants, settings, self.reader, self.counter, run=run, tell=self.say, cancelled=self.waiting

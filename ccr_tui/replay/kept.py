@@ -8,16 +8,16 @@ variant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any
 from uuid import uuid4
 
 from ccr_tui.prices import usd
 from ccr_tui.records import Json, Price, Usage
-from ccr_tui.replay.words import Comparison, Done, Kind, Recording, StepResult, ToolCall, VariantSums
+from ccr_tui.replay.words import Comparison, Done, Kind, Recording, Settings, StepResult, ToolCall, VariantSums
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.rows import iso
-from ccr_tui.store.runs import Runs
+from ccr_tui.store.runs import RunRow, Runs
 
 MONEY = frozenset(
     {
@@ -78,6 +78,12 @@ def begin(runs: Runs, run: str, at: float, kind: Kind, recording: Recording, ask
 def end(runs: Runs, comparison: Comparison) -> None:
     """A run is over, or was cut off. Raises StoreError."""
     runs.end(comparison.run, finished=comparison.finished, spent=comparison.spent, found=to_json(comparison))
+
+
+def settings_of(row: RunRow, max_cost: int | None, concurrency: int) -> Settings:
+    """What a run that goes on was asked for (which steps, which judge), under a cap and a concurrency of today."""
+    before: Settings = from_json(Settings, row.asked["settings"])
+    return replace(before, max_cost=max_cost, concurrency=concurrency)
 
 
 def done(reader: Reader, run: str, variants: Sequence[str] | None = None) -> Done:

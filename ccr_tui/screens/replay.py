@@ -96,6 +96,10 @@ class ReplayScreen(Choosing):
         self.variants: list[str] = []
         self.settings = Settings()
         self.comparison: Comparison | None = None
+        self.cut: replay_form.Cut | None = None
+        """The rerun of this recording that was cut off."""
+        self._cap: int | None = None
+        """Of the rerun that was begun last."""
         self.busy = ""
         """What the other process does, for people; empty: nothing."""
         self.progress: Progress | None = None
@@ -140,7 +144,7 @@ class ReplayScreen(Choosing):
 
     def open(self, what: str, price: bool = True) -> None:
         """Choose what is replayed; `price` False: what it came to is known."""
-        self.what, self.opened, self.comparison = what, None, None
+        self.what, self.opened, self.comparison, self.cut = what, None, None, None
         self.busy, self.progress = "reading the recording…", None
         self.ask(beside.Open(what))
         if price:
@@ -192,6 +196,10 @@ class ReplayScreen(Choosing):
     def tell(self, comparison: Comparison) -> None:
         """Show this comparison."""
         self.comparison, self.busy, self.progress = comparison, "", None
+        if comparison.kind == "rerun":
+            names = frozenset(line.name for line in comparison.variants[1:])
+            cap = self.cut.cap if self.cut is not None and self.cut.run == comparison.run else None
+            self.cut = None if comparison.finished else replay_form.Cut(comparison.run, names, self._cap or cap)
         for note in comparison.notes if comparison.kind == "rerun" else ():
             self.app.notify(show.harmless(note), markup=False, timeout=10)
         self._draw_anew()

@@ -57,6 +57,8 @@ class Choosing(Screen[None]):
     room: int
     busy: str
     progress: Progress | None
+    cut: replay_form.Cut | None
+    _cap: int | None
 
     def open(self, what: str, price: bool = True) -> None:
         """Choose what is replayed."""
@@ -140,7 +142,8 @@ class Choosing(Screen[None]):
         row = shown.row
         self.variants = list(row.asked.get("variants", ())) if row.asked else []
         self.open(row.session if row.source == "database" else row.source, price=shown.comparison is None)
-        if shown.comparison is None or not row.finished:
+        self.cut = replay_form.cut_of(row)
+        if self.cut is not None:
             self.app.notify("It was cut off: R goes on with it, and pays for nothing twice.", markup=False)
         if shown.comparison is not None:
             self.tell(shown.comparison)
@@ -233,23 +236,27 @@ class Choosing(Screen[None]):
 
         def chosen(caps: list[str] | None) -> None:
             if caps:
-                self._send(caps[0], sent, found)
+                self._send(caps[0], sent, found, cut)
 
         names = [each.partition("=")[0] for each in sent]
+        cut = self.cut if self.cut is not None and self.cut.goes_on(names) else None
         about = f"{', '.join(names)}: {replay_form.bill(found, names)}"
-        caps = replay_form.caps(found, names, self.room)
-        self.app.push_screen(Pick("Send for real", caps, free="US dollars at most", about=about), chosen)
+        if cut is not None:
+            about = f"It goes on; what was answered is not sent again. {', '.join(names)}."
+        caps = replay_form.caps_again(replay_form.caps(found, names, self.room), cut.cap if cut else None)
+        title = "Go on with this rerun" if cut else "Send for real"
+        self.app.push_screen(Pick(title, caps, free="US dollars at most", about=about), chosen)
 
-    def _send(self, cap: str, sent: list[str], found: Comparison) -> None:
+    def _send(self, cap: str, sent: list[str], found: Comparison, cut: replay_form.Cut | None) -> None:
         try:
             most = None if cap == replay_form.NO_CAP else values.budget(cap.removeprefix("$"))
         except ValueError as error:
             self.app.notify(f"{cap} {error}", severity="error", markup=False)
             return
         settings = Settings(kind="rerun", max_cost=most, concurrency=min(4, len(sent)))
-        run = found.run if found.kind == "rerun" and not found.finished else None
         self.busy, self.progress = "sending…", Progress(0, found.variants[0].requests * len(sent))
-        self.ask(beside.Rerun(tuple(sent), settings, run))
+        self.ask(beside.Rerun(tuple(sent), settings, cut.run if cut else None))
+        self._cap = most
         self.put()
 
     def action_stop(self) -> None:

@@ -20,7 +20,9 @@ from ccr_tui.replay import naming
 from ccr_tui.replay.words import RECORDED, Comparison
 from ccr_tui.screens import show
 from ccr_tui.screens.pick import Choice
+from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Reader
+from ccr_tui.store.runs import RunRow
 
 SUGGESTED = 3
 KNOWN = ("deepseek-flash", "qwen3.8-flash", "claude-sonnet-5-5")
@@ -138,6 +140,36 @@ def named(variant: str) -> list[str]:
         return []
     keyed = [re.fullmatch(rf"({'|'.join(AGENTS)}|mode|rules):(.*)", part) for part in parts]
     return [match[2] for match in keyed if match and match[1] in AGENTS] if all(keyed) else [spec]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A rerun that was cut off, and goes on where all that it asked for is still asked for."""
+
+    run: str
+    variants: frozenset[str]
+    """Their names."""
+    cap: int | None = None
+
+    def goes_on(self, names: Sequence[str]) -> bool:
+        """Whether these variants have its own among them."""
+        return self.variants <= {*names}
+
+
+def cut_of(row: RunRow) -> Cut | None:
+    """None for what is no rerun, or over."""
+    if row.kind != "rerun" or row.finished or not row.asked:
+        return None
+    names = frozenset(each.partition("=")[0] for each in row.asked["variants"])
+    return Cut(row.id, names, row.asked["settings"].get("max_cost"))
+
+
+def caps_again(found: list[Choice], before: int | None) -> list[Choice]:
+    """The same budgets, but first the one of before."""
+    if before is None:
+        return found
+    usd = str(prices.usd(before))
+    return [Choice(usd, f"never more than ${usd}", "as before, with what it has spent"), *found]
 
 
 def caps(comparison: Comparison, names: Sequence[str], room: int = 0) -> list[Choice]:

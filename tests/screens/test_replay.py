@@ -17,8 +17,8 @@ from textual.pilot import Pilot
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config, Model, Patience, Provider
 from ccr_tui.records import Price
-from ccr_tui.replay import export
-from ccr_tui.replay.words import RECORDED, Comparison, VariantSums
+from ccr_tui.replay import export, kept, recordings
+from ccr_tui.replay.words import RECORDED, Comparison, Settings, StepResult, VariantSums
 from ccr_tui.screens import replay_form, replay_pareto, replay_table
 from ccr_tui.screens.pick import Pick
 from ccr_tui.screens.replay import ReplayScreen
@@ -26,6 +26,7 @@ from ccr_tui.screens.replay_steps import SideScreen, StepsScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.store import archive
 from ccr_tui.store.queries import Reader
+from ccr_tui.store.runs import Runs
 
 TRACES = Path(__file__).parent.parent.parent / "traces"
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -209,6 +210,39 @@ async def test_a_rerun_asks_with_the_bill_and_is_looked_at_side_by_side(tmp_path
         await until(pilot, lambda: bool(o := replaying(pilot).opened) and o.session != "routed")
         await pilot.press("down", "up")
         assert bool(c := replaying(pilot).comparison) and c.kind == "rerun"  # and is not priced over
+
+
+def killed(house: House) -> None:
+    """A rerun of four steps that was killed when one of them was answered."""
+    runs = Runs(house.db)
+    with recordings.opened("last", house.reader) as recording:
+        asked = {"variants": ["live=live"], "settings": kept.to_json(Settings("rerun", 5_000_000_000, sample=4))}
+        kept.begin(runs, "run-1", 1.79e9, "rerun", recording, asked)
+        step = recording.steps[0]
+        kept.keep(runs, "run-1", [StepResult(step.uid, step.n, "live", "rerun", cost=1000, cost_from="rerun")])
+
+
+async def test_a_killed_rerun_goes_on_in_the_app_and_pays_for_no_answer_twice(tmp_path: Path) -> None:
+    async with (
+        ScriptedOpenAI() as upstream,
+        opened(tmp_path, (160, 50), scripted(upstream), "coding") as (house, pilot),
+    ):
+        killed(house)
+        await pilot.press("5")
+        await until(pilot, lambda: replaying(pilot).comparison is not None)
+        await pilot.press("o")
+        await settled(pilot)
+        await type_in(pilot, "rerun")
+        await until(pilot, lambda: replaying(pilot).cut is not None and replaying(pilot).comparison is not None)
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Pick))
+        assert "Go on with this rerun" in shown(pilot) and "never more than $5" in shown(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(c := replaying(pilot).comparison) and c.kind == "rerun")
+        row = house.reader.run("run-1")
+        assert (row.finished, len(upstream.requests)) == (True, 3), "three of the four that were asked for"
+        assert (row.asked["settings"]["sample"], row.asked["settings"]["max_cost"]) == (4, 5_000_000_000)
+        assert replaying(pilot).cut is None
 
 
 async def test_without_any_session_it_says_what_to_do(tmp_path: Path) -> None:
