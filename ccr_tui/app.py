@@ -40,12 +40,15 @@ from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.quick import Quick
 from ccr_tui.screens.sheets import Sheets
+from ccr_tui.screens.terminal import patient, reads
 from ccr_tui.screens.unbroken import Unbroken
 from ccr_tui.slim import dataclass
 from ccr_tui.viewing import Viewer
 from ccr_tui.watching import Source
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from ccr_tui.screens.context import ContextScreen
     from ccr_tui.screens.models import ModelsScreen
     from ccr_tui.screens.replay import ReplayScreen
@@ -159,6 +162,10 @@ class CcrApp(Unbroken):
         assert isinstance(self.stylesheet, Sheets)
         self.stylesheet.set_variables(self.get_css_variables())
         await self.stylesheet.read_ahead()
+
+    def get_driver_class(self) -> type[Driver]:
+        """What writes to the terminal: never waits for it."""
+        return patient(super().get_driver_class())
 
     def on_mount(self) -> None:
         """Start the house."""
@@ -360,4 +367,5 @@ async def _go_on(house: House | Viewer, why: str) -> None:
 
 def _say(sentence: str) -> None:
     with suppress(OSError):  # the terminal may be closed
-        sys.stderr.write(sentence + "\n")
+        if reads(sys.stderr):
+            sys.stderr.write(sentence + "\n")
