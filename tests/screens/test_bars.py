@@ -82,9 +82,11 @@ async def test_the_footer_always_ends_with_how_late_the_loop_is(tmp_path: Path, 
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         for width in range(48, 150, 3):
-            await pilot.resize_terminal(width, 24)
-            house.engine.stall_ms = stall
             footer = app.screen.query_one(Footer)
+            await pilot.resize_terminal(width, 24)
+            while footer.size.width != width:
+                await pilot.pause()
+            house.engine.stall_ms = stall
             footer.look()
             line = footer.render_line(0).text
             assert line.endswith(f" loop {stall} ms ") and cell_len(line) == width, line
