@@ -61,6 +61,9 @@ class Reader(Browsing, Conversing):
         self.path = path
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._busy: set[sqlite3.Connection] = set()
+        self._lock = threading.Lock()
+        """For the two above."""
 
     def rows(self, filter: Filter | None = None, before: int | None = None, limit: int = 200) -> list[TraceRow]:
         """The newest requests, older than number `before` if that is given."""
@@ -232,9 +235,11 @@ class Reader(Browsing, Conversing):
             return int(db.execute("SELECT ifnull(max(n), 0) FROM trace").fetchone()[0])
 
     def close(self) -> None:
-        """Close every thread's connection. The reader may be used again."""
-        opened, self._opened, self._own = self._opened, [], threading.local()
-        for connection in opened:
+        """Close every thread's connection, those in use when they are not any more. The reader may be used again."""
+        with self._lock:
+            idle = [connection for connection in self._opened if connection not in self._busy]
+            self._opened, self._own = [], threading.local()
+        for connection in idle:
             connection.close()
 
     @contextmanager
@@ -242,19 +247,31 @@ class Reader(Browsing, Conversing):
         """This thread's connection, within one snapshot; what runs in it ends with an error once `stop` says so."""
         try:
             db = self._connection()
-            db.set_progress_handler(stop, STEPS_A_LOOK)
-            db.execute("BEGIN")
+            with self._lock:
+                self._busy.add(db)
             try:
+                db.set_progress_handler(stop, STEPS_A_LOOK)
+                db.execute("BEGIN")
                 yield db
             finally:
-                db.set_progress_handler(None, 0)
-                db.execute("ROLLBACK")
-                if db not in self._opened:
-                    db.close()
+                self._done(db)
         except sqlite3.Error as error:
             if why := patterns.why_broken_off():
                 raise StoreError(why) from error
             raise schema.trouble(self.path, error) from error
+
+    def _done(self, db: sqlite3.Connection) -> None:
+        """Nobody may close a connection while its thread is within SQLite: that ends the whole program."""
+        try:
+            db.set_progress_handler(None, 0)
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        finally:
+            with self._lock:
+                self._busy.discard(db)
+                is_kept = db in self._opened
+            if not is_kept:
+                db.close()
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._own, "connection", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -262,3 +263,26 @@ def test_nothing_can_be_written_through_a_reader(day: Reader) -> None:
 
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         day._connection().execute("DELETE FROM trace")
+
+
+def test_a_reader_that_is_closed_lets_the_questions_under_way_end(keep: Keep, reader: Reader) -> None:
+    keep([generated.trace("a")])
+    asking, closed, found = threading.Event(), threading.Event(), []
+
+    def ask() -> None:
+        with reader._reading() as db:
+            asking.set()
+            closed.wait(10)
+            found.append(db.execute("SELECT uid FROM trace").fetchall())
+        found.append(db)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert asking.wait(10)
+    reader.close()
+    closed.set()
+    thread.join(10)
+    assert found[0] == [("a",)]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        found[1].execute("SELECT 1")
+    assert reader.last_n() == 1, "it may be used again"
