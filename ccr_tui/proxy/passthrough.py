@@ -43,6 +43,8 @@ class MessagesReply(Incoming):
         """Tool blocks that have begun; the client may be running them."""
         self._counts: dict[str, Json] = {}
         self._inputs: dict[int, Json] = {}
+        self._blocks: set[int] = set()
+        """Those that have begun."""
 
     @property
     def answered(self) -> bool:
@@ -68,10 +70,16 @@ class MessagesReply(Incoming):
                 self._fail(self._refusal(value))
             elif not _NAME.fullmatch(kind):
                 self.notes.append("An event whose type is no name was dropped.")
-            elif not _well_formed(kind, value) or (kind == "message_stop" and not self.begun):
+            elif not _well_formed(kind, value) or not self._is_in_place(kind, value):
                 self._fail(UpstreamBroken(f"{self.provider} sent a malformed {kind} event. Try again."))
             else:
                 self._watch(kind, value, out)
+
+    def _is_in_place(self, kind: str, event: Json) -> bool:
+        """Whether what it belongs to has begun: clients fail on a piece of a block that they never saw begin."""
+        if kind in ("content_block_delta", "content_block_stop"):
+            return event["index"] in self._blocks
+        return kind != "message_stop" or self.begun
 
     def _whole(self, body: Json, out: list[Json]) -> None:
         if not isinstance(body, dict) or body.get("error"):
@@ -109,6 +117,7 @@ class MessagesReply(Incoming):
     def _on_content_block_start(self, event: Json, out: list[Json]) -> None:
         self.started = True
         block = event["content_block"]
+        self._blocks.add(event["index"])
         if block["type"] == "tool_use":
             self.tool_blocks_out += 1
             if block.get("input"):

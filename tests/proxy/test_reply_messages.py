@@ -95,6 +95,10 @@ def test_events_without_data_types_get_them_from_their_names() -> None:
     assert [event["type"] for event in events[-2:]] == ["message_delta", "message_stop"]
 
 
+NOWHERE = {"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta", "text": "x"}}
+"""A piece of a block that was never begun: clients throw an error of their own at it."""
+
+
 @pytest.mark.parametrize(
     ("data", "status", "kind", "says"),
     [
@@ -117,6 +121,13 @@ def test_events_without_data_types_get_them_from_their_names() -> None:
         (b'{"content":[{"type":"text","text":7}]}', 502, "api_error", "malformed message"),
         (b'{"error":{"message":' + b"[" * 600 + b"]" * 600 + b"}}", 502, "api_error", "no answer"),
         (b'data: {"type":"message_stop"}\n\n', 502, "api_error", "malformed message_stop"),
+        (stream(EVENTS[0], NOWHERE), 502, "api_error", "malformed content_block_delta"),
+        (
+            stream(EVENTS[0], {"type": "content_block_stop", "index": 3}),
+            502,
+            "api_error",
+            "malformed content_block_stop",
+        ),
         (
             b'data: {"type":"message_start"}\ndata: {"type":"message_stop"}\n\n',
             502,
@@ -140,6 +151,8 @@ def test_events_without_data_types_get_them_from_their_names() -> None:
         "a text that is none",
         "a deep body",
         "an end before any beginning",
+        "a piece of no block",
+        "the end of no block",
         "an end in the same event as a failure",
         "a deep chunk",
     ],
