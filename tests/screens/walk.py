@@ -147,8 +147,10 @@ async def palette(pilot: Pilot[None], _: House) -> None:
 
 
 async def filtering(pilot: Pilot[None], _: House) -> None:
-    """What is offered behind a key."""
-    await pressed(pilot, "1", "slash", *"error model:")
+    """What is offered behind a key. Written at once: between two letters the list may already be filtered."""
+    await pressed(pilot, "1", "slash")
+    pilot.app.screen.query_one("FilterLine", Input).insert_text_at_cursor("error model:")
+    await settled(pilot)
 
 
 TABS = ("overview", "conversation", "bodies", "route", "stream", "tokens", "cache", "diff")
