@@ -35,6 +35,8 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="modes and /proc are others on Windows"),
 ]
 HOUSE = Path(__file__).parent.parent.parent
+CARELESS = ("sh", "-c", 'umask 0 && exec "$@"', "sh")
+"""Whoever starts a program so would let everybody read what it makes. (uvloop's subprocesses take no umask.)"""
 PLACES = ("config", "second", "env", "dotenv", "header", "plainheader", "proxy", "router")
 CANARY = {place: f"cnry{place}7q9w2e4z" for place in (*PLACES, "own", "bearer", "xkey")}
 CONFIG = f"""
@@ -115,9 +117,9 @@ class Planted:
 
     async def call(self, *args: str) -> bytes:
         """What `ccr-tui` prints, and its narration."""
-        program = [sys.executable, "-m", "ccr_tui", *args]
+        program = [*CARELESS, sys.executable, "-m", "ccr_tui", *args]
         ends = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        child = await asyncio.create_subprocess_exec(*program, cwd=self.folder, env=self.env, umask=0, **ends)
+        child = await asyncio.create_subprocess_exec(*program, cwd=self.folder, env=self.env, **ends)
         out, err = await asyncio.wait_for(child.communicate(), 60)
         assert b"Traceback" not in err, err.decode()
         self.heard.append(out + err)
@@ -144,7 +146,7 @@ async def planted(tmp_path_factory: pytest.TempPathFactory, http: aiohttp.Client
         env |= {"CANARY_HEADER": CANARY["header"], "ROUTER_AGENT_API_KEY": CANARY["router"]}
         env |= {"ROUTER_AGENT_MODEL": "r", "ROUTER_AGENT_BASE_URL": f"http://127.0.0.1:{raw.port}/v1"}
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ccr_tui", "serve", cwd=folder, env=env, stderr=subprocess.PIPE, umask=0
+            *CARELESS, sys.executable, "-m", "ccr_tui", "serve", cwd=folder, env=env, stderr=subprocess.PIPE
         )
         assert child.stderr
         first = b""
