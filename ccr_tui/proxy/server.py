@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, StreamReader, web
 from yarl import URL
 
 from ccr_tui import __version__
@@ -174,8 +174,20 @@ class Server:
 
 async def body_of(request: web.Request) -> bytes:
     """The body, unpacked. Raises ProxyError."""
-    raw, encoding = await request.read(), request.headers.get("Content-Encoding", "")
+    raw, encoding = await whole(request.content), request.headers.get("Content-Encoding", "")
     return await asyncio.to_thread(unpacked, raw, encoding, MAX_BODY) if encoding else raw
+
+
+async def whole(content: StreamReader) -> bytes:
+    """All of it, copied once at most (aiohttp's own `read` takes three times as long for 600 KB). Raises TooLarge."""
+    content.set_read_chunk_size(MAX_BODY)
+    pieces, size = [], 0
+    while piece := await content.readany():
+        size += len(piece)
+        if size > MAX_BODY:
+            raise TooLarge("The body is over 64 MiB.")
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def admit(request: web.Request, config: Config) -> None:

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import field
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,8 +28,8 @@ from ccr_tui.proxy.transports import DemoTransport, SocksTransport, WatchedTrans
 from ccr_tui.proxy.ways import way_out
 from ccr_tui.slim import dataclass
 
-SLICE = 512 * 1024
-"""Bytes of a request body that are handed to the socket at once."""
+SLICE, FIRST = 512 * 1024, 16 * 1024
+"""Bytes of a large request body that are handed to the socket at once, and of its first piece."""
 SLOWEST = 16 * 1024
 """Bytes a second that a body is sent at the least through a proxy."""
 Response = httpx.Response
@@ -184,10 +185,12 @@ class Slices(httpx.AsyncByteStream):
     def __init__(self, content: bytes) -> None:
         self._content = content
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Each slice."""
-        for start in range(0, len(self._content), SLICE):
-            yield self._content[start : start + SLICE]
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Each slice, uncopied; the first is short, because aiohttp copies it behind the headers."""
+        whole = memoryview(self._content)
+        yield whole[:FIRST]
+        for start in range(FIRST, len(whole), SLICE):
+            yield whole[start : start + SLICE]
 
 
 async def pieces(response: httpx.Response, call: Call) -> AsyncIterator[bytes]:
