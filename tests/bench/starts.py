@@ -69,23 +69,28 @@ sys.argv[1:] = ["serve"]
 main()
 """
 APP = """
-import gc, os, time
+import gc, signal, time
 gc.disable()  # as `__main__` does first
+signal.alarm(60)
 from ccr_tui.__main__ import main
 from ccr_tui.commands import run
 real = run.app
 def app(*given):
     from ccr_tui import lean
     with lean.imports():
-        from textual.drivers.linux_driver import LinuxDriver
-    write = LinuxDriver.write
-    def written(self, data):
-        if "Requests" in data:
-            used = time.process_time()
-            LinuxDriver.write = write
-            write(self, f"used={used};")
-        write(self, data)
-    LinuxDriver.write = written
+        from ccr_tui.screens import terminal
+    made = terminal.patient
+    def patient(driver):
+        kind = made(driver)
+        write = kind.write
+        def written(self, data):
+            if "Requests" in data:
+                kind.write = write
+                write(self, f"used={time.process_time()};")
+            write(self, data)
+        kind.write = written
+        return kind
+    terminal.patient = patient
     return real(*given)
 run.app = app
 main()
