@@ -130,7 +130,7 @@ async def ask_each(asking: Asking, lacking: str) -> None:
         await ask(asking, model, job, key, why)
 
     def fits(wait: float) -> bool:
-        return delivery.status != 0 or in_time(wait)
+        return not asking.asked.stream or delivery.status != 0 or in_time(wait)
 
     trial = trial_of(asking, once, lambda: delivery.answering, fits=fits, why=lacking)
     await trial.run((draft.decision.model, *draft.decision.fallbacks))

@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import field
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ from ccr_tui.slim import dataclass
 SLICE, FIRST = 512 * 1024, 16 * 1024
 """Bytes of a large request body that are handed to the socket at once, and of its first piece."""
 SLOWEST = 16 * 1024
-"""Bytes a second that a body is sent at the least through a proxy."""
+"""Bytes a second that a body is sent at the least."""
 Response = httpx.Response
 LIMITS = httpx.Limits(max_connections=10_000, max_keepalive_connections=50, keepalive_expiry=120)
 """A number is needed: None becomes aiohttp's default of 100 connections, and the 101st stream would wait in silence."""
@@ -123,14 +124,14 @@ class Upstreams:
         return response
 
     async def _once(self, way: Way, call: Call) -> httpx.Response:
-        request, longest = request_of(call), longest_s(call)
-        if longest is None:
-            return await way.send(request)
+        longest = longest_s(call)
+        if longest is None and len(call.content) <= SLICE:
+            return await way.send(request_of(call))
         try:
-            async with asyncio.timeout(longest):
-                return await way.send(request)
+            async with asyncio.timeout(longest) as limit:
+                return await way.send(request_of(call, limit if longest is None else None))
         except TimeoutError as error:
-            raise httpx.ReadTimeout("a proxy is silent", request=request) from error
+            raise httpx.ReadTimeout("who should read the request does not, or a proxy is silent") from error
 
     def _way(self, name: str) -> Way:
         if name not in self._ways:
@@ -159,13 +160,17 @@ class Upstreams:
         self._ways.clear()
 
 
-def request_of(call: Call) -> httpx.Request:
-    """The request as it is sent, with every header that it needs: httpx takes 0.1 ms to find out which are missing."""
+def request_of(call: Call, limit: asyncio.Timeout | None = None) -> httpx.Request:
+    """The request as it is sent, with every header that it needs: httpx takes 0.1 ms to find out which are missing.
+
+    `limit` is put off with each slice of a large body.
+    """
     url, content = url_of(call.url), call.content
     headers = {"host": url.netloc.decode("ascii"), "connection": "keep-alive", **call.headers}
     if content:
         headers["content-length"] = str(len(content))
-    stream = Slices(content) if len(content) > SLICE else httpx.ByteStream(content)
+    put_off = partial(keep_going, limit, call.silence_s) if limit else None
+    stream = Slices(content, put_off) if len(content) > SLICE else httpx.ByteStream(content)
     timeout = {"connect": call.connect_s, "read": call.silence_s, "write": call.silence_s, "pool": None}
     request = httpx.Request(call.method, url, headers=headers, stream=stream, extensions={"timeout": timeout})
     if isinstance(stream, httpx.ByteStream):
@@ -182,15 +187,25 @@ def url_of(text: str) -> httpx.URL:
 class Slices(httpx.AsyncByteStream):
     """A large body piece by piece: written in one go it would hold the loop."""
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    def __init__(self, content: bytes, put_off: Callable[[bool], None] | None = None) -> None:
+        """`put_off` is told that another piece went out, and whether it was the last one."""
+        self._content, self._put_off = content, put_off or (lambda _: None)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Each slice, uncopied; the first is short, because aiohttp copies it behind the headers."""
         whole = memoryview(self._content)
-        yield whole[:FIRST]
-        for start in range(FIRST, len(whole), SLICE):
-            yield whole[start : start + SLICE]
+        for start, end in pairwise([0, *range(FIRST, len(whole), SLICE), len(whole)]):
+            self._put_off(False)
+            yield whole[start:end]
+        self._put_off(True)
+
+
+def keep_going(limit: asyncio.Timeout, silence_s: float, is_over: bool) -> None:
+    """Give a slice the time that an answer may be silent, and some for a slow line; after the last one the transport
+    waits for the answer. aiohttp has no deadline for what it writes (seen with 3.14)."""
+    now = asyncio.get_running_loop().time()
+    with suppress(RuntimeError):  # the answer came before the request was read: the limit is no more
+        limit.reschedule(None if is_over else now + silence_s + SLICE / SLOWEST)
 
 
 async def pieces(response: httpx.Response, call: Call) -> AsyncIterator[bytes]:

@@ -164,20 +164,29 @@ class Writer:
                 signal.done.set()
 
     def _batch(self) -> Iterator[Item]:
-        """What is queued, at least one item: the busier it gets, the larger the batches."""
+        """What is queued, at least one item: the busier it gets, the larger the batches.
+
+        Each is taken as soon as it comes, although it is stored with the others: that it has ended, and at what cost,
+        is noted then.
+        """
         item = self._taken(self._next())
+        now = time.monotonic()
+        until = now + GATHER_S if now - self._committed < 5 * GATHER_S else now
         yield item
-        if self._queue.qsize() < BATCH and time.monotonic() - self._committed < 5 * GATHER_S:
-            self._hurry.wait(GATHER_S)
-        self._hurry.clear()
         for _ in range(BATCH - 1):
-            if isinstance(item, Signal) and item.is_last:
-                return
+            if isinstance(item, Signal):
+                until = now
+                if item.is_last:
+                    return
             try:
-                item = self._taken(self._queue.get_nowait())
+                item = self._taken(self._within(until - time.monotonic()))
             except Empty:
                 return
             yield item
+
+    def _within(self, seconds: float) -> Item:
+        """The next one that comes so soon. Raises Empty."""
+        return self._queue.get(timeout=seconds) if seconds > 0 else self._queue.get_nowait()
 
     def _next(self) -> Item:
         """The first in the queue; while there is none, what older versions did not write down is worked out."""

@@ -157,6 +157,13 @@ async def test_who_is_asked_how_often(
     assert unanswered == [True] * (len(attempts) - 1) + [outcome == "error"]
 
 
+@pytest.mark.parametrize(("stream", "slept"), [(True, []), (False, [0.5])], ids=["streamed", "plain"])
+async def test_who_gets_no_pings_need_not_be_told_before_one(stream: bool, slept: list[float], play: Bench) -> None:
+    play.set(ping_s=0.9, agents={"default": ("one",)})
+    _, trace = await play("http:503,1", stream=stream)
+    assert (play.slept, trace.outcome) == (slept, "error" if stream else "ok")
+
+
 async def test_what_was_cut_after_content_is_not_asked_again(play: Bench) -> None:
     client, trace = await play("cut", stream=True)
     assert (tries(trace), play.slept) == ([("one", 200)], [])

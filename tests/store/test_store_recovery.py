@@ -21,6 +21,7 @@ from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
 from ccr_tui.store.writer import Writer
+from ccr_tui.wire import loads
 
 TRACES = [replace(one, uid=f"t{n:02d}") for n, one in enumerate(generated.recorded(seed=6, turns=12))]
 
@@ -335,6 +336,31 @@ def test_what_ran_when_the_program_was_killed_is_told_at_the_next_start(path: Pa
     reader.close()
     assert verify(path) == []
     assert not list(path.parent.glob("*.running-*"))
+
+
+def test_that_a_request_has_ended_is_noted_while_others_are_waited_for(
+    path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that come close together are stored together; killed before that, each still has its tokens and costs."""
+    monkeypatch.setattr(writer, "GATHER_S", 60.0)
+    one = Watched(path)
+    one.start()
+    for trace in TRACES[:3]:
+        one.begin(flight(trace))
+    one.put(TRACES[0])
+    assert one.flush(30)  # from here on traffic is dense
+    for trace in TRACES[1:3]:
+        one.put(trace)
+    one.until(lambda: len(ended(path)) == 3)
+    assert reader.count() == 1
+    assert one.close(30) and reader.count() == 3
+
+
+def ended(path: Path) -> list[str]:
+    """Whose end stands in the file that tells what runs."""
+    (journal,) = path.parent.glob("*.running-*")
+    told = [loads(line) for line in journal.read_bytes().splitlines()]
+    return [uid for uid, outcome, *_ in told if outcome in ("ok", "error", "cancelled")]
 
 
 def test_what_runs_elsewhere_is_left_alone(path: Path, begun: Begun) -> None:
