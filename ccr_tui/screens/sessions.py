@@ -116,6 +116,8 @@ class SessionsScreen(Screen[None]):
         self._newest = 0
         self._stale = False
         self._summed_at = 0.0
+        self._is_unsummed = False
+        """Whether requests have come since all projects' sums were read."""
         self._of: Config | None = None
 
     def compose(self) -> ComposeResult:
@@ -158,8 +160,8 @@ class SessionsScreen(Screen[None]):
         if self._stale and self._newest:
             self._stale = False
             self._read_changes(self._newest, self.line.value.strip())
-        due = time.monotonic() - self._summed_at > SUMS_S
-        if self.house.engine.config is not self._of or (due and self._summed_at == 0.0):
+        due = self._is_unsummed and time.monotonic() - self._summed_at > SUMS_S
+        if due or self.house.engine.config is not self._of:
             self._sum_up()
 
     # -- reading
@@ -184,7 +186,7 @@ class SessionsScreen(Screen[None]):
         self.tree_.put(read.projects)
 
     def _sum_up(self) -> None:
-        self._of, self._summed_at = self.house.engine.config, time.monotonic()
+        self._of, self._summed_at, self._is_unsummed = self.house.engine.config, time.monotonic(), False
         self._read_sums(self._of)
 
     @work(thread=True, exclusive=True, group="sums", description="sums")
@@ -249,8 +251,7 @@ class SessionsScreen(Screen[None]):
         for session in self.tree_.stale(changed.sessions):
             self._read_turns(session)
         self.tree_.put(changed.projects)
-        if time.monotonic() - self._summed_at > SUMS_S:
-            self._sum_up()
+        self._is_unsummed = True
 
     @on(Table.Trouble)
     def _say(self, trouble: Table.Trouble) -> None:

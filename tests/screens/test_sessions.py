@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from generated import failed, trace
-from houses import QWEN, House, settled, text
+from houses import QWEN, House, settled, text, until
 from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
 from ccr_tui.records import Trace
+from ccr_tui.screens import sessions as sessions_screen
 from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.listed import RequestsScreen
 from ccr_tui.screens.trace import TraceScreen
@@ -241,6 +242,31 @@ async def test_what_is_recorded_shows_while_it_runs(tmp_path: Path) -> None:
         assert "6 ✗1" in screen
         tree = app_of(pilot).sessions.tree_
         assert tree.node is not None and tree.node.key[0] == "session", "the cursor stays on its session"
+
+
+async def test_a_project_s_sums_are_right_after_the_last_request_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions_screen, "SUMS_S", 1.5)
+    async with opened(tmp_path) as (house, pilot):
+        await press(pilot, "2")
+        read, sums = house.reader.spend, list[float]()
+
+        def counted(*given: Any) -> Any:
+            sums.append(time.monotonic())
+            return read(*given)
+
+        house.reader.spend = counted  # type: ignore[method-assign]
+        project = ""
+        for n in range(6):
+            house.land([trace(f"w{n}", session="late", project="/home/ada/late", started_at=time.time())])
+            await until(pilot, "Sessions · 4")
+        end = time.monotonic() + 10
+        while "  6  " not in project and time.monotonic() < end:
+            await pilot.pause(0.05)
+            project = next(line for line in shown(pilot).split("\n") if "▾ late" in line or "▸ late" in line)
+        assert "  6  " in project
+        assert all(after - before > 1.0 for before, after in zip(sums, sums[1:], strict=False)), "but not more often"
 
 
 async def test_sessions_are_found_by_words(tmp_path: Path) -> None:
