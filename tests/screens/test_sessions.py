@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +257,7 @@ async def test_a_project_s_sums_are_right_after_the_last_request_too(
             sums.append(time.monotonic())
             return read(*given)
 
-        house.reader.spend = counted  # type: ignore[method-assign]
+        house.reader.spend = counted  # type: ignore[method-assign,assignment]
         project = ""
         for n in range(6):
             house.land([trace(f"w{n}", session="late", project="/home/ada/late", started_at=time.time())])
@@ -266,7 +267,7 @@ async def test_a_project_s_sums_are_right_after_the_last_request_too(
             await pilot.pause(0.05)
             project = next(line for line in shown(pilot).split("\n") if "▾ late" in line or "▸ late" in line)
         assert "  6  " in project
-        assert all(after - before > 1.0 for before, after in zip(sums, sums[1:], strict=False)), "but not more often"
+        assert all(after - before > 1.0 for before, after in pairwise(sums)), "but not more often"
 
 
 async def test_sessions_are_found_by_words(tmp_path: Path) -> None:
