@@ -30,25 +30,25 @@ WORKERS = {"think": "think", "code": "coder"}
 def layout(width: int) -> Sequence[Column]:
     """The columns for a width."""
     wide = 10 if width >= 96 else 7
-    dated = 12 if width >= 108 else 9
+    dated, digits = (12, 6) if width >= 108 else (9, 5)
     fixed = [
         Column("ended", dated, lambda row: (show.when(ended(row), time.time(), dated), "muted"), order="time"),
         Column("agent", wide, lambda row: agent(row, wide)),
         Column("in", 6, lambda row: (_tokens(row, _prompt(row)), ""), right=True, order="tokens"),
         Column("cached", 6, cached, right=True, order="cached"),
         Column("out", 6, lambda row: (_tokens(row, row.output_tokens if row.usage_basis else None), ""), right=True),
-        Column("cost", 9, in_line, right=True, order="cost"),
+        Column("cost", 5 + digits, lambda row: in_line(row, digits), right=True, order="cost"),
         Column("s", 5, lambda row: (show.seconds(row.duration_ms), ""), right=True, order="duration"),
     ]
     room = width - sum(column.width + 1 for column in fixed)
     for column, needed in (
         (Column("project", 12, project), 28),
-        (Column("first s", 7, lambda row: (show.seconds(row.ttft_ms), "muted"), right=True), 34),
-        (Column("tok/s", 5, lambda row: (rate(row), "muted"), right=True), 36),
-        (Column("stop", 10, lambda row: (show.harmless(row.stop_reason or ""), "muted")), 40),
-        (Column("provider", 12, lambda row: (show.harmless(row.provider or ""), "muted")), 42),
-        (Column("rule", 18, lambda row: (show.harmless(row.rule or ""), "muted")), 44),
-        (Column("session", 8, lambda row: (show.harmless((row.session or "")[:8]), "muted")), 44),
+        (Column("first s", 7, lambda row: (show.seconds(row.ttft_ms), "muted"), right=True), 32),
+        (Column("tok/s", 5, lambda row: (rate(row), "muted"), right=True), 34),
+        (Column("stop", 10, lambda row: (show.harmless(row.stop_reason or ""), "muted")), 38),
+        (Column("provider", 12, lambda row: (show.harmless(row.provider or ""), "muted")), 40),
+        (Column("rule", 18, lambda row: (show.harmless(row.rule or ""), "muted")), 42),
+        (Column("session", 8, lambda row: (show.harmless((row.session or "")[:8]), "muted")), 42),
     ):
         if room - column.width - 1 >= needed:
             fixed.append(column)
@@ -160,10 +160,10 @@ def cost(row: TraceRow) -> Cell:
     return "Σ" * (row.cost is not None and set(row.hops.split(",")) > {"answer"}) + words, ink
 
 
-def in_line(row: TraceRow) -> Cell:
-    """The same for a column: the points below one another."""
+def in_line(row: TraceRow, digits: int) -> Cell:
+    """The same for a column: the points below one another, and at most so many digits after them."""
     words, ink = cost(row)
-    return show.lined(words), ink
+    return show.lined(words, digits), ink
 
 
 def rate(row: TraceRow) -> str:

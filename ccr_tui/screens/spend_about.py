@@ -67,11 +67,11 @@ class AboutScreen(ModalScreen[None]):
         page.put((f"Prices that were billed, {self.span}", "title"))
         for part in self.found.billed:
             known = part.basis != "unknown"
-            amount = show.lined(show.money(part.cost if known else None))
+            amount = show.lined(show.money(part.cost if known else None), 6)
             words = " · ".join(filter(None, (BASIS[part.basis], show.harmless(part.source), part.since)))
             calls = "" if known else f", {part.unpriced:,} calls"
-            page.put("  ", (f"{amount:>12}", "money" if known else "warn"), f"  {words}",
-                     (f"  {show.tokens(part.tokens)} tokens{calls}", "muted"), hang=16)  # fmt: skip
+            page.put("  ", (f"{amount:>13}", "money" if known else "warn"), f"  {words}",
+                     (f"  {show.tokens(part.tokens)} tokens{calls}", "muted"), hang=17)  # fmt: skip
         if self.compared is not None:
             self._rates(page, self.compared)
         if self.found.forecast is not None:

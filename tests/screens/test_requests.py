@@ -11,7 +11,7 @@ import pytest
 from generated import attempt, failed, trace
 
 from ccr_tui.records import Attempt, Failure, RouteDecision, Trace
-from ccr_tui.screens.requests import agent, cost, names_of, project, whole, with_hops
+from ccr_tui.screens.requests import agent, cost, layout, names_of, project, whole, with_hops
 from ccr_tui.store.queries import Reader, TraceRow
 from ccr_tui.store.runs import Runs
 from ccr_tui.store.writer import Writer
@@ -93,6 +93,23 @@ def test_only_what_was_used_at_an_unknown_price_is_a_question_mark(
     row: Callable[[Trace], TraceRow], record: Trace, words: str
 ) -> None:
     assert cost(row(record))[0] == words
+
+
+LITTLE = [
+    (10_500, 5, "$0.00001"), (66_000, 5, "$0.00007"), (66_000, 6, "$0.000066"), (150_000, 5, "$0.00015"),
+    (664_000, 6, "$0.00066"), (1_234_000, 6, "$0.0012"), (312_000_000, 5, "$0.31"), (4, 6, "<$0.00001"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("nanos", "digits", "shown"), LITTLE)
+def test_little_money_is_not_rounded_away_and_its_points_are_in_line(
+    row: Callable[[Trace], TraceRow], nanos: int, digits: int, shown: str
+) -> None:
+    column = next(each for each in layout(80 if digits == 5 else 120) if each.title == "cost")
+    found = replace(row(trace()), cost=nanos)
+    text = column.cell(found)[0]
+    assert text.rstrip() == shown
+    assert len(text) - text.index(".") == digits + 1 and len("Σ~$0.") + digits <= column.width
 
 
 def test_a_failure_says_its_status_once_and_after_how_many_tries(row: Callable[[Trace], TraceRow]) -> None:
