@@ -38,8 +38,10 @@ from ccr_tui.screens.flip import SAYS
 from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
 from ccr_tui.screens.live import LiveScreen
+from ccr_tui.screens.pages import Place
 from ccr_tui.screens.quick import Quick
 from ccr_tui.screens.sheets import Sheets
+from ccr_tui.screens.table import Table
 from ccr_tui.screens.terminal import patient, reads
 from ccr_tui.screens.unbroken import Unbroken
 from ccr_tui.slim import dataclass
@@ -106,6 +108,8 @@ class CcrApp(Unbroken):
         super().__init__()
         self.stylesheet = Sheets(variables=self.get_css_variables())
         self._quick: tuple[LineFilter, LineFilter] | None = None
+        self._lost: Place = None
+        """The file that was told to be gone."""
         self.house, self.demo, self.play = house, demo, play
         self.live = LiveScreen(house, demo)
         self.grace_s = 10.0
@@ -216,6 +220,17 @@ class CcrApp(Unbroken):
         """Somebody wants to replay a session or a request."""
         self.replay.open(wanted.what)
         self.switch_mode("replay")
+
+    @on(Table.Replaced)
+    def _say_replaced(self, replaced: Table.Replaced) -> None:
+        """Each list notices by itself; it is told once."""
+        if replaced.lost in (None, self._lost):
+            return
+        self._lost = replaced.lost
+        what = "is another file now; the one before was moved, deleted or damaged"
+        what = what if replaced.found else "is gone; a new one comes with the next request"
+        self.notify(f"{self.house.reader.path} {what}. The lists begin anew.", severity="warning", markup=False)
+        self._changed()
 
     @on(StoreChanged)
     def _changed(self) -> None:

@@ -73,17 +73,20 @@ class Viewer:
         """Open the store to look at. Raises CcrError."""
         schema.only_look(f"This ccr-tui only looks on; do that in the one that runs the proxy ({self._whose}).")
         self._reader = Reader(self.db)
-        last = await asyncio.to_thread(self._reader.last_n)
-        self._following = asyncio.create_task(self._follow(last))
+        self._following = asyncio.create_task(self._follow(await asyncio.to_thread(self._newest)))
 
-    async def _follow(self, last: int) -> None:
+    def _newest(self) -> tuple[object, int]:
+        """Which file it is, and its newest request's number."""
+        return self.reader.place(), self.reader.last_n()
+
+    async def _follow(self, last: tuple[object, int]) -> None:
         ticks = 0
         while True:
             await asyncio.sleep(FOLLOW_S)
             with suppress(StoreError):
-                now = await asyncio.to_thread(self.reader.last_n)
+                now = await asyncio.to_thread(self._newest)
                 for listener in self._commits if now != last else ():
-                    listener(now)
+                    listener(now[1])
                 last = now
             ticks += 1
             if ticks % max(1, round(ASK_S / FOLLOW_S)) == 0:

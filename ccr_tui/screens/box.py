@@ -193,6 +193,7 @@ class Lists(Marking):
         def back(_: None) -> None:
             for row in trace.remarked:
                 self.box.table.put(row)
+            self.box.table.newer()  # it may have been missing because another file is there now
 
         self.app.push_screen(trace, back)
 

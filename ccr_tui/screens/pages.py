@@ -19,6 +19,8 @@ KEPT = 24
 """Pages that are held; further ones are read again."""
 Stop = Callable[[], bool]
 """Whether nobody waits any more."""
+Place = tuple[int, int] | None
+"""Which file is read, whatever its name; None where there is none."""
 
 
 class Opened(Protocol):
@@ -51,6 +53,9 @@ class Source(Protocol):
     def newer(self, than: int, limit: int) -> list[TraceRow]:
         """Rows whose number is above `than`, the newest first; called in a thread."""
 
+    def place(self) -> Place:
+        """Which file it is now; called in a thread."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -73,6 +78,7 @@ class Pages:
     """What was read. `starts[p]` is the key after which page p begins, `firsts[p]` that of its first row."""
 
     opened: Opened | None = None
+    place: Place = None
     order: Order = field(default_factory=Order)
     total: int = 0
     counted: bool = False
@@ -123,9 +129,9 @@ class Pages:
 
 def first_pages(source: Source, stop: Stop) -> Pages:
     """The first page; how many there are is known where there is no second one."""
-    opened = source.open()
+    place, opened = source.place(), source.open()
     rows, cut = part(lambda: opened.rows(None, PAGE, True, stop))
-    pages = Pages(opened, source.order, len(rows), len(rows) < PAGE and cut is None, cut=cut)
+    pages = Pages(opened, place, source.order, len(rows), len(rows) < PAGE and cut is None, cut=cut)
     pages.put(0, rows)
     return pages
 

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from ccr_tui.screens import costs, failing, show
 from ccr_tui.screens.ink import AGENT_INKS
-from ccr_tui.screens.pages import Stop
+from ccr_tui.screens.pages import Place, Stop
 from ccr_tui.screens.table import Column
 from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import CutOff, Filter, Key, List, Order, Reader, TraceRow
@@ -195,6 +195,10 @@ class Requests:
     def newer(self, than: int, limit: int) -> list[TraceRow]:
         """What has come since."""
         return with_hops(self.reader, self.reader.newer(self.filter, than, limit))
+
+    def place(self) -> Place:
+        """Which file the store is."""
+        return self.reader.place()
 
 
 @dataclass(frozen=True)

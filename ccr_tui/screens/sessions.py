@@ -30,6 +30,7 @@ from ccr_tui.screens.export import ExportScreen
 from ccr_tui.screens.glimpse import Glimpse
 from ccr_tui.screens.house import House
 from ccr_tui.screens.listed import RequestsScreen
+from ccr_tui.screens.pages import Place
 from ccr_tui.screens.replay_head import ReplayOf
 from ccr_tui.screens.table import Table
 from ccr_tui.screens.trace import TraceScreen
@@ -75,6 +76,7 @@ class SessionsScreen(Screen[None]):
 
         projects: list[Project]
         newest: int
+        place: Place
 
     @dataclass
     class Summed(Message):
@@ -114,6 +116,7 @@ class SessionsScreen(Screen[None]):
         self.held: Baseline | None = None
         """A baseline that could not be kept in a file."""
         self._newest = 0
+        self._place: Place = None
         self._stale = False
         self._summed_at = 0.0
         self._is_unsummed = False
@@ -159,7 +162,7 @@ class SessionsScreen(Screen[None]):
             self.tree_.redraw()
         if self._stale and self._newest:
             self._stale = False
-            self._read_changes(self._newest, self.line.value.strip())
+            self._read_changes(self._newest, self._place, self.line.value.strip())
         due = self._is_unsummed and time.monotonic() - self._summed_at > SUMS_S
         if due or self.house.engine.config is not self._of:
             self._sum_up()
@@ -174,14 +177,14 @@ class SessionsScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="outline")
     def _read(self, words: str) -> None:
         try:
-            newest = self.house.reader.last_n()
-            self.post_message(self.Read(self.house.reader.outline(words), newest))
+            place, newest = self.house.reader.place(), self.house.reader.last_n()
+            self.post_message(self.Read(self.house.reader.outline(words), newest, place))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
 
     @on(Read)
     def _show(self, read: Read) -> None:
-        self._newest = max(1, read.newest)
+        self._newest, self._place = max(1, read.newest), read.place
         self.tree_.empty = "  nothing matches" if self.line.value.strip() else NONE
         self.tree_.put(read.projects)
 
@@ -235,13 +238,21 @@ class SessionsScreen(Screen[None]):
         self.tree_.put_turns(read.session, read.turns)
 
     @work(thread=True, exclusive=True, group="changes")
-    def _read_changes(self, newest: int, words: str) -> None:
+    def _read_changes(self, newest: int, place: Place, words: str) -> None:
+        reader = self.house.reader
         try:
-            sessions, last = self.house.reader.sessions_after(newest)
-            projects = self.house.reader.outline(words) if sessions else []
-            self.post_message(self.Changed(sessions, last, projects))
+            sessions, last = reader.sessions_after(newest)
+            projects = reader.outline(words) if sessions else []
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
+            return
+        found = reader.place()
+        self.post_message(self.Changed(sessions, last, projects) if found == place else Table.Replaced(place, found))
+
+    @on(Table.Replaced)
+    def _begin_anew(self) -> None:
+        self.tree_.clear()
+        self.action_again()
 
     @on(Changed)
     def _take_changes(self, changed: Changed) -> None:

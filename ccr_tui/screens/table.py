@@ -19,7 +19,7 @@ from textual.worker import get_current_worker
 
 from ccr_tui.errors import StoreError
 from ccr_tui.screens import show
-from ccr_tui.screens.pages import PAGE, Pages, Source, Way, first_pages, part
+from ccr_tui.screens.pages import PAGE, Pages, Place, Source, Way, first_pages, part
 from ccr_tui.screens.scrolled import Listing
 from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import CutOff, Order, TraceRow
@@ -91,6 +91,13 @@ class Table(Listing):
         ticket: int
 
     @dataclass
+    class Replaced(Message):
+        """Another file has taken the place of the one that was read, or none: nothing that was known counts in it."""
+
+        lost: Place
+        found: Place
+
+    @dataclass
     class Trouble(Message):
         """The store could not be read; why, and what to do."""
 
@@ -119,7 +126,7 @@ class Table(Listing):
         self._pages = Pages()
         self._wanted: int | None = None
         self._ticket = self._newest = 0
-        self._loaded = False
+        self._loaded = self._missed = False
 
     # -- reading
 
@@ -173,6 +180,9 @@ class Table(Listing):
         self.cursor = self.unseen = 0
         self._grown()
         self.show_at(0)
+        if self._missed:
+            self._missed = False
+            self.newer()
 
     @on(Counted)
     def _count(self, counted: Counted) -> None:
@@ -183,18 +193,32 @@ class Table(Listing):
 
     def newer(self) -> None:
         """The store has more: read what is newer than all that is known."""
+        self._missed = not self._loaded
         if self.source is not None and self._loaded:
-            self._read_newer(self.source, self._newest, self._ticket)
+            self._read_newer(self.source, self._pages.place, self._newest, self._ticket)
 
     @work(thread=True, exclusive=True, group="newer", description="newer")
-    def _read_newer(self, source: Source, newest: int, ticket: int) -> None:
+    def _read_newer(self, source: Source, place: Place, newest: int, ticket: int) -> None:
         try:
             rows = source.newer(newest, PAGE)
         except StoreError as error:
             self.post_message(self.Trouble(str(error)))
             return
-        if rows and not get_current_worker().is_cancelled:
+        if (found := source.place()) != place:
+            self.post_message(self.Replaced(place, found))
+        elif rows and not get_current_worker().is_cancelled:
             self.post_message(self.Fresh(rows, ticket))
+
+    @on(Replaced)
+    def _begin_anew(self) -> None:
+        """Nothing newer is asked for until it is read, lest a slow reading is begun again and again."""
+        if self._loaded and self.source is not None:
+            self._loaded, self.follow = False, True
+            self.read(self.source)
+
+    @on(Trouble)
+    def _may_try_again(self) -> None:
+        self._loaded = self.source is not None
 
     @on(Fresh)
     def _prepend(self, fresh: Fresh) -> None:

@@ -99,6 +99,13 @@ class SessionTree(Listing):
         self.projects = projects
         self.again()
 
+    def clear(self) -> None:
+        """Another file: its numbers mean other sessions."""
+        self.projects, self.spent, self.rows, self.turns = (), {}, {}, {}
+        for numbers in (self.opened, self._asked, self._old):
+            numbers.clear()
+        self.again()
+
     def put_rows(self, rows: Mapping[int, SessionRow]) -> None:
         """Sessions were read."""
         self.rows.update(rows)

@@ -219,6 +219,10 @@ class Reader(Browsing, Conversing):
         with self._reading() as db:
             return runs.steps(db, id, variants)
 
+    def place(self) -> tuple[int, int] | None:
+        """Which file is there now, whatever its name; None if there is none. Its numbers are no other file's."""
+        return schema.place(self.path)
+
     def size_bytes(self) -> int:
         """What the database takes on disk, its write-ahead log included."""
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
