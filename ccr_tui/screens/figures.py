@@ -62,8 +62,7 @@ class Figures(Panel):
         if self.size.width > FLAT:
             return flowed(list(self._flat(self.found)), self.size.width)
         figures = list(self._tall(self.found))
-        wide = max(NAME, *(len(name) + 1 for name, _ in figures))
-        lines: list[Pieces] = [[(f" {name:{wide}}", "muted"), *words] for name, words in figures]
+        lines: list[Pieces] = [[(f" {name:{self._names}}", "muted"), *words] for name, words in figures]
         room = self.size.height - len(lines) - 2
         return lines + (parted(self.found, self.inks, self.size.width, room) if room > 1 else [])
 
@@ -71,7 +70,8 @@ class Figures(Panel):
         """Figure by figure, each with its provenance below it."""
         total, compared = found.total, self.compared
         yield "spent", [(cost(total, self.digits.get("cost")), "money")]
-        yield "", provenance(found.billed, total)
+        for line in wrapped(provenance(found.billed, total), self.size.width - self._names - 1):
+            yield "", line
         if compared is not None:
             yield self._at(compared), self._compared(total, compared)
             yield "", [(priced(compared), "faint")]
@@ -97,12 +97,10 @@ class Figures(Panel):
     def _flat(self, found: Spending) -> Iterator[Pieces]:
         """The same, each with its name, to stand beside one another."""
         total, compared = found.total, self.compared
-        yield [
-            ("spent ", "muted"),
-            (cost(total, self.digits.get("cost")), "money"),
-            ("  ", ""),
-            *provenance(found.billed, total),
-        ]
+        spent = [("spent ", "muted"), (cost(total, self.digits.get("cost")), "money"), ("  ", "")]
+        first, *more = wrapped(provenance(found.billed, total), self.size.width - columns(spent) - 1) or [[]]
+        yield [*spent, *first]
+        yield from more
         if compared is not None:
             yield [(f"{self._at(compared)} ", "muted"), *self._compared(total, compared)]
         yield [("router ", "muted"), amount(total.router_cost, "router", self.digits.get("router")),
@@ -116,6 +114,11 @@ class Figures(Panel):
         for each in found.budgets:
             if each.what != "day":
                 yield [(f"session {_short(each)} ", "muted"), *budget(each)]
+
+    @property
+    def _names(self) -> int:
+        """Columns of the names; that of a model may be long."""
+        return max(NAME, len(self._at(self.compared)) + 1 if self.compared else 0)
 
     def _at(self, compared: Baseline) -> str:
         return f"{'if' if self.is_what_if else 'at'} {show.model(compared.name)}"
@@ -160,9 +163,24 @@ def provenance(billed: Sequence[Billed], total: Sums) -> Pieces:
     ]
     if len(shares) == 1 and not total.unpriced:
         shares = [f"{shares[0]}{dated(billed)}"]
-    line: Pieces = [(" · ".join(shares), "faint")] if shares else []
     words = f"{total.unpriced:,} call{'s' * (total.unpriced != 1)} unpriced"
-    return line + ([(f"{' · ' * bool(line)}{words}", "warn")] if total.unpriced else [])
+    return [*((share, "faint") for share in shares), *([(words, "warn")] if total.unpriced else [])]
+
+
+def wrapped(words: Pieces, room: int) -> list[Pieces]:
+    """The words with points between them, on as many lines as they need."""
+    lines: list[Pieces] = []
+    for each in words:
+        if lines and columns(lines[-1]) + 3 + cell_len(each[0]) <= room:
+            lines[-1] += [(" · ", "faint"), each]
+        else:
+            lines.append([each])
+    return lines
+
+
+def columns(pieces: Pieces) -> int:
+    """How many they take."""
+    return sum(cell_len(text) for text, _ in pieces)
 
 
 def told(billed: Sequence[Billed]) -> Iterator[tuple[str, int]]:
@@ -260,7 +278,7 @@ def flowed(parts: Sequence[Pieces], width: int) -> list[Pieces]:
     lines: list[Pieces] = [[(" ", "")]]
     used = 1
     for part in parts:
-        size = sum(cell_len(text) for text, _ in part)
+        size = columns(part)
         if used > 1 and used + size + 3 > width:
             lines.append([(" ", "")])
             used = 1
@@ -300,14 +318,14 @@ class Tabs(Inked):
         self._places = []
         self._add(pieces, self.ways, self.way)
         spans = self.spans if width >= 110 else [self.span]
-        room = width - sum(cell_len(text) for text, _ in pieces) - sum(len(span) + 2 for span in spans) - 4
+        room = width - columns(pieces) - sum(len(span) + 2 for span in spans) - 4
         pieces += [(" " * max(1, room), ""), ("‹", "faint")]
         self._add(pieces, spans, self.span)
         return self.strip([*pieces, ("›", "faint")], width)
 
     def _add(self, pieces: Pieces, names: Sequence[str], chosen: str) -> None:
         for name in names:
-            at = sum(cell_len(text) for text, _ in pieces)
+            at = columns(pieces)
             self._places.append((at, at + len(name) + 2, name))
             pieces.append((f" {name} ", "chip" if name == chosen else "muted"))
 

@@ -124,10 +124,12 @@ def lined(text: str, digits: int = 4) -> str:
 
 
 def percent(part: int | float, whole: int | float) -> str:
-    """A share: 91%; a dash where there is no whole."""
+    """A share: 91%, <1%; a dash where there is no whole."""
     if not whole:
         return "–"
     share = 100 * part / whole
+    if 0 < share < 0.5:
+        return "<1%"
     return f"{min(share, 99) if part < whole else share:.0f}%"
 
 

@@ -263,7 +263,7 @@ output                                  200   145 tok/s
 
 Cost  $0.0043
 part      calls      in  cached     out       time       cost   share
-router        1   10.0k    9.0k     200     0.30 s   $0.00001      0%
+router        1   10.0k    9.0k     200     0.30 s   $0.00001     <1%
 answer        2   10.0k    9.0k     200      3.6 s    $0.0043     99%
 all           3   20.0k   18.0k     400      3.9 s    $0.0043        """
 

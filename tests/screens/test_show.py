@@ -55,9 +55,10 @@ def test_a_value_reads_so(shown: Callable[..., str], value: Any, words: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("part", "whole", "words"), [(0, 0, "–"), (0, 9, "0%"), (9, 9, "100%"), (999, 1000, "99%"), (1, 3, "33%")]
+    ("part", "whole", "words"),
+    [(0, 0, "–"), (0, 9, "0%"), (1, 999, "<1%"), (6, 1000, "1%"), (9, 9, "100%"), (999, 1000, "99%"), (1, 3, "33%")],
 )
-def test_a_share_is_100_percent_only_if_it_is_all(part: int, whole: int, words: str) -> None:
+def test_a_share_is_all_or_nothing_only_if_it_really_is(part: int, whole: int, words: str) -> None:
     assert show.percent(part, whole) == words
 
 

@@ -174,6 +174,18 @@ async def test_a_share_stands_beside_its_baseline_and_leaves_out_what_has_no_pri
         assert "~$64.00" in spent and "−90%" in spent
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_all_sources_of_prices_and_what_has_none_are_told(opened: Open, size: tuple[int, int]) -> None:
+    billed = [call(tokens=70_000_000), call(tokens=500_000, cost_basis="reported"), call(tokens=4000, price=DEAR)]
+    billed[2] = replace(billed[2], cost_basis="user")
+    odd = [call(model="odd", price=None, cost=None, cost_basis="unknown") for _ in range(97)]
+    traces = [generated.trace(f"t{n}", started_at=NOON, attempts=(each,)) for n, each in enumerate([*billed, *odd])]
+    async with opened(size, []) as (house, pilot):
+        house.land(traces)
+        screen = await until(pilot, "list price 99%", "97 calls unpriced")
+        assert "reported 1%" in screen and "your price <1%" in screen
+
+
 async def test_a_long_name_of_a_baseline_keeps_a_gap(opened: Open) -> None:
     model = Model("sonnet-4-5", "dashscope", "sonnet-4-5", price=DEAR)
     config = replace(CONFIG, models={**CONFIG.models, "sonnet-4-5": model}, baseline="sonnet-4-5")
