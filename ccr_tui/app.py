@@ -229,7 +229,8 @@ class CcrApp(Unbroken):
         self._lost = replaced.lost
         what = "is another file now; the one before was moved, deleted or damaged"
         what = what if replaced.found else "is gone; a new one comes with the next request"
-        self.notify(f"{self.house.reader.path} {what}. The lists begin anew.", severity="warning", markup=False)
+        told = f"{self.house.reader.path} {what}. The lists begin anew."
+        self.notify(told, severity="warning", timeout=12, markup=False)
         self._changed()
 
     @on(StoreChanged)
