@@ -86,6 +86,7 @@ async def ask(asking: Asking, model: Model, job: Job, key: str | None = None, wh
         await calling.carry(context.upstreams, job.sink, estimating)
     except ProxyError as error:
         calling.failure = error.failure
+        calling.notes += getattr(error, "__notes__", ())
         raise
     finally:
         estimating.cancel()

@@ -247,7 +247,7 @@ class Calling:
         if self.order.provider.kind == "anthropic":
             self.told.update(limits(response.headers))
         if response.extensions.get("resent"):
-            self.notes.append("The pooled connection was dead; the request was sent once more on a new one.")
+            self.notes.append(response.extensions["resent"])
 
     async def _refusal(self, response: Response, estimate: Awaitable[int]) -> ProxyError:
         body = await whole(response, self.order.call)

@@ -33,6 +33,7 @@ SLICE, FIRST = 512 * 1024, 16 * 1024
 """Bytes of a large request body that are handed to the socket at once, and of its first piece."""
 SLOWEST = 16 * 1024
 """Bytes a second that a body is sent at the least."""
+RESENT = "The connection was dead before any byte came; the request was sent once more on a new one."
 Response = httpx.Response
 LIMITS = httpx.Limits(max_connections=10_000, max_keepalive_connections=50, keepalive_expiry=120)
 """A number is needed: None becomes aiohttp's default of 100 connections, and the 101st stream would wait in silence."""
@@ -119,8 +120,10 @@ class Upstreams:
         try:
             response = await self._once(way, call)
         except httpx.TransportError as error:
-            raise explain(error, call) from error
-        response.extensions["resent"] = True
+            found = explain(error, call)
+            found.add_note(RESENT)
+            raise found from error
+        response.extensions["resent"] = RESENT
         return response
 
     async def _once(self, way: Way, call: Call) -> httpx.Response:

@@ -223,6 +223,12 @@ async def test_a_connection_that_died_in_the_pool_is_replaced(place: Place, http
     assert attempt is not None and any("sent once more" in note for note in attempt.notes)
 
 
+async def test_what_was_sent_twice_in_vain_is_told_as_such(place: Place, http: aiohttp.ClientSession) -> None:
+    async with http.post(f"{place.address}/v1/messages", json=ask("refused:2")) as response:
+        trace = await place.trace(response.headers["x-ccr-trace"])
+    assert [note for note in trace.attempts[0].notes if "sent once more" in note]
+
+
 SDK_ERRORS = [
     ("http:400", anthropic.BadRequestError),
     ("http:401", anthropic.AuthenticationError),
