@@ -405,6 +405,9 @@ def test_a_search_finds_what_was_said(recorded: Path, call: Call) -> None:
     [row] = call("traces", "search", "zanzibar", "--json").lines
     assert row["id"] == "ffff-1" and "paradox" in row["snippet"]
     assert call("traces", "search", "thiswasneversaid", "--json").lines == []
+    assert call("traces", "search", "zanzibar").err == "1 found\n"
+    assert call("traces", "search", "zanzibar", "--limit", "1").err == "the first 1; there may be more (--limit)\n"
+    assert call("traces", "search", "thiswasneversaid").err == "nothing found\n"
 
 
 def test_an_archive_goes_out_and_comes_in_again(alone: Path, recorded: Path, call: Call) -> None:

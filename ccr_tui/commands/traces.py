@@ -204,7 +204,8 @@ def search(flags: Mapping[str, str], text: str, limit: int, as_json: bool) -> No
     for row in rows:
         click.echo(f"{row.id[:12]}  {local(row.started_at)}  {safe(row.asked_model)} → {safe(row.model or '')}")
         click.echo(f"    {safe(row.snippet or '', 110)}")
-    narrate(f"{len(rows)} found")
+    full = f"the first {limit}; there may be more (--limit)"
+    narrate(full if len(rows) == limit else f"{len(rows) or 'nothing'} found")
 
 
 @traces.command()
