@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -61,8 +62,15 @@ def test_what_would_go_is_said_before_and_what_went_after(db: Path) -> None:
     ended = ccr(db, "traces", "prune", "--older-than", "30d", "--yes")
     assert "6 requests of 1 session, from " in ended.stderr and "stay in the spending" in ended.stderr
     assert "6 requests removed; " in ended.stderr and " given back: " in ended.stderr
+    assert re.search(r"The \$[\d,]+\.?\d{0,4} that", ended.stderr), "money for people"
     assert verify(db) == []
     assert told(ccr(db, "traces", "prune", "--older-than", "30d", "--json"))["removed"] == 0
+
+
+def test_what_would_go_is_the_result_of_asking_for_it(db: Path) -> None:
+    ended = ccr(db, "traces", "prune", "--older-than", "30d", "--dry-run")
+    assert ended.stderr == "" and "6 requests of 1 session, from " in ended.stdout
+    assert "Everything is kept." in ccr(db, "traces", "prune", "--dry-run").stdout
 
 
 def test_everything_is_kept_unless_something_is_said(db: Path) -> None:

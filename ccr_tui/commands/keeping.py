@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ccr_tui import sizes
-from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, settings
+from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, safe_block, settings
 from ccr_tui.commands.meter import meter
-from ccr_tui.prices import usd
+from ccr_tui.prices import show, usd
 
 if TYPE_CHECKING:
     from ccr_tui.store.prune import Plan, Progress, Pruned, Wish
@@ -69,7 +69,7 @@ def prune(flags: Mapping[str, str], dry_run: bool, yes: bool, as_json: bool, **g
         wish = store.kept(load(flags))
     plan = store.plan(path, wish)
     if not as_json:
-        _say_plan(path, plan, wish)
+        _say_plan(path, plan, wish, _print if dry_run else narrate)
     is_dry = dry_run or wish.is_empty
     if is_dry and as_json:
         print_json(_plan_json(path, plan) | {"dry_run": True})
@@ -82,6 +82,10 @@ def prune(flags: Mapping[str, str], dry_run: bool, yes: bool, as_json: bool, **g
         _say_pruned(pruned)
     if not pruned.is_complete:
         raise SystemExit(1)
+
+
+def _print(sentence: str) -> None:
+    click.echo(safe_block(sentence))
 
 
 def _agrees() -> bool:
@@ -113,22 +117,24 @@ def _interruptible() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _say_plan(path: Path, plan: Plan, wish: Wish) -> None:
+def _say_plan(path: Path, plan: Plan, wish: Wish, say: Callable[[str], None]) -> None:
+    """Where that was asked for it is the result, else what a person reads before agreeing."""
     size = plan.size
     log = f" Its log takes {sizes.show(size.log)} more, until it is emptied." if size.log else ""
     free = f"{sizes.show(size.free)} of it free for new requests"
-    narrate(f"{path} takes {sizes.show(size.database)} on the disk, {free}.{log}")
+    say(f"{path} takes {sizes.show(size.database)} on the disk, {free}.{log}")
     if wish.is_empty:
-        narrate("Everything is kept. --older-than 30d, --larger-than 2GB or --session S choose what is to go.")
+        say("Everything is kept. --older-than 30d, --larger-than 2GB or --session S choose what is to go.")
         return
     if not plan.requests and not plan.spared:
-        narrate("Nothing is to go.")
+        say("Nothing is to go.")
         return
     span = f", from {local(plan.oldest)} to {local(plan.newest)}" if plan.oldest and plan.newest else ""
-    narrate(f"{_counted(plan.requests, 'request')} of {_counted(plan.sessions, 'session')}{span}: about "
-            f"{sizes.show(plan.bytes)}. The ${usd(plan.cost)} that they cost stay in the spending.")  # fmt: skip
+    say(f"{_counted(plan.requests, 'request')} of {_counted(plan.sessions, 'session')}{span}: about "
+        f"{sizes.show(plan.bytes)}. The {show(plan.cost)} that {'it' if plan.requests == 1 else 'they'} cost stay in the spending.")  # fmt: skip
     if plan.spared:
-        narrate(f"{_counted(plan.spared, 'request')} stay: pinned, with a bookmark or with a note.")
+        stay = "stays" if plan.spared == 1 else "stay"
+        say(f"{_counted(plan.spared, 'request')} {stay}: pinned, with a bookmark or with a note.")
 
 
 def _say_pruned(pruned: Pruned) -> None:
