@@ -10,6 +10,7 @@ Source of the keys: its README, and the code of its v2.0.0 where the two differ 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import field
@@ -53,7 +54,7 @@ def parse(text: str) -> Json:
     """The file's value; JSON5, as claude-code-router reads it. Raises ConfigError, which names the line."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = _json5(text)
     if not isinstance(found, dict):
         raise ConfigError("The file holds no JSON object, so it is no configuration of claude-code-router.")
@@ -67,8 +68,18 @@ def _json5(text: str) -> Json:
 
     try:
         return json5.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"The file is neither JSON nor JSON5: {str(error).removeprefix('<string>:')}") from error
+    except RecursionError as error:
+        raise ConfigError("The file is neither JSON nor JSON5: it is nested too deeply.") from error
+    except ValueError as error:
+        raise ConfigError(f"The file is neither JSON nor JSON5: {_why(str(error))}.") from error
+
+
+def _why(told: str) -> str:
+    """What the parser says, as a sentence: `<string>:2 Unexpected "}" at column 5`."""
+    found = re.fullmatch(r"<string>:(\d+) U(nexpected .*) at column (\d+)", told, re.DOTALL)
+    if found is None:
+        return "it is empty" if told.startswith("Empty") else told
+    return f"u{found[2]} in line {found[1]}, column {found[3]}"
 
 
 def convert(found: Json) -> Imported:

@@ -193,7 +193,11 @@ def test_json5_with_comments_is_read() -> None:
 
 
 WRONG = [
-    ("{Providers: [", "neither JSON nor JSON5: 1 "),
+    ("{Providers: [", r"neither JSON nor JSON5: unexpected end of input in line 1, column 14\.$"),
+    ("root:x:0:0", r'neither JSON nor JSON5: unexpected "r" in line 1, column 1\.$'),
+    ("{a: 1,\n b: }", r'JSON5: unexpected "}" in line 2, column 5\.$'),
+    ("", r"JSON5: it is empty\.$"),
+    ("[" * 9000, r"JSON5: it is nested too deeply\.$"),
     ("[]", "holds no JSON object"),
     ('{"a": 1}', "neither Providers nor Router"),
 ]
