@@ -224,7 +224,7 @@ def against(total: Sums, baseline: Baseline) -> str:
     """What was spent, compared with one model for all, and by whose price."""
     share, price = total.against(baseline.price), baseline.price
     known = f" ({price.source}{f', {price.since}' if price.since else ''})"
-    left_out = f", {total.unpriced} unpriced calls left out" if total.unpriced else ""
+    left_out = f", {total.unpriced} unpriced call{'s' * (total.unpriced != 1)} left out" if total.unpriced else ""
     return known if share is None else f", {share:+.0%} was spent{left_out}{known}"
 
 

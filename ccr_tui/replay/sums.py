@@ -60,7 +60,9 @@ def left_out(recording: Recording) -> tuple[str, ...]:
     """What should be known of the recording."""
     if not recording.skipped:
         return recording.notes
-    return (*recording.notes, f"{recording.skipped} requests are left out: they have no body, or were never answered")
+    count = recording.skipped
+    words = "1 request is left out: it has" if count == 1 else f"{count} requests are left out: they have"
+    return (*recording.notes, f"{words} no body, or {'was' if count == 1 else 'were'} never answered")
 
 
 def sums(

@@ -249,7 +249,8 @@ def source_of(today: Today, compared: Baseline) -> str:
     """Where the baseline comes from, in a sentence or two."""
     price = compared.price
     who = "chosen in config.toml" if compared.is_chosen else "what the client asks for"
-    left_out = f" {today.unpriced} unpriced calls are left out of the share." if today.unpriced else ""
+    calls = "call is" if today.unpriced == 1 else "calls are"
+    left_out = f" {today.unpriced} unpriced {calls} left out of the share." if today.unpriced else ""
     name, source = show.harmless(compared.name), show.harmless(price.source)
     since = f", {price.since}" if price.since and price.since not in source else ""
     return f"{name} ({who}): today's answers, all by this one model, at {source}{since}.{left_out} 3 shows the sources."

@@ -22,6 +22,7 @@ from ccr_tui.errors import CcrError
 from ccr_tui.prices import cost
 from ccr_tui.records import Attempt, Price, RouteDecision, Trace, Usage
 from ccr_tui.replay import fitting, kept, recordings, work
+from ccr_tui.replay.sums import left_out
 from ccr_tui.replay.variants import Grammar
 from ccr_tui.replay.words import RECORDED, Comparison, Recording, Settings, StepResult, Variant
 from ccr_tui.replay.work import Bench, Found
@@ -322,6 +323,8 @@ def test_requests_that_nobody_answered_are_left_out_and_counted(tmp_path: Path) 
     found = recordings.of_session(reader, "s-1")
     reader.close()
     assert (len(found.steps), found.skipped) == (2, 1)
+    assert left_out(found)[-1] == "1 request is left out: it has no body, or was never answered"
+    assert left_out(replace(found, skipped=2))[-1].startswith("2 requests are left out: they have no body, or were ")
 
 
 def test_a_request_alone_is_a_recording_too(reader: Reader) -> None:
