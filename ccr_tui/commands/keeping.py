@@ -130,8 +130,9 @@ def _say_plan(path: Path, plan: Plan, wish: Wish, say: Callable[[str], None]) ->
         say("Nothing is to go.")
         return
     span = f", from {local(plan.oldest)} to {local(plan.newest)}" if plan.oldest and plan.newest else ""
+    they = "it" if plan.requests == 1 else "they"
     say(f"{_counted(plan.requests, 'request')} of {_counted(plan.sessions, 'session')}{span}: about "
-        f"{sizes.show(plan.bytes)}. The {show(plan.cost)} that {'it' if plan.requests == 1 else 'they'} cost stay in the spending.")  # fmt: skip
+        f"{sizes.show(plan.bytes)}. The {show(plan.cost)} that {they} cost stay in the spending.")  # fmt: skip
     if plan.spared:
         stay = "stays" if plan.spared == 1 else "stay"
         say(f"{_counted(plan.spared, 'request')} {stay}: pinned, with a bookmark or with a note.")
