@@ -15,7 +15,7 @@ import pytest
 from test_cli import Call, alone, call  # noqa: F401 - fixtures
 
 from ccr_tui.commands import common
-from ccr_tui.store import archive
+from ccr_tui.store import archive, phrases
 from ccr_tui.store.queries import Reader
 
 HOUSE = Path(__file__).parent.parent
@@ -262,3 +262,12 @@ def test_a_key_that_is_carried_over_is_told(alone: Path, call: Call, key: str, l
     assert ('api_key = "$P_API_KEY"' in told.err) is literal and key not in told.err.replace("$P_API_KEY", "")
     again = json.loads(call("config", "import", str(given), "--json").out)
     assert again["literal"] == (["providers.p.api_key"] if literal else [])
+
+
+def test_filters_that_were_saved_and_typed_are_listed(db: Path, call: Call) -> None:
+    assert "no filter was typed yet" in call("traces", "filters").err
+    phrases.use(db, "error since:2h")
+    phrases.save(db, "cost>1", "dear")
+    told = [json.loads(line) for line in call("traces", "filters", "--json").out.splitlines()]
+    assert told == [{"name": "dear", "filter": "cost>1"}, {"name": None, "filter": "error since:2h"}]
+    assert "dear" in call("traces", "filters").out

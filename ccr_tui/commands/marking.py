@@ -1,6 +1,6 @@
-"""traces mark and traces note: bookmarks and notes on recorded requests.
+"""traces mark, traces note and traces filters: what a person has put beside the recorded requests.
 
-Owns these two commands. Must never change what was recorded: both stand in a table of their own. The one surprise: the
+Owns these commands. Must never change what was recorded: all of it stands in tables of its own. The one surprise: the
 beginning of an id is enough, as everywhere, so what was marked is told by its whole id.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import click
 
-from ccr_tui.commands.common import as_json, narrate, print_json, reader, settings
+from ccr_tui.commands.common import as_json, narrate, print_json, reader, safe, settings, table
 
 
 @click.command()
@@ -47,3 +47,18 @@ def note(flags: Mapping[str, str], trace: str, text: str, as_json: bool) -> None
         print_json(store.row(row.id).as_json())
     else:
         narrate(f"{row.id}: {'noted' if text.strip() else 'no note any more'}")
+
+
+@click.command("filters")
+@settings
+@as_json
+def kept_filters(flags: Mapping[str, str], as_json: bool) -> None:
+    """The filters that were saved, by their names, and those that were typed, the latest first."""
+    phrases = reader(flags).phrases()
+    if as_json:
+        for phrase in phrases:
+            print_json({"name": phrase.name, "filter": phrase.text})
+    elif phrases:
+        table(("saved as", "filter"), [(safe(each.name or ""), safe(each.text)) for each in phrases], widest=100)
+    else:
+        narrate("no filter was typed yet: `/` in a list of requests takes one")

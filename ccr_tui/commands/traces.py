@@ -29,7 +29,7 @@ from ccr_tui.commands.common import (
 from ccr_tui.commands.export import export
 from ccr_tui.commands.keeping import prune
 from ccr_tui.commands.looking import deeper, look
-from ccr_tui.commands.marking import mark, note
+from ccr_tui.commands.marking import kept_filters, mark, note
 from ccr_tui.commands.mending import mend, tell_unmended
 from ccr_tui.commands.money import counted, in_line, money
 from ccr_tui.commands.taking_in import import_
@@ -53,7 +53,7 @@ def traces() -> None:
     """List, show, search, check and move recorded requests."""
 
 
-for command in (export, import_, mark, mend, note, prune):
+for command in (export, import_, kept_filters, mark, mend, note, prune):
     traces.add_command(command)
 
 
