@@ -116,6 +116,8 @@ class CcrApp(Unbroken):
         """How long streams may still run after the app has ended."""
         self.open = False
         """Whether the house has started."""
+        self._wanted = self.HOME
+        """The screen that was asked for before that."""
         self.add_mode("live", lambda: self.live)
         self.add_mode("sessions", lambda: self.sessions)
         self.add_mode("spend", lambda: self.spend)
@@ -186,6 +188,8 @@ class CcrApp(Unbroken):
         self.house.on_commit(lambda last: self.post_message(StoreChanged(last)))
         self.house.on_config(self._configured)
         self.live.open_up()
+        if self._wanted != self.HOME:
+            self.switch_mode(self._wanted)
         self.call_after_refresh(self._load_more)
         if self.play is not None:
             await self.play()
@@ -203,12 +207,11 @@ class CcrApp(Unbroken):
         self.notify(show.harmless(news), severity=severity, timeout=12 if wrong else 5, markup=False)
 
     def action_show(self, name: str) -> None:
-        """Go to one of the screens."""
-        self.switch_mode(name)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Before the house is open there is only Live."""
-        return action != "show" or self.open
+        """Go to one of the screens; before the house is open there is only Live, and it is gone to then."""
+        if self.open:
+            self.switch_mode(name)
+        else:
+            self._wanted = name
 
     def on_context_screen_opened(self, opened: ContextScreen.Opened) -> None:
         """A request of a session's context was chosen."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from houses import House, settled
 
 from ccr_tui.app import CcrApp
 from ccr_tui.screens import unopened
@@ -38,3 +40,22 @@ def test_what_is_loaded_afterwards_is_every_screen_that_there_is() -> None:
 @pytest.mark.parametrize("message", [ContextScreen.Opened, ImportScreen.Taken, ReplayOf], ids=lambda m: m.__qualname__)
 def test_the_app_hears_messages_of_screens_that_it_has_not_imported(message: type) -> None:
     assert callable(getattr(CcrApp, message.handler_name))  # type: ignore[attr-defined]
+
+
+async def test_a_screen_that_is_asked_for_before_the_house_is_open_comes_then(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    class Slow(House):
+        async def start(self) -> None:
+            await gate.wait()
+            await super().start()
+
+    house = Slow(tmp_path / "ccr.db")
+    app = CcrApp(house)
+    async with app.run_test() as pilot:
+        await pilot.press("3", "2")
+        assert app.current_mode == "live"
+        gate.set()
+        await settled(pilot)
+        assert app.current_mode == "sessions"
+    await house.stop()
