@@ -25,19 +25,21 @@ KINDS = {"main": "main", "subagent": "sub", "compaction": "compact", "web_search
 AGENTS = {"background": "bg", "long_context": "long", "web_search": "web"}
 WORKERS = {"think": "think", "code": "coder"}
 """Agents that work before another speaks, by the purposes of their calls."""
+COST = 9
+"""Cells of what a request costs: "$0.000066"."""
 
 
 def layout(width: int) -> Sequence[Column]:
     """The columns for a width."""
     wide = 10 if width >= 96 else 7
-    dated, digits = (12, 6) if width >= 108 else (9, 5)
+    dated = 12 if width >= 108 else 9
     fixed = [
         Column("ended", dated, lambda row: (show.when(ended(row), time.time(), dated), "muted"), order="time"),
         Column("agent", wide, lambda row: agent(row, wide)),
         Column("in", 6, lambda row: (_tokens(row, _prompt(row)), ""), right=True, order="tokens"),
         Column("cached", 6, cached, right=True, order="cached"),
         Column("out", 6, lambda row: (_tokens(row, row.output_tokens if row.usage_basis else None), ""), right=True),
-        Column("cost", 5 + digits, lambda row: in_line(row, digits), right=True, order="cost"),
+        Column("cost", COST, in_line, right=True, order="cost"),
         Column("s", 5, lambda row: (show.seconds(row.duration_ms), ""), right=True, order="duration"),
     ]
     room = width - sum(column.width + 1 for column in fixed)
@@ -160,10 +162,10 @@ def cost(row: TraceRow) -> Cell:
     return "Σ" * (row.cost is not None and set(row.hops.split(",")) > {"answer"}) + words, ink
 
 
-def in_line(row: TraceRow, digits: int) -> Cell:
-    """The same for a column: the points below one another, and at most so many digits after them."""
+def in_line(row: TraceRow) -> Cell:
+    """The same for a column: the points below one another, but for less than a hundredth of a cent."""
     words, ink = cost(row)
-    return show.lined(words, digits), ink
+    return show.lined(words, widest=COST), ink
 
 
 def rate(row: TraceRow) -> str:

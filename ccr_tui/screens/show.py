@@ -110,16 +110,17 @@ def money(nanos: int | None) -> str:
 _MONEY = re.compile(r"([^$]*\$[\d,]*)(?:\.(\d+))?(.*)")
 
 
-def lined(text: str, digits: int = 4) -> str:
+def lined(text: str, digits: int = 4, widest: int = 0) -> str:
     """An amount as `money` writes it, with what marks it, filled up so that the points of a column at the right are in
-    line; more than `digits` after the point are rounded."""
+    line. What has more than `digits` after the point is rounded, or stands as far as `widest` cells let it."""
     found = _MONEY.fullmatch(text)
     if found is None:
         return text + " " * (digits + 1) if text else ""
     whole, part, mark = found[1], found[2] or "", found[3]
-    if len(part) > digits:
-        rounded = round(int(part) / 10 ** (len(part) - digits))
-        whole, part = (whole, f"{rounded:0{digits}}") if rounded else (f"<{whole.lstrip('<')}", "1".zfill(digits))
+    room = max(digits, widest - len(whole) - len(mark) - 1)
+    if len(part) > room:
+        rounded = round(int(part) / 10 ** (len(part) - room))
+        whole, part = (whole, f"{rounded:0{room}}") if rounded else (f"<{whole.lstrip('<')}", "1".zfill(room))
     return whole + ((f".{part}" if part else "") + mark).ljust(digits + 1)
 
 
