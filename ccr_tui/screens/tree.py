@@ -8,6 +8,8 @@ ten thousand of them open at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from textual import events
 from textual.binding import Binding
@@ -27,13 +29,18 @@ Key = tuple[str, int, int | str]
 """Kind (project, session, turn, branch, request), session or project, and what in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One line of the tree."""
 
     key: Key
     depth: int
     leaf: bool = False
+
+
+@lru_cache(maxsize=1 << 16)
+def _of_session(session: int) -> Node:
+    """The line of a session. There are thousands of them whenever the lines are laid out anew."""
+    return Node(("session", session, 0), 1)
 
 
 class SessionTree(Listing):
@@ -73,6 +80,8 @@ class SessionTree(Listing):
         """What a baseline is, and which sessions run."""
         self.empty = ""
         self._lines: list[Node] = []
+        self._requests: dict[int, tuple[list[Turn], dict[int, TraceRow]]] = {}
+        """By session: its turns, and their requests by number."""
         self._asked: set[int] = set()
 
     @property
@@ -101,7 +110,7 @@ class SessionTree(Listing):
 
     def clear(self) -> None:
         """Another file: its numbers mean other sessions."""
-        self.projects, self.spent, self.rows, self.turns = (), {}, {}, {}
+        self.projects, self.spent, self.rows, self.turns, self._requests = (), {}, {}, {}, {}
         for numbers in (self.opened, self._asked, self._old):
             numbers.clear()
         self.again()
@@ -161,8 +170,9 @@ class SessionTree(Listing):
             if key not in self.opened:
                 continue
             for session in project.sessions:
-                nodes.append(Node(("session", session, 0), 1))
-                if ("session", session, 0) in self.opened:
+                node = _of_session(session)
+                nodes.append(node)
+                if node.key in self.opened:
                     nodes += self._inside(session)
         return nodes
 
@@ -201,9 +211,13 @@ class SessionTree(Listing):
 
     def request(self, node: Node) -> TraceRow | None:
         """The request of its line."""
-        turns = self.turns.get(node.key[1], ())
-        own = (row for turn in turns for rows in (turn.rows, *(b.rows for b in turn.branches)) for row in rows)
-        return next((row for row in own if row.n == node.key[2]), None)
+        turns = self.turns.get(node.key[1], [])
+        known, rows = self._requests.get(node.key[1], ([], {}))
+        if known is not turns:
+            own = (row for turn in turns for rows in (turn.rows, *(b.rows for b in turn.branches)) for row in rows)
+            rows = {row.n: row for row in own}
+            self._requests[node.key[1]] = turns, rows
+        return rows.get(int(node.key[2]))
 
     def requests(self) -> list[TraceRow]:
         """The requests that are shown, top to bottom."""
