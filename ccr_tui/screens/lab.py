@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 
-from ccr_tui import ownfiles, values
+from ccr_tui import values
 from ccr_tui.errors import StoreError
 from ccr_tui.replay import beside, labexport, labkept
 from ccr_tui.replay.beside import Beside, Billed, Listed, Opened, Tried
@@ -417,12 +417,8 @@ class LabScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="export")
     def _write(self, form: str, found: Found) -> None:
         path = Path.cwd() / replay_form.file_name("lab", found.session, form)
-        try:
-            ownfiles.write(path, [labexport.FORMATS[form](found).encode("utf-8", "backslashreplace")])
-        except OSError as error:
-            self.post_message(self.Written(f"{path}: {error.strerror or error}", failed=True))
-            return
-        self.post_message(self.Written(f"Written to {path}"))
+        words, failed = replay_form.exported(path, labexport.FORMATS[form](found))
+        self.post_message(self.Written(words, failed))
 
     @on(Written)
     def _wrote(self, written: Written) -> None:

@@ -14,7 +14,7 @@ from textual import on, work
 from textual.message import Message
 from textual.screen import Screen
 
-from ccr_tui import ownfiles, values
+from ccr_tui import values
 from ccr_tui.errors import StoreError
 from ccr_tui.replay import beside, export, kept
 from ccr_tui.replay.beside import Beside, Opened
@@ -292,12 +292,8 @@ class Choosing(Screen[None]):
     @work(thread=True, exclusive=True, group="export")
     def _write(self, form: str, found: Comparison) -> None:
         path = Path.cwd() / replay_form.file_name(found.kind, found.session, form)
-        try:
-            ownfiles.write(path, [export.FORMATS[form](found).encode("utf-8", "backslashreplace")])
-        except OSError as error:
-            self.post_message(self.Written(f"{path}: {error.strerror or error}", failed=True))
-            return
-        self.post_message(self.Written(f"Written to {path}"))
+        words, failed = replay_form.exported(path, export.FORMATS[form](found))
+        self.post_message(self.Written(words, failed))
 
     @on(Written)
     def _wrote(self, written: Written) -> None:

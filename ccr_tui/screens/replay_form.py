@@ -1,8 +1,8 @@
 """What a person may choose on the way to a replay: sessions, variants, baselines, budgets, earlier runs.
 
-Owns the choices and the names that variants get. Pure but for `sessions` and `runs`, which read the store and belong
-into a thread. The one surprise: whatever is typed in these lists may be taken as it stands, so that all that the
-command line takes as --variant is taken here too.
+Owns the choices and the names that variants get, and how an export is written. Pure but for `sessions` and `runs`,
+which read the store, and `exported`, which writes a file: they belong into a thread. The one surprise: whatever is
+typed in these lists may be taken as it stands, so that all that the command line takes as --variant is taken here too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from ccr_tui import pricelist, prices
+from ccr_tui import ownfiles, pricelist, prices
 from ccr_tui.catalogue import AGENTS
 from ccr_tui.config import Config
 from ccr_tui.presets import PRESETS
@@ -35,6 +36,15 @@ FORMS = {"m": "md", "c": "csv", "h": "html"}
 CENT = NANO // 100
 CAPS = (1, 2, 4)
 """Budgets that are offered, as multiples of the upper bound of the bill."""
+
+
+def exported(path: Path, text: str) -> tuple[str, bool]:
+    """Write an export: what came of it in words, and whether that failed. Blocks."""
+    try:
+        ownfiles.write(path, [text.encode("utf-8", "backslashreplace")])
+    except OSError as error:
+        return f"{path}: {error.strerror or error}", True
+    return f"Written to {path}", False
 
 
 def sessions(reader: Reader, now: float) -> list[Choice]:

@@ -8,19 +8,9 @@ from __future__ import annotations
 
 import os
 import select
-from contextlib import suppress
-from queue import Full
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from textual.driver import Driver
-
-if TYPE_CHECKING:
-    from textual.drivers._writer_thread import WriterThread
-
-LOOK_S = 0.2
-"""Between two looks whether it reads again."""
-ENDS_S = 1.0
-"""How long the last words may take."""
 
 
 def reads(file: IO[str]) -> bool:
@@ -37,70 +27,6 @@ def patient(driver: type[Driver]) -> type[Driver]:
     """The same driver, but one that never waits for the terminal; another system's as it is."""
     if driver.__name__ != "LinuxDriver":
         return driver
-    from textual.drivers._writer_thread import WriterThread
-    from textual.drivers.linux_driver import LinuxDriver
-
-    class Writer(WriterThread):
-        """Writes in a thread; what comes while it is too far behind is dropped."""
-
-        def __init__(self, file: IO[str]) -> None:
-            super().__init__(file)
-            self.behind = False
-
-        def write(self, text: str) -> None:
-            """Hand it to the thread, or drop it."""
-            if self.behind or not self.is_alive():
-                return
-            try:
-                self._queue.put_nowait(text)
-            except Full:
-                self.behind = True
-
-        def run(self) -> None:
-            """Write until it is told to end, or nobody is there: a signal then ends the app."""
-            number = self._file.fileno()
-            with suppress(OSError):
-                while (text := self._queue.get()) is not None:
-                    left = text.encode("utf-8", "backslashreplace")
-                    while left:
-                        left = left[os.write(number, left) :]
-
-        def stop(self) -> None:
-            """What is left is written, if somebody reads."""
-            with suppress(Full):
-                self._queue.put(None, timeout=ENDS_S)
-            self.join(ENDS_S)
-
-    class Terminal(LinuxDriver):
-        """Textual's, with that writer."""
-
-        _writer: Writer | None = None
-
-        @property
-        def _writer_thread(self) -> WriterThread | None:
-            return self._writer
-
-        @_writer_thread.setter
-        def _writer_thread(self, given: WriterThread | None) -> None:
-            self._writer = None if given is None else Writer(given._file)
-
-        def write(self, data: str) -> None:
-            """Never waits."""
-            if (writer := self._writer) is None:
-                return
-            was_behind = writer.behind
-            writer.write(data)
-            if writer.behind and not was_behind:
-                self._loop.call_soon_threadsafe(self._loop.call_later, LOOK_S, self._catch_up)
-
-        def _catch_up(self) -> None:
-            writer = self._writer
-            if writer is None or not writer.is_alive():
-                return
-            if not writer._queue.empty():
-                self._loop.call_later(LOOK_S, self._catch_up)
-                return
-            writer.behind = False
-            self._app.refresh(layout=True)
+    from ccr_tui.screens.terminal_linux import Terminal
 
     return Terminal
