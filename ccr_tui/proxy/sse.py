@@ -8,6 +8,7 @@ split, since the network may cut a character in two. The one surprise: lines end
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, NamedTuple
 
 import orjson
@@ -136,7 +137,8 @@ def _text(data: bytes) -> str:
 
 def loads(text: str | bytes) -> Json:
     """One chunk's JSON, fast: orjson, or the standard library where that refuses (lone surrogates, and the NaN that
-    Python servers write). Unlike wire.loads it may round integers of over 64 bits, which no chunk has.
+    Python servers write, which is null from here on). Unlike wire.loads it may round integers of over 64 bits, which no
+    chunk has.
 
     Raises ValueError for what is no JSON at all, also where it is nested more deeply than those can go who walk it.
     """
@@ -144,12 +146,18 @@ def loads(text: str | bytes) -> Json:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            value = json.loads(text, strict=False)  # a NUL or a tab as it is, where JSON wants it escaped
+            # a NUL or a tab as it is, where JSON wants it escaped
+            value = json.loads(text, strict=False, parse_float=_finite, parse_constant=lambda _: None)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
     if len(text) > 2 * DEEPEST and _may_be_deep(text):
         check_depth(value)
     return value
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if isfinite(number) else None
 
 
 def _may_be_deep(text: str | bytes) -> bool:
