@@ -19,7 +19,7 @@ because Claude Code retries even a 401 ten times (measured with 2.1.330).
 
 from __future__ import annotations
 
-from ccr_tui.records import Failure
+from ccr_tui.records import Failure, Json
 
 
 class CcrError(Exception):
@@ -59,6 +59,8 @@ class ProxyError(CcrError):
         self.type = type or self.type
         self.should_retry = should_retry
         self.retry_after = retry_after
+        self.details: Json = None
+        """What an Anthropic upstream's error says beside type and message; clients branch on its `error_code`."""
 
     @property
     def failure(self) -> Failure:

@@ -237,12 +237,20 @@ class _Growing:
 
     def add(self, delta: Json) -> None:
         field = FIELDS.get(delta.get("type"))
-        if field is None or field not in delta:
-            return
-        if field in self.pieces:
+        if field is None:
+            self._add_unknown(delta)
+        elif field in self.pieces:
             self.pieces[field].append(delta[field])
-        else:
+        elif field in delta:
             self.pieces[field] = [delta[field]]
+
+    def _add_unknown(self, delta: Json) -> None:
+        """A compaction's delta, or one that is newer than this program: it adds to the fields that the block has."""
+        block = self.base = dict(self.base)
+        for field in delta.keys() & ({"content", "encrypted_content"} if block.get("type") == "compaction" else block):
+            before, value = block.get(field), delta[field]
+            if field != "type" and value is not None:
+                block[field] = before + value if isinstance(before, str) and isinstance(value, str) else value
 
     def whole(self) -> Json:
         block = dict(self.base)
@@ -340,9 +348,11 @@ def abort_events(failure: Failure) -> list[Json]:
     return [error_event(failure)]
 
 
-def error_body(failure: Failure, request_id: str) -> Json:
-    """The body of an error response."""
-    return {**error_event(failure), "request_id": request_id}
+def error_body(failure: Failure, request_id: str, details: Json = None) -> Json:
+    """The body of an error response. `details` is an Anthropic upstream's own."""
+    event = error_event(failure)
+    told = {**event["error"], "details": details} if details else event["error"]
+    return {**event, "error": told, "request_id": request_id}
 
 
 def models_page(entries: Iterable[tuple[str, str]], created_at: str = "2026-01-01T00:00:00Z") -> Json:

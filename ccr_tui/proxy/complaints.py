@@ -20,7 +20,7 @@ from ccr_tui.proxy import unknown
 from ccr_tui.proxy.anthropic import error_type
 from ccr_tui.proxy.overflow import Overflow, output_limit, overflow
 from ccr_tui.records import Json
-from ccr_tui.wire import loads
+from ccr_tui.wire import dumps, loads
 
 _LONGEST = 500
 _SECRETS = re.compile(
@@ -80,6 +80,7 @@ def error_of(
     error.status = error.status if 400 <= error.status < 600 else 502
     error.message = redact(error.message, secrets)
     error.args = (error.message,)
+    error.details = _details(said, secrets)
     error.retry_after = lowered.get("retry-after") or _retry_after(lowered, said.body)
     if lowered.get("x-should-retry") in ("true", "false"):
         error.should_retry = lowered["x-should-retry"] == "true"
@@ -88,6 +89,12 @@ def error_of(
 
 def _told(error: ProxyError, cure: str) -> str:
     return f"{error.message.rstrip('. ')}. {cure}" if cure else error.message
+
+
+def _details(said: Said, secrets: Iterable[str]) -> Json:
+    """What Anthropic's errors carry for programs (`error_code`), without anything that looks like a key."""
+    details = said.body["error"].get("details") if said.anthropic else None
+    return loads(redact(dumps(details).decode(), secrets)) if isinstance(details, dict) else None
 
 
 class _Asked(NamedTuple):

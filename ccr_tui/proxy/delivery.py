@@ -163,7 +163,7 @@ class Delivery:
 
     async def fail(self, error: ProxyError, request_id: str) -> None:
         """Tell the client: by status while nothing went out, else by an `error` event."""
-        body = error_body(error.failure, request_id)
+        body = error_body(error.failure, request_id, error.details)
         if self.status:
             await self._write(sse.encode("error", body))
             return

@@ -129,6 +129,25 @@ async def test_the_client_is_told_its_limits(
     assert "set-cookie" not in response.headers
 
 
+NAMED = {"type": "rate_limit_error", "message": "M", "details": {"error_code": "credits_required", "limit": [1]}}
+FAILED = [
+    ("at once", plain(429, {"type": "error", "error": NAMED})),
+    (
+        "in the stream",
+        (HEAD + chunk(named("message_start", message=MESSAGE) + named("error", error=NAMED)), chunk(b"")),
+    ),
+]
+
+
+@pytest.mark.parametrize("script", [case[1] for case in FAILED], ids=[case[0] for case in FAILED])
+async def test_the_code_of_an_error_reaches_the_client_that_acts_on_it(
+    script: Script, passing: Passing, http: aiohttp.ClientSession
+) -> None:
+    response, data = await post(passing, http, script, stream=True)
+    told = parse_sse(data)[-1] if response.status == 200 else json.loads(data)
+    assert told["error"] == NAMED
+
+
 async def test_the_clients_own_headers_for_anthropic_pass_and_no_others(
     passing: Passing, http: aiohttp.ClientSession
 ) -> None:

@@ -162,6 +162,23 @@ def test_unknown_events_and_deltas_change_nothing() -> None:
     assert folded([BEGIN, start(), *odd, stop(), end(), STOP]) == folded([BEGIN, start(), stop(), end(), STOP])
 
 
+SUMMED = {"type": "compaction", "content": "ab", "encrypted_content": "E"}
+GROWN: list[tuple[str, Any, list[Any], Any]] = [
+    ("a compaction", {"type": "compaction", "content": None},
+     [delta(0, type="compaction_delta", content="a"),
+      delta(0, type="compaction_delta", content="b", encrypted_content="E")], SUMMED),
+    ("one that failed", {"type": "compaction", "content": None},
+     [delta(0, type="compaction_delta", content=None)], {"type": "compaction", "content": None}),
+    ("a newer block", {"type": "novelty", "said": "a"},
+     [delta(0, type="novel_delta", said="b")], {"type": "novelty", "said": "ab"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("begun", "deltas", "whole"), [g[1:] for g in GROWN], ids=[g[0] for g in GROWN])
+def test_what_newer_deltas_say_is_recorded(begun: Any, deltas: list[Any], whole: Any) -> None:
+    assert folded([BEGIN, start(0, **begun), *deltas, stop(), end("compaction"), STOP])["content"] == [whole]
+
+
 blocks = st.one_of(
     st.builds(lambda text: {"type": "text", "text": text}, texts),
     st.builds(
