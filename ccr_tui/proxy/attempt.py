@@ -99,6 +99,7 @@ def chat_order(making: Making) -> Order:
             taken=anthropic.tool_ids(making.body),
             provider=provider.name,
             model_id=model.id,
+            mute=made.mute,
         )
 
     headers = base_headers(making) | ({"authorization": f"Bearer {making.key}"} if making.key else {})

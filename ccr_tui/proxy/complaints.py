@@ -40,6 +40,8 @@ _NO_IMAGES = re.compile(
     r"(?i)image(?:s| input|_url)? .{0,30}not (?:be )?support|does(?: not|n't) support (?:image|vision)"
 )
 
+_FLAGGED = re.compile(r"(?i)\b(?:flagged|moderation)\b")
+
 
 class Said(NamedTuple):
     """What an error body says, wherever it says it."""
@@ -122,7 +124,7 @@ def _judge(status: int, said: Said, asked: _Asked, answered: str) -> ProxyError:
         named = kind if kind and isinstance(kind, str) else error_type(status)
         return UpstreamRefused(said.message, status=status, type=named)
     words = f"{said.kind} {said.message}"
-    found = overflow(words, said.body) if status in (400, 413, 422, 500) else None
+    found = overflow(words, said.body) if status in (400, 413, 422, 500, 502) else None
     if found:
         return UpstreamRefused(_too_long(found, asked), status=400, type="invalid_request_error", should_retry=False)
     limit = output_limit(said.message) if status in (400, 422) else None
@@ -132,6 +134,8 @@ def _judge(status: int, said: Said, asked: _Asked, answered: str) -> ProxyError:
             f"{asked.model or asked.provider}"
         )
         return UpstreamRefused(sentence, status=400, type="invalid_request_error")
+    if status == 403 and _FLAGGED.search(words):  # Claude Code takes any 403 for a failed login
+        status = 400
     cure, useless = _cure(status, words, asked)
     sentence = f"{asked.provider} {answered}: {said.message or 'nothing more'}"
     sentence = f"{sentence.rstrip('. ')}. {cure}".strip()
@@ -143,6 +147,8 @@ def _cure(status: int, words: str, asked: _Asked) -> tuple[str, bool]:
     provider, model = asked.provider, asked.model
     if _QUOTA.search(words) or status == 402:
         return f"The account at {provider} has no credit left: top it up, or choose another model.", True
+    if _FLAGGED.search(words):
+        return f"{provider} refuses what was said: its own moderation decides that, not the key.", True
     if status in (401, 403):
         where = f"providers.{provider}.api_key in config.toml, or the variable that holds it (OPENAI_API_KEY)"
         return f"Check the key: {where}.", True
@@ -212,7 +218,8 @@ def _read(value: Mapping[str, Json]) -> Said:
     kind = " ".join(str(code) for code in codes if code is not None)
     anthropic = value.get("type") == "error" and isinstance(error, dict) and isinstance(error.get("message"), str)
     shown = message if anthropic else _plain(message)
-    return Said(shown, kind, _status_in(codes), anthropic, value)
+    status = next((_MINIMAX[code] for code in codes[3:] if isinstance(code, int) and code in _MINIMAX), None)
+    return Said(shown, kind, status or _status_in(codes), anthropic, value)
 
 
 def _message(error: Mapping[str, Json]) -> str:
@@ -250,6 +257,19 @@ def _status_in(codes: Iterable[Json]) -> int | None:
     return next((status for word, status in _WORDS.items() if word in words), None)
 
 
+_MINIMAX = {
+    1002: 429,
+    1004: 401,
+    1008: 402,
+    1026: 400,
+    1027: 400,
+    1039: 429,
+    1041: 429,
+    2013: 400,
+    2049: 401,
+    2056: 429,
+}
+"""`base_resp.status_code` of MiniMax, which answers 200 whatever happened (platform.minimax.io, error codes)."""
 _WORDS = {
     "authentication": 401,
     "invalid_api_key": 401,

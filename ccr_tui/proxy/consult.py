@@ -102,7 +102,7 @@ def said(body: Json) -> str:
 def earlier(body: Json) -> str:
     """The texts before the newest turn."""
     old = body["messages"][: len(body["messages"]) - len(newest_turn(body))]
-    return "\n".join(f"{message['role']}: {text}" for message in old[-4:] for text in texts_of(message["content"]))
+    return "\n".join(f"{message['role']}: {text}" for message in old[-4:] for text in texts_of(message.get("content")))
 
 
 def clip(text: str, size: int) -> str:

@@ -44,9 +44,9 @@ def _in_force(messages: Sequence[Json], n: int) -> bool:
 
 def _has_input(message: Json) -> bool:
     """Whether a message is the person's and more than results of tools."""
-    content = message["content"]
     if message["role"] != "user":
         return False
+    content = message["content"]
     return bool(content) if isinstance(content, str) else any(block["type"] != "tool_result" for block in content)
 
 
@@ -82,7 +82,7 @@ def _or_system(before: bool, message: Json) -> bool:
 
 def _changes(messages: Sequence[Json]) -> Iterator[tuple[str, Json]]:
     for message in messages if _has_system(messages) else ():
-        if message["role"] == "system" and isinstance(message["content"], list):
+        if message["role"] == "system" and isinstance(message.get("content"), list):
             for block in message["content"]:
                 if is_change(block):
                     yield block["type"], block["tool"]

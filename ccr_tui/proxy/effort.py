@@ -19,6 +19,8 @@ from ccr_tui.slim import dataclass
 
 LADDER = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Every effort known, least first. An unknown one counts as high."""
+OFF = frozenset({"disabled", "between_tools"})
+"""Ways of thinking without any: the second only has notes between tool calls come back as thinking blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def wish(body: Json) -> Wish:
     kind = thinking.get("type")
     if kind is None:
         return Wish(None, named)
-    return Wish(kind != "disabled", named or _of_budget(thinking.get("budget_tokens")))
+    return Wish(kind not in OFF, named or _of_budget(thinking.get("budget_tokens")))
 
 
 def decide(body: Json, facts: Facts, notes: Notes, *, tools: bool, forced: bool) -> Thought:

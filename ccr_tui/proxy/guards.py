@@ -200,6 +200,6 @@ def _is_persons(message: Json) -> bool:
 
 
 def _blocks(message: Json, kind: str) -> list[Json]:
-    content = message["content"]
+    content = message.get("content")
     blocks = content if isinstance(content, list) else []
     return [block for block in blocks if block["type"] == kind]

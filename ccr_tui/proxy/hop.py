@@ -42,7 +42,7 @@ def flat(messages: Sequence[Json]) -> Iterator[tuple[str, str]]:
     """Role and text of every message; system messages in the middle are the user's."""
     for message in messages:
         role = "assistant" if message["role"] == "assistant" else "user"
-        content = message["content"]
+        content = message.get("content", [])
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
         for block in blocks:
             if text := told(block):

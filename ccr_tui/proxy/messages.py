@@ -204,7 +204,7 @@ class Conversation:
 
     def _left(self, n: int, message: Json, results: Results) -> list[Piece]:
         """What of a message is not in `tool` messages: texts, and the pictures of results with their call's name."""
-        content = message["content"]
+        content = message.get("content", [])
         if isinstance(content, str):
             return self._read.pieces(content)
         pieces: list[Piece] = []
@@ -246,7 +246,7 @@ class Conversation:
 
 def _results(turn: list[Json]) -> Iterator[tuple[Place, Json]]:
     for n, message in enumerate(turn):
-        content = message["content"]
+        content = message.get("content")
         for at, block in enumerate(content if isinstance(content, list) else []):
             if block["type"] == "tool_result":
                 yield (n, at), block

@@ -62,7 +62,7 @@ def _without_ours(message: Json, notes: Notes) -> Iterator[Json]:
 
     A message that held nothing else is left out: its neighbours then stand side by side, which is allowed.
     """
-    content = message["content"]
+    content = message.get("content")
     if message["role"] != "assistant" or not isinstance(content, list):
         yield message
         return

@@ -55,8 +55,8 @@ def _request(body: Json, counting: bool) -> None:
     _need(body, "model", str, nonempty=True)
     if not counting:
         _need(body, "max_tokens", int)
-        if body["max_tokens"] < 1:
-            raise _Wrong("Input should be greater than or equal to 1", "max_tokens")
+        if body["max_tokens"] < 0:
+            raise _Wrong("Input should be greater than or equal to 0", "max_tokens")
     _need(body, "messages", list)
     if not body["messages"]:
         raise _Wrong("at least one message is required", "messages")
@@ -86,6 +86,8 @@ def _message(message: Json) -> None:
     if message["role"] not in ROLES:
         raise _Wrong("Input should be 'user', 'assistant' or 'system'", "role")
     if "content" not in message:
+        if message["role"] == "system" and message.get("output_config"):
+            return  # it orders an effort, and says nothing
         raise _Wrong("Field required", "content")
     if not isinstance(message["content"], str):
         _content(message["content"], 0, "content")

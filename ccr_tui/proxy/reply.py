@@ -32,7 +32,7 @@ class ChatReply(Incoming):
     `names` gives a tool's own name for a shortened one, `stops` are the client's stop sequences, `watched` those that
     the provider was not sent, so that the answer is ended here; `tools` the names that were sent upstream, `taken` the
     tool ids that the conversation has used. `opens_thinking` is for templates that put the opening `<think>` into the
-    prompt.
+    prompt. `mute` drops what is said: no token was asked for.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class ChatReply(Incoming):
         taken: Iterable[str] = (),
         provider: str = "The provider",
         model_id: str = "",
+        mute: bool = False,
     ) -> None:
         super().__init__(provider, model_id, count, estimate)
         self.message_id = message_id
@@ -61,6 +62,7 @@ class ChatReply(Incoming):
         self._finish = Finish(tuple(stops))
         self._stops = Stops(watched) if watched else None
         self._gap = ""
+        self._mute = mute
         self._done = False
         self._any = False
         self._ignored: dict[str, None] = {}
@@ -141,6 +143,10 @@ class ChatReply(Incoming):
             self.answered_by = chunk["model"]
         if failed or chunk.get("error") or (choices is None and _is_error(chunk)):
             self._fail(self._refusal(chunk))
+        elif choice is not None and choice.get("error"):  # OpenRouter's, in an answer that is not streamed
+            self._fail(self._refusal(choice))
+        elif self._finish.failure:
+            self._fail(UpstreamBroken(f"{self.provider} broke its answer off ({self._finish.failure}). Try again."))
 
     def _first_choice(self, choices: Json) -> Mapping[str, Json] | None:
         """The one choice that we asked for; a second one would be mixed into the first."""
@@ -153,6 +159,8 @@ class ChatReply(Incoming):
 
     def _choice(self, choice: Mapping[str, Json], out: list[Json]) -> None:
         self._any = True
+        if self._mute:
+            choice = {"delta": {}, "finish_reason": choice.get("finish_reason") and "length"}
         delta = choice.get("delta")
         if not delta and ("delta" not in choice or not (self._said or self._calls.said or self._blocks.last)):
             delta = choice.get("message")  # beside a delta it says once more what was streamed
@@ -162,8 +170,6 @@ class ChatReply(Incoming):
             self._content(choice["text"], out)
         if choice.get("finish_reason") and not self.finished:
             self._finish.see(choice)
-            if self._finish.failure:
-                self._fail(UpstreamBroken(f"{self.provider} broke its answer off ({self._finish.failure}). Try again."))
 
     def _delta(self, delta: Mapping[str, Json], out: list[Json]) -> None:
         thought = reasoning_of(delta)

@@ -50,6 +50,8 @@ class Translation:
     thinking: bool
     watched: tuple[str, ...] = ()
     """Stop sequences that the provider does not take."""
+    mute: bool = False
+    """Whether nothing of the answer is wanted: the request warms the provider's prompt cache."""
 
 
 def translate(body: Json, model_id: str, facts: Facts, max_output: int | None = None) -> Translation:
@@ -72,9 +74,7 @@ class _Translator:
         self._names = Names(facts.tool_name_limit, own)
 
     def run(self, model_id: str) -> Translation:
-        if (thread := self._body.get("thread")) and isinstance(thread, dict) and thread.get("type") == "continue":
-            sentence = "thread: only Anthropic's servers hold conversations; send all messages with each request"
-            raise BadRequest(sentence, should_retry=False)
+        self._refuse()
         wanted = self._body.get("tool_choice") or {}
         bench = Workbench(self._facts, self._names, self._notes)
         toolbox = bench.toolbox(self._offered, wanted, may_force=self._may_force())
@@ -96,7 +96,18 @@ class _Translator:
             **self._facts.extra,
         }
         self._left_out()
-        return Translation(sent, self._notes.all(), dict(self._names.restore), stops, thought.thinking, self._watched)
+        mute, names = self._body.get("max_tokens") == 0, dict(self._names.restore)
+        return Translation(sent, self._notes.all(), names, stops, thought.thinking, self._watched, mute)
+
+    def _refuse(self) -> None:
+        """What would be answered with something else than the client can take for an answer. Raises BadRequest."""
+        thread = self._body.get("thread")
+        if isinstance(thread, dict) and thread.get("type") == "continue":
+            sentence = "thread: only Anthropic's servers hold conversations; send all messages with each request"
+            raise BadRequest(sentence, should_retry=False)
+        if self._body.get("compaction"):
+            sentence = "compaction: only Anthropic's servers summarize a conversation; ask for a summary in a message"
+            raise BadRequest(sentence, should_retry=False)
 
     def _may_force(self) -> bool:
         return self._facts.forced_tool_with_thinking or not self._facts.always_thinks
@@ -118,7 +129,7 @@ class _Translator:
         if not at:
             return [], messages
         read = Reader(self._facts, self._notes)
-        pieces = [piece for message in messages[:at] for piece in read.pieces(message["content"])]
+        pieces = [piece for message in messages[:at] for piece in read.pieces(message.get("content"))]
         return [piece for piece in pieces if isinstance(piece, str)], messages[at:]
 
     def _shown(self) -> list[Json]:
@@ -165,6 +176,9 @@ class _Translator:
         asked = self._body.get("max_tokens")
         if not isinstance(asked, int):
             return {}
+        if asked == 0:
+            self._notes.add("max_tokens 0 only warms the prompt cache: one token was asked for, and is not passed on")
+            asked = 1
         if self._max_output is not None and asked > self._max_output:
             self._notes.add(f"max_tokens was lowered from {asked} to {self._max_output}, this model's limit")
             asked = self._max_output

@@ -136,7 +136,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("no max_tokens", without("max_tokens"), "max_tokens: Field required"),
     ("max_tokens text", asked(max_tokens="9"), "max_tokens: Input should be a valid integer"),
     ("max_tokens true", asked(max_tokens=True), "max_tokens: Input should be a valid integer"),
-    ("max_tokens zero", asked(max_tokens=0), "max_tokens: Input should be greater than or equal to 1"),
+    ("max_tokens below zero", asked(max_tokens=-1), "max_tokens: Input should be greater than or equal to 0"),
     ("no messages", without("messages"), "messages: Field required"),
     ("messages text", asked(messages="hi"), "messages: Input should be a valid list"),
     ("no message", asked(messages=[]), "messages: at least one message is required"),

@@ -58,6 +58,7 @@ EFFORTS: list[tuple[str, list[Any], str]] = [
     ("words beside results count", ["a", assistant(call("t")), user(result("t", "r"), "and"), LOW], "low"),
     ("behind another system message", ["a", system("s"), LOW], "low"),
     ("nothing is meant by an empty one", ["a", system("s", output_config={})], "high"),
+    ("alone in its message", ["a", {"role": "system", "output_config": {"effort": "low"}}], "low"),
 ]  # fmt: skip
 
 
@@ -285,6 +286,18 @@ def test_a_list_is_no_strict_answer() -> None:
     assert "strict" not in made(asked(output_config=wanted)).body["response_format"]["json_schema"]
 
 
+@pytest.mark.parametrize("family", ["deepseek", "openai", "openrouter", "zhipu"])
+def test_between_tools_is_not_thinking(family: str) -> None:
+    off, between = (made(asked(thinking={"type": kind}), family).body for kind in ("disabled", "between_tools"))
+    assert between == off
+
+
+def test_nothing_is_said_where_the_cache_is_warmed() -> None:
+    found = made(asked(max_tokens=0))
+    assert (found.body["max_tokens"], found.mute) == (1, True)
+    assert any("warms the prompt cache" in note for note in found.notes)
+
+
 # --- refused -----------------------------------------------------------------------------------------------------
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -309,6 +322,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
      "output_config.format.json_schema.schema: Field required"),
     ("a conversation that the server is to know", {"thread": {"type": "continue", "previous_message_id": "m"}},
      "thread: only Anthropic's servers hold conversations; send all messages with each request"),
+    ("a conversation that is to be summarized", {"compaction": {"type": "summarize"}},
+     "compaction: only Anthropic's servers summarize a conversation; ask for a summary in a message"),
+    ("less than nothing", {"max_tokens": -1}, "max_tokens: Input should be greater than or equal to 0"),
+    ("a message that says and orders nothing", {"messages": [user("a"), {"role": "system"}]},
+     "messages.1.content: Field required"),
 ]  # fmt: skip
 
 

@@ -253,6 +253,16 @@ OVERFLOWS: dict[str, tuple[int, Any, str]] = {
         },
         "prompt is too long: 200001 tokens > 200000 maximum",
     ),
+    "in a success (MiniMax)": (
+        200,
+        {"base_resp": {"status_code": 2013, "status_msg": "invalid params, context window exceeds limit (2013)"}},
+        "prompt is too long: 200001 tokens > 200000 maximum",
+    ),
+    "in a success, no code": (
+        200,
+        openai_error("This model's maximum context length is 131072 tokens. Please reduce the length.", None),
+        "prompt is too long: 150000 tokens > 131072 maximum",
+    ),
     "OpenAI, no numbers": (
         400,
         openai_error("Your input exceeds the context window of this model.", code="context_length_exceeded"),
@@ -388,8 +398,14 @@ REFUSALS: dict[str, tuple[int, Any, tuple[int, str, bool | None], str]] = {
     "in a success, MiniMax": (
         200,
         {"base_resp": {"status_code": 1004, "status_msg": "login fail"}},
-        (502, "api_error", None),
+        (401, "authentication_error", False),
         "login fail",
+    ),
+    "moderated (OpenRouter)": (
+        403,
+        {"error": {"code": 403, "message": "Input was flagged", "metadata": {"reasons": ["x"]}}},
+        (400, "invalid_request_error", False),
+        "its own moderation decides that",
     ),
 }
 

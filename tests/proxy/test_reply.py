@@ -20,6 +20,11 @@ BASH = call(1, "call_b", "Bash", '{"command": "ls"}')
 BOTH = [("Read", {"path": "a"}), ("Bash", {"command": "ls"})]
 
 
+def whole(content: str, finish: str, **more: Any) -> dict[str, Any]:
+    """A choice of an answer that was not streamed."""
+    return {"index": 0, "message": {"role": "assistant", "content": content, **more}, "finish_reason": finish}
+
+
 # What is streamed, the blocks that it becomes, the stop reason.
 CASES: dict[str, tuple[bytes, list[Any], str]] = {
     "text": (
@@ -318,9 +323,21 @@ FAILURES: dict[str, tuple[bytes, int, str, str]] = {
     ),
     "MiniMax's error chunk": (
         sse({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate"}}),
-        502,
-        "api_error",
+        429,
+        "rate_limit_error",
         "rate",
+    ),
+    "OpenRouter's, beside the finish": (
+        sse(chunk(content="Hi"), {**chunk("error", content=""), "error": {"code": 429, "message": "busy there"}}),
+        429,
+        "rate_limit_error",
+        "busy there",
+    ),
+    "OpenRouter's, in the choice": (
+        json.dumps({"choices": [{**whole("", "error"), "error": {"code": 503, "message": "none left"}}]}).encode(),
+        503,
+        "overloaded_error",
+        "none left",
     ),
     "Gemini's list": (
         sse([{"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED"}}]),
@@ -374,6 +391,20 @@ def test_a_failure_is_never_a_short_answer(data: bytes, status: int, kind: str, 
     assert "Acme" in error.message or "too long" in says
     assert "message_stop" not in [event["type"] for event in played.events]
     assert played.reply.feed(sse(chunk(content="more"))) == [] and played.reply.close() == []
+
+
+MUTE: list[tuple[str, bytes]] = [
+    ("text", sse(chunk(content="Hi"), chunk("length"), usage())),
+    ("a call", sse(calls(READ), TOOLS, usage())),
+    ("reasoning, whole", json.dumps({"choices": [whole("", "length", reasoning="h")], "usage": USAGE}).encode()),
+]
+
+
+@pytest.mark.parametrize("data", [m[1] for m in MUTE], ids=[m[0] for m in MUTE])
+def test_where_no_token_was_asked_for_none_comes(data: bytes) -> None:
+    played = play(data, mute=True)
+    assert (played.blocks, played.reply.stop_reason) == ([], "max_tokens")
+    assert played.reply.usage is not None and played.reply.usage.basis == "reported"
 
 
 def test_what_was_said_before_an_error_stays_said() -> None:
