@@ -32,7 +32,7 @@ from ccr_tui import loops, ownfiles
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.host import ENDINGS, House
-from ccr_tui.screens import show, unopened
+from ccr_tui.screens import show, turns, unopened
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.flip import SAYS
 from ccr_tui.screens.house import House as SeenHouse
@@ -62,6 +62,8 @@ UNTOLD = ("command_palette", "move(", "app.focus", "screen.", "page_left", "page
 """Actions that the palette leaves out: itself, single steps, and what Textual binds for all apps."""
 
 Play = Callable[[], Coroutine[Any, Any, None]]
+
+turns.share()
 
 
 @dataclass
