@@ -1,24 +1,37 @@
 """The file that the writer stands on, and what becomes of it under his feet.
 
 Owns the writing connection: it is opened, found to be another file than before, or moved aside because it is damaged.
-Must never remove a file, nor move one that is not ours. The one surprise: a deleted file can be written to without an
-error for as long as it is open, and all of that is lost, so the place is looked at before and after each transaction.
+Must never remove a file but its own copy, nor move one that is not ours. The one surprise: a deleted file can be
+written to without an error for as long as it is open, and all of that is lost, so the place is looked at before and
+after each transaction.
+
+So can a file that something else has written into (`cp old.db ccr.db`, a disk that went bad), since SQLite remembers
+what it has read. But it writes into the file itself only at a checkpoint: its time or size changed and the writer has
+committed nothing, so another program has carried the log over, or it is no longer ours. A fresh look decides, and takes
+at most a twentieth of the time. (What is written in the milliseconds of a transaction that carries the log over is
+taken for that.)
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 
+from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
-from ccr_tui.store import schema
+from ccr_tui.store import schema, soundness
 from ccr_tui.store.insert import Insertion
 
 BUSY_MS = 1000
 """How long one try waits for another process that writes; the writer tries again."""
+SPARING, QUICK_S = 20, 0.1
+"""A look at the whole file is followed by none for so many times as long as it took, unless it took less than that."""
+OVERWRITTEN = "{} was overwritten while ccr-tui ran; recording goes on in what was put there."
 PASSING = ("locked", "busy", "full", "readonly", "unable to open", "disk I/O error")
 """What SQLite says of trouble that may pass: nothing is wrong with the trace, nor with the file."""
 
@@ -36,10 +49,81 @@ class Ground:
         self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self.insertion = Insertion(self.connection)
         self._standing = schema.Standing(self.path)
+        self._extent = schema.extent(self.path)
+        self._newest = soundness.number(self.connection)
+        self._carried = soundness.newest_alone(self.path) or 0
+        self._is_doubtful, self._not_before = False, 0.0
 
-    def is_in_place(self) -> bool:
-        """Whether the open file is still the one of that name, and its log too."""
-        return self._standing.holds()
+    def wrong(self) -> Callable[[], str] | None:
+        """What must be done before anything is written; it says what happened, and raises StoreError. None: nothing."""
+        if not self._standing.holds():
+            return self.begin_anew
+        return self._doubted() if self._is_touched() else None
+
+    def _is_touched(self) -> bool:
+        self._is_doubtful = self._is_doubtful or schema.extent(self.path) != self._extent
+        return self._is_doubtful
+
+    def _doubted(self) -> Callable[[], str] | None:
+        """Look whether the file is whole. Where it can't be looked at now, the doubt stays."""
+        extent, carried = schema.extent(self.path), soundness.newest_alone(self.path)
+        if not extent or extent[1] < soundness.HEAD or (carried is not None and carried < self._carried):
+            return self.restore
+        begun = time.monotonic()
+        if begun < self._not_before:
+            return None
+        try:
+            if soundness.fault(self.path):
+                return self.restore
+            if soundness.newest(self.path) < self._newest:
+                return self.begin_again
+        except sqlite3.Error:
+            return None
+        finally:
+            took = time.monotonic() - begun
+            self._not_before = begun + took + (SPARING * took if took > QUICK_S else 0)
+        self._carried, self._extent, self._is_doubtful = carried or 0, extent, False
+        return None
+
+    def begin_again(self) -> str:
+        """Something whole but older was copied over the file, whose log was empty. Raises StoreError.
+
+        What SQLite remembers of the old one must go, and the log, which would otherwise be carried over after a kill.
+        """
+        self.close()
+        self._open()
+        with suppress(sqlite3.Error):
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return f"{OVERWRITTEN.format(self.path)} What it held before is gone, unless there is a copy."
+
+    def restore(self) -> str:
+        """Something was written into the file. If that is whole by itself, go on with a copy of it. Raises StoreError.
+
+        A copy, because whoever has the old file open has its log too, which does not belong to this one.
+        """
+        made = self.path.with_name(f"{self.path.name}.restored")
+        if not self._is_copied(made):
+            return self.set_aside()
+        self.close()
+        kept = _moved_aside(self.path)
+        try:
+            made.rename(self.path)
+        except OSError as error:
+            raise schema.trouble(self.path, error) from error
+        self._open()
+        return f"{OVERWRITTEN.format(self.path)} The file as it was found is {kept}."
+
+    def _is_copied(self, made: Path) -> bool:
+        try:
+            if soundness.fault(self.path, alone=True):
+                return False
+            _discard(made)
+            os.close(ownfiles.create(made, os.O_RDWR | os.O_EXCL))
+            soundness.copy(self.path, made)
+        except (sqlite3.Error, OSError):
+            _discard(made)
+            return False
+        return True
 
     def begin_anew(self) -> str:
         """The file was deleted or moved away: make a new one. What happened, as a sentence. Raises StoreError.
@@ -67,6 +151,17 @@ class Ground:
         self._open()
         return told
 
+    def end(self) -> str:
+        """Let go of it for good. What happened, as a sentence, where something else had written into the file: our log
+        must not be carried over into that."""
+        told = ""
+        with suppress(StoreError):
+            self._not_before = 0.0
+            if self._standing.holds() and self._is_touched() and (mend := self._doubted()):
+                told = mend()
+        self.close()
+        return told
+
     def close(self) -> None:
         """Let go of it."""
         with suppress(sqlite3.Error):
@@ -75,15 +170,26 @@ class Ground:
     @contextmanager
     def transaction(self) -> Iterator[Insertion]:
         """All of it or nothing. Raises whatever goes wrong inside, or sqlite3.Error."""
+        self._is_touched()
         self.connection.execute("BEGIN IMMEDIATE")
         is_done = False
         try:
             yield self.insertion
+            newest = soundness.number(self.connection)
             self.connection.execute("COMMIT")
             is_done = True
         finally:
             if not is_done:
                 self._take_back()
+        self._newest = newest
+        self._note()
+
+    def _note(self) -> None:
+        """Our commit may have carried the log over; that alone seldom makes the file smaller."""
+        extent = schema.extent(self.path)
+        if extent and self._extent and extent[1] < self._extent[1]:
+            self._is_doubtful = True
+        self._extent = extent
 
     def _take_back(self) -> None:
         self.insertion.forget()
@@ -117,17 +223,30 @@ def is_damage(error: BaseException | None) -> bool:
 
 def set_aside(path: Path) -> str:
     """Move a damaged database away, under a name that says when. What happened, as a sentence. Raises StoreError."""
-    kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+    kept = _moved_aside(path)
+    return (
+        f"{path} was damaged. It is {kept} now, and a new one has been begun; "
+        f"`ccr-tui --db {kept} traces export` reads what can still be read."
+    )
+
+
+def _moved_aside(path: Path) -> Path:
+    """Its new name, which nothing had before. Raises StoreError."""
+    first = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+    others = (first.with_name(f"{first.name}-{n}") for n in count(2))
+    kept = next(name for name in chain([first], others) if not name.exists())
     try:
         for ending in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 Path(f"{path}{ending}").rename(f"{kept}{ending}")
     except OSError as error:
         raise schema.trouble(path, error) from error
-    return (
-        f"{path} was damaged. It is {kept} now, and a new one has been begun; "
-        f"`ccr-tui --db {kept} traces export` reads what can still be read."
-    )
+    return kept
+
+
+def _discard(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()
 
 
 def _without_leavings(path: Path) -> None:

@@ -97,7 +97,7 @@ def readable(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
             uri, uri=True, factory=Connection, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
-        if 0 < _version(connection, path) < VERSION:
+        if 0 < version(connection, path) < VERSION:
             writable(path).close()
         return connection
     except (sqlite3.Error, OSError, StoreError) as error:
@@ -113,6 +113,18 @@ def place(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def extent(path: Path) -> tuple[int, int] | None:
+    """When the file was last written into, in nanoseconds, and its size; None if there is none.
+
+    In WAL mode SQLite writes into it only when what stands in the log is carried over (a checkpoint).
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as above
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 class Standing:
@@ -207,8 +219,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """How many migrations ran. Raises StoreError for a database that isn't ours to touch."""
+def version(connection: sqlite3.Connection, path: Path) -> int:
+    """How many migrations ran; 0 without a table of ours. Raises StoreError for a database that isn't ours to touch."""
     version, application, taken = connection.execute(HEAD).fetchone()
     if taken and application != APPLICATION:
         raise StoreError(f"{path} is another program's database. Choose another file with --db or CCR_TUI_DB.")
@@ -221,13 +233,13 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection, path) == VERSION:
+    if version(connection, path) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")  # of several processes that find a new file, one makes the tables
     try:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             fresh.make(connection, MIGRATIONS, [_named(number, step) for number, step in enumerate(STEPS, 1)])
-        if _version(connection, path) != VERSION:
+        if version(connection, path) != VERSION:
             migrate(connection)
         connection.execute("COMMIT")
     finally:

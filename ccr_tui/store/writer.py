@@ -158,7 +158,8 @@ class Writer:
             self._done += sum(map(_weight, traces))
             going = not any(signal.is_last for signal in signals)
             if not going:
-                self._ground.close()
+                if told := self._ground.end():
+                    _tell(self._on_reject, told)
                 self._begun.close()
             for signal in signals:
                 signal.done.set()
@@ -267,8 +268,9 @@ class Writer:
         try:
             self._stand()
             newest = self._write(items)
-            if not self._ground.is_in_place():
-                return self._stored(items)
+            while mend := self._ground.wrong():
+                _tell(self._on_reject, mend())
+                newest = self._write([one for one in items if isinstance(one, Learned) or not self._is_known(one.uid)])
         except Exception as error:  # noqa: BLE001 - whatever it is, traffic goes on, and the trace goes to a file
             return error
         self._failed, self._committed = None, time.monotonic()
@@ -282,8 +284,8 @@ class Writer:
 
     def _stand(self) -> None:
         """On a file that is there and whole. Raises StoreError where no other can be made."""
-        if self._mend is None and not self._ground.is_in_place():
-            self._mend = self._ground.begin_anew
+        if self._mend is None:
+            self._mend = self._ground.wrong()
         if self._mend is not None:
             _tell(self._on_reject, self._mend())
             self._mend = None

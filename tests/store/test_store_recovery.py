@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from ccr_tui.records import Flight, Trace
 from ccr_tui.store import archive, ground, schema, spill, writer
 from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
+from ccr_tui.store.prune import Wish, prune
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
 from ccr_tui.store.writer import Writer
@@ -292,6 +294,157 @@ def test_what_cannot_be_looked_through_for_keys_is_lost_aloud_and_the_rest_goes_
     assert made.flush(30) and made.close(30)
     assert [row.id for row in reader.rows()] == ["t01"]
     assert "could not be looked through for keys" in sentences[0] and "it is lost" in sentences[0]
+
+
+# -- something else writes into the file while it is open
+
+
+def older(path: Path, tmp_path: Path) -> Path:
+    """A whole database, of fewer requests: a backup."""
+    made = tmp_path / "older.db"
+    archive.take_in(made, TRACES[8:10])
+    with closing(sqlite3.connect(made)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return made
+
+
+def carried_over(path: Path) -> None:
+    """What stands in the log stands in the file, too."""
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[0] == 0
+
+
+def half_carried_over(path: Path, running: Watched) -> None:
+    """Of seven requests four stand in the file, all in the log."""
+    for traces in (TRACES[1:4], TRACES[4:7]):
+        for trace in traces:
+            running.put(trace)
+        assert running.flush(30)
+        if trace is TRACES[3]:
+            carried_over(path)
+
+
+def random_middle(path: Path) -> None:
+    carried_over(path)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 4)
+        file.write(random.Random(1).randbytes(size // 2))
+
+
+def emptied(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(0)
+
+
+def cut_in_half(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("damage", [random_middle, emptied, cut_in_half])
+def test_what_is_written_into_the_file_is_noticed_before_the_next_request_is_lost_in_it(
+    path: Path, running: Watched, reader: Reader, damage: Callable[[Path], None]
+) -> None:
+    for trace in TRACES[1:4]:
+        running.put(trace)
+    assert running.flush(30) and reader.count() == 4
+    damage(path)
+    for trace in TRACES[4:]:
+        running.put(trace)
+        assert running.flush(30)
+    assert "was damaged" in running.sentences[0] and len(running.sentences) == 1
+    assert stored(path) == ids(12)[4:] and verify(path) == []
+    assert reader.count() == 8
+    assert any(".damaged-" in file.name for file in path.parent.iterdir())
+
+
+@pytest.mark.parametrize("is_log_empty", [True, False], ids=["its log carried over", "with a log beside it"])
+def test_a_backup_copied_over_the_open_file_is_gone_on_with(
+    path: Path, running: Watched, reader: Reader, tmp_path: Path, is_log_empty: bool
+) -> None:
+    half_carried_over(path, running)
+    assert reader.count() == 7
+    if is_log_empty:
+        carried_over(path)
+    path.write_bytes(older(path, tmp_path).read_bytes())
+    for trace in TRACES[10:]:
+        running.put(trace)
+        assert running.flush(30)
+    assert "was overwritten while ccr-tui ran" in running.sentences[0] and len(running.sentences) == 1
+    assert stored(path) == ["t08", "t09", "t10", "t11"] and verify(path) == []
+    assert reader.count() == 4 and reader.trace("t08") == TRACES[8]
+
+
+def test_an_end_carries_no_log_over_into_a_file_that_was_overwritten(
+    path: Path, running: Watched, tmp_path: Path
+) -> None:
+    half_carried_over(path, running)
+    path.write_bytes(older(path, tmp_path).read_bytes())
+    assert running.close(30)
+    assert stored(path) == ["t08", "t09"] and verify(path) == []
+    assert "was overwritten while ccr-tui ran" in running.sentences[0]
+
+
+def another_takes_in(path: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", OTHER, path], check=True)
+
+
+def another_carries_over(path: Path, tmp_path: Path) -> None:
+    carried_over(path)
+
+
+def another_prunes(path: Path, tmp_path: Path) -> None:
+    prune(path, Wish(before=2e10))
+
+
+def somebody_touches_it(path: Path, tmp_path: Path) -> None:
+    os.utime(path, (1.0, 1.0))
+
+
+def the_same_is_copied_over(path: Path, tmp_path: Path) -> None:
+    carried_over(path)
+    path.write_bytes(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "deed", [another_takes_in, another_carries_over, another_prunes, somebody_touches_it, the_same_is_copied_over]
+)
+def test_what_others_may_do_is_no_damage(
+    path: Path, running: Watched, reader: Reader, tmp_path: Path, deed: Callable[[Path, Path], None]
+) -> None:
+    for trace in TRACES[1:4]:
+        running.put(trace)
+    assert running.flush(30) and reader.count() == 4
+    place = schema.place(path)
+    deed(path, tmp_path)
+    before = reader.count()
+    running.put(TRACES[5])
+    assert running.flush(30)
+    assert (running.sentences, schema.place(path)) == ([], place)
+    assert reader.count() == before + 1 and verify(path) == []
+
+
+def test_a_look_at_a_large_file_is_followed_by_none_for_a_while(
+    path: Path, running: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program that imports carries its log over again and again."""
+    monkeypatch.setattr(ground, "QUICK_S", 0.0)
+    running._ground._not_before = time.monotonic() + 1000
+    os.utime(path, (1.0, 1.0))
+    running.put(TRACES[1])
+    assert running.flush(30) and running._ground.wrong() is None
+    running._ground._not_before = 0.0
+    assert running._ground.wrong() is None and running._ground._not_before > time.monotonic()
+    assert stored(path) == ids(2)
+
+
+def test_nothing_that_was_moved_aside_is_moved_over(path: Path) -> None:
+    archive.take_in(path, TRACES[:1])
+    first = ground.set_aside(path)
+    archive.take_in(path, TRACES[1:2])
+    assert ground.set_aside(path) != first
+    assert len([file for file in path.parent.iterdir() if ".damaged-" in file.name]) == 2
 
 
 # -- killed
