@@ -26,6 +26,10 @@ from ccr_tui.slim import dataclass
 
 LATE_MS = 250
 """A loop that is late by this much makes streams stutter visibly."""
+DAMAGED = (
+    "`ccr-tui traces verify` tells all that is broken, `ccr-tui traces export` reads what can still be read. "
+    "A file that can't be written to is moved aside by itself."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def check_port(config: Config, problems: list[str]) -> Finding:
 def check_database(config: Config, problems: list[str]) -> Finding:
     """Can the traces be read and written?"""
     from ccr_tui.store.queries import Reader
+    from ccr_tui.store.verify import glance
 
     path = config.db or Path()
     if not path.exists():
@@ -85,6 +90,8 @@ def check_database(config: Config, problems: list[str]) -> Finding:
         return Finding("database", ok, f"{path} {why}")
     store = Reader(path)
     try:
+        if seen := glance(path):
+            return Finding("database", False, f"{seen}\n{DAMAGED}")
         size, last = store.size_bytes(), store.last_n()
     except CcrError as error:
         return Finding("database", False, str(error))

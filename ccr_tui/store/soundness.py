@@ -22,6 +22,8 @@ LARGE = 256 * 1024 * 1024
 """Bytes up to which the whole file is looked through (170 MB/s of one core); of a larger one only some tables are."""
 SOME = ("session", "spend", "calibration", "project", "model")
 """Tables that are small in any database, and that every request writes into."""
+BUSY_S = 1.0
+"""How long to wait for another process that holds all of it."""
 HEAD = 100
 """Bytes of SQLite's header: a file that has less than that is none."""
 
@@ -78,7 +80,7 @@ def copy(path: Path, made: Path) -> None:
 def looking(path: Path, alone: bool = False) -> Iterator[sqlite3.Connection]:
     """A connection that remembers nothing of what it has read before. With `alone`, the log is left out."""
     uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
-    with closing(sqlite3.connect(uri, uri=True, factory=schema.Connection, timeout=1.0, isolation_level=None)) as db:
+    with closing(sqlite3.connect(uri, uri=True, factory=schema.Connection, timeout=BUSY_S, isolation_level=None)) as db:
         yield db
 
 

@@ -8,14 +8,15 @@ of that is compared with the one taken when it came in.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, takewhile
 from pathlib import Path
+from time import monotonic
 
 from ccr_tui import chunks
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Json
-from ccr_tui.store import schema
+from ccr_tui.store import schema, soundness
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.codec import BROKEN, spread, unpack
 from ccr_tui.store.shares import ALL, KEYS, NOTHING, SPEND, SPEND_KEYS
@@ -91,6 +92,23 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> li
         connection.close()
 
 
+def glance(path: Path, seconds: float = 1.0) -> str:
+    """What a moment's look finds wrong, a sentence; "" where nothing is seen. The texts are looked through for so many
+    seconds, the newest first. Raises StoreError where the file can't be looked at now."""
+    until = monotonic() + seconds
+    try:
+        if seen := soundness.fault(path):
+            return seen if seen.startswith(str(path)) else f"{path} is damaged: {seen}"
+        with soundness.looking(path) as db:
+            rows = db.execute("SELECT id, hash, data FROM chunk ORDER BY id DESC")
+            broken = next(_broken(takewhile(lambda _: monotonic() < until, rows)), "")
+            return f"{path} is damaged: {broken}" if broken else ""
+    except sqlite3.OperationalError as error:
+        raise schema.trouble(path, error) from error
+    except sqlite3.DatabaseError as error:
+        return str(schema.trouble(path, error))
+
+
 def _file(db: sqlite3.Connection) -> Iterator[str]:
     for (line,) in db.execute("PRAGMA integrity_check"):
         if line != "ok":
@@ -105,7 +123,11 @@ def _pointers(db: sqlite3.Connection) -> Iterator[str]:
 
 
 def _chunks(db: sqlite3.Connection) -> Iterator[str]:
-    for id, name, data in db.execute("SELECT id, hash, data FROM chunk"):
+    return _broken(db.execute("SELECT id, hash, data FROM chunk"))
+
+
+def _broken(rows: Iterable[tuple[int, bytes, bytes]]) -> Iterator[str]:
+    for id, name, data in rows:
         try:
             is_whole = chunks.digest(spread(data)) == name
         except BROKEN:

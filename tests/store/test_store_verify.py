@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +14,9 @@ import generated
 import pytest
 
 from ccr_tui.errors import StoreError
-from ccr_tui.store import archive
+from ccr_tui.store import archive, soundness
 from ccr_tui.store.queries import Reader
-from ccr_tui.store.verify import verify
+from ccr_tui.store.verify import glance, verify
 
 DAMAGE = [
     ("a chunk's bytes", "UPDATE chunk SET data = '{}' WHERE id = 3", "chunk 3 is not what its hash says"),
@@ -105,3 +108,57 @@ def test_pages_overwritten_are_found(good: Path) -> None:
         data[page * 4096 : page * 4096 + 16] = b"\xff" * 16
     good.write_bytes(data)
     assert verify(good)
+
+
+def no_database(good: Path) -> None:
+    good.write_bytes(b"This is no database at all. " * 100)
+
+
+def emptied(good: Path) -> None:
+    good.write_bytes(b"")
+
+
+def cut_off(good: Path) -> None:
+    good.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+
+
+def random_middle(good: Path) -> None:
+    data = bytearray(good.read_bytes())
+    half = len(data) // 2
+    data[half : half + 20_000] = random.Random(3).randbytes(20_000)
+    good.write_bytes(data)
+
+
+def one_text(good: Path) -> None:
+    with closing(sqlite3.connect(good, isolation_level=None)) as db:
+        db.execute("UPDATE chunk SET data = CAST(substr(data, 1, length(data) - 3) || 'xyz' AS BLOB) WHERE id = 3")
+
+
+def newer(good: Path) -> None:
+    with closing(sqlite3.connect(good)) as db:
+        db.execute("PRAGMA user_version = 9999")
+
+
+@pytest.mark.parametrize("damage", [no_database, emptied, cut_off, random_middle, one_text, newer])
+def test_a_moments_look_sees_that_it_is_damaged(good: Path, damage: Callable[[Path], None]) -> None:
+    assert glance(good) == ""
+    with closing(sqlite3.connect(good)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    damage(good)
+    assert str(good) in glance(good)
+    assert ("damaged" in glance(good)) == (damage is not newer)
+
+
+def test_a_moments_look_does_not_wait_for_a_large_one(good: Path) -> None:
+    one_text(good)
+    assert glance(good, seconds=0.0) == "", "it had no time for texts"
+
+
+def test_a_moments_look_says_why_it_can_not_look(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundness, "BUSY_S", 0.01)
+    with closing(sqlite3.connect(good, isolation_level=None)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM calibration")
+        with pytest.raises(StoreError, match="Another process"):
+            glance(good)
