@@ -100,6 +100,7 @@ def chat_order(making: Making) -> Order:
             provider=provider.name,
             model_id=model.id,
             mute=made.mute,
+            seals=facts.reasoning_details or bool(facts.tool_call_extra),
         )
 
     headers = base_headers(making) | ({"authorization": f"Bearer {making.key}"} if making.key else {})

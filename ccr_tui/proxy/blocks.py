@@ -8,7 +8,7 @@ calls) as it likes; whatever stands behind the open block is kept until that one
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Literal
 
@@ -53,11 +53,13 @@ class Call:
 class Run:
     """A stretch of text or of thinking."""
 
-    __slots__ = ("kind", "open", "ready", "surrogate")
+    __slots__ = ("carries", "kind", "open", "ready", "surrogate")
     whole = True
 
-    def __init__(self, kind: Literal["text", "thinking"]) -> None:
+    def __init__(self, kind: Literal["text", "thinking"], carries: bool = False) -> None:
         self.kind = kind
+        self.carries = carries
+        """Whether it goes out for its signature's sake, though it says nothing."""
         self.ready: list[str] = []
         self.open = False
         self.surrogate = ""
@@ -92,9 +94,15 @@ class Blocks:
     """The queue. `say` and `add` put something in; the events that this allows are appended to `out`."""
 
     def __init__(
-        self, message_id: str, names: Mapping[str, str], tools: Iterable[str] = (), taken: Iterable[str] = ()
+        self,
+        message_id: str,
+        names: Mapping[str, str],
+        tools: Iterable[str] = (),
+        taken: Iterable[str] = (),
+        sign: Callable[[], str] = lambda: SIGNATURE,
     ) -> None:
         self.state: State = "start"
+        self._sign = sign
         self.notes: list[str] = []
         self.started = 0
         """Content blocks begun."""
@@ -129,9 +137,9 @@ class Blocks:
         block.push(piece)
         self.advance(out)
 
-    def add(self, call: Call) -> None:
-        """A new call; nothing goes out before advance()."""
-        self._queue.append(call)
+    def add(self, block: Block) -> None:
+        """A new call, or a block for its signature's sake; nothing goes out before advance()."""
+        self._queue.append(block)
 
     def advance(self, out: list[Json]) -> None:
         """Send what may be sent."""
@@ -189,7 +197,7 @@ class Blocks:
             self._end_call(block, cut)
         elif block.surrogate:
             block.ready.append(block.surrogate)
-        if block.ready and not block.open:
+        if not block.open and (block.ready or (isinstance(block, Run) and block.carries)):
             self._open(block, out)
         if block.open:
             self._deltas(block, out)
@@ -198,7 +206,7 @@ class Blocks:
     def _stop(self, block: Block, out: list[Json]) -> None:
         index = self.started - 1
         if block.kind == "thinking":
-            delta = {"type": "signature_delta", "signature": SIGNATURE}
+            delta = {"type": "signature_delta", "signature": self._sign()}
             out.append({"type": "content_block_delta", "index": index, "delta": delta})
         self.emit({"type": "content_block_stop", "index": index}, out)
 

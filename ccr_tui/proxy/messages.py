@@ -18,6 +18,7 @@ from ccr_tui.proxy.content import Part as ChatPart
 from ccr_tui.proxy.content import Piece, Reader, as_content, compact
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.proxy.quirks import Facts
+from ccr_tui.proxy.sealing import Unsealed
 from ccr_tui.proxy.steps import Past, Step, calls_in, steps_of
 from ccr_tui.proxy.tools import Ids, Names
 from ccr_tui.records import Json
@@ -62,8 +63,9 @@ class Results:
 class Conversation:
     """Translates the messages of one request for one model."""
 
-    def __init__(self, facts: Facts, names: Names, notes: Notes, *, thinking: bool) -> None:
+    def __init__(self, facts: Facts, names: Names, notes: Notes, *, thinking: bool, model_id: str = "") -> None:
         self._facts = facts
+        self._model_id = model_id
         self._names = names
         self._notes = notes
         self._read = Reader(facts, notes)
@@ -73,7 +75,7 @@ class Conversation:
 
     def translate(self, messages: list[Json]) -> list[Message]:
         """The chat messages, the system message not among them."""
-        start = None if self._facts.alternate else (self._thinking, *self._names.state())
+        start = None if self._facts.alternate else (self._model_id, self._thinking, *self._names.state())
         past = Past(messages, self._facts, start)
         begun, count = past.beginning()
         for step in begun:
@@ -132,6 +134,7 @@ class Conversation:
         texts: list[str] = []
         thoughts: list[str] = []
         calls: list[tuple[Call, str]] = []
+        unsealed = Unsealed(self._model_id)
         for block in blocks:
             kind = block["type"]
             if kind == "tool_use":
@@ -140,27 +143,43 @@ class Conversation:
             elif hop.agent_of(block):
                 self._user(hop.context(block))
             elif kind in ("thinking", "redacted_thinking") and not hop.is_aside(block):
+                unsealed.add(block)
                 thoughts.append(self._thought(block))
             elif kind != "thinking":
                 texts.extend(self._spoken(block))
-        self._say("\n\n".join(texts), "\n\n".join(filter(None, thoughts)), calls)
+        self._say("\n\n".join(texts), "\n\n".join(filter(None, thoughts)), calls, unsealed)
         return [call for call, _ in calls]
 
-    def _say(self, text: str, thought: str, calls: list[tuple[Call, str]]) -> None:
+    def _say(self, text: str, thought: str, calls: list[tuple[Call, str]], unsealed: Unsealed) -> None:
         back = self._facts.reasoning_back
+        details = self._details(calls, unsealed)
         said: Message = {"role": "assistant", "content": text or (None if calls else "")}
-        if back and (thought or (calls and self._facts.reasoning_required and self._thinking)):
+        if details:
+            said["reasoning_details"] = details
+        own = details and unsealed.details
+        if back and not own and (thought or (calls and self._facts.reasoning_required and self._thinking)):
             said[back] = thought
-        elif thought:
+        elif thought and not own:
             self._notes.add("the reasoning of an earlier turn was left out: this model does not take it back")
         if calls:
-            said["tool_calls"] = [self._call(call, arguments, n == 0) for n, (call, arguments) in enumerate(calls)]
+            said["tool_calls"] = [self._call(call, arguments, n, unsealed) for n, (call, arguments) in enumerate(calls)]
         if text or calls or (back and thought):
             self._add(said)
 
-    def _call(self, call: Call, arguments: str, first: bool) -> dict[str, Any]:
+    def _details(self, calls: list[tuple[Call, str]], unsealed: Unsealed) -> list[Json]:
+        """The reasoning that goes back as it came, or else the least that the provider takes for a call."""
+        if not self._facts.reasoning_details:
+            return []
+        if not calls or not self._facts.call_detail or any("data" in detail for detail in unsealed.details):
+            return unsealed.details
+        missing = {**self._facts.call_detail, "id": calls[0][0].sent, "index": len(unsealed.details)}
+        return [*unsealed.details, missing]
+
+    def _call(self, call: Call, arguments: str, n: int, unsealed: Unsealed) -> dict[str, Any]:
         function = {"name": call.name, "arguments": arguments}
-        extra = self._facts.tool_call_extra if first else {}
+        extra = self._facts.tool_call_extra if n == 0 else {}
+        if self._facts.tool_call_extra and str(n) in unsealed.calls:
+            extra = {"extra_content": unsealed.calls[str(n)]}
         return {"id": call.sent, "type": "function", "function": function, **extra}
 
     def _thought(self, block: Json) -> str:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ccr_tui.errors import UpstreamBroken
 from ccr_tui.proxy.anthropic import usage_json
-from ccr_tui.proxy.blocks import Blocks
+from ccr_tui.proxy.blocks import Blocks, Run
 from ccr_tui.proxy.finish import Finish
 from ccr_tui.proxy.incoming import Incoming, quarter
 from ccr_tui.proxy.openai import as_chunks, is_sealed, parts, reasoning_of, reported_cost, usage_json_of, usage_of
 from ccr_tui.proxy.passthrough import MessagesReply
+from ccr_tui.proxy.sealing import Sealing
 from ccr_tui.proxy.sse import Event
 from ccr_tui.proxy.stopping import Stops
 from ccr_tui.proxy.think import ThinkTags
@@ -32,7 +33,8 @@ class ChatReply(Incoming):
     `names` gives a tool's own name for a shortened one, `stops` are the client's stop sequences, `watched` those that
     the provider was not sent, so that the answer is ended here; `tools` the names that were sent upstream, `taken` the
     tool ids that the conversation has used. `opens_thinking` is for templates that put the opening `<think>` into the
-    prompt. `mute` drops what is said: no token was asked for.
+    prompt. `mute` drops what is said: no token was asked for. `seals`: what only the provider can read goes through the
+    client and back.
     """
 
     def __init__(
@@ -52,15 +54,19 @@ class ChatReply(Incoming):
         provider: str = "The provider",
         model_id: str = "",
         mute: bool = False,
+        seals: bool = False,
     ) -> None:
         super().__init__(provider, model_id, count, estimate)
         self.message_id = message_id
         self.model = model
-        self._blocks = Blocks(message_id, names or {}, tools, taken)
+        self._sealing = Sealing(model_id) if seals else None
+        sign = {"sign": self._sealing.signature} if self._sealing else {}
+        self._blocks = Blocks(message_id, names or {}, tools, taken, **sign)
         self._tags = ThinkTags(think_tags, opens_thinking)
         self._calls = Calls(frozenset(tools))
         self._finish = Finish(tuple(stops))
         self._stops = Stops(watched) if watched else None
+        self._called = 0
         self._gap = ""
         self._mute = mute
         self._done = False
@@ -172,11 +178,13 @@ class ChatReply(Incoming):
             self._finish.see(choice)
 
     def _delta(self, delta: Mapping[str, Json], out: list[Json]) -> None:
+        if self._sealing and delta.get("reasoning_details"):
+            self._sealing.add(delta["reasoning_details"])
         thought = reasoning_of(delta)
         if thought:
             self._release_tags(out)
             self._say("thinking", thought, out)
-        elif delta.get("reasoning_details") and is_sealed(delta["reasoning_details"]):
+        elif not self._sealing and delta.get("reasoning_details") and is_sealed(delta["reasoning_details"]):
             self._ignore("encrypted reasoning")
         content = delta.get("content")
         if content:
@@ -275,9 +283,20 @@ class ChatReply(Incoming):
         new = self._calls.take(calls)
         if self._blocks.state == "start":
             self._begin(out)
+        if self._sealing and new:
+            self._seal(self._sealing, calls, len(new))
         for call in new:
             self._blocks.add(call)
         self._blocks.advance(out)
+
+    def _seal(self, sealing: Sealing, calls: Json, new: int) -> None:
+        """What belongs to calls that begin now stands before them, in the thinking that is open or a block for it."""
+        if isinstance(calls, list) and len(calls) == new:
+            for n, entry in enumerate(calls):
+                sealing.add_call(self._called + n, entry)
+        self._called += new
+        if sealing.pending and self._blocks.last_kind != "thinking":
+            self._blocks.add(Run("thinking", carries=True))
 
     def _release_tags(self, out: list[Json]) -> None:
         """Text that looked like the beginning of a tag is text after all, now that something else follows."""
@@ -325,6 +344,11 @@ class ChatReply(Incoming):
             return
         if self._gap and self._blocks.last_kind != "tool" and not self.tool_blocks_out:
             self._say("text", self._gap, out)
+        if self._sealing and self._sealing.pending and self._blocks.last_kind != "thinking":
+            if self._called:  # late, but the calls need it in the next turn
+                self._blocks.add(Run("thinking", carries=True))
+            else:
+                self._ignore("encrypted reasoning")
         self._blocks.finish(out, cut=self._finish.cut)
         self.stop_reason, self.stop_sequence = self._finish.verdict(self.tool_blocks_out > 0)
         self.usage = self.settled()

@@ -84,7 +84,7 @@ class _Translator:
         parallel, one_by_one = self._parallel(bool(toolbox.tools))
         sent: dict[str, Any] = {
             "model": model_id,
-            "messages": self._messages((*toolbox.sentences, *one_by_one, *asked_for), thought),
+            "messages": self._messages((*toolbox.sentences, *one_by_one, *asked_for), thought, model_id),
             **self._tools(toolbox),
             **parallel,
             **self._limit(),
@@ -115,9 +115,10 @@ class _Translator:
     def _thought(self, toolbox: Toolbox) -> Thought:
         return decide(self._body, self._facts, self._notes, tools=bool(toolbox.tools), forced=toolbox.forced)
 
-    def _messages(self, sentences: tuple[str, ...], thought: Thought) -> list[Message]:
+    def _messages(self, sentences: tuple[str, ...], thought: Thought, model_id: str) -> list[Message]:
         first, shown = self._opening(self._shown())
-        said = Conversation(self._facts, self._names, self._notes, thinking=thought.thinking).translate(shown)
+        conversation = Conversation(self._facts, self._names, self._notes, thinking=thought.thinking, model_id=model_id)
+        said = conversation.translate(shown)
         if not said:
             raise BadRequest("messages: at least one message must have content", should_retry=False)
         system = "\n\n".join((*self._system(), *first, *sentences))

@@ -104,7 +104,11 @@ class Facts:
     effort_with_tools: Literal["ok", "none", "omit"] = "ok"
     """What becomes of reasoning_effort when tools are sent: kept, set to "none", or left out."""
     tool_call_extra: Mapping[str, Any] = field(default_factory=dict)
-    """Fields that the first tool call of an assistant message must carry in the history."""
+    """Fields that the first tool call of an assistant message must carry in the history, where its own are lost."""
+    reasoning_details: bool = False
+    """Whether an assistant message takes back the `reasoning_details` that came with its answer."""
+    call_detail: Mapping[str, Any] = field(default_factory=dict)
+    """The detail that an assistant message with tool calls must carry, where its own are lost."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields that every request to this family carries."""
 

@@ -16,11 +16,15 @@ FACTS = Facts(
     thinking="reasoning_object",
     efforts=("minimal", "low", "medium", "high", "xhigh"),
     reasoning_back="reasoning",
+    reasoning_details=True,
 )
 
 MEMBERS: Members = (
     (r"openai/(o\d|gpt-5)|gemini-[\d.]+-pro|gemini-3|r1|qwq|thinking|grok-4|minimax-m2|kimi-k3|gpt-oss",
      {"always_thinks": True}),
+    # "Gemini models require OpenRouter reasoning details to be preserved in each request" (claude-code-router #1057)
+    (r"gemini-([3-9]|\d\d)", {"call_detail": {"type": "reasoning.encrypted", "format": "google-gemini-v1",
+                                              "data": "skip_thought_signature_validator"}}),
     # the maker's own rules hold behind the router too
     (r"deepseek-(v4|flash)|kimi-k[23]", {"forced_tool_with_thinking": False, "reasoning_required": True}),
     (r"claude", {"forced_tool_with_thinking": False}),
