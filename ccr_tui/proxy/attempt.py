@@ -100,6 +100,7 @@ def chat_order(making: Making) -> Order:
             provider=provider.name,
             model_id=model.id,
             mute=made.mute,
+            cumulative=facts.cumulative,
             seals=facts.reasoning_details or bool(facts.tool_call_extra),
         )
 

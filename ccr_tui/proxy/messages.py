@@ -152,22 +152,24 @@ class Conversation:
 
     def _say(self, text: str, thought: str, calls: list[tuple[Call, str]], unsealed: Unsealed) -> None:
         back = self._facts.reasoning_back
-        details = self._details(calls, unsealed)
+        details = self._details(thought, calls, unsealed)
         said: Message = {"role": "assistant", "content": text or (None if calls else "")}
         if details:
             said["reasoning_details"] = details
-        own = details and unsealed.details
+        own = details and (unsealed.details or self._facts.reasoning_detail)
         if back and not own and (thought or (calls and self._facts.reasoning_required and self._thinking)):
             said[back] = thought
         elif thought and not own:
             self._notes.add("the reasoning of an earlier turn was left out: this model does not take it back")
         if calls:
             said["tool_calls"] = [self._call(call, arguments, n, unsealed) for n, (call, arguments) in enumerate(calls)]
-        if text or calls or (back and thought):
+        if text or calls or own or (back and thought):
             self._add(said)
 
-    def _details(self, calls: list[tuple[Call, str]], unsealed: Unsealed) -> list[Json]:
+    def _details(self, thought: str, calls: list[tuple[Call, str]], unsealed: Unsealed) -> list[Json]:
         """The reasoning that goes back as it came, or else the least that the provider takes for a call."""
+        if self._facts.reasoning_detail and thought:
+            return [{**self._facts.reasoning_detail, "text": thought}]
         if not self._facts.reasoning_details:
             return []
         if not calls or not self._facts.call_detail or any("data" in detail for detail in unsealed.details):

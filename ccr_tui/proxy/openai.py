@@ -188,6 +188,26 @@ def _part(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         yield str(kind), ""
 
 
+class Grown:
+    """A text whose pieces may each repeat all that came before: MiniMax's reference has them so, its server does not
+    always. The second piece tells."""
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._grows: bool | None = None
+
+    def fresh(self, piece: str) -> str:
+        """What of a piece is new."""
+        if self._grows is False or not piece:
+            return piece
+        if self._said and self._grows is None:
+            self._grows = len(piece) > len(self._said) and piece.startswith(self._said)
+        if self._grows and piece.startswith(self._said):
+            piece = piece[len(self._said) :]
+        self._said += piece
+        return piece
+
+
 def reasoning_of(delta: Mapping[str, Json]) -> str:
     """The reasoning in a delta. Some servers say the same under two names, so the first that says something counts."""
     for key in ("reasoning_content", "reasoning", "thinking"):

@@ -15,7 +15,16 @@ from ccr_tui.proxy.anthropic import usage_json
 from ccr_tui.proxy.blocks import Blocks, Run
 from ccr_tui.proxy.finish import Finish
 from ccr_tui.proxy.incoming import Incoming, quarter
-from ccr_tui.proxy.openai import as_chunks, is_sealed, parts, reasoning_of, reported_cost, usage_json_of, usage_of
+from ccr_tui.proxy.openai import (
+    Grown,
+    as_chunks,
+    is_sealed,
+    parts,
+    reasoning_of,
+    reported_cost,
+    usage_json_of,
+    usage_of,
+)
 from ccr_tui.proxy.passthrough import MessagesReply
 from ccr_tui.proxy.sealing import Sealing
 from ccr_tui.proxy.sse import Event
@@ -34,7 +43,7 @@ class ChatReply(Incoming):
     the provider was not sent, so that the answer is ended here; `tools` the names that were sent upstream, `taken` the
     tool ids that the conversation has used. `opens_thinking` is for templates that put the opening `<think>` into the
     prompt. `mute` drops what is said: no token was asked for. `seals`: what only the provider can read goes through the
-    client and back.
+    client and back. `cumulative`: a piece of a stream may repeat what was said before it.
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class ChatReply(Incoming):
         model_id: str = "",
         mute: bool = False,
         seals: bool = False,
+        cumulative: bool = False,
     ) -> None:
         super().__init__(provider, model_id, count, estimate)
         self.message_id = message_id
@@ -66,6 +76,7 @@ class ChatReply(Incoming):
         self._calls = Calls(frozenset(tools))
         self._finish = Finish(tuple(stops))
         self._stops = Stops(watched) if watched else None
+        self._grown = {"thinking": Grown(), "text": Grown()} if cumulative else None
         self._called = 0
         self._gap = ""
         self._mute = mute
@@ -180,13 +191,15 @@ class ChatReply(Incoming):
     def _delta(self, delta: Mapping[str, Json], out: list[Json]) -> None:
         if self._sealing and delta.get("reasoning_details"):
             self._sealing.add(delta["reasoning_details"])
-        thought = reasoning_of(delta)
+        thought, content = reasoning_of(delta), delta.get("content")
+        if self._grown:
+            thought = self._grown["thinking"].fresh(thought)
+            content = self._grown["text"].fresh(content) if isinstance(content, str) else content
         if thought:
             self._release_tags(out)
             self._say("thinking", thought, out)
         elif not self._sealing and delta.get("reasoning_details") and is_sealed(delta["reasoning_details"]):
             self._ignore("encrypted reasoning")
-        content = delta.get("content")
         if content:
             self._content(content, out)
         refusal = delta.get("refusal")

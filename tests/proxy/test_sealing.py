@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from asking import asked, call, chat_faults, facts, result, tool, user
+from asking import asked, assistant, call, chat_faults, facts, result, tool, user
 from streams import calls, chunk, play, sse
 
 from ccr_tui.config import Model, Provider
@@ -124,6 +124,35 @@ def test_geminis_own_signature_goes_back_with_its_call(entries: list[Any], kept:
     back = sent_back(answered(calls(*entries), END), facts("gemini"))
     said = [made.get("extra_content") for made in back["tool_calls"]]
     assert ["skip" if extra and "skip" in json.dumps(extra) else extra for extra in said] == kept
+
+
+@pytest.mark.parametrize("said", [["So:"], []], ids=["with text", "alone"])
+def test_minimax_gets_its_reasoning_back_as_its_details(said: list[str]) -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": SIGNATURE}
+    back = sent_back([thought, *assistant(*said)["content"], call("tool_0")], facts("minimax"))
+    assert [(each["type"], each["text"]) for each in back["reasoning_details"]] == [("reasoning.text", "hm")]
+    assert "reasoning_content" not in back
+
+
+def piece(text: str) -> dict[str, Any]:
+    return details({"type": "reasoning.text", "index": 0, "text": text})
+
+
+GROWING: list[tuple[str, list[Any], list[Any]]] = [
+    ("all again", [piece("h"), piece("hm"), piece("hm"), chunk(content="a"), chunk(content="ab"), chunk("stop")],
+     [("thinking", "hm"), ("text", "ab")]),
+    ("piece by piece", [piece("h"), piece("m"), chunk(content="a"), chunk(content="b"), chunk(content="ab"),
+                        chunk("stop")], [("thinking", "hm"), ("text", "abab")]),
+    ("twice the same", [chunk(content="ha"), chunk(content="ha"), chunk(content="haha"), chunk("stop")],
+     [("text", "hahahaha")]),
+    ("grown, and then new", [chunk(content="a"), chunk(content="ab"), chunk(content="c"), chunk("stop")],
+     [("text", "abc")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("chunks", "blocks"), [g[1:] for g in GROWING], ids=[g[0] for g in GROWING])
+def test_pieces_that_repeat_what_was_said_say_it_once(chunks: list[Any], blocks: list[Any]) -> None:
+    assert play(sse(*chunks), cumulative=True).blocks == blocks
 
 
 def test_anthropic_never_sees_such_a_block() -> None:

@@ -107,6 +107,10 @@ class Facts:
     """Fields that the first tool call of an assistant message must carry in the history, where its own are lost."""
     reasoning_details: bool = False
     """Whether an assistant message takes back the `reasoning_details` that came with its answer."""
+    reasoning_detail: Mapping[str, Any] = field(default_factory=dict)
+    """What goes around earlier reasoning where it is sent back as the one entry of `reasoning_details`."""
+    cumulative: bool = False
+    """Whether each piece of a stream may repeat what was said before it."""
     call_detail: Mapping[str, Any] = field(default_factory=dict)
     """The detail that an assistant message with tool calls must carry, where its own are lost."""
     extra: Mapping[str, Any] = field(default_factory=dict)

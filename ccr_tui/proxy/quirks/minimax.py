@@ -18,7 +18,9 @@ FACTS = Facts(
     json_schema=False,
     thinking="none",
     always_thinks=True,  # M2.x thinks even when told not to
-    reasoning_back="reasoning_content",  # reasoning_details in its reference; unchecked
+    # "the complete model response must be appended": with reasoning_split that is reasoning_details, of this form
+    reasoning_detail={"type": "reasoning.text", "id": "reasoning-text-1", "format": "MiniMax-response-v1", "index": 0},
+    cumulative=True,  # the reference's example for streams takes off what it has printed
     think_tags=True,
     extra={"reasoning_split": True},
 )
