@@ -3,11 +3,14 @@
 Owns the two things that change: the model's name, and reasoning that the upstream could not accept. Must never touch
 anything else, nor the body that it was given. The one surprise: a thinking block that was made from another model's
 reasoning carries our mark instead of Anthropic's signature, and one such block makes Anthropic refuse the session; but
-without it, thinking with a budget is refused while the tool calls that followed it are under way.
+without it, thinking with a budget is refused while the tool calls that followed it are under way. Other models behind
+the same format sign nothing, and refuse calls that come back without their reasoning (Kimi, Mimo: "reasoning_content
+is missing in assistant tool call message"), so they get every block, ours with an empty signature (opencode #44713).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,12 +21,15 @@ from ccr_tui.signed import SIGNATURE
 
 _OURS = SIGNATURE.partition(".")[0] + "."
 """What every version of our mark begins with."""
+_SIGNS_NOTHING = re.compile(r"(?i)kimi|moonshot|mimo|deepseek|glm|minimax|qwen|gpt-oss|gemma|llama|mistral|devstral")
+"""Models of others behind the Messages API. Any other id is taken for Claude's, whatever a gateway calls it."""
 
 
 def pass_through(body: Json, model_id: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The body for the upstream, and what was changed besides the model's name."""
     notes = Notes()
-    kept = [said for message in body["messages"] for said in _without_ours(message, notes)]
+    made = _unsigned if _SIGNS_NOTHING.search(model_id) else _without_ours
+    kept = [said for message in body["messages"] for said in made(message, notes)]
     sent = {**body, "model": model_id, "messages": kept}
     if _is_bereft(body, kept):
         notes.add("thinking was left out of this request: the calls under way are another model's, without its own")
@@ -74,7 +80,29 @@ def _without_ours(message: Json, notes: Notes) -> Iterator[Json]:
         yield message if len(kept) == len(content) else {**message, "content": kept}
 
 
+def _unsigned(message: Json, notes: Notes) -> Iterator[Json]:
+    """The message for a model that signs nothing: our own marks are no signature."""
+    content = message.get("content")
+    if message["role"] != "assistant" or not isinstance(content, list) or not any(map(_is_ours, content)):
+        yield message
+        return
+    yield from ({"role": "user", "content": hop.context(block)} for block in content if hop.agent_of(block))
+    if any(_is_ours(block) and not _says_nothing(block) for block in content):
+        notes.add("reasoning of another model was sent without our mark")
+    kept = [{**block, "signature": ""} if _is_ours(block) else block for block in content if not _says_nothing(block)]
+    if kept:
+        yield {**message, "content": kept}
+
+
+def _is_ours(block: Json) -> bool:
+    return block["type"] == "thinking" and str(block.get("signature") or "").startswith(_OURS)
+
+
+def _says_nothing(block: Json) -> bool:
+    """Whether a block of ours is for nobody but ourselves: an agent's, or one that only carries something."""
+    return _is_ours(block) and (hop.agent_of(block) is not None or hop.is_aside(block) or not block["thinking"])
+
+
 def _foreign(block: Json) -> bool:
     """Unsigned reasoning is not Anthropic's either: other servers of the Messages API send an empty signature."""
-    signature = block.get("signature")
-    return block["type"] == "thinking" and (not signature or str(signature).startswith(_OURS))
+    return _is_ours(block) or (block["type"] == "thinking" and not block.get("signature"))

@@ -612,6 +612,23 @@ def test_passing_a_body_on_changes_the_model_s_name_alone() -> None:
     assert body["model"] == "claude-opus-5-5"
 
 
+UNSIGNED = {"type": "thinking", "thinking": "hm", "signature": ""}
+RETURNED: list[tuple[str, Any, list[Any]]] = [
+    ("its own", UNSIGNED, [UNSIGNED]),
+    ("signed by it", {**UNSIGNED, "signature": "s"}, [{**UNSIGNED, "signature": "s"}]),
+    ("another model's", {**UNSIGNED, "signature": "ccr-tui.v1"}, [UNSIGNED]),
+    ("what only carries", {**UNSIGNED, "thinking": "", "signature": "ccr-tui.v1.sealed.x"}, []),
+    ("an agent at work", {**UNSIGNED, "signature": "ccr-tui.v1.aside.think"}, []),
+]
+
+
+@pytest.mark.parametrize(("block", "kept"), [r[1:] for r in RETURNED], ids=[r[0] for r in RETURNED])
+@pytest.mark.parametrize("model_id", ["kimi-for-coding", "xiaomi/mimo-v2"])
+def test_a_model_that_signs_nothing_gets_the_reasoning_behind_its_calls(model_id: str, block: Any, kept: Any) -> None:
+    body, _ = pass_through(asked("hi", assistant(block, call("t")), user(result("t", "r"))), model_id)
+    assert body["messages"][1]["content"] == [*kept, call("t")]
+
+
 @pytest.mark.parametrize("signature", ["ccr-tui.v1", "ccr-tui.v9", "", None])
 def test_another_model_s_reasoning_never_reaches_anthropic(signature: str | None) -> None:
     foreign = {"type": "thinking", "thinking": "hm", **({} if signature is None else {"signature": signature})}
