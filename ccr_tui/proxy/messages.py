@@ -157,7 +157,7 @@ class Conversation:
         if details:
             said["reasoning_details"] = details
         own = details and (unsealed.details or self._facts.reasoning_detail)
-        if back and not own and (thought or (calls and self._facts.reasoning_required and self._thinking)):
+        if back and not own and (thought or self._needs_reasoning(bool(calls))):
             said[back] = thought
         elif thought and not own:
             self._notes.add("the reasoning of an earlier turn was left out: this model does not take it back")
@@ -165,6 +165,11 @@ class Conversation:
             said["tool_calls"] = [self._call(call, arguments, n, unsealed) for n, (call, arguments) in enumerate(calls)]
         if text or calls or own or (back and thought):
             self._add(said)
+
+    def _needs_reasoning(self, calls: bool) -> bool:
+        """Whether a message must have the field though there is nothing to say in it."""
+        always = self._facts.reasoning_always
+        return self._thinking and (always or (calls and self._facts.reasoning_required))
 
     def _details(self, thought: str, calls: list[tuple[Call, str]], unsealed: Unsealed) -> list[Json]:
         """The reasoning that goes back as it came, or else the least that the provider takes for a call."""

@@ -273,6 +273,14 @@ def test_a_call_without_reasoning_carries_the_empty_field_while_thinking() -> No
     assert "reasoning_content" not in quiet[1]
 
 
+@pytest.mark.parametrize(("family", "always"), [("deepseek", True), ("moonshot", False)])
+def test_so_does_an_answer_behind_a_call_where_every_one_must(family: str, always: bool) -> None:
+    said = ("hi", assistant(call("a")), user(result("a", "1")), assistant("so"), "on")
+    sent = made(asked(*said, thinking={"type": "adaptive"}), family).body["messages"]
+    assert sent[1]["reasoning_content"] == ""
+    assert sent[3].get("reasoning_content") == ("" if always else None)
+
+
 def test_encrypted_reasoning_is_dropped_with_a_note() -> None:
     found = made(asked("hi", assistant(REDACTED, REDACTED, "so"), "on"), "deepseek")
     assert found.body["messages"][1] == says("assistant", "so")

@@ -76,6 +76,8 @@ class Facts:
     """The field in which the model's earlier reasoning is sent back; None: it is dropped."""
     reasoning_required: bool = False
     """True: an assistant message with tool calls must carry that field, even empty, while thinking."""
+    reasoning_always: bool = False
+    """True: every assistant message must, as soon as one of them has called a tool."""
     think_tags: bool = False
     """Whether inline <think>...</think> at the start of the text is reasoning (any leading one is, when True)."""
     include_usage: bool = True

@@ -21,6 +21,7 @@ FACTS = Facts(
     efforts=("low", "medium", "high", "xhigh", "max"),  # medium and xhigh are taken and mapped by the server
     reasoning_back="reasoning_content",
     reasoning_required=True,
+    reasoning_always=True,  # behind a call every answer must have it (claude-code-router #1378); before, it is ignored
     parallel_off=False,  # not in its reference
 )
 
@@ -29,6 +30,7 @@ _R1 = {
     "always_thinks": True,
     "reasoning_back": None,  # R1 answered 400 when it was sent back
     "reasoning_required": False,
+    "reasoning_always": False,
     "sampling": False,
     "context": 128_000,
     "max_output": 64_000,
@@ -38,6 +40,7 @@ MEMBERS: Members = (
     # api-docs.deepseek.com/quick_start/pricing: vision from V4.1-Flash on, which answers for the older flash names too
     (r"flash|v4\.[1-9]", {"images": True}),
     (r"reasoner|[-/]r1", _R1),
-    (r"deepseek-chat|[-/]v3|coder", {"thinking": "none", "reasoning_required": False, "forced_tool_with_thinking": True,
+    (r"deepseek-chat|[-/]v3|coder", {"thinking": "none", "reasoning_required": False,
+                                     "reasoning_always": False, "forced_tool_with_thinking": True,
                                      "context": 128_000, "max_output": 8_192}),
 )  # fmt: skip

@@ -31,5 +31,5 @@ MEMBERS: Members = (
     # vision came to plus and flash with 3.5; max is text only as far as 3.7, later ones unchecked
     (r"-max|coder|qwen-(turbo|plus|flash|long)|deepseek|qwen3-(?!vl|omni)|qwq", {"images": False}),
     (r"coder-(plus|flash)", {"context": 1_000_000, "max_output": 65_536}),
-    (r"deepseek-v[4-9]", {"reasoning_required": True}),
+    (r"deepseek-v[4-9]", {"reasoning_required": True, "reasoning_always": True}),
 )  # fmt: skip

@@ -20,6 +20,7 @@ MEMBERS: Members = (
     (r"qwen3(?!.*(instruct|thinking|coder))|glm-4\.[56]|deepseek-v[3-9]\.[1-9]|deepseek-v[4-9]|hunyuan",
      {"thinking": "enable_thinking", "efforts": ()}),
     (r"deepseek-v[4-9]|kimi-k2", {"reasoning_required": True, "forced_tool_with_thinking": False}),
+    (r"deepseek-v[4-9]", {"reasoning_always": True}),
     (r"thinking|r1|qwq", {"always_thinks": True}),
     (r"deepseek|coder|kimi-k2-", {"images": False}),
 )  # fmt: skip
