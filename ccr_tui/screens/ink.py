@@ -8,6 +8,7 @@ sheets, because matching two dozen of those for every widget took the event loop
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from rich.segment import Segment
@@ -119,6 +120,12 @@ class Line(Strip):
         return [self] if places == [self.cell_length] else super().divide(places)
 
 
+@lru_cache(4096)
+def _same(style: Style) -> Style:
+    """The first of those that are equal: it knows already how the terminal is told of it."""
+    return style
+
+
 class Inked(Widget):
     """A widget that draws its own lines with the inks."""
 
@@ -126,7 +133,6 @@ class Inked(Widget):
         super().__init__(id=id, classes=classes)
         self._inks: dict[str, Style] = {}
         self._looks: dict[tuple[str, str], tuple[Style, Style]] = {}
-        self._edges: dict[Style, Style] = {}
 
     def ink(self, name: str) -> Style:
         """The style of an ink, on its own background or the widget's."""
@@ -186,11 +192,10 @@ class Inked(Widget):
             style = self.ink(name)
             if on and name not in FILLED:
                 style += Style(bgcolor=self.ink(on).bgcolor)
-            edge = Style(bgcolor=style.bgcolor)
-            known = self._looks[name, on] = style, self._edges.setdefault(edge, edge)
+            known = self._looks[name, on] = _same(style), _same(Style(bgcolor=style.bgcolor))
         return known
 
     def notify_style_update(self) -> None:
         """Another theme: look the styles up again."""
-        self._inks, self._looks, self._edges = {}, {}, {}
+        self._inks, self._looks = {}, {}
         super().notify_style_update()

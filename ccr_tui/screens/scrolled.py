@@ -110,6 +110,8 @@ class Listing(Scrolled):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._drawn: dict[Hashable, Strip] = {}
+        self.top = self.room = 0
+        """While lines are drawn: the first row that is seen, and the columns; asking for them takes long."""
 
     def drawn(self, y: int, width: int, left: int) -> Strip:
         """One of the lines that are seen, `left` columns of space before it."""
@@ -124,6 +126,7 @@ class Listing(Scrolled):
 
     def render_line(self, y: int) -> Strip:
         """The same, where Textual puts the space there."""
+        self._measure()
         return self.drawn(y, self._drawn_width, 0)
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -131,8 +134,12 @@ class Listing(Scrolled):
         space = self.styles.gutter
         if crop.width != self.region.width or not self._is_plain(space):
             return super().render_lines(crop)
+        self._measure()
         width, left = self._drawn_width, space.left
         return [self.drawn(y, width, left) for y in crop.line_range]
+
+    def _measure(self) -> None:
+        self.top, self.room = self.scroll_offset.y, self.scrollable_content_region.width
 
     @property
     def _drawn_width(self) -> int:

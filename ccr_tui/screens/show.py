@@ -142,10 +142,16 @@ def clock(at: float, now: float) -> str:
     return then.strftime("%d %H:%M" if (today - then).days < 28 else "%b %Y")
 
 
+@lru_cache(4)
+def _day(now: int) -> int:
+    """The number of the local day; the same for all lines of a page."""
+    return datetime.fromtimestamp(now).toordinal()
+
+
 def when(at: float, now: float, width: int) -> str:
     """A local time in 9 columns (12:03:02, Sun 12:03, 21 Nov, Nov 2025) or 12 (Sun 12:03:02, 21 Nov 12:03)."""
-    then, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
-    days = (today.date() - then.date()).days
+    then = datetime.fromtimestamp(at)
+    days = _day(int(now)) - then.toordinal()
     if days == 0:
         return then.strftime("%H:%M:%S")
     if 0 < days < 7:
@@ -176,6 +182,8 @@ def fit(text: str, width: int) -> str:
     """`text` in exactly `width` cells: padded on the right, or cut with an ellipsis."""
     if width <= 0:
         return ""
+    if len(text) <= width and text.isascii():  # most texts
+        return text.ljust(width)
     if len(text) > width and text[: width + 1].isascii():  # most titles; the way below takes a millisecond
         return text[: width - 1] + "…"
     taken = cells(text)
@@ -186,6 +194,8 @@ def fit(text: str, width: int) -> str:
 
 def fit_right(text: str, width: int) -> str:
     """`text` in exactly `width` cells, at the right; cut with an ellipsis where it is longer."""
+    if len(text) <= width and text.isascii():
+        return text.rjust(width)
     taken = cells(text)
     return " " * (width - taken) + text if taken <= width else fit(text, width)
 

@@ -336,7 +336,7 @@ class Table(Listing):
         """The headings, or one row."""
         if y == 0:
             return self.strip(spaced(self._heading(column) for column in self._columns), width, left=left)
-        index = self.scroll_offset.y + y - self.HEADINGS
+        index = self.top + y - self.HEADINGS
         if index >= self.total:
             return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width, left=left)
         cursor = self.cursor_ink(index)

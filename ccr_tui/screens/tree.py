@@ -79,6 +79,7 @@ class SessionTree(Listing):
         self.seen = Seen()
         """What a baseline is, and which sessions run."""
         self.empty = ""
+        self._pen = Lines(0, self.seen)
         self._lines: list[Node] = []
         self._requests: dict[int, tuple[list[Turn], dict[int, TraceRow]]] = {}
         """By session: its turns, and their requests by number."""
@@ -237,8 +238,8 @@ class SessionTree(Listing):
     def drawn(self, y: int, width: int, left: int) -> Strip:
         """The headings, or one line."""
         if y == 0:
-            return self.strip(headings(self.scrollable_content_region.width, self.seen), width, left=left)
-        index = self.scroll_offset.y + y - self.HEADINGS
+            return self.strip(headings(self.room, self.seen), width, left=left)
+        index = self.top + y - self.HEADINGS
         if index >= self.total:
             return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width, left=left)
         node, cursor = self._lines[index], self.cursor_ink(index)
@@ -251,7 +252,9 @@ class SessionTree(Listing):
         return strip
 
     def _line(self, node: Node) -> Sequence[tuple[str, str]]:
-        lines = Lines(self.scrollable_content_region.width, self.seen)
+        if self._pen.width != self.room:
+            self._pen = Lines(self.room, self.seen)
+        lines = self._pen
         opened = node.key in self.opened
         thing: Line | None = None
         kind, number, _ = node.key

@@ -72,17 +72,18 @@ class Lines:
 
     def __init__(self, width: int, seen: Seen) -> None:
         self.width, self.seen = width, seen
+        self._shown = columns(width)
+        self._room = width - 1 - sum(size + 1 for _, size in self._shown)
 
     def drawn(self, line: Line, depth: int, opened: bool | None) -> list[Piece]:
         """A line with its arrow (None: it has nothing inside) and its cells."""
-        shown = columns(self.width)
-        room = self.width - 1 - sum(size + 1 for _, size in shown)
+        room, cells = self._room, line.cells
         arrow = "  " if opened is None else "▾ " if opened else "▸ "
         tail = line.tail[10 * show.cells(line.tail[0]) > 3 * room]
         *title, rest = cut([("  " * depth + arrow, "muted"), *line.title], room - show.cells(tail))
         pieces = [*title, (tail, "muted"), rest]
-        for name, size in shown:
-            text, ink = line.cells.get(name, ("", ""))
+        for name, size in self._shown:
+            text, ink = cells.get(name, ("", ""))
             pieces.append((" " + show.fit_right(text, size), ink))
         return pieces
 
