@@ -28,7 +28,7 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from ccr_tui import loops, ownfiles
+from ccr_tui import loops, ownfiles, sweeping
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.host import ENDINGS, House
@@ -177,6 +177,7 @@ class CcrApp(Unbroken):
 
     def on_mount(self) -> None:
         """Start the house."""
+        self.set_interval(sweeping.LOOK_S, sweeping.Sweep().look)
         self._start()
 
     @work
