@@ -40,6 +40,7 @@ _NO_IMAGES = re.compile(
     r"(?i)image(?:s| input|_url)? .{0,30}not (?:be )?support|does(?: not|n't) support (?:image|vision)"
 )
 
+_TURNS = re.compile(r"(?i)roles must alternate")
 _FLAGGED = re.compile(r"(?i)\b(?:flagged|moderation)\b")
 
 
@@ -157,6 +158,8 @@ def _cure(status: int, words: str, asked: _Asked) -> tuple[str, bool]:
             "It comes from the proxy on the way: put name and password into PROXY_URL (http://name:password@…).",
             True,
         )
+    if _TURNS.search(words):
+        return "The model's template wants turns to alternate: set quirks.alternate = true for it in config.toml.", True
     if _NO_IMAGES.search(words):
         return f"{model or 'This model'} takes no images: choose one that does for requests with images.", True
     if _NO_MODEL.search(words):

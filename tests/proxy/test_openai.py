@@ -401,6 +401,12 @@ REFUSALS: dict[str, tuple[int, Any, tuple[int, str, bool | None], str]] = {
         (401, "authentication_error", False),
         "login fail",
     ),
+    "a template (llama.cpp)": (
+        500,
+        {"error": {"code": 500, "message": "After the optional system message, conversation roles must alternate"}},
+        (500, "api_error", False),
+        "quirks.alternate = true",
+    ),
     "moderated (OpenRouter)": (
         403,
         {"error": {"code": 403, "message": "Input was flagged", "metadata": {"reasons": ["x"]}}},

@@ -95,6 +95,13 @@ MEMBERS: list[tuple[str, str, dict[str, Any]]] = [
     ("ollama", "qwen3-coder:30b", {"thinking": "none"}),
     ("siliconflow", "Qwen/Qwen3-235B-A22B", {"thinking": "enable_thinking"}),
     ("siliconflow", "Qwen/Qwen2.5-72B-Instruct", {"thinking": "none"}),
+    ("lmstudio", "mistralai/devstral-small-2", {"alternate": True, "user_after_tool": False}),
+    ("llama_cpp", "Ministral-3-14B-Instruct", {"alternate": True, "tool_ids": "nine"}),
+    ("vllm", "google/gemma-4-31b-it", {"alternate": True, "user_after_tool": True}),
+    ("generic", "gemma-4-31b", {"alternate": True}),
+    ("vllm", "Qwen/Qwen3.8-27B", {"alternate": False}),
+    ("openrouter", "google/gemini-2.5-pro", {"call_detail": {}, "reasoning_details": True}),
+    ("deepseek", "deepseek-chat", {"reasoning_always": False}),
 ]
 
 

@@ -39,6 +39,15 @@ def test_openai_s_types_and_rules_accept_what_is_sent(conversation: Any, more: d
 
 
 @law
+@given(conversation=conversations(), more=extras())
+def test_mistrals_template_takes_the_turns(conversation: Any, more: dict[str, Any]) -> None:
+    """As it counts them: the user's at even places, calls and results nowhere."""
+    messages = translate(whole(conversation, more), "m", FACTS["mistral"]).body["messages"]
+    counted = [m["role"] for m in messages if m["role"] in ("user", "assistant") and "tool_calls" not in m]
+    assert counted == [("user", "assistant")[n % 2] for n in range(len(counted))]
+
+
+@law
 @given(conversation=conversations(), more=extras(), name=st.sampled_from(ALL))
 def test_every_text_arrives_once(conversation: Any, more: dict[str, Any], name: str) -> None:
     arrived = wire.dumps(translate(whole(conversation, more), "m", FACTS[name]).body["messages"]).decode()

@@ -4,7 +4,7 @@ Measured with its server of October 2026 (SmolLM2): a named tool_choice object i
 "required" with only that tool; "none" leaves the tools in the prompt and the call comes back as text.
 """
 
-from ccr_tui.proxy.quirks import Facts
+from ccr_tui.proxy.quirks import Facts, Members
 
 HOSTS: tuple[str, ...] = ()
 MODELS: tuple[str, ...] = ()
@@ -17,4 +17,10 @@ FACTS = Facts(
     thinking="chat_template_kwargs",
     efforts=(),
     reasoning_back="reasoning_content",
+)
+
+MEMBERS: Members = (
+    # their templates refuse neighbours of one role (sources: mistral.py; anon-kode #60)
+    (r"m[ia][sxg]tral|ministral|devstral|codestral", {"alternate": True, "user_after_tool": False, "tool_ids": "nine"}),
+    (r"gemma", {"alternate": True}),
 )

@@ -1,7 +1,9 @@
 """Mistral.
 
 Sources: error texts "Tool call id was ... but must be a-z, A-Z, 0-9, with a length of 9" (opencode #1680) and
-"Unexpected role 'user' after role 'tool'" (the same client puts an assistant message between them).
+"Unexpected role 'user' after role 'tool'" (the same client puts an assistant message between them). Templates refuse
+neighbours of one role, wherever they are run: "conversation roles must alternate user and assistant roles except for
+tool calls and results" (opencode #5034 with llama.cpp, vllm #6862).
 """
 
 from ccr_tui.proxy.quirks import Facts, Members
@@ -10,6 +12,7 @@ HOSTS = ("api.mistral.ai", "codestral.mistral.ai")
 MODELS = (r"mistral", r"ministral", r"mixtral", r"codestral", r"devstral", r"magistral", r"pixtral")
 FACTS = Facts(
     family="mistral",
+    alternate=True,
     tool_ids="nine",
     user_after_tool=False,
     include_usage=False,  # usage always comes with the last chunk; the option is not in its reference

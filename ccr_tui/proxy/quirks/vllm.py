@@ -4,7 +4,7 @@ Source: docs.vllm.ai features/reasoning_outputs (the field is `reasoning`, once 
 enable_thinking and DeepSeek-V3.1 thinking, both in chat_template_kwargs).
 """
 
-from ccr_tui.proxy.quirks import Facts
+from ccr_tui.proxy.quirks import Facts, Members
 
 HOSTS: tuple[str, ...] = ()
 MODELS: tuple[str, ...] = ()
@@ -15,4 +15,10 @@ FACTS = Facts(
     thinking="chat_template_kwargs",
     efforts=(),
     reasoning_back="reasoning",
+)
+
+MEMBERS: Members = (
+    # their templates refuse neighbours of one role (sources: mistral.py; anon-kode #60)
+    (r"m[ia][sxg]tral|ministral|devstral|codestral", {"alternate": True, "user_after_tool": False, "tool_ids": "nine"}),
+    (r"gemma", {"alternate": True}),
 )
