@@ -39,11 +39,12 @@ def digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Path:
-    """A body cut up. `join(path.chunks, path.manifest)` is the body again."""
+    """A body cut up. `join(path.chunks, path.manifest)` is the body again. Nobody changes one: it is not frozen only
+    because three are made for each request."""
 
-    chunks: tuple[bytes, ...]
+    chunks: Sequence[bytes]
     """Tools, system, messages, and the frame last."""
     manifest: bytes
     """JSON: how many chunks belong to which key, and the marks with their places."""
@@ -69,10 +70,12 @@ def split(body: Json) -> Path:
     cuts = _Cuts()
     frame = _take_apart(body, parts, cuts)
     last = len(cuts.data)
-    cuts.add([], [_named(dumps(frame))])
+    data = dumps(frame)
+    cuts.data.append(data)
+    cuts.names.append(digest(data))
     manifest = [parts, cuts.marks] if cuts.marks else [parts] if parts else []
     said = range(last - _size(parts[-1]), last) if _is_said(parts) else range(0)
-    return Path(tuple(cuts.data), dumps(manifest), said, tuple(cuts.names))
+    return Path(cuts.data, dumps(manifest), said, tuple(cuts.names))
 
 
 @dataclass(slots=True)
@@ -83,14 +86,17 @@ class _Cuts:
     names: list[bytes] = field(default_factory=list)
     marks: list[list[Any]] = field(default_factory=list)
 
-    def add(self, elements: Sequence[Json], cut: Sequence[_Cut] = ()) -> None:
-        """Elements, or what they were cut to already."""
+    def add(self, elements: Sequence[Json]) -> None:
+        """The elements as chunks, in their order."""
         if isinstance(elements, History):
             return self._add_history(elements)
-        cut = cut or [_cut(element) for element in elements]
-        self.marks += [[at, *mark] for at, (_, _, found) in enumerate(cut, len(self.data)) for mark in found]
-        self.data += [data for data, _, _ in cut]
-        self.names += [name for _, name, _ in cut]
+        for element in elements:
+            data, name, found = _cut(element)
+            if found:
+                at = len(self.data)
+                self.marks += [[at, *mark] for mark in found]
+            self.data.append(data)
+            self.names.append(name)
         return None
 
     def _add_history(self, history: History) -> None:
@@ -110,6 +116,14 @@ _NO_MARKS: _Marked = (0, ())
 def _and_marks(before: _Marked, message: Json) -> _Marked:
     at, marks = before
     return at + 1, (*marks, *((at, mark) for mark in _cut(message)[2]))
+
+
+def spoken(body: Json) -> Sequence[Json]:
+    """The values of those chunks that `said` counts, with what else their elements hold; for a body that has some."""
+    if body.get("role") == "assistant" and isinstance(body.get("content"), list):
+        return [body]
+    messages = body["messages"]
+    return messages if isinstance(messages, list) else [messages]
 
 
 def join(chunks: Iterable[bytes], manifest: bytes) -> Json:

@@ -8,6 +8,7 @@ a beginning exactly as far as they share nodes.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from ccr_tui import economy
 from ccr_tui.economy import Before
@@ -34,12 +35,18 @@ NOTHING = (0.0, 0.0)
 
 
 def before(
-    db: sqlite3.Connection, trace: Trace, session: int | None, run: int | None, request: int | None, n: int
+    db: sqlite3.Connection,
+    trace: Trace,
+    session: int | None,
+    run: int | None,
+    request: int | None,
+    n: int,
+    settle: Callable[[], None] = lambda: None,
 ) -> Before | None:
     """What the conversation sent last, if a cache may still hold it; `trace` itself need not have been inserted.
 
     `session`, `run` and `request` are the rows' ids, `n` is its own. What both begin with is worked out only where it
-    matters.
+    matters; then `settle` is called, and must see to it that the request's body is in the database.
     """
     answer = trace.answer
     if session is None or request is None or trace.kind not in economy.CONVERSING or answer is None:
@@ -53,6 +60,7 @@ def before(
     is_same = model == (utf8(answer.provider), utf8(answer.model))
     if is_same and not any(attempt.purpose in economy.HOPS for attempt in trace.attempts):
         return Before(model, prompt, *NOTHING)
+    settle()
     return Before(model, prompt, *_shares(db, request, last))
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 from itertools import pairwise
 from typing import TypeAlias
 
 from ccr_tui import chunks
+from ccr_tui.chunks import Path
 from ccr_tui.records import Json
 from ccr_tui.slim import dataclass
 from ccr_tui.store.codec import spread, squeeze
@@ -34,7 +35,10 @@ PARSED = 4 * 1024 * 1024
 four times as much, and every thread that reads has its own."""
 
 KNOWN = "SELECT id FROM body WHERE hash = ?"
-BODY = "INSERT INTO body (hash, node, size, manifest) VALUES (?, ?, ?, ?)"
+LAST = "SELECT (SELECT max(id) FROM chunk), (SELECT max(id) FROM node), (SELECT max(id) FROM body)"
+CHUNK = "INSERT INTO chunk (id, hash, trace, size, data) VALUES (?, ?, ?, ?, ?)"
+NODE = "INSERT INTO node (id, parent, chunk) VALUES (?, ?, ?)"
+BODY = "INSERT INTO body (id, hash, node, size, manifest) VALUES (?, ?, ?, ?, ?)"
 WALK = """
 WITH RECURSIVE path(id, parent, chunk, height) AS (
     SELECT id, parent, chunk, 0 FROM node WHERE id = ?
@@ -55,54 +59,115 @@ Walk: TypeAlias = tuple[tuple[bytes, ...], list[tuple[int, int]]]
 """A path that was gone along: the names of its chunks, and node and chunk of each."""
 
 
-@dataclass(slots=True)
 class Shelf:
-    """Where bodies are put, within one connection's transaction."""
+    """Where bodies are put, within one connection's transaction: `begin`, `lay` some, and `flush`.
 
-    connection: sqlite3.Connection
-    chunk_ids: dict[bytes, int] = field(default_factory=dict)
-    node_ids: dict[tuple[int, int], int] = field(default_factory=dict)
-    walks: OrderedDict[tuple[bytes, ...], Walk] = field(default_factory=OrderedDict)
-    """The longer paths of late, by their first messages."""
-    said: list[tuple[int, int]] = field(default_factory=list)
-    """Node and chunk of each message of the body that was put last."""
+    Rows are numbered here and written together, because a statement costs as much as the row that it adds.
+    """
 
-    def put(self, body: Json, trace: int, said: Callable[[int, Json], None] | None = None) -> int | None:
-        """The body's id; None for None. `said` gets the id and value of each message that was never stored before."""
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.chunk_ids: dict[bytes, int] = {}
+        self.node_ids: dict[tuple[int, int], int] = {}
+        self.walks: OrderedDict[tuple[bytes, ...], Walk] = OrderedDict()
+        """The longer paths of late, by their first messages."""
+        self.said: list[tuple[int, int]] = []
+        """Node and chunk of each message of the body that was put last."""
+        self.brought: dict[int, tuple[int, int]] = {}
+        """Chunks that are not written yet, and the trace that brought them, with its session."""
+        self._absent: set[bytes] = set()
+        """Chunks that this transaction has looked for and not found."""
+        self._body_ids: dict[bytes, int] = {}
+        """Bodies that are not written yet."""
+        self._chunks: list[tuple[object, ...]] = []
+        self._nodes: list[tuple[int, int, int]] = []
+        self._bodies: list[tuple[object, ...]] = []
+        self._chunk = self._node = self._body = 0
+        """The numbers of late."""
+
+    def put(self, body: Json, trace: int) -> int | None:
+        """Keep one body at once: its id; None for None."""
         if body is None:
             return None
-        path = chunks.split(body)
-        node, is_new = self._walk(path, trace, said)
+        self.begin(*self.connection.execute(LAST).fetchone())
+        made = self.lay(chunks.split(body), (trace, 0))
+        self.flush()
+        return made
+
+    def begin(self, chunk: int | None, node: int | None, body: int | None) -> None:
+        """A transaction has begun, in which these are the highest numbers."""
+        self._chunk, self._node, self._body = chunk or 0, node or 0, body or 0
+        self._absent.clear()
+
+    def look_for(self, paths: Iterable[Path]) -> None:
+        """Find out in one go which chunks at the ends of these are there, which is where new ones stand."""
+        ids = self.chunk_ids
+        names = [name for path in paths for name in path.names[-ENDS:] if name not in ids]
+        for at in range(0, len(names), 256):
+            some = names[at : at + 256]
+            full = 1 << (len(some) - 1).bit_length()  # of each length there is a statement to be remembered
+            marks = ",".join("?" * full)
+            filled = some + some[:1] * (full - len(some))
+            ids.update(self.connection.execute(f"SELECT hash, id FROM chunk WHERE hash IN ({marks})", filled))
+        self._absent.update(name for name in names if name not in ids)
+
+    def lay(self, path: Path, by: tuple[int, int], said: Callable[[int, int], None] | None = None) -> int:
+        """The body's id. `by` is the trace, and its session or 0. `said` gets the id and place (among what is said) of
+        each message that is new."""
+        node, is_new = self._walk(path, by, said)
         name = path.name
-        known = None if is_new else self.connection.execute(KNOWN, (name,)).fetchone()
-        return int(known[0]) if known else _insert(self.connection, BODY, (name, node, path.size, path.manifest))
+        known = None if is_new else self._body_ids.get(name) or self._known(KNOWN, (name,))
+        if known is None:
+            self._body = known = self._body + 1
+            self._body_ids[name] = known
+            self._bodies.append((known, name, node, path.size, path.manifest))
+        return known
+
+    def flush(self) -> None:
+        """Write what is not written yet."""
+        for statement, rows in ((CHUNK, self._chunks), (NODE, self._nodes), (BODY, self._bodies)):
+            if rows:
+                self.connection.executemany(statement, rows)
+        self._let_go()
 
     def forget(self) -> None:
-        """What was remembered; the transaction that it came from is gone."""
+        """What was remembered, and what was not written; the transaction that it came from is gone."""
         self.chunk_ids.clear()
         self.node_ids.clear()
         self.walks.clear()
+        self._absent.clear()
+        self._let_go()
 
-    def _walk(self, path: chunks.Path, trace: int, said: Callable[[int, Json], None] | None) -> tuple[int, bool]:
+    def _let_go(self) -> None:
+        for each in (self._chunks, self._nodes, self._bodies, self._body_ids, self.brought):
+            each.clear()
+
+    def _walk(self, path: Path, by: tuple[int, int], said: Callable[[int, int], None] | None) -> tuple[int, bool]:
         """The last node of the path, and whether it was made now. What follows a new node is new too."""
         if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
+            self.flush()
             self.forget()
-        steps, is_new = self._beginning(path), False
+        steps, is_new, names, nodes = self._beginning(path), False, path.names, self.node_ids
         node = steps[-1][0] if steps else 0
-        for at in range(len(steps), len(path.names)):
-            name = path.names[at]
-            chunk = self.chunk_ids.get(name)
+        for at in range(len(steps), len(names)):
+            chunk = self.chunk_ids.get(names[at])
             if chunk is None:
-                chunk = self._chunk(path, at, trace, said)
-            known = None if is_new else self.node_ids.get((node, chunk)) or self._known_node(node, chunk)
-            is_new = known is None
-            node = known or self._new_node(node, chunk)
+                chunk, is_new = self._found(path, at, by, said, is_new)
+            step = node, chunk
+            known = None if is_new else nodes.get(step) or self._known_node(step)
+            if known is None:
+                is_new = True
+                self._node = known = nodes[step] = self._node + 1
+                self._nodes.append((known, node, chunk))
+            node = known
             steps.append((node, chunk))
         self._remember(path, steps)
         return node, is_new
 
-    def _beginning(self, path: chunks.Path) -> list[tuple[int, int]]:
+    def _beginning(self, path: Path) -> list[tuple[int, int]]:
         """The nodes and chunks that the turn before went along too: all but its frame, perhaps its last messages."""
+        if not self.walks:
+            return []
         names = path.names
         walked, steps = self.walks.pop(_conversation(path), ((), []))
         for end in range(len(walked) - 1, max(0, len(walked) - ENDS), -1):
@@ -110,41 +175,42 @@ class Shelf:
                 return steps[:end]
         return []
 
-    def _remember(self, path: chunks.Path, steps: list[tuple[int, int]]) -> None:
+    def _remember(self, path: Path, steps: list[tuple[int, int]]) -> None:
         self.said = steps[path.said.start : path.said.stop]
         if len(path.said) > 1:
             self.walks[_conversation(path)] = path.names, steps
             if len(self.walks) > WALKS:
                 self.walks.popitem(last=False)
 
-    def _chunk(self, path: chunks.Path, at: int, trace: int, said: Callable[[int, Json], None] | None) -> int:
-        """The id of a chunk that is not remembered."""
-        name, data = path.names[at], path.chunks[at]
-        row = self.connection.execute("SELECT id FROM chunk WHERE hash = ?", (name,)).fetchone()
-        chunk = int(row[0]) if row else self._new_chunk(name, data, trace)
-        self.chunk_ids[name] = chunk
-        if row is None and said and at in path.said:
-            said(chunk, loads(data))
-        return chunk
+    def _found(
+        self, path: Path, at: int, by: tuple[int, int], said: Callable[[int, int], None] | None, is_new: bool
+    ) -> tuple[int, bool]:
+        """The id of a chunk that is not remembered, and whether the node that it stands in must be new."""
+        name = path.names[at]
+        known = None if name in self._absent else self._known("SELECT id FROM chunk WHERE hash = ?", (name,))
+        if known is not None:
+            self.chunk_ids[name] = known
+            return known, is_new
+        data = path.chunks[at]
+        self._chunk = made = self.chunk_ids[name] = self._chunk + 1
+        self.brought[made] = by
+        self._chunks.append((made, name, by[0], len(data), squeeze(data)))
+        if said and at in path.said:
+            said(made, at - path.said.start)
+        return made, True
 
-    def _new_chunk(self, name: bytes, data: bytes, trace: int) -> int:
-        row = (name, trace, len(data), squeeze(data))
-        return _insert(self.connection, "INSERT INTO chunk (hash, trace, size, data) VALUES (?, ?, ?, ?)", row)
+    def _known_node(self, step: tuple[int, int]) -> int | None:
+        known = self._known("SELECT id FROM node WHERE parent = ? AND chunk = ?", step)
+        if known is not None:
+            self.node_ids[step] = known
+        return known
 
-    def _known_node(self, parent: int, chunk: int) -> int | None:
-        row = self.connection.execute("SELECT id FROM node WHERE parent = ? AND chunk = ?", (parent, chunk)).fetchone()
-        if row is None:
-            return None
-        self.node_ids[parent, chunk] = int(row[0])
-        return int(row[0])
-
-    def _new_node(self, parent: int, chunk: int) -> int:
-        made = _insert(self.connection, "INSERT INTO node (parent, chunk) VALUES (?, ?)", (parent, chunk))
-        self.node_ids[parent, chunk] = made
-        return made
+    def _known(self, statement: str, row: tuple[object, ...]) -> int | None:
+        found = self.connection.execute(statement, row).fetchone()
+        return None if found is None else int(found[0])
 
 
-def _conversation(path: chunks.Path) -> tuple[bytes, ...]:
+def _conversation(path: Path) -> tuple[bytes, ...]:
     """What tells the paths of one conversation from those of others."""
     return path.names[path.said.start : path.said.start + 2]
 
@@ -189,9 +255,3 @@ def _hundreds(values: list[int]) -> Iterator[list[int]]:
     """SQLite takes 999 parameters at least; 500 is plenty."""
     for start, end in pairwise([*range(0, len(values), 500), len(values)]):
         yield values[start:end]
-
-
-def _insert(connection: sqlite3.Connection, statement: str, row: tuple[object, ...]) -> int:
-    made = connection.execute(statement, row).lastrowid
-    assert made is not None
-    return made

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import add
 from typing import Any
 
-from ccr_tui import economy
+from ccr_tui import chunks, economy
+from ccr_tui.chunks import Path
 from ccr_tui.economy import Economy
-from ccr_tui.records import Attempt, Failure, Json, Price, Trace, Usage
+from ccr_tui.records import Attempt, Json, Price, Trace, Usage
 from ccr_tui.store import afterwards, codec, gone, said, totals
 from ccr_tui.store.before import before
 from ccr_tui.store.bodies import Shelf
 from ccr_tui.store.mentions import Mentions
+from ccr_tui.store.ready import Ready
 from ccr_tui.store.schema import SLOT_S
 from ccr_tui.store.shares import SPEND_KEYS, adding
 from ccr_tui.store.titles import Titles
@@ -32,10 +34,10 @@ TRACE = (
     "reply_id", "cache_saved", "cache_lost",
 )  # fmt: skip
 ATTEMPT = (
-    "trace", "n", "answer", "purpose", "model_id", "started_at", "ttft_ms", "duration_ms", "status", "stop_reason",
-    "error", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-    "usage_basis", "cost", "cost_basis", "price_id", "sent_id", "cache_saved", "cache_lost", "switched_tokens",
-    "cache_write_1h_tokens",
+    "id", "trace", "n", "answer", "purpose", "model_id", "started_at", "ttft_ms", "duration_ms", "status",
+    "stop_reason", "error", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
+    "reasoning_tokens", "usage_basis", "cost", "cost_basis", "price_id", "sent_id", "cache_saved", "cache_lost",
+    "switched_tokens", "cache_write_1h_tokens",
 )  # fmt: skip
 
 
@@ -44,8 +46,15 @@ def _statement(table: str, columns: Iterable[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
 
-INSERT_TRACE = _statement("trace", TRACE)
-INSERT_ATTEMPT = _statement("attempt", ATTEMPT)
+INSERT_TRACE, INSERT_ATTEMPT = _statement("trace", TRACE), _statement("attempt", ATTEMPT)
+INSERT_RECORD = _statement("record", ("trace", "data", "raw"))
+INSERT_STREAM = _statement("stream", ("attempt", "data"))
+INSERT_SAID = _statement("said", ("rowid", "text"))
+STATEMENTS = (INSERT_SAID, INSERT_TRACE, INSERT_ATTEMPT, INSERT_RECORD, INSERT_STREAM)
+LAST = """
+SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'trace'), (SELECT max(id) FROM attempt),
+    EXISTS (SELECT 1 FROM gone), (SELECT max(id) FROM chunk), (SELECT max(id) FROM node), (SELECT max(id) FROM body)
+"""
 ADD_SPEND, ADD_PRUNED = adding("spend"), adding("pruned")
 SEE_SESSION = """
 INSERT INTO session (uid, project_id, first_at, last_at) VALUES (?, ?, ?, ?)
@@ -68,15 +77,22 @@ class Insertion:
         self._ids: dict[tuple[object, ...], int] = {}
         self._sums: dict[tuple[Any, ...], list[Any]] = {}
         """What the traces of now add to the spending, by its keys."""
+        self._rows: dict[str, list[Sequence[Any]]] = {statement: [] for statement in STATEMENTS}
+        """What is not written yet."""
+        self._sessions: set[int] = set()
+        """Whose requests are not written yet."""
         self._is_any_gone = True
+        self._attempts = 0
+        """The number of late."""
         self._seen = -1
 
     def forget(self) -> None:
-        """Drop every remembered id: the transaction was rolled back."""
+        """Drop every remembered id, and what was not written: the transaction was rolled back."""
         self._shelf.forget()
         self._mentions.forget()
         self._titles.forget()
         self._ids.clear()
+        self._let_go()
         self._sums.clear()
 
     def has(self, uid: str) -> bool:
@@ -86,31 +102,67 @@ class Insertion:
 
     def add(self, trace: Trace) -> int:
         """The new trace's `n`. Raises sqlite3.Error, ValueError or TypeError; then nothing of it may be committed."""
-        return self.add_all([trace])
+        return self.add_all([Ready.of(trace)])
 
-    def add_all(self, traces: Iterable[Trace]) -> int:
-        """The same for several, whose sums are added up first (a row of them costs as much as a trace's): the last `n`,
-        0 without any. What it raises means that none may be committed."""
+    def add_all(self, made: Sequence[Ready]) -> int:
+        """The same for several, whose rows are written together and whose sums are added up first: the last `n`, 0
+        without any. What it raises means that none may be committed."""
         self._forget_what_others_changed()
-        self._is_any_gone = gone.is_any(self._db)
-        first, n = self._next(), 0
-        for n, trace in enumerate(traces, first):
-            self._add(trace, n)
+        is_done = False
+        try:
+            first = self._begin()
+            self._shelf.look_for(path for each in made for path in each.paths())
+            for n, each in enumerate(made, first):
+                self._add(each, n)
+            self._write()
+            is_done = True
+        finally:
+            if not is_done:
+                self.forget()
+        return first + len(made) - 1 if made else 0
+
+    def _begin(self) -> int:
+        """The number of the next trace. Numbers are never used twice, so that "after n" stays true when old traces are
+        pruned."""
+        last, attempt, self._is_any_gone, *bodies = self._db.execute(LAST).fetchone()
+        self._attempts = attempt or 0
+        self._shelf.begin(*bodies)
+        return (last or 0) + 1
+
+    def _write(self) -> None:
+        """All that is not written yet."""
+        self._flush()
         self._db.executemany(ADD_SPEND, [(*key, *sums) for key, sums in self._sums.items()])
         self._sums.clear()
-        return n
 
-    def _add(self, trace: Trace, n: int) -> None:
+    def _flush(self) -> None:
+        """The same but for the sums."""
+        self._shelf.flush()
+        for statement, rows in self._rows.items():
+            if rows:
+                self._db.executemany(statement, rows)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._sessions.clear()
+        for rows in self._rows.values():
+            rows.clear()
+
+    def _add(self, made: Ready, n: int) -> None:
+        trace = made.trace
         session, project = self._whose(trace)
         answer = trace.answer
-        row = self._row(trace, answer, n, session, project)
-        economies = self._economies(trace, answer, row)
-        self._db.execute(INSERT_TRACE, [row[name] for name in TRACE])
-        for attempt, dealings in zip(trace.attempts, economies, strict=True):
-            self._attempt(trace, attempt, n, attempt is answer, dealings)
-        record = codec.pack(codec.to_json(trace))
-        self._db.execute("INSERT INTO record (trace, data, raw) VALUES (?, ?, ?)", (n, record, _raw(trace)))
-        self._sum_up(trace, self._shares(trace, answer, row, economies))
+        run = None if trace.run is None else self._run(trace)
+        request = self._said(made.request, trace.body, n, session)
+        reply = self._said(made.reply, trace.reply, n, session)
+        economies = self._economies(trace, answer, (session, run, request), n)
+        self._rows[INSERT_TRACE].append(self._row(trace, answer, (n, session, project, run, request, reply), economies))
+        for attempt, sent, stream, dealings in zip(trace.attempts, made.sent, made.streams, economies, strict=True):
+            self._attempt(attempt, sent, stream, (n, session or 0), attempt is answer, dealings)
+        self._rows[INSERT_RECORD].append((n, codec.squeeze(made.record), _raw(trace)))
+        if session is not None:
+            self._sessions.add(session)
+        self._sum_up(trace, self._shares(trace, answer, session, project, economies))
 
     def _sum_up(self, trace: Trace, shares: Iterable[list[Any]]) -> None:
         """Into the spending, which has it already if the request was here before and was removed."""
@@ -138,11 +190,6 @@ class Insertion:
             self.forget()
             self._seen = version
 
-    def _next(self) -> int:
-        """Numbers are never used twice, so that "after n" stays true when old traces are pruned."""
-        last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'trace'").fetchone()
-        return int(last[0]) + 1 if last else 1
-
     def _whose(self, trace: Trace) -> tuple[int | None, int | None]:
         project = None if trace.project is None else self._id("project", path=_text(trace.project))
         if trace.session is None:
@@ -153,107 +200,90 @@ class Insertion:
         self._titles.note(session, trace)
         return session, project
 
-    def _said(self, body: Json, n: int, session: int | None) -> int | None:
+    def _said(self, path: Path | None, body: Json, n: int, session: int | None) -> int | None:
         """Keep a body, and that this session said what is in it."""
-        made = self._shelf.put(body, n, self._index)
-        if made is not None:
-            self._mentions.note(session, n, self._shelf.said)
+        if path is None:
+            return None
+
+        def index(chunk: int, place: int) -> None:
+            text = said.indexed(chunks.spoken(body)[place])
+            if text.strip():
+                self._rows[INSERT_SAID].append((chunk, text))
+
+        made = self._shelf.lay(path, (n, session or 0), index)
+        self._mentions.note(session, n, self._shelf.said, self._shelf.brought)
         return made
 
     def _row(
-        self, trace: Trace, answer: Attempt | None, n: int, session: int | None, project: int | None
-    ) -> dict[str, Any]:
-        decision = trace.decision
-        return {
-            "n": n,
-            "uid": trace.uid,
-            "session_id": session,
-            "project_id": project,
-            "agent_id": _text(trace.agent_id),
-            "origin": trace.origin,
-            "kind": trace.kind,
-            "started_at": trace.started_at,
-            "duration_ms": trace.duration_ms,
-            "ttft_ms": trace.ttft_ms,
-            "outcome": trace.outcome,
-            "status": trace.status,
-            "error": _message(trace.failure),
-            "asked_model": _text(trace.asked_model),
-            "mode": decision and decision.mode,
-            "agent": decision and _text(decision.agent),
-            "rule": decision and _text(decision.rule),
-            "chosen": decision and _text(decision.model),
-            "model_id": self._answered_by(trace, answer),
-            "stop_reason": answer and _text(answer.stop_reason),
-            **_tokens(answer.usage if answer else None),
-            "estimated_input_tokens": trace.estimate,
-            "cost": totals.cost(trace.attempts),
-            "cost_basis": totals.cost_basis(trace),
-            "router_cost": totals.router_cost(trace),
-            "attempts": len(trace.attempts),
-            "run_id": None if trace.run is None else self._run(trace),
-            "replay_of": _text(trace.replay_of),
-            "request_id": self._said(trace.body, n, session),
-            "reply_id": self._said(trace.reply, n, session),
-        }
+        self, trace: Trace, answer: Attempt | None, ids: tuple[Any, ...], economies: Sequence[Economy]
+    ) -> tuple[Any, ...]:
+        """In the order of TRACE."""
+        n, session, project, run, request, reply = ids
+        decision, failure, attempts = trace.decision, trace.failure, trace.attempts
+        chose = _NOBODY if decision is None else (
+            decision.mode, _text(decision.agent), _text(decision.rule), _text(decision.model)
+        )  # fmt: skip
+        told = [one for one, attempt in zip(economies, attempts, strict=True) if attempt.usage]
+        return (
+            n, trace.uid, session, project, _text(trace.agent_id), trace.origin, trace.kind, trace.started_at,
+            trace.duration_ms, trace.ttft_ms, trace.outcome, trace.status, failure and _text(failure.message),
+            _text(trace.asked_model), *chose, self._answered_by(trace, answer), answer and _text(answer.stop_reason),
+            *_tokens(answer.usage if answer else None), trace.estimate, totals.cost(attempts), totals.cost_basis(trace),
+            totals.router_cost(trace), len(attempts), run, _text(trace.replay_of), request, reply,
+            economy.total([one.saved for one in told]), economy.total([one.lost for one in told]),
+        )  # fmt: skip
 
-    def _economies(self, trace: Trace, answer: Attempt | None, row: dict[str, Any]) -> list[Economy]:
-        """Each attempt's dealings with the prompt cache; their sums go into the trace's row."""
-        last = before(self._db, trace, row["session_id"], row["run_id"], row["request_id"], row["n"])
-        found = [economy.of(attempt, attempt is answer, last) for attempt in trace.attempts]
-        told = [one for one, attempt in zip(found, trace.attempts, strict=True) if attempt.usage]
-        row["cache_saved"] = economy.total([one.saved for one in told])
-        row["cache_lost"] = economy.total([one.lost for one in told])
-        return found
+    def _economies(
+        self, trace: Trace, answer: Attempt | None, ids: tuple[int | None, int | None, int | None], n: int
+    ) -> list[Economy]:
+        """Each attempt's dealings with the prompt cache."""
+        if ids[0] in self._sessions:
+            self._flush()  # the request before is to be found
+        last = before(self._db, trace, *ids, n, self._flush)
+        return [economy.of(attempt, attempt is answer, last) for attempt in trace.attempts]
 
-    def _attempt(self, trace: Trace, attempt: Attempt, n: int, is_answer: bool, dealings: Economy) -> None:
-        row = {
-            "trace": n,
-            "n": attempt.n,
-            "answer": is_answer,
-            "purpose": attempt.purpose,
-            "model_id": self._model(attempt),
-            "started_at": attempt.started_at,
-            "ttft_ms": attempt.ttft_ms,
-            "duration_ms": attempt.duration_ms,
-            "status": attempt.status,
-            "stop_reason": _text(attempt.stop_reason),
-            "error": _message(attempt.failure),
-            **_tokens(attempt.usage),
-            "cost": attempt.cost,
-            "cost_basis": attempt.cost_basis,
-            "price_id": self._price_id(attempt) or None,
-            "sent_id": self._shelf.put(attempt.sent, n),
-            "cache_saved": dealings.saved,
-            "cache_lost": dealings.lost,
-            "switched_tokens": dealings.switched,
-            "cache_write_1h_tokens": _hour(attempt.usage),
-        }
-        made = self._db.execute(INSERT_ATTEMPT, [row[name] for name in ATTEMPT]).lastrowid
-        if attempt.stream:
-            stream = codec.pack_stream(attempt.stream)
-            self._db.execute("INSERT INTO stream (attempt, data) VALUES (?, ?)", (made, stream))
+    def _attempt(
+        self, attempt: Attempt, sent: Path | None, stream: bytes, by: tuple[int, int], is_answer: bool, one: Economy
+    ) -> None:
+        self._attempts += 1
+        failure, usage = attempt.failure, attempt.usage
+        self._rows[INSERT_ATTEMPT].append((
+            self._attempts, by[0], attempt.n, is_answer, attempt.purpose, self._model(attempt), attempt.started_at,
+            attempt.ttft_ms, attempt.duration_ms, attempt.status, _text(attempt.stop_reason),
+            failure and _text(failure.message), *_tokens(usage), attempt.cost, attempt.cost_basis,
+            self._price_id(attempt) or None, None if sent is None else self._shelf.lay(sent, by),
+            one.saved, one.lost, one.switched, usage.cache_write_1h if usage else 0,
+        ))  # fmt: skip
+        if stream:
+            self._rows[INSERT_STREAM].append((self._attempts, codec.pack_stream(stream)))
 
     def _shares(
-        self, trace: Trace, answer: Attempt | None, row: dict[str, Any], economies: Iterable[Economy]
+        self,
+        trace: Trace,
+        answer: Attempt | None,
+        session: int | None,
+        project: int | None,
+        economies: Iterable[Economy],
     ) -> Iterable[list[Any]]:
         """What each attempt adds to the sums, a replay's nothing. The request is counted with its answer, or alone."""
         if trace.origin == "replay":
             return
         slot = int(trace.started_at) // SLOT_S * SLOT_S
-        for_all = [row["agent"] or "", row["session_id"] or 0, row["project_id"] or 0, trace.kind]
+        agent = _text(trace.decision.agent) if trace.decision else None
+        for_all = [agent or "", session or 0, project or 0, trace.kind]
         request = [1, int(trace.outcome == "error")]
         if answer is None:
-            yield [slot, row["model_id"] or 0, *for_all, "answer", "", "unknown", 0, *request, *([0] * 12)]
+            model = self._answered_by(trace, answer) or 0
+            yield [slot, model, *for_all, "answer", "", "unknown", 0, *request, *([0] * 12)]
         for attempt, dealings in zip(trace.attempts, economies, strict=True):
-            counted = request if attempt is answer else [0, 0]
-            *tokens, basis = _tokens(attempt.usage).values()
+            counted, usage = request if attempt is answer else [0, 0], attempt.usage
+            *tokens, basis = _tokens(usage)
             priced = ["unknown" if attempt.cost is None else attempt.cost_basis, self._price_id(attempt)]
             key = [slot, self._model(attempt), *for_all, attempt.purpose, basis or "", *priced]
             money = [attempt.cost or 0, int(totals.is_unpriced(attempt))]
             cache = [dealings.saved or 0, dealings.lost or 0, dealings.switched]
-            unknown = attempt.usage is not None and None in (dealings.saved, dealings.lost)
-            yield [*key, *counted, *tokens, *money, *cache, int(unknown), _hour(attempt.usage)]
+            unknown = usage is not None and None in (dealings.saved, dealings.lost)
+            yield [*key, *counted, *tokens, *money, *cache, int(unknown), usage.cache_write_1h if usage else 0]
 
     def _answered_by(self, trace: Trace, answer: Attempt | None) -> int | None:
         """Whoever answered, else whoever was to: then only our own name for it is known."""
@@ -297,31 +327,16 @@ class Insertion:
             known = self._ids[key] = int(found[0])
         return known
 
-    def _index(self, chunk: int, message: Json) -> None:
-        text = said.indexed(message)
-        if text.strip():
-            self._db.execute("INSERT INTO said (rowid, text) VALUES (?, ?)", (chunk, text))
+
+_NOBODY = (None, None, None, None)
+_NOTHING = (0, 0, 0, 0, 0, None)
 
 
-def _tokens(usage: Usage | None) -> dict[str, Any]:
+def _tokens(usage: Usage | None) -> tuple[Any, ...]:
     """In the order of the sums; the basis last."""
-    known = usage or totals.NOTHING
-    return {
-        "input_tokens": known.input,
-        "cache_read_tokens": known.cache_read,
-        "cache_write_tokens": known.cache_write,
-        "output_tokens": known.output,
-        "reasoning_tokens": known.reasoning,
-        "usage_basis": usage and usage.basis,
-    }
-
-
-def _hour(usage: Usage | None) -> int:
-    return usage.cache_write_1h if usage else 0
-
-
-def _message(failure: Failure | None) -> str | None:
-    return _text(failure.message) if failure else None
+    if usage is None:
+        return _NOTHING
+    return usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning, usage.basis
 
 
 def _raw(trace: Trace) -> bytes | None:

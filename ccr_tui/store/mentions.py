@@ -8,7 +8,7 @@ back only to what is known. The one surprise: requests outside any session count
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ccr_tui.store.bodies import PATH
 
@@ -32,12 +32,15 @@ class Mentions:
         self._db = connection
         self._known: set[int] = set()
 
-    def note(self, session: int | None, trace: int, path: Sequence[Step]) -> None:
-        """`path` is that of a body of this request; what the session said before is not noted again."""
+    def note(
+        self, session: int | None, trace: int, path: Sequence[Step], unwritten: Mapping[int, tuple[int, int]] = {}
+    ) -> None:
+        """`path` is that of a body of this request; what the session said before is not noted again. `unwritten` are
+        chunks that the database does not have yet, and who brought them: the request, and its session or 0."""
         if len(self._known) > MEMORY:
             self.forget()
         for chunk in self._news(session or 0, path):
-            owner = self._db.execute(OWNER, (chunk,)).fetchone()
+            owner = unwritten.get(chunk) or self._db.execute(OWNER, (chunk,)).fetchone()
             if owner and owner[0] != trace and owner[1] != (session or 0):
                 self._db.execute(KEEP, (chunk, session or 0, trace))
 

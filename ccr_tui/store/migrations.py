@@ -335,6 +335,11 @@ def holders(db: Database) -> None:
     db.execute("ALTER TABLE taken ADD COLUMN uid TEXT")
 
 
+def dictionaries(db: Database) -> None:
+    """Nothing in the tables: from here on what is stored may be packed with a dictionary (see idiom.py), which older
+    versions of this program do not have."""
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     first,
     second,
@@ -348,4 +353,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     held,
     afterwards,
     holders,
+    dictionaries,
 )

@@ -35,7 +35,8 @@ def text_of(message: Json) -> str:
 
 def indexed(message: Json) -> str:
     """The same as the index wants it."""
-    return utf8(_CJK.sub(APART, text_of(message)))
+    text = text_of(message)
+    return text if text.isascii() else utf8(_CJK.sub(APART, text))
 
 
 def query(text: str) -> str:

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
 from itertools import accumulate
-from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from ccr_tui.records import Attempt, Json, Trace
-from ccr_tui.seen import LISTS, History, Part
+from ccr_tui.seen import History, Part
+from ccr_tui.store.ready import Ready
 from ccr_tui.wire import dumps, loads
 
 SHORTEST = 8
 """Characters below which a value is no secret: "none" and "local" are keys of servers that want none."""
-LONG = frozenset({"body", "raw", "reply", "sent", "stream", "attempts"})
-"""What is looked at by itself."""
 NUMBERS = frozenset({"timeline", "spans"})
 """What holds no words but ours."""
 Record = TypeVar("Record", bound=Any)
@@ -44,8 +41,12 @@ class Veil:
 
     def over(self, trace: Trace) -> Trace:
         """The trace as it may be kept: the same one if it holds no secret."""
-        written = self._written()
-        return _covered(trace, written) if written and _tells(trace, written) else trace
+        return self.ready(trace).trace
+
+    def ready(self, trace: Trace) -> Ready:
+        """The same, ready to be written. Raises ValueError or TypeError for what is no JSON."""
+        made, written = Ready.of(trace), self._written()
+        return Ready.of(_covered(trace, written)) if written and _tells(made, written) else made
 
     def line(self, data: bytes) -> bytes:
         """A line of JSON as it may be kept, by the secrets of late. Any thread may ask."""
@@ -57,45 +58,27 @@ class Veil:
         return self._known
 
 
-def _tells(trace: Trace, secrets: tuple[bytes, ...]) -> bool:
-    """Whether a secret is in what the client said, in what it was answered, in what providers sent, or in our words."""
-    said = trace.raw is not None and _has(trace.raw, secrets)
-    return (
-        said
-        or _has(dumps(trace.reply), secrets)
-        or _has(_words(trace, *trace.attempts), secrets)
-        or _body(trace.body, secrets)
-        or any(_has(_joined(attempt), secrets) for attempt in trace.attempts)
-    )
+def _tells(ready: Ready, secrets: tuple[bytes, ...]) -> bool:
+    """Whether a secret is in what the client said, in what it was answered, in what providers sent, or in our words.
+
+    What providers were sent is made of the first; it is not looked through.
+    """
+    trace, request, reply = ready.trace, ready.request, ready.reply
+    pieces = [ready.record, *ready.streams, trace.raw or b""]
+    if reply is not None:
+        pieces += [*reply.chunks, reply.manifest]
+    messages = trace.body.get("messages") if isinstance(trace.body, dict) else None
+    if request is not None:
+        talk = request.said if isinstance(messages, History) else range(0)
+        pieces += [*request.chunks[: talk.start], *request.chunks[talk.stop :], request.manifest]
+    if any(secret in piece for secret in secrets for piece in pieces):
+        return True
+    return isinstance(messages, History) and _history(messages, secrets)
 
 
-def _words(*given: Trace | Attempt) -> bytes:
-    """Everything but what is long, and looked at elsewhere."""
-    kinds: list[type] = [type(one) for one in given]
-    found = [_short(kind)(one) for kind, one in zip(kinds, given, strict=True)]
-    return repr(found).encode("utf-8", "backslashreplace")
-
-
-@cache
-def _short(kind: type) -> Callable[[Any], Any]:
-    return attrgetter(*(each.name for each in fields(kind) if each.name not in LONG | NUMBERS))
-
-
-def _joined(attempt: Attempt) -> bytes:
-    return b"".join(piece for _, piece in attempt.stream)
-
-
-def _body(body: Json, secrets: tuple[bytes, ...]) -> bool:
-    if not isinstance(body, dict):
-        return _has(dumps(body), secrets)
-    frame = {key: value for key, value in body.items() if key not in LISTS}
-    return _has(dumps(frame), secrets) or any(_list(body.get(key), secrets) for key in LISTS)
-
-
-def _list(values: Json, secrets: tuple[bytes, ...]) -> bool:
-    if isinstance(values, History):
-        return values.along((Veil, secrets), False, lambda before, one: before or _part(one, secrets))[-1:] == [True]
-    return any(_part(one, secrets) for one in values) if isinstance(values, list) else _has(dumps(values), secrets)
+def _history(messages: History, secrets: tuple[bytes, ...]) -> bool:
+    """Only what is new in it is looked at."""
+    return messages.along((Veil, secrets), False, lambda before, one: before or _part(one, secrets))[-1:] == [True]
 
 
 def _part(value: Json, secrets: tuple[bytes, ...]) -> bool:
@@ -104,6 +87,10 @@ def _part(value: Json, secrets: tuple[bytes, ...]) -> bool:
 
 def _has(data: bytes, secrets: tuple[bytes, ...]) -> bool:
     return any(secret in data for secret in secrets)
+
+
+def _joined(attempt: Attempt) -> bytes:
+    return b"".join(piece for _, piece in attempt.stream)
 
 
 def _covered(trace: Trace, secrets: tuple[bytes, ...]) -> Trace:

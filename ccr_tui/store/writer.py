@@ -3,8 +3,8 @@
 Owns the queue, the batches, and what becomes of a trace that can't be written now. Must never block who hands a trace
 in, and never lose one silently: trouble that may pass (a full disk, a lock) is waited for, in memory and then in
 `<db>.waiting.jsonl`; a damaged file is moved aside; a trace that the database refuses goes to `<db>.rejects.jsonl`. The
-one surprise: `put` does nothing but queue (0.1 us); cutting up, hashing and compressing happen in the thread, so a
-`flush` is needed before one's own trace can be read back.
+one surprise: `put` only notes that the request has ended, and queues it (5 us); cutting up, hashing and compressing
+happen in the thread, so a `flush` is needed before one's own trace can be read back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -24,18 +24,23 @@ from ccr_tui.store import spill
 from ccr_tui.store.begun import Begun, Leftover, leftovers
 from ccr_tui.store.codec import BROKEN
 from ccr_tui.store.ground import is_damage, is_passing, opened
+from ccr_tui.store.ready import Ready
 from ccr_tui.store.schema import trouble
 from ccr_tui.store.veil import Veil
 
 BATCH = 100
 """Traces in one transaction at most."""
-GATHER_S = 0.05
-"""How long others are waited for once a trace has come, while traffic is dense: beginning and committing costs as much
-as half a trace."""
+GATHER_S = 0.1
+"""How long others are gathered once a trace has come, while traffic is dense: to be woken, to begin and to commit costs
+as much as three traces. What looks at the database hears of them so much later."""
+DENSE_S = 0.25
+"""How long after the last commit the next trace is taken for one of many; one that comes later is stored at once."""
 RETRY_S = 0.25
 """How long to wait before trying again where the database can't be written."""
 IDLE_S = 0.05
 """How long nothing must have come before older requests are looked at."""
+HEAVY = 4 * 1024 * 1024
+"""Bytes of JSON, about, for which no others are waited."""
 MOST = 64 * 1024 * 1024
 """Bytes of JSON, about, that may wait in memory; as objects they take some four times as much."""
 
@@ -99,6 +104,8 @@ class Writer:
         self._is_behind = True
         """Whether requests of older versions are perhaps still to be looked at."""
         self._hurry = threading.Event()
+        self._signals: list[Signal] = []
+        """What somebody waits for."""
         self._begun = Begun(path, self._veil.line)
         self._left: list[Leftover] = []
         self._thread = threading.Thread(target=self._run, name="ccr-tui store", daemon=True)
@@ -122,8 +129,11 @@ class Writer:
         """Keep a finished trace, soon. Any thread may call; returns at once."""
         if self._is_closed:
             self._on_reject(f"Request {trace.uid} finished after the store was closed; it is lost.")
+        self._begun.end(trace)
         self._put += _weight(trace)
         self._queue.put(trace)
+        if self._put - self._done > HEAVY:
+            self._hurry.set()
 
     def put_calibration(self, key: str, ratio: float, n: int, error: float | None) -> None:
         """Keep what was learned about a model's tokens, along with the next trace; the latest for a key counts."""
@@ -132,29 +142,32 @@ class Writer:
     def flush(self, timeout: float | None = 10.0) -> bool:
         """Wait, at most `timeout` seconds, until what was put so far is stored or rejected. False if it took longer."""
         signal = Signal()
-        self._queue.put(signal)
-        self._hurry.set()
+        self._hasten(signal)
         return self._thread.is_alive() and signal.done.wait(timeout)
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """Store what is queued and end. False if that took longer than `timeout` seconds."""
         self._is_closed = True
         signal = Signal(is_last=True)
-        self._queue.put(signal)
-        self._hurry.set()
+        self._hasten(signal)
         if self._thread.is_alive():
             self._thread.join(timeout)
         return signal.done.is_set()
+
+    def _hasten(self, signal: Signal) -> None:
+        self._signals.append(signal)
+        self._queue.put(signal)
+        self._hurry.set()
 
     def _run(self) -> None:
         self._take_back()
         going = True
         while going:
-            batch = list(self._batch())
+            batch = self._batch()
             signals = [item for item in batch if isinstance(item, Signal)]
             learned = [self._learned.get_nowait() for _ in range(self._learned.qsize())]
             traces = [item for item in batch if isinstance(item, Trace)]
-            self._keep([*learned, *filter(None, map(self._veiled, traces))])
+            self._keep([*learned, *filter(None, map(self._ready, traces))])
             self._done += sum(map(_weight, traces))
             going = not any(signal.is_last for signal in signals)
             if not going:
@@ -162,32 +175,32 @@ class Writer:
                     _tell(self._on_reject, told)
                 self._begun.close()
             for signal in signals:
+                self._signals.remove(signal)
                 signal.done.set()
 
-    def _batch(self) -> Iterator[Item]:
-        """What is queued, at least one item: the busier it gets, the larger the batches.
-
-        Each is taken as soon as it comes, although it is stored with the others: that it has ended, and at what cost,
-        is noted then.
-        """
-        item = self._taken(self._next())
-        now = time.monotonic()
-        until = now + GATHER_S if now - self._committed < 5 * GATHER_S else now
-        yield item
-        for _ in range(BATCH - 1):
-            if isinstance(item, Signal):
-                until = now
-                if item.is_last:
-                    return
+    def _batch(self) -> list[Item]:
+        """What is queued, at least one item: the busier it gets, the larger the batches."""
+        batch = [self._next()]
+        if isinstance(batch[0], Trace):
+            self._gather()
+        while len(batch) < BATCH and not (isinstance(batch[-1], Signal) and batch[-1].is_last):
             try:
-                item = self._taken(self._within(until - time.monotonic()))
+                batch.append(self._queue.get_nowait())
             except Empty:
-                return
-            yield item
+                break
+        return batch
 
-    def _within(self, seconds: float) -> Item:
-        """The next one that comes so soon. Raises Empty."""
-        return self._queue.get(timeout=seconds) if seconds > 0 else self._queue.get_nowait()
+    def _gather(self) -> None:
+        """Let others come, while traffic is dense. None of them wakes this thread; who is in a hurry does."""
+        now = time.monotonic()
+        until = now + GATHER_S if now - self._committed < DENSE_S else now
+        while not self._is_enough() and (left := until - time.monotonic()) > 0:
+            self._hurry.wait(left)
+            self._hurry.clear()
+
+    def _is_enough(self) -> bool:
+        """Whether somebody waits for what is queued, or much is."""
+        return bool(self._signals) or self._put - self._done > HEAVY or self._queue.qsize() >= BATCH
 
     def _next(self) -> Item:
         """The first in the queue; while there is none, what older versions did not write down is worked out."""
@@ -206,20 +219,15 @@ class Writer:
         except (sqlite3.Error, *BROKEN):
             return False
 
-    def _veiled(self, trace: Trace) -> Trace | None:
+    def _ready(self, trace: Trace) -> Ready | None:
         """The trace as it may be kept. One that can't be looked through must not be kept in any file."""
         try:
-            return self._veil.over(trace)
+            return self._veil.ready(trace)
         except Exception as error:  # noqa: BLE001 - the thread must go on, whatever is wrong with one trace
             why = f"{type(error).__name__}: {error}"
             self.lost += 1
             _tell(self._on_reject, f"Request {trace.uid} could not be looked through for keys ({why}); it is lost.")
             return None
-
-    def _taken(self, item: Item) -> Item:
-        if isinstance(item, Trace):
-            self._begun.end(item)
-        return item
 
     def _take_back(self) -> None:
         """What programs of before left: traces that wait in the file, and requests that they did not finish."""
@@ -235,7 +243,7 @@ class Writer:
     def _is_kept(self, trace: Trace) -> bool:
         """Store it unless it is there; False if it has to wait."""
         if not self._is_known(trace.uid):
-            self._keep([trace])
+            self._keep([*filter(None, [self._ready(trace)])])
         return not self._is_waiting
 
     def _is_known(self, uid: str) -> bool:
@@ -244,7 +252,10 @@ class Writer:
         except sqlite3.Error:  # which whoever writes meets again, and deals with
             return False
 
-    def _keep(self, items: Sequence[Trace | Learned]) -> None:
+    def _is_lacking(self, item: Ready | Learned) -> bool:
+        return isinstance(item, Learned) or not self._is_known(item.trace.uid)
+
+    def _keep(self, items: Sequence[Ready | Learned]) -> None:
         """In the database, or in one of the files beside it; waits while the trouble may pass."""
         while items and (error := self._stored(items)) is not None:
             if is_passing(error):
@@ -261,7 +272,7 @@ class Writer:
                 self._put_aside(items, self.rejects, f"{type(error).__name__}: {error}")
                 return
 
-    def _stored(self, items: Sequence[Trace | Learned]) -> Exception | None:
+    def _stored(self, items: Sequence[Ready | Learned]) -> Exception | None:
         """Write all in one transaction, or none and say why."""
         if self._failed and self._is_closed:
             return self._failed
@@ -270,11 +281,11 @@ class Writer:
             newest = self._write(items)
             while mend := self._ground.wrong():
                 _tell(self._on_reject, mend())
-                newest = self._write([one for one in items if isinstance(one, Learned) or not self._is_known(one.uid)])
+                newest = self._write(list(filter(self._is_lacking, items)))
         except Exception as error:  # noqa: BLE001 - whatever it is, traffic goes on, and the trace goes to a file
             return error
         self._failed, self._committed = None, time.monotonic()
-        self._begun.kept(item.uid for item in items if isinstance(item, Trace))
+        self._begun.kept(item.trace.uid for item in items if isinstance(item, Ready))
         self._say_trouble("")
         if newest:
             _tell(self._on_commit, newest)
@@ -290,12 +301,12 @@ class Writer:
             _tell(self._on_reject, self._mend())
             self._mend = None
 
-    def _write(self, items: Sequence[Trace | Learned]) -> int:
+    def _write(self, items: Sequence[Ready | Learned]) -> int:
         with self._ground.transaction() as insertion:
             for item in items:
                 if isinstance(item, Learned):
                     insertion.learn(item.key, item.ratio, item.n, item.error, item.at)
-            return insertion.add_all(item for item in items if isinstance(item, Trace))
+            return insertion.add_all([item for item in items if isinstance(item, Ready)])
 
     def _may_wait(self, error: Exception) -> bool:
         """Wait a moment for trouble to pass; False where there is no time or no room for it any more."""
@@ -312,11 +323,9 @@ class Writer:
             self.trouble = sentence
             _tell(self._on_trouble, sentence)
 
-    def _put_aside(self, items: Sequence[Trace | Learned], file: Path, problem: str) -> None:
+    def _put_aside(self, items: Sequence[Ready | Learned], file: Path, problem: str) -> None:
         """Keep them in a file beside the database; if even that fails, at least say so."""
-        for trace in items:
-            if not isinstance(trace, Trace):
-                continue
+        for trace in (item.trace for item in items if isinstance(item, Ready)):
             try:
                 spill.put_aside(file, trace, problem)
                 where = f"it is in {file}"

@@ -28,6 +28,7 @@ from clients import ask
 from places import dead_port
 from raw_upstream import CHUNKED, End, RawUpstream, chunk, chunked, event, plain, said
 
+from ccr_tui.store import idiom
 from ccr_tui.store.queries import Reader
 
 pytestmark = [
@@ -247,7 +248,7 @@ def blobs(db: Path) -> Iterator[bytes]:
                 yield data
                 for offset in (0, 1):
                     try:
-                        yield zlib.decompressobj().decompress(data[offset:])
+                        yield idiom.unpacked(data[offset:])
                     except zlib.error:
                         pass
     connection.close()
