@@ -335,10 +335,9 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        from ccr_tui import app  # noqa: F401
+        from ccr_tui import app, loops  # noqa: F401 - the program too begins its loop when it has been imported
 
-        gc.freeze()  # as the program does it, which begins its loop when it has been imported
-        asyncio.run(play(*args.child, float(os.environ["BENCH_STARTED"])))
+        loops.run(play(*args.child, float(os.environ["BENCH_STARTED"])))
         return
     sys.path[:0] = [str(HERE), str(HERE.parent)]
     db = args.db or KEPT / f"{args.traces}.db"
