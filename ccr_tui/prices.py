@@ -218,15 +218,19 @@ class _Entry:
 
     model: Any
     source: str
+    read: str = ""
+    """The date that the table tells of itself, ISO 8601."""
 
     def price(self, at: float, usage: Usage | None) -> Price | None:
-        rates = self.model.get_prices(datetime.fromtimestamp(at, UTC))
+        moment = datetime.fromtimestamp(at, UTC)
+        rates = self.model.get_prices(moment)
         prompt = usage.prompt if usage else 0
         known = {key: _tier(getattr(rates, f"{key}_mtok", None), prompt) for key in _CLASSES}
         fresh, output, read, write, longer = known.values()
         if fresh is None or output is None:
             return None
-        return Price(fresh, output, read, write, source=self.source, cache_write_1h=longer)
+        since = _since(self.model, moment) or self.read
+        return Price(fresh, output, read, write, since, self.source, cache_write_1h=longer)
 
 
 _CLASSES = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
@@ -237,13 +241,38 @@ def _ask(base_url: str, model_id: str) -> _Entry | None:
     from genai_prices import __version__
     from genai_prices.data_snapshot import get_snapshot
 
-    find, source = get_snapshot().find_provider_model, f"list price in genai-prices {__version__}"
+    table = get_snapshot()
+    read = _read_on(table)
+    source = f"list price in genai-prices {__version__}{f', as of {read}' if read else ''}"
     with suppress(LookupError):
-        return _Entry(find(model_id, None, None, base_url)[1], source)
+        return _Entry(table.find_provider_model(model_id, None, None, base_url)[1], source, read)
     if _MAKERS.match(model_id):
         with suppress(LookupError):
-            return _Entry(find(model_id, None, None, None)[1], f"{source}; {pricelist.UNKNOWN_HOST}")
+            found = table.find_provider_model(model_id, None, None, None)[1]
+            return _Entry(found, f"{source}; {pricelist.UNKNOWN_HOST}", read)
     return None
+
+
+_CHECKED = re.compile(r"\b(?:checked|verified)(?: on)? (20\d\d-\d\d-\d\d)")
+"""How genai-prices' comments say when somebody looked a price up."""
+
+
+def _read_on(table: Any) -> str:
+    """The newest date on which genai-prices says that one of its prices was looked up; empty where it says none.
+
+    The package has no other date of its own: the beginnings of its prices lie in the future, too, where they are
+    announced.
+    """
+    comments = (model.price_comments or "" for provider in table.providers for model in provider.models)
+    return max((date for comment in comments for date in _CHECKED.findall(comment)), default="")
+
+
+def _since(model: Any, moment: datetime) -> str:
+    """From which day on a price of genai-prices holds, where it says so; it takes the last one that is active."""
+    prices = model.prices if isinstance(model.prices, list) else []
+    active = (each.constraint for each in reversed(prices) if not each.constraint or each.constraint.active(moment))
+    start = getattr(next(active, None), "start_date", None)
+    return start.isoformat() if start else ""
 
 
 def _tier(value: Any, prompt: int) -> int | None:

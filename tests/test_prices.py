@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
 import tomllib
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from importlib.resources import files
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccr_tui import pricelist
+from ccr_tui import pricelist, prices
 from ccr_tui.config import Model, Provider
 from ccr_tui.prices import MISSING, Book, cost, parse_usd_per_million, show, usd
 from ccr_tui.records import Price, Usage
@@ -355,6 +356,27 @@ def test_genai_prices_bills_as_it_does_itself(model_id: str, url: str) -> None:
     )
     assert price is not None and "genai-prices" in price.source and "not known" not in price.source
     assert cost(usage, price) == round(theirs.total_price * 10**9)
+
+
+@pytest.mark.parametrize(("model_id", "url"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_list_price_has_a_date(model_id: str, url: str) -> None:
+    price = Book().quote(model(model_id), provider(url), moment(NOW))
+    assert price is not None and date.fromisoformat(price.since) <= date.fromisoformat(NOW[:10])
+    assert re.search(r"genai-prices \d[.\d]+, as of 20\d\d-\d\d-\d\d", price.source)
+
+
+def test_a_price_that_began_on_a_day_says_which() -> None:
+    """genai-prices' own entries of two prices: the second holds from its day on."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    at = datetime.fromisoformat(NOW).replace(tzinfo=UTC)
+    everything = (each for maker in get_snapshot().providers for each in maker.models)
+    some = [each for each in everything if isinstance(each.prices, list) and prices._since(each, at)]
+    assert some
+    for each in some:
+        start = prices._since(each, at)
+        before = datetime.fromisoformat(start).replace(tzinfo=UTC) - timedelta(seconds=1)
+        assert start <= NOW[:10] and prices._since(each, before) < start
 
 
 def test_genai_prices_steps_are_taken() -> None:
