@@ -128,6 +128,8 @@ WRONG = [
     ("traces", "ls", "--limit", "0"),
     ("agents", "default"),
     ("agents", "nobody=x"),
+    ("agents", "default=nosuch"),
+    (),
     ("mode", "both"),
     ("route",),
     ("route", "x.json", "--trace", "ab"),
@@ -136,7 +138,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("args", WRONG, ids=" ".join)
+@pytest.mark.parametrize("args", WRONG, ids=lambda args: " ".join(args) or "the app without a terminal")
 def test_a_wrong_call_ends_with_2_and_says_what(call: Call, args: tuple[str, ...]) -> None:
     ended = call(*args)
     assert (ended.code, ended.out) == (2, "")
@@ -158,7 +160,7 @@ def test_a_broken_configuration_does_not_hide_the_traces(alone: Path, recorded: 
 
 def test_the_app_says_that_it_needs_a_terminal(call: Call) -> None:
     ended = call()
-    assert (ended.code, "ccr-tui serve" in ended.err) == (1, True)
+    assert (ended.code, "ccr-tui serve" in ended.err) == (2, True)
 
 
 def test_env_prints_pairs_of_reason_and_line(call: Call) -> None:
@@ -242,7 +244,7 @@ def test_agents_are_set_in_the_file(alone: Path, call: Call, monkeypatch: pytest
     agents = {line["agent"]: (line["model"], line["fallbacks"]) for line in call("agents", "--json").lines}
     assert agents == {"default": ("b", []), "coder": ("a", ["p/c"])}
     refused = call("agents", "default=typo")
-    assert refused.code == 1 and "'typo'" in refused.err
+    assert refused.code == 2 and "'typo'" in refused.err
     assert (alone / "config.toml").read_text() == after
     monkeypatch.setenv("OPENAI_MODEL", "a")
     assert "environment OPENAI_MODEL wins" in call("agents", "default=b").err
@@ -407,7 +409,11 @@ def test_a_search_finds_what_was_said(recorded: Path, call: Call) -> None:
     assert call("traces", "search", "thiswasneversaid", "--json").lines == []
     assert call("traces", "search", "zanzibar").err == "1 found\n"
     assert call("traces", "search", "zanzibar", "--limit", "1").err == "the first 1; there may be more (--limit)\n"
-    assert call("traces", "search", "thiswasneversaid").err == "nothing found\n"
+    nothing = call("traces", "search", "thiswasneversaid").err
+    assert nothing == "nothing found; each word must occur as a whole, of the last one its beginning is enough\n"
+    assert call("traces", "search", "zanz").err == "1 found\n"
+    assert call("traces", "search", "anzibar").err == nothing
+    assert "as a whole" in " ".join(call("traces", "search", "--help").out.split())
 
 
 def test_an_archive_goes_out_and_comes_in_again(alone: Path, recorded: Path, call: Call) -> None:

@@ -225,7 +225,7 @@ def _models(config: Config, agent: str, text: str) -> list[str]:
     unknown = [name for name in names if not _known(config, name)]
     if unknown:
         known = ", ".join(config.models)
-        raise ConfigError(f"{agent}={text}: {unknown[0]!r} is neither a model (known: {known}) nor provider/id.")
+        raise click.UsageError(f"{agent}={text}: {unknown[0]!r} is neither a model (known: {known}) nor provider/id.")
     return names
 
 

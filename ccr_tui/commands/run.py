@@ -31,10 +31,10 @@ INSTALL = "Install Claude Code: npm install -g @anthropic-ai/claude-code"
 
 
 def app(flags: Mapping[str, str], demo: bool) -> int:
-    """Open the app; its exit code. Raises CcrError where there is no terminal."""
+    """Open the app; its exit code. Raises click's UsageError where there is no terminal."""
     config = read(flags)[0] if demo else load(flags)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise CcrError("The app needs a terminal. Without one, run the proxy alone: ccr-tui serve")
+        raise click.UsageError("The app needs a terminal. Without one, run the proxy alone: ccr-tui serve")
     adopt_proxies(config)
     forget_exported_size()
     with lean.imports():

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from ccr_tui.store.rows import TraceRow
 
 PAGE = 200
+WHOLE = "each word must occur as a whole, of the last one its beginning is enough"
+"""What a search is, told where it finds nothing."""
 SHORT = {recorded: shown for shown, recorded in SHOWN.items()}
 SORTS = ("time", "cost", "tokens", "duration", "cached")
 HEADS = ("id", "time", "project", "asked", "answered", "agent", "in", "cached", "out", "cost", "took", "outcome")
@@ -191,7 +193,11 @@ def show(flags: Mapping[str, str], trace: str, as_json: bool, **wanted: Any) -> 
 @settings
 @as_json
 def search(flags: Mapping[str, str], text: str, limit: int, as_json: bool) -> None:
-    """Find requests by what was said in them."""
+    """Find requests by what was said in them.
+
+    Each word of TEXT must occur as a whole, in any order; of the last one its beginning is enough ("All don" finds "All
+    done", "ll done" does not). Words in quotes within it must stand together: traces search '"all done"'.
+    """
     from ccr_tui.store import said
 
     if not said.whole(text):
@@ -205,7 +211,7 @@ def search(flags: Mapping[str, str], text: str, limit: int, as_json: bool) -> No
         click.echo(f"{row.id[:12]}  {local(row.started_at)}  {safe(row.asked_model)} → {safe(row.model or '')}")
         click.echo(f"    {safe(row.snippet or '', 110)}")
     full = f"the first {limit}; there may be more (--limit)"
-    narrate(full if len(rows) == limit else f"{len(rows) or 'nothing'} found")
+    narrate(full if len(rows) == limit else f"{len(rows)} found" if rows else f"nothing found; {WHOLE}")
 
 
 @traces.command()

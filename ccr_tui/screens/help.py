@@ -91,7 +91,7 @@ class HelpScreen(ModalScreen[None]):
 
 def of_filters() -> Iterable[tuple[str, str]]:
     """What may be typed as a filter."""
-    yield "words", "found in what was said, in a name, in an error"
+    yield "words", "found in what was said (whole words; of the last its beginning), in a name, in an error"
     yield '!  a,b  *  "a b"', "not · or · anything · as it stands"
     yield from ((flag, words) for flag, words in filtering.FLAGS.items())
     yield from ((f"{key}:", words) for key, words in (filtering.NAMES | filtering.NUMBERS | filtering.TIMES).items())
