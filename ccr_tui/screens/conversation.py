@@ -269,7 +269,7 @@ class _Page:
         self.blocks(blocks_of(reply.get("content")) if reply else (), self.model)
         self.gap()
         if trace.failure is not None:
-            words = failing.sentence(trace.failure.status, trace.failure.message)
+            words = failing.sentence(trace.status, trace.failure.message)
             self.say(words, "  ", "bad", "✗ ", "bad")
         elif trace.outcome == "cancelled":
             self.document.put(("⊘ the client hung up", "warn"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ccr_tui.records import Attempt, Price, Trace, Usage
+from ccr_tui.records import Attempt, Failure, Price, Trace, Usage
 from ccr_tui.screens import costs, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
@@ -64,7 +64,7 @@ def _summary(page: Document, trace: Trace) -> None:
     words, ink = OUTCOME[trace.outcome]
     stop = f" · {show.harmless(answer.stop_reason)}" if answer and answer.stop_reason else ""
     how = "" if trace.ttft_ms is None else " · streamed" if trace.streamed else " · not streamed"
-    page.put(("outcome    ", "muted"), (words, ink), f" · {trace.status}{stop}{how}")
+    page.put(("outcome    ", "muted"), (words, ink), f" · {_status(trace)}{stop}{how}", hang=11)
     page.put(
         ("when       ", "muted"),
         f"{show.moment(trace.started_at)} · {show.duration(trace.duration_ms)}"
@@ -80,6 +80,13 @@ def _summary(page: Document, trace: Trace) -> None:
     page.put(("from       ", "muted"), " · ".join(where), hang=11)
 
 
+def _status(trace: Trace) -> str:
+    """The client's; of a failure its own, and that the client learned of it in another way."""
+    if trace.failure is None or trace.failure.status == trace.status:
+        return str(trace.status)
+    return f"{trace.failure.status}, told inside a stream that had begun with {trace.status}"
+
+
 def _places(trace: Trace) -> list[tuple[str, str | None]]:
     return [("project", trace.project), ("session", trace.session), ("agent", trace.agent_id)]
 
@@ -90,6 +97,28 @@ def _failure(page: Document, trace: Trace) -> None:
     _heading(page, "Error", f"{failure.status} {show.harmless(failure.type)}{_retry(failure.should_retry)}")
     for line in show.harmless_lines(failure.message):
         page.put(("✗ ", "bad"), line, hang=2)
+    page.put(("provider   ", "muted"), *_provided(trace), hang=11)
+    page.put(("client     ", "muted"), _sent(trace, failure), hang=11)
+
+
+def _provided(trace: Trace) -> tuple[str, tuple[str, str]]:
+    """What the provider said that was asked last."""
+    if not trace.attempts:
+        return "none was asked: ccr-tui refuses this itself", ("", "")
+    last = trace.attempts[-1]
+    said = "no response came" if last.status is None else f"answered {last.status}"
+    words = " (what came then, or did not come, is the error)" if last.status == 200 else ""
+    return f"{show.harmless(last.provider)}: {said}", (words, "muted")
+
+
+def _sent(trace: Trace, failure: Failure) -> str:
+    """What the client was sent."""
+    if trace.status == failure.status:
+        return f"was sent {trace.status} with this error"
+    return (
+        f"had been sent {trace.status}, because its stream had begun (a ping begins one too), and a status can't be "
+        f"taken back; it was then sent an error event: {show.harmless(failure.type)}, and this sentence"
+    )
 
 
 def _retry(should: bool | None) -> str:

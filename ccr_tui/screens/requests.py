@@ -78,11 +78,26 @@ def ended(row: TraceRow) -> float:
 
 
 def whole(row: TraceRow) -> tuple[str, str, str] | None:
-    """A failed request says why, in place of its numbers."""
+    """A failed request says who failed and why, in place of its numbers; how long it took stays."""
     if row.outcome != "error":
         return None
     words = failing.sentence(row.status, row.error or "failed", tries(row))
-    return "asked → answered", f"{marks(row)}{show.model(row.asked_model)} → ✗ {show.harmless(words)}", "bad"
+    return "asked → answered", f"{marks(row)}{show.model(row.asked_model)} {failed(row)} {show.harmless(words)}", "bad"
+
+
+OURS = "✗ by ccr-tui:"
+"""What nobody else has refused: a budget, a guard, a model that is not there."""
+LONGEST = 28
+"""Cells of the name of a model that failed."""
+
+
+def failed(row: TraceRow) -> str:
+    """Who failed: the model that was asked last, and the agent that it was asked as where that is a special one."""
+    if not row.attempts:
+        return OURS
+    name = show.fit(show.model(row.model), LONGEST).rstrip() if row.model else "–"
+    known, _ = agent(row)
+    return f"→ {name} ✗" if known == KINDS["main"] else f"→ {name} ({known}) ✗"
 
 
 def names_of(row: TraceRow, width: int) -> Cell:

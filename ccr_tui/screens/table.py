@@ -41,6 +41,10 @@ class Column:
     """The name of the order in which this column is the one that counts."""
 
 
+KEPT = ("s",)
+"""Columns that stand behind a text over all the others, by their titles."""
+
+
 class Table(Listing):
     """Rows of the store in some order, newest first unless told otherwise."""
 
@@ -113,7 +117,7 @@ class Table(Listing):
         id: str | None = None,
     ) -> None:
         """`layout` gives the columns for a width; `whole` may give a row the title of the column from which on it shows
-        one text instead, that text, and its ink."""
+        one text instead, that text, and its ink; what is KEPT stands behind it."""
         super().__init__(id=id)
         self.layout_columns, self.whole = layout, whole
         self.source: Source | None = None
@@ -363,8 +367,10 @@ class Table(Listing):
         cells: list[tuple[str, str]] = []
         for number, column in enumerate(self._columns):
             if whole is not None and column.title == whole[0]:
-                rest = sum(c.width + 1 for c in self._columns[number:]) - 1
-                return [*cells, (show.fit(whole[1], rest), whole[2])]
+                behind = [c for c in self._columns[number:] if c.title in KEPT]
+                rest = sum(c.width + 1 for c in self._columns[number:]) - sum(c.width + 1 for c in behind) - 1
+                kept = ((self._fit(text, c), ink) for c in behind for text, ink in (c.cell(row),))
+                return [*cells, (show.fit(whole[1], rest), whole[2]), *kept]
             text, ink = column.cell(row)
             cells.append((self._fit(text, column), ink))
         return cells

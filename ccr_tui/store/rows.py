@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ccr_tui.prices import usd
-from ccr_tui.records import Attempt, Json, Price, RouteDecision, Trace, Usage
+from ccr_tui.records import Attempt, Failure, Json, Price, RouteDecision, Trace, Usage
 from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Sums
 from ccr_tui.wire import loads
@@ -149,6 +149,7 @@ def trace_json(trace: Trace, row: TraceRow) -> dict[str, Any]:
         "request": trace.body if trace.raw is None else trace.raw.decode("utf-8", "replace"),
         "decision": trace.decision and _decision_json(trace.decision),
         "response": trace.reply,
+        "failure": trace.failure and _failure_json(trace.failure, trace.status),
         "replay_of": trace.replay_of,
         "spans": [list(span) for span in trace.spans],
         "steps": [_step_json(attempt) for attempt in trace.attempts],
@@ -171,6 +172,12 @@ def _decision_json(decision: RouteDecision) -> dict[str, Any]:
         "fallbacks": list(decision.fallbacks),
         "considered": [list(pair) for pair in decision.considered],
     }
+
+
+def _failure_json(failure: Failure, sent: int) -> dict[str, Any]:
+    """`told`: "status", or "event" where the client's stream had begun with a 200, too late for `status`."""
+    told = "status" if failure.status == sent else "event"
+    return {"status": failure.status, "type": failure.type, "message": failure.message, "told": told}
 
 
 def _step_json(attempt: Attempt) -> dict[str, Any]:

@@ -76,7 +76,7 @@ async def test_everything_is_said_without_a_keystroke(tmp_path: Path, size: tupl
         for words in ("● http://127.0.0.1:3456", "ROUTER", "tool qwen-max", "loop 2 ms", "Requests · 4 · following"):
             assert words in screen
         assert "opus-5-5 → qwen-max" in screen
-        assert "opus-5-5 → ✗ 429 dashscope says: slow down" in screen
+        assert "opus-5-5 → qwen-max ✗ 429 dashscope says: slow down" in screen
         assert "⟨90%⟩    200   $0.0043" in screen
         assert "first 0.80 s" in screen
         assert "1 running" in screen
@@ -244,7 +244,7 @@ async def test_what_is_recorded_can_not_reach_the_terminal(tmp_path: Path) -> No
         await pilot.pause(0.2)
         screen = shown(pilot)
         assert "\x1b" not in screen
-        assert "␛[2J[bold]x → ✗ 429 [/x] ␛[31m" in screen
+        assert "␛[2J[bold]x → qwen-max ✗ 429 [/x] ␛[31m" in screen
         assert "␛[1m[red]m" in screen
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def calls(purposes: str, **last: Any) -> tuple[Attempt, ...]:
     made = []
     for n, word in enumerate(purposes.split(), 1):
         more = BUSY if word.endswith("!") else {"cost": 1_000_000}
-        made.append(attempt(n, purpose=word.rstrip("!"), **more))
+        made.append(attempt(n, purpose=word.rstrip("!"), **more, **last))
     return tuple(made)
 
 
@@ -111,9 +111,43 @@ def test_little_money_is_not_rounded_away(row: Callable[[Trace], TraceRow], nano
 def test_a_failure_says_its_status_once_and_after_how_many_tries(row: Callable[[Trace], TraceRow]) -> None:
     record = trace(attempts=calls("answer! answer! answer!"), outcome="error", status=429, failure=BUSY["failure"])
     found = whole(row(record))
-    assert found and found[1] == "opus-5-5 → ✗ 3 tries: qwen answered 429: slow down"
+    assert found and found[1] == "opus-5-5 → qwen-max ✗ 3 tries: qwen answered 429: slow down"
     found = whole(row(failed(uid="another")))
-    assert found and found[1] == "opus-5-5 → ✗ 429 dashscope says: slow down; try again in 20 s."
+    assert found and found[1] == "opus-5-5 → qwen-max ✗ 429 dashscope says: slow down; try again in 20 s."
+
+
+CUT = Failure(502, "api_error", "half cut its answer off before the end: it is incomplete. Try again.")
+SPENT = Failure(402, "billing_error", "Stopped: today's budget of $5 is spent ($5.01).", False)
+WHO_FAILED: dict[str, tuple[Mapping[str, Any], str]] = {
+    "two models of one provider are told apart": (
+        {"attempts": calls("answer!", model="gpt-4o-mini"), "status": 502, "failure": CUT},
+        "opus-5-5 → gpt-4o-mini ✗ 502 half cut its answer off before the end",
+    ),
+    "a stream had begun with 200": (
+        {"attempts": calls("answer!"), "status": 200, "failure": CUT},
+        "opus-5-5 → qwen-max ✗ in its stream: half cut its answer off before the end",
+    ),
+    "a special agent is named": (
+        {"attempts": calls("route answer!"), "status": 502, "failure": CUT, "decision": ROUTED},
+        "opus-5-5 → qwen-max (tool) ✗ 502 half cut",
+    ),
+    "a subagent's": (
+        {"attempts": calls("answer!"), "status": 502, "failure": CUT, "kind": "subagent"},
+        "opus-5-5 → qwen-max (sub) ✗ 502 half cut",
+    ),
+    "nobody was asked": (
+        {"attempts": (), "status": 402, "failure": SPENT},
+        "opus-5-5 ✗ by ccr-tui: 402 Stopped: today's budget of $5 is spent",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "shown"), WHO_FAILED.values(), ids=WHO_FAILED)
+def test_a_failed_request_says_who_failed(
+    row: Callable[[Trace], TraceRow], given: Mapping[str, Any], shown: str
+) -> None:
+    found = whole(row(trace(outcome="error", **given)))
+    assert found and found[1].startswith(shown), found
 
 
 def test_what_a_replay_has_sent_is_marked(row: Callable[[Trace], TraceRow]) -> None:
