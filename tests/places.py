@@ -51,11 +51,19 @@ class Place:
         return await asyncio.to_thread(self.house.reader.trace, uid)
 
     async def next_trace(self, known: set[str]) -> Trace:
-        """The first trace that is not among the known ones: for exchanges that gave the client no header."""
-        while not (fresh := self.landed.keys() - known):
+        """The first trace that is not among the known ones: for exchanges that gave the client no header.
+
+        Those of strangers that were turned away are left out: some land a minute later.
+        """
+        while not (fresh := {uid for uid in self.landed.keys() - known if not is_strangers(self.landed[uid])}):
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), 10)
         return await self.trace(fresh.pop())
+
+
+def is_strangers(trace: Trace) -> bool:
+    """Whether it was turned away by the door."""
+    return trace.status in (401, 403, 404) and trace.body is None and trace.raw is None
 
 
 def closed_port() -> int:

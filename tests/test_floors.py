@@ -62,6 +62,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
                 "listing",
                 "listening",
                 "connection",
+                "turned_away",
                 "server",
                 "engine",
             ]

@@ -39,9 +39,19 @@ class Connection(RequestHandler):
     __slots__ = ("_newest",)
 
     def data_received(self, data: bytes) -> None:
-        """Read as ever; the newest request's body is remembered."""
+        """Read as ever; the newest request's body is remembered.
+
+        What is no HTTP in the middle of a body is a request of its own to aiohttp, and the handler of the broken one
+        would wait for the rest of it until the client gives up.
+        """
+        before, waiting = getattr(self, "_newest", None), len(self._messages)
         super().data_received(data)
-        if self._messages:
+        if len(self._messages) > waiting and before is not None and not before.is_eof():
+            self._messages.pop()
+            self._close = True  # after this answer: nothing that comes can be understood
+            before.set_exception(web.RequestPayloadError("no HTTP in the middle of a body"))
+            before.feed_eof()
+        elif self._messages:
             self._newest = self._messages[-1][1]
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's closes always

@@ -140,6 +140,8 @@ class Engine:
             await self._landed(grace_s)
             await self._dismiss()
             await self._runner.cleanup()
+            if self._server is not None:
+                self._server.turned_away.end()
         if self._ticker is not None:
             self._ticker.cancel()
         await self._upstreams.close()

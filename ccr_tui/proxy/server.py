@@ -32,12 +32,14 @@ from ccr_tui.proxy.packed import TAKEN, unpacked
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.routing import ALIAS
+from ccr_tui.proxy.turned_away import TurnedAway
 from ccr_tui.records import Json
 from ccr_tui.wire import dumps
 
 MAX_BODY = 64 * 1024 * 1024
 MOST_MODELS = 1000
 """Entries of one page of models: the API's own limit. Without a limit the page is whole: the lists are short."""
+NO_PATH = "There is no such path here: Claude Code uses POST /v1/messages (ANTHROPIC_BASE_URL ends with the port)."
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -90,6 +92,7 @@ class Server:
         self._context, self._ready, self._health, self._count = context, ready, health, count
         self.running: set[asyncio.Task[Any]] = set()
         """Exchanges under way."""
+        self.turned_away = TurnedAway(context)
 
     def app(self) -> web.Application:
         """The aiohttp application."""
@@ -108,16 +111,19 @@ class Server:
         try:
             admit(request, self._context().config)
             response = await handler(request)
+        except NotAllowed as error:
+            if not is_look_of_our_own(request):
+                self.turned_away.stranger(request, error)
+            return refusal(error)
         except ProxyError as error:
             return refusal(error)
-        except web.RequestPayloadError:
-            sentence = "The body cannot be read: it is not what its transfer-encoding says."
-            return refusal(BadRequest(sentence, should_retry=False))
-        except web.HTTPRequestEntityTooLarge:
-            return refusal(TooLarge("The body is over 64 MiB."))
         except web.HTTPException as error:
+            if error.status not in (404, 405):
+                return refusal(bad(error))
+            if request.method == "POST":
+                self.turned_away.stranger(request, NotFound(NO_PATH))
             sentence = f"There is no {request.method} {request.path} here: POST /v1/messages is what Claude Code uses."
-            return refusal(NotFound(sentence) if error.status in (404, 405) else bad(error))
+            return refusal(NotFound(sentence))
         if not response.prepared and "request-id" not in response.headers:
             response.headers["request-id"] = fresh_id()
         return response
@@ -126,7 +132,14 @@ class Server:
         client = LiveClient(request)
         for given in credentials(request):
             self._context().feed.present(given)
-        raw = await body_of(request)
+        began = self._context().ticks()
+        try:
+            raw = await body_of(request)
+        except ProxyError as error:
+            return refusal(error, self.turned_away.unread(request, error, began))
+        except asyncio.CancelledError:
+            self.turned_away.hung_up(request, began)
+            raise
         task = asyncio.current_task()
         assert task is not None
         self.running.add(task)
@@ -174,7 +187,11 @@ class Server:
 
 async def body_of(request: web.Request) -> bytes:
     """The body, unpacked. Raises ProxyError."""
-    raw, encoding = await whole(request.content), request.headers.get("Content-Encoding", "")
+    try:
+        raw, encoding = await whole(request.content), request.headers.get("Content-Encoding", "")
+    except web.RequestPayloadError as error:
+        sentence = "The body cannot be read: it is not what its transfer-encoding says."
+        raise BadRequest(sentence, should_retry=False) from error
     return await asyncio.to_thread(unpacked, raw, encoding, MAX_BODY) if encoding else raw
 
 
@@ -208,6 +225,11 @@ def admit(request: web.Request, config: Config) -> None:
         raise NotAllowed(
             "The key is missing or wrong: set ANTHROPIC_AUTH_TOKEN to the value of CCR_TUI_API_KEY.", should_retry=False
         )
+
+
+def is_look_of_our_own(request: web.Request) -> bool:
+    """Whether a browser asks for more after somebody has looked at our own page with it, such as its icon."""
+    return request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
 def is_ours(request: web.Request, own: str) -> bool:
@@ -311,10 +333,10 @@ def fresh_id() -> str:
     return f"req_{uuid4().hex}"
 
 
-def refusal(error: ProxyError) -> web.Response:
-    """An error in Anthropic's shape."""
-    request_id = fresh_id()
-    headers = {"request-id": request_id}
+def refusal(error: ProxyError, uid: str = "") -> web.Response:
+    """An error in Anthropic's shape; `uid` is its trace's, if it has one of its own."""
+    request_id = f"req_{uid}" if uid else fresh_id()
+    headers = {"request-id": request_id, **({"x-ccr-trace": uid} if uid else {})}
     if error.should_retry is not None:
         headers["x-should-retry"] = str(error.should_retry).lower()
     if error.status == 415:
