@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError
 from ccr_tui.keeping import Keeping
 from ccr_tui.store import archive
-from ccr_tui.store.prune import Wish, kept
+from ccr_tui.store.prune import Wish, kept, size
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
 
@@ -76,7 +78,7 @@ def test_what_would_go_is_the_result_of_asking_for_it(db: Path) -> None:
 def test_everything_is_kept_unless_something_is_said(db: Path) -> None:
     ended = ccr(db, "traces", "prune")
     assert ended.returncode == 0
-    assert " on the disk, " in ended.stderr and "Everything is kept. --older-than 30d" in ended.stderr
+    assert " on the disk" in ended.stderr and "Everything is kept. --older-than 30d" in ended.stderr
     assert "6 requests removed" in ccr(db, "traces", "prune", "--yes", config="[store]\nkeep_days = 30\n").stderr
 
 
@@ -177,3 +179,15 @@ async def test_it_looks_now_and_then_and_ends_when_told(db: Path, monkeypatch: p
     await asyncio.wait_for(said.wait(), 20)
     await made.stop()
     assert Reader(db).count() == 6
+
+
+def test_one_file_has_one_size_and_its_log_is_told_apart(db: Path) -> None:
+    with closing(sqlite3.connect(db)) as held:
+        held.execute("PRAGMA wal_autocheckpoint = 0")
+        held.executemany("INSERT INTO project (path) VALUES (?)", [(f"/{n}{'x' * 1000}",) for n in range(200)])
+        held.commit()
+        taken = size(db)
+        words = f"{taken.told}; {taken.beside}"
+        assert taken.log > 100_000 and sizes.show(taken.log) in taken.beside
+        assert words in ccr(db, "traces", "prune", "--dry-run").stdout
+        assert words in ccr(db, "doctor", "--json").stdout

@@ -79,6 +79,7 @@ def check_port(config: Config, problems: list[str]) -> Finding:
 
 def check_database(config: Config, problems: list[str]) -> Finding:
     """Can the traces be read and written?"""
+    from ccr_tui.store.prune import size
     from ccr_tui.store.queries import Reader
     from ccr_tui.store.verify import glance
 
@@ -92,14 +93,16 @@ def check_database(config: Config, problems: list[str]) -> Finding:
     try:
         if seen := glance(path):
             return Finding("database", False, f"{seen}\n{DAMAGED}")
-        size, last = store.size_bytes(), store.last_n()
+        taken, last = size(path), store.last_n()
     except CcrError as error:
         return Finding("database", False, str(error))
     finally:
         store.close()
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return Finding("database", False, f"{path} or its directory is not writable for you")
-    return Finding("database", True, f"{path}: {_counted(last, 'trace')}, {size / 1e6:.1f} MB")
+    return Finding(
+        "database", True, f"{path}: {_counted(last, 'trace')}, {taken.told}{taken.beside and f'; {taken.beside}'}"
+    )
 
 
 def check_loop(config: Config, problems: list[str]) -> Finding:

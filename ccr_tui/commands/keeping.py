@@ -120,9 +120,7 @@ def _interruptible() -> Iterator[Event]:
 def _say_plan(path: Path, plan: Plan, wish: Wish, say: Callable[[str], None]) -> None:
     """Where that was asked for it is the result, else what a person reads before agreeing."""
     size = plan.size
-    log = f" Its log takes {sizes.show(size.log)} more, until it is emptied." if size.log else ""
-    free = f"{sizes.show(size.free)} of it free for new requests"
-    say(f"{path} takes {sizes.show(size.database)} on the disk, {free}.{log}")
+    say(f"{path} takes {size.told}{size.beside and f'; {size.beside}'}.")
     if wish.is_empty:
         say("Everything is kept. --older-than 30d, --larger-than 2GB or --session S choose what is to go.")
         return

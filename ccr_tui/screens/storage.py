@@ -31,8 +31,6 @@ from ccr_tui.store.prune import Plan, Progress, Pruned, Size, Wish, kept, plan, 
 DAY_S = 86_400.0
 AGES = (90, 30, 7)
 """Days after which requests may go, as they are offered."""
-LOG = 8_000_000
-"""Bytes from which on the log is worth a word: SQLite empties it at half of that, unless somebody reads for long."""
 BAR = 30
 """Cells of the progress."""
 
@@ -159,9 +157,7 @@ class StorageScreen(ModalScreen[None]):
     def _head(self) -> Iterator[Pieces]:
         reader, taken = self.house.reader, self.taken
         yield [("database ", "muted"), (show.harmless(str(reader.path)), "")]
-        free = f", {sizes.show(taken.free)} of it free for new requests" if taken.free else ""
-        log = f"; {sizes.show(taken.log)} of log beside it" if taken.log > LOG else ""
-        yield [("takes    ", "muted"), (sizes.show(taken.database), "strong"), (f" on the disk{free}{log}", "")]
+        yield [("takes    ", "muted"), (taken.told, "strong"), (f"; {taken.beside}" if taken.beside else "", "")]
         yield [("keeps    ", "muted"), (self._rule(), "")]
         yield []
         yield [("Let go of what was said; what was spent stays in every sum:", "muted")]

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal
 
+from ccr_tui import sizes
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
 from ccr_tui.slim import dataclass
@@ -97,6 +98,17 @@ class Size:
     def database(self) -> int:
         """All its pages, wherever they are now."""
         return self.used + self.free
+
+    @property
+    def told(self) -> str:
+        """The database in words, wherever it is told; the log apart."""
+        free = f", {sizes.show(self.free)} of it free for new requests" if self.free else ""
+        return f"{sizes.show(self.database)} on the disk{free}"
+
+    @property
+    def beside(self) -> str:
+        """The log in words; empty where there is none."""
+        return f"{sizes.show(self.log)} of log beside it" if self.log else ""
 
 
 @dataclass(frozen=True, slots=True)
