@@ -81,7 +81,7 @@ class TurnedAway:
 
     def stranger(self, request: Asking, error: ProxyError) -> None:
         """One who was not."""
-        failure = Failure(error.status, error.type, f"{error.message} {whence(request)}", error.should_retry)
+        failure = Failure(error.status, error.type, f"{whence(request)}: {error.message}", error.should_retry)
         known = self._sorts.get(error.status)
         if known is None:
             self._land("error", failure, 0, agent_of(request))
@@ -157,13 +157,13 @@ def trace(
 
 
 def whence(request: Asking) -> str:
-    """What a stranger wanted, and where he comes from, in a sentence; nothing that he presented as a key is in it."""
-    parts = [f"It was {request.method} {request.path}"]
+    """What a stranger wanted, and where he comes from; nothing that he presented as a key is in it."""
+    parts = [f"{request.method} {request.path}"]
     if origin := request.headers.get("Origin", ""):
         parts.append(f"from a page of {origin}")
     if remote := elsewhere(request.remote):
         parts.append(f"from {remote}")
-    return covered(request, " ".join(plain(part)[:MOST] for part in parts)) + "."
+    return covered(request, " ".join(plain(part)[:MOST] for part in parts))
 
 
 def elsewhere(remote: str | None) -> str:
