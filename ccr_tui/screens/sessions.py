@@ -136,7 +136,7 @@ class SessionsScreen(Screen[None]):
     def on_mount(self) -> None:
         """Read the outline, then look whether there is more."""
         self.line.display = False
-        self.tree_.empty = NONE
+        self.tree_.empty = "  …"
         self.tree_.focus()
         self.set_interval(LOOK_S, self._look)
         self.action_again()
@@ -275,7 +275,7 @@ class SessionsScreen(Screen[None]):
         box = self.query_one("#sessions")
         count = sum(len(project.sessions) for project in self.tree_.projects)
         words = self.line.value.strip()
-        title = f"Sessions · {count:,}{' found' if words else ''}"
+        title = f"Sessions · {count:,}{' found' if words else ''}" if self._newest else "Sessions"
         base = self.tree_.seen.baseline
         hint = escape(f"/ {words}") if words else "/ find · → unfold · ⏎ requests"
         told = f"at {show.model(base.name)}: one model for all · {hint}" if base else hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.treelines import Lines, Seen
 from ccr_tui.store import archive
 from ccr_tui.store.listing import Order
+from ccr_tui.store.queries import Reader
 from ccr_tui.store.rows import SessionRow
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -77,6 +79,20 @@ async def press(pilot: Pilot[None], *keys: str) -> str:
     await pilot.press(*keys)
     await settled(pilot)
     return shown(pilot)
+
+
+async def test_what_is_not_read_yet_is_not_told_to_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, outline = threading.Event(), Reader.outline
+    monkeypatch.setattr(Reader, "outline", lambda *asked: go_on.wait(30) and outline(*asked))
+    async with opened(tmp_path) as (_, pilot):
+        await pilot.press("2")
+        await until(pilot, "project · session")
+        try:
+            assert "no session yet" not in shown(pilot)
+            assert "Sessions · 0" not in shown(pilot)
+        finally:
+            go_on.set()
+        await until(pilot, "Sessions · 3")
 
 
 async def typed(pilot: Pilot[None], words: str) -> str:
