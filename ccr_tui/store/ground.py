@@ -56,6 +56,9 @@ class Ground:
 
     def wrong(self) -> Callable[[], str] | None:
         """What must be done before anything is written; it says what happened, and raises StoreError. None: nothing."""
+        extent = schema.extent(self.path)
+        if extent and extent[1] < soundness.HEAD and schema.place(self.path) == self._standing.file:
+            return self.set_aside
         if not self._standing.holds():
             return self.begin_anew
         return self._doubted() if self._is_touched() else None
@@ -67,7 +70,7 @@ class Ground:
     def _doubted(self) -> Callable[[], str] | None:
         """Look whether the file is whole. Where it can't be looked at now, the doubt stays."""
         extent, carried = schema.extent(self.path), soundness.newest_alone(self.path)
-        if not extent or extent[1] < soundness.HEAD or (carried is not None and carried < self._carried):
+        if carried is not None and carried < self._carried:
             return self.restore
         begun = time.monotonic()
         if begun < self._not_before:

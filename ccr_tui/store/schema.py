@@ -55,6 +55,8 @@ class Connection(sqlite3.Connection):
         self.close()
 
 
+EMPTIED = "{} is damaged: something has emptied it. A new one is made as soon as there is something to record."
+"""Its log is still there. Never opened then, even to read: SQLite would take it for a new one and delete the log."""
 _MAKING = Lock()
 """Lest one thread closes the file that it has made when another one's SQLite has it open already."""
 _refusal: list[str] = []
@@ -93,6 +95,8 @@ def readable(path: Path) -> sqlite3.Connection:
     connection = None
     try:
         ownfiles.check(path)
+        if not path.stat().st_size and path.with_name(f"{path.name}-wal").exists():
+            raise StoreError(EMPTIED.format(path))
         uri = f"{path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(
             uri, uri=True, factory=Connection, timeout=BUSY_S, isolation_level=None, check_same_thread=False

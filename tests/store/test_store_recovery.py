@@ -16,6 +16,7 @@ from pathlib import Path
 import generated
 import pytest
 
+from ccr_tui.errors import StoreError
 from ccr_tui.records import Flight, Trace
 from ccr_tui.store import archive, ground, schema, spill, writer
 from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
@@ -342,7 +343,15 @@ def cut_in_half(path: Path) -> None:
         file.truncate(path.stat().st_size // 2)
 
 
-@pytest.mark.parametrize("damage", [random_middle, emptied, cut_in_half])
+def emptied_and_its_log_deleted(path: Path) -> None:
+    """As SQLite does, whoever opens the empty file with it."""
+    emptied(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    assert not Path(f"{path}-wal").exists()
+
+
+@pytest.mark.parametrize("damage", [random_middle, emptied, emptied_and_its_log_deleted, cut_in_half])
 def test_what_is_written_into_the_file_is_noticed_before_the_next_request_is_lost_in_it(
     path: Path, running: Watched, reader: Reader, damage: Callable[[Path], None]
 ) -> None:
@@ -350,6 +359,9 @@ def test_what_is_written_into_the_file_is_noticed_before_the_next_request_is_los
         running.put(trace)
     assert running.flush(30) and reader.count() == 4
     damage(path)
+    if damage is emptied:
+        with closing(Reader(path)) as other, pytest.raises(StoreError, match="something has emptied it"):
+            other.count()
     for trace in TRACES[4:]:
         running.put(trace)
         assert running.flush(30)
