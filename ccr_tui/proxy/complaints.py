@@ -181,7 +181,10 @@ def _too_long(found: Overflow, asked: _Asked) -> str:
     given = found.input
     if found.total is not None and output is not None and found.total > output:
         given = found.total - output
-    given = given if given is not None else asked.estimate
+    if given is None or (found.limit and output and given + output == found.limit + 1):
+        given = (
+            max(given or 0, asked.estimate or 0) or None
+        )  # vLLM counts no further than to the first that is too much
     than = f" than {asked.model}'s" if asked.model else ""
     cure = f"Compact the conversation (/compact), or choose a model with a larger window{than}."
     if not limit or given is None:

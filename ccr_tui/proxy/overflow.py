@@ -30,7 +30,11 @@ _WORDINGS = (
     # Anthropic
     r"prompt is too long: (?P<input>#) tokens > (?P<limit>#) maximum",
     r"input length and `?max_tokens`? exceed context limit: (?P<input>#) \+ (?P<output>#) > (?P<limit>#)",
-    # vLLM since 0.10
+    # vLLM since 0.10, and since 0.13; a limit for the output that is more than the window
+    r"passed (?P<input>#) input tokens and requested (?P<output>#) output tokens.{0,40}"
+    r"context length is only (?P<limit>#) tokens",
+    r"context length is only (?P<limit>#) tokens",
+    r"max_tokens=(?P<output>#) cannot be greater than max_model_len=(?:max_total_tokens=)?(?P<limit>#)",
     r"maximum context length is (?P<limit>#) tokens and your request has (?P<input>#) input tokens",
     # OpenAI, DeepSeek, vLLM: requested in all, and its parts
     r"maximum context length (?:is|of) (?P<limit>#) tokens.{0,40}requested (?:a total of |about )?(?P<total>#)"
@@ -38,11 +42,12 @@ _WORDINGS = (
     r"[^\d]+(?:#[^\d]{0,20} of tool input, )?(?P<output>#)",
     r"maximum context length (?:is|of) (?P<limit>#) tokens.{0,60}requested (?P<output>#) output tokens"
     r".{0,60}?(?P<input>#) input tokens",
-    r"maximum context length (?:is|of) (?P<limit>#) tokens.{0,60}(?:resulted in|contains?) (?:at least )?"
+    r"maximum context length (?:is|of) (?P<limit>#) tokens.{0,60}(?:resulted in|contains?|request has) (?:at least )?"
     r"(?P<input>#)",
     r"maximum context length (?:is|of) (?P<limit>#) tokens.{0,60}requested (?:about )?(?P<total>#)",
     r"maximum context length (?:is|of) (?P<limit>#)",
     r"too large for model with (?P<limit>#) maximum context length",
+    r"input length \((?P<input>#)\) exceeds (?:the )?model'?s maximum context length \((?P<limit>#)\)",
     # OpenAI's newer models
     r"input tokens exceed the configured limit of (?P<limit>#) tokens.{0,40}resulted in (?P<input>#)",
     r"(?P<limit>)exceeds the context window",
@@ -57,6 +62,7 @@ _WORDINGS = (
     r"maximum prompt length is (?P<limit>#) but the request contains (?P<input>#)",
     r"exceeded model token limit: (?P<limit>#) \(requested: (?P<total>#)\)",
     r"range of input length should be \[\d+, (?P<limit>#)\]",
+    r"max_total_tokens \((?P<total>#)\) must be less than or equal to max_seq_len \((?P<limit>#)\)",
     r"length of prompt_tokens \((?P<input>#)\) must be less than max_seq_len \((?P<limit>#)\)",
     r"must be <= (?P<limit>#)\. Given: (?P<input>#) `inputs` tokens and (?P<output>#)",
     r"tokens in the prompt cannot exceed (?P<limit>#) - received (?P<input>#)",
@@ -66,7 +72,9 @@ _WORDINGS = (
     r"reduce the length of the (?:messages|prompt)|input is too long|prompt exceeds max length|prompt ?超长",
     r"context window exceeds limit|input token length too long|model_context_window_exceeded",
     r"greater than the context length|context (?:length|size) (?:has been |is )?exceeded|prompt is too long",
-    r"input length exceeds|too many input tokens|exceeds? (?:the )?model'?s? context",
+    r"input length exceeds|too many input tokens|exceeds? (?:the )?(?:model'?s? )?context (?:window|length)",
+    r"exceeds? (?:the )?model'?s? context|message token length exceed|exceed max message tokens",
+    r"reduce the length of the input",
 )
 """`#` stands for a number."""
 _RATE = re.compile(r"(?i)tokens per (?:minute|day|hour)|rate.?limit|\b(?:TPM|RPM|TPD)\b")
@@ -75,6 +83,12 @@ _RATE = re.compile(r"(?i)tokens per (?:minute|day|hour)|rate.?limit|\b(?:TPM|RPM
 _MISTRAL = re.compile(rf"prompt contains (?P<input>{_N}) tokens", re.IGNORECASE)
 
 _OUTPUT_LIMITS = (
+    r"max_(?:completion_|output_)?tokens.{0,90}expected a value <= #",  # OpenAI, Volcengine
+    r"max tokens must be less than or equal to #",  # Cohere
+    r"maximum tokens you requested exceeds the model limit of #",  # Bedrock
+    r"max_(?:completion_|output_)?tokens.{0,40}\[\d+, ?#\]",  # Zhipu, and ranges elsewhere
+    r"max_(?:completion_|output_)?tokens.{0,60}(?:should be |must be |is not )?less than or equal to `?#",  # pydantic
+    r"max_(?:completion_|output_)?tokens.{0,40}exceeds? (?:the |model'?s? )*(?:limit|maximum)[^\d]{0,30}#",
     r"supports at most # completion tokens",  # OpenAI
     r"(?:valid )?range of max_(?:completion_)?tokens (?:is|should be) \[\d+, #\]",  # DeepSeek, Qwen
     r"`?max_(?:completion_)?tokens`? must be less than or equal to `?#",  # Groq

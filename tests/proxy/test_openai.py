@@ -253,6 +253,41 @@ OVERFLOWS: dict[str, tuple[int, Any, str]] = {
         },
         "prompt is too long: 200001 tokens > 200000 maximum",
     ),
+    "vLLM of late": (
+        400,
+        openai_error(
+            "You passed 100001 input tokens and requested 32000 output tokens. However, the model's context length is "
+            "only 131072 tokens, resulting in a maximum input length of 99072 tokens. Please reduce the length of the "
+            "input prompt. (parameter=input_tokens, value=100001)"
+        ),
+        "input length and `max_tokens` exceed context limit: 100001 + 32000 > 131072",
+    ),
+    "vLLM, which counts no further": (
+        400,
+        openai_error(
+            "You passed 99073 input tokens and requested 32000 output tokens. However, the model's context length is "
+            "only 131072 tokens, resulting in a maximum input length of 99072 tokens."
+        ),
+        "prompt is too long: 150000 tokens > 131072 maximum",
+    ),
+    "vLLM, more output than window": (
+        400,
+        openai_error("max_tokens=140000 cannot be greater than max_model_len=max_total_tokens=131072."),
+        "prompt is too long: 150000 tokens > 131072 maximum",
+    ),
+    "vLLM between": (
+        400,
+        openai_error(
+            "This model's maximum context length is 131072 tokens. However, your request has 140000 input tokens. "
+            "Please reduce the length of the input messages."
+        ),
+        "prompt is too long: 140000 tokens > 131072 maximum",
+    ),
+    "Moonshot of old": (
+        400,
+        openai_error("Invalid request: total message token length exceed model limit"),
+        "prompt is too long: 200001 tokens > 200000 maximum",
+    ),
     "in a success (MiniMax)": (
         200,
         {"base_resp": {"status_code": 2013, "status_msg": "invalid params, context window exceeds limit (2013)"}},
@@ -293,6 +328,8 @@ def test_an_overflow_without_any_number_is_still_one() -> None:
         ),
         (400, "Unknown parameter: 'context_management'."),
         (400, "messages: at least one message is required"),
+        (400, "Unsupported parameter: 'max_tokens' is not supported with this model."),
+        (400, "max_tokens must be at least 16"),
     ],
 )
 def test_another_refusal_is_no_overflow(status: int, message: str) -> None:
@@ -308,8 +345,26 @@ def test_another_refusal_is_no_overflow(status: int, message: str) -> None:
         "Invalid max_tokens value, the valid range of max_tokens is [1, 16384]",
         "<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 16384]",
         "`max_tokens` must be less than or equal to `16384`, the maximum value for `max_tokens` is less than it",
+        "Invalid 'max_tokens': integer above maximum value. Expected a value <= 16384, but got 32000 instead.",
+        "The parameter `max_tokens` specified in the request are not valid: integer above maximum value, expected a "
+        "value <= 16384, but got 32000 instead.",
+        "too many tokens: max tokens must be less than or equal to 16384, the maximum output - received 32000.",
+        "The maximum tokens you requested exceeds the model limit of 16384. Try again with a lower value.",
+        "max_tokens 参数非法：限制数值范围[1,16384]",
+        "body.max_tokens: Input should be less than or equal to 16384",
     ],
-    ids=["OpenAI", "DeepSeek", "Qwen", "Groq"],
+    ids=[
+        "OpenAI",
+        "DeepSeek",
+        "Qwen",
+        "Groq",
+        "OpenAI's ranges",
+        "Volcengine",
+        "Cohere",
+        "Bedrock",
+        "Zhipu",
+        "pydantic",
+    ],
 )
 def test_an_output_limit_is_said_as_claude_code_reads_it(message: str) -> None:
     error = refused(400, openai_error(message))
