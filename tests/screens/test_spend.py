@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.pilot import Pilot
 
-from ccr_tui import decimals
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config, Guards, Model
 from ccr_tui.records import Price, RouteDecision, Trace, Usage
-from ccr_tui.screens import course, show, spend_table
+from ccr_tui.screens import course, decimals, show, spend_table
 from ccr_tui.screens.spend import SpendScreen, terms_of, ticks_of
 from ccr_tui.screens.spend_table import Context
 from ccr_tui.store.amounts import SpendRow
@@ -453,41 +451,3 @@ async def test_a_long_table_leaves_the_picture_what_it_always_has(opened: Open) 
         await until(pilot, "By day · 28")
         await settled(pilot)
         assert screen_of(pilot).query_one("#money").size.height == 15
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
-async def test_live_tells_what_is_spent_of_a_budget(opened: Open, size: tuple[int, int]) -> None:
-    config = replace(CONFIG, guards=replace(CONFIG.guards, budget_per_day=500_000_000, budget_per_session=4 * 10**9))
-    async with opened(size, config=config) as (_, pilot):
-        await pilot.press("1")
-        screen = await until(pilot, "600% of $0.50", "at dear")
-        assert "per day" in line(screen, "600% of $0.50")
-        assert "75% of $4.00" in line(screen, "per session") or size[1] < 30
-
-
-async def test_the_share_follows_from_the_two_amounts_beside_it(opened: Open) -> None:
-    """A call without a price is in neither; $3.00 of $30.00 are 90 % less, on Spend and on Live."""
-    odd = call(model="odd", tokens=7_000_000, price=None, cost=None, cost_basis="unknown")
-    async with opened() as (house, pilot):
-        house.land([generated.trace("odd", started_at=NOON, attempts=(odd,))])
-        await pilot.press("less_than_sign")
-        await pilot.press("less_than_sign")
-        screen = await until(pilot, "Sum · today", "1 call unpriced", "$30.00+")
-        assert "$3.00+" in line(screen, "spent ") and "−90%" in line(screen, "at dear ")
-        await pilot.press("1")
-        screen = await until(pilot, "$3.00+ (1 unpriced)", "$30.00+ −90%")
-
-
-SUMS = st.integers(0, 10**13)
-
-
-@given(SUMS, st.integers(1, 10**13))
-def test_a_share_is_that_of_the_amounts_as_they_are_shown(paid: int, other: int) -> None:
-    digits = decimals.of([paid, other])
-    told = [decimals.money(each, digits) for each in (paid, other)]
-    share = decimals.against(paid, other, digits)
-    assert share is not None
-    if not any("<" in each for each in told):
-        mine, theirs = (Decimal(each.strip("$").replace(",", "")) for each in told)
-        assert share == round(100 * (mine - theirs) / theirs)
-    assert abs(share - 100 * (paid - other) / other) <= max(2, 0.12 * abs(share)), "and not far from the truth"
