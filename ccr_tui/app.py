@@ -340,9 +340,12 @@ def run(config: Config, demo: bool = False, source: Source | None = None) -> int
         return loops.run(_run(player.config(config, folder / "ccr.db"), True))
 
 
-def view(config: Config, address: str, pid: int | None, is_there: Callable[[], bool]) -> int:
-    """Look on while another process hosts the proxy, until the person quits; gives the exit code."""
-    viewer = Viewer(config, address, pid, is_there)
+def view(config: Config, address: str, pid: int | None, is_there: Callable[[], bool], theirs: Path | None) -> int:
+    """Look on while another process hosts the proxy, until the person quits; gives the exit code.
+
+    `theirs` is the database of that process, as far as it is known.
+    """
+    viewer = Viewer(config, address, pid, is_there, theirs)
     return loops.run(_show(CcrApp(viewer), viewer))
 
 

@@ -56,6 +56,7 @@ class House:
         """Sentences about traces that could not be written; a banner shows the last."""
         self.viewing = ""
         """A house that hosts the proxy views nobody else's."""
+        self.is_apart = False
         self._counter = counter or Counter()
         self._commits: list[Callable[[int], None]] = []
         self._minders: list[Callable[[str], None]] = []

@@ -1,6 +1,7 @@
 """Where our files are if nothing names another place (XDG, or what the system has instead).
 
-Owns the two defaults. Must never import more than it needs: `ccr-tui statusline` passes here several times a minute.
+Owns the two defaults, and how a place is told in few letters. Must never import more than it needs: `ccr-tui
+statusline` passes here several times a minute.
 """
 
 from __future__ import annotations
@@ -20,3 +21,14 @@ def default_db() -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("ccr-tui", appauthor=False) / "ccr.db"
+
+
+def short(path: Path) -> str:
+    """As people write it: ~/work/ccr.db."""
+    home, full = Path.home(), path.absolute()
+    return f"~/{full.relative_to(home)}" if full.is_relative_to(home) and full != home else str(full)
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether both lead to one file, there or not."""
+    return one.absolute() == other.absolute() or one.resolve() == other.resolve()

@@ -13,12 +13,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ccr_tui import places
 from ccr_tui.config import Config
 from ccr_tui.editing import Edit
 from ccr_tui.errors import CcrError, ConfigError, StoreError
 from ccr_tui.feed import Feed
+from ccr_tui.places import default_db, is_same
 from ccr_tui.records import Badge, Mode
-from ccr_tui.settings import default_db
 from ccr_tui.store import schema
 from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Counter
@@ -42,10 +43,16 @@ class Shown:
 class Viewer:
     """In place of a house. `is_there` tells whether the proxy answers; it is asked in a thread."""
 
-    def __init__(self, config: Config, address: str, pid: int | None, is_there: Callable[[], bool]) -> None:
-        self.viewing = f"viewing; the proxy runs {f'in pid {pid} ' if pid else ''}at {address}"
-        """What the header says."""
+    def __init__(
+        self, config: Config, address: str, pid: int | None, is_there: Callable[[], bool], theirs: Path | None = None
+    ) -> None:
+        """`theirs` is where the proxy records, as far as it tells."""
         self.db: Path = config.db or default_db()
+        self._apart = "" if theirs is None or is_same(theirs, self.db) else places.short(theirs)
+        """The proxy's database, where that is not what is shown here."""
+        self.is_apart = bool(self._apart)
+        self.viewing = self._said(address, f"pid {pid}" if pid else "")
+        """What the header says."""
         self.rejected: list[str] = []
         self.problem: str | None = None
         self.engine = Shown(replace(config, origins={}), address)
@@ -55,6 +62,21 @@ class Viewer:
         self._reader: Reader | None = None
         self._commits: list[Callable[[int], object]] = []
         self._following: asyncio.Task[None] | None = None
+
+    def _said(self, address: str, who: str) -> str:
+        if not self._apart:
+            return f"viewing; the proxy runs {f'in {who} ' if who else ''}at {address}: {places.short(self.db)}"
+        mine, other = apart(self.db, Path(self._apart))
+        return f"{mine} is shown; the proxy{f' ({who})' if who else ''} at {address} records into {other}"
+
+    def _elsewhere(self, what: str) -> str:
+        """Where a person can do what is refused here."""
+        if self._apart:
+            return (
+                f"This ccr-tui only looks on: the proxy at {self.engine.address} is another's ({self._whose}, "
+                f"{self._apart}). With a port of its own (--port) it hosts {places.short(self.db)}, and can {what}."
+            )
+        return f"This ccr-tui only looks on; {what} in the one that runs the proxy ({self._whose})."
 
     @property
     def reader(self) -> Reader:
@@ -71,7 +93,7 @@ class Viewer:
 
     async def start(self) -> None:
         """Open the store to look at. Raises CcrError."""
-        schema.only_look(f"This ccr-tui only looks on; do that in the one that runs the proxy ({self._whose}).")
+        schema.only_look(self._elsewhere("do that"))
         self._reader = Reader(self.db)
         self._following = asyncio.create_task(self._follow(await asyncio.to_thread(self._newest)))
 
@@ -96,19 +118,19 @@ class Viewer:
 
     async def edit(self, edits: Sequence[Edit]) -> list[str]:
         """Refused: raises ConfigError."""
-        raise ConfigError(f"This ccr-tui only looks on; change it in the one that runs the proxy ({self._whose}).")
+        raise ConfigError(self._elsewhere("change it"))
 
     def hold(self, mode: Mode | None = None, agents: Mapping[str, tuple[str, ...]] | None = None) -> None:
         """Nothing is held here."""
 
     async def test(self, model: str) -> AsyncGenerator[Badge, None]:
         """Refused: raises CcrError."""
-        raise CcrError(f"This ccr-tui only looks on; test it in the one that runs the proxy ({self._whose}).")
+        raise CcrError(self._elsewhere("test it"))
         yield
 
     async def models_of(self, provider: str) -> list[str]:
         """Refused: raises CcrError."""
-        raise CcrError(f"This ccr-tui only looks on; ask in the one that runs the proxy ({self._whose}).")
+        raise CcrError(self._elsewhere("ask"))
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Look no more."""
@@ -116,3 +138,8 @@ class Viewer:
             self._following.cancel()
         if self._reader:
             self._reader.close()
+
+
+def apart(one: Path, other: Path) -> tuple[str, str]:
+    """Both in as few letters as tell one from the other."""
+    return (one.name, other.name) if one.name != other.name else (places.short(one), places.short(other))

@@ -9,9 +9,12 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -500,7 +503,8 @@ def test_columns_are_counted_as_the_terminal_does(text: str, width: int) -> None
 def test_doctor_finds_nothing_and_ends_with_0(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CCR_TUI_PORT", "0")
     report = json.loads(call("doctor", "--json").out)
-    assert {check["name"] for check in report["checks"]} == {"config", "keys", "port", "database", "loop"}
+    names = {"config", "keys", "port", "database", "models", "answers", "loop"}
+    assert {check["name"] for check in report["checks"]} == names
     assert all(check["ok"] for check in report["checks"] if check["name"] != "loop")
 
 
@@ -516,6 +520,72 @@ def test_doctor_names_what_is_wrong_and_ends_with_3(alone: Path, call: Call) -> 
     assert ended.code == 3
     assert wrong.keys() - {"loop"} == {"config", "keys", "port", "database"}
     assert "NOT_SET_HERE" in wrong["keys"] and "is taken by" in wrong["port"]
+
+
+class Health(BaseHTTPRequestHandler):
+    """Answers as a ccr-tui with these files."""
+
+    files: Mapping[str, str] = {}
+
+    def do_GET(self) -> None:
+        told = {"status": "ok", "mode": "normal", "version": "9", "models": {}, "in_flight": 0, "pid": 42, **self.files}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(told).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+OTHERS = [
+    ("ours", {"database": "data/ccr.db", "config": "config.toml"}, True, "ccr-tui 9 listens"),
+    ("tells nothing, being older", {}, True, "ccr-tui 9 listens"),
+    ("another database", {"database": "b.db"}, False, "another ccr-tui 9 (pid 42): its database is ~/b.db."),
+    (
+        "another configuration",
+        {"config": "c.toml"},
+        False,
+        "another ccr-tui 9 (pid 42): its configuration is ~/c.toml.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "ok", "says"), [case[1:] for case in OTHERS], ids=[case[0] for case in OTHERS])
+def test_doctor_knows_a_strangers_ccr_tui_from_ours(
+    alone: Path, call: Call, files: dict[str, str], ok: bool, says: str
+) -> None:
+    handler = type("Told", (Health,), {"files": {name: str(alone / path) for name, path in files.items()}})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        ended = call("--port", str(server.server_address[1]), "doctor", "--json")
+        server.shutdown()
+        thread.join()
+    (port,) = (check for check in json.loads(ended.out)["checks"] if check["name"] == "port")
+    assert (port["ok"], says in port["message"]) == (ok, True), port["message"]
+
+
+def test_doctor_says_what_was_not_asked_and_who_fails(alone: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCR_TUI_PORT", "0")
+    models = "".join(f"[models.{name}]\nprovider = '{name}'\n" for name in ("up", "down"))
+    (alone / "config.toml").write_text(
+        "[providers.up]\nbase_url = 'http://x'\n[providers.down]\nbase_url = 'http://y'\n" + models
+    )
+    told = call("doctor")
+    assert "--   models    2 models, not asked now; `ccr-tui doctor --model up` asks one" in told.out
+    assert "--   answers   nothing was asked yet" in told.out and "all is well" not in told.err
+    writer = Writer(alone / "data" / "ccr.db")
+    writer.start()
+    ended = [("down", generated.failed), ("up", generated.failed), ("down", generated.failed), ("up", generated.trace)]
+    for n, (provider, made) in enumerate(ended):
+        one = made(f"f{n}", started_at=time.time() - 60 + n)
+        writer.put(replace(one, attempts=(replace(one.attempts[0], provider=provider),)))
+    assert writer.close()
+    checks = {check["name"]: check for check in json.loads(call("doctor", "--json").out)["checks"]}
+    assert checks["answers"]["message"].startswith(
+        "3 of the last 4 requests failed\ndown: the last request failed with"
+    )
+    assert (checks["answers"]["ok"], checks["models"]["ok"], checks["models"]["noted"]) == (False, True, True)
 
 
 def imported_by(*args: str) -> set[str]:

@@ -12,9 +12,10 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,8 +25,18 @@ from ccr_tui.config import Config, keyless
 from ccr_tui.errors import CcrError
 from ccr_tui.slim import dataclass
 
+if TYPE_CHECKING:
+    from ccr_tui.store.rows import TraceRow
+
 LATE_MS = 250
 """A loop that is late by this much makes streams stutter visibly."""
+CHOOSE = "choose another port: --port, CCR_TUI_PORT"
+RECENT_S = 86_400.0
+"""How old what a provider last answered may be to be told of."""
+SAID = 200
+"""Letters of an error."""
+LOOKED = 200
+"""Requests that are looked through for that, at most."""
 DAMAGED = (
     "`ccr-tui traces verify` tells all that is broken, `ccr-tui traces export` reads what can still be read. "
     "A file that can't be written to is moved aside by itself."
@@ -40,6 +51,8 @@ class Finding:
     ok: bool
     message: str
     """What is there, or what is wrong and how to mend it."""
+    noted: bool = False
+    """Whether it is worth a thought though nothing is wrong here."""
 
 
 def check_config(config: Config, problems: list[str]) -> Finding:
@@ -63,12 +76,13 @@ def check_port(config: Config, problems: list[str]) -> Finding:
     """Can the proxy listen, or does it already?"""
     where = f"{config.host}:{config.port}"
     there = ask(config)
+    if there.ours and (others := there.differing(config)):
+        other = f"{where} is taken by another {stranger(there, config)}: {' and '.join(others)}"
+        return Finding("port", False, f"{other}. What is sent there is answered and recorded there; {CHOOSE}")
     if there.ours:
         return Finding("port", True, f"{there.what} listens at {where}")
     if there.taken:
-        return Finding(
-            "port", False, f"{where} is taken by {stranger(there, config)}; choose another: --port, CCR_TUI_PORT"
-        )
+        return Finding("port", False, f"{where} is taken by {stranger(there, config)}; {CHOOSE}")
     try:
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
         with socket.create_server((config.host, config.port), family=family):
@@ -105,6 +119,50 @@ def check_database(config: Config, problems: list[str]) -> Finding:
     )
 
 
+def check_models(config: Config, problems: list[str]) -> Finding:
+    """Has anybody asked the models? Not this command, which sends nothing."""
+    real = {name for name, provider in config.providers.items() if provider.kind != "demo"}
+    names = [name for name, model in config.models.items() if model.provider in real]
+    if not names:
+        return Finding("models", True, "the built-in demo model answers; it needs nobody", noted=True)
+    asks = f"`ccr-tui doctor --model {names[0]}` asks one, with some fifteen short requests"
+    return Finding("models", True, f"{_counted(len(names), 'model')}, not asked now; {asks}", noted=True)
+
+
+def check_answers(config: Config, problems: list[str]) -> Finding:
+    """Have the providers answered, the last time that each was asked?"""
+    from ccr_tui.store.queries import Filter, Reader
+
+    path = config.db or Path()
+    if not path.exists():
+        return Finding("answers", True, "nothing was asked yet", noted=True)
+    store = Reader(path)
+    try:
+        rows = store.rows(Filter(since=time.time() - RECENT_S), limit=LOOKED)
+    except CcrError as error:
+        return Finding("answers", False, str(error))
+    finally:
+        store.close()
+    return _answers([row for row in rows if row.outcome != "cancelled" and row.provider in config.providers])
+
+
+def _answers(rows: Sequence[TraceRow]) -> Finding:
+    """`rows` are the newest first."""
+    failed = [row for row in rows if row.outcome == "error"]
+    if not rows:
+        return Finding("answers", True, "nothing was asked in the last 24 hours", noted=True)
+    last = {row.provider: row for row in reversed(rows)}
+    dead = [
+        f"{row.provider}: the last request failed with {row.status}, {' '.join((row.error or '').split())[:SAID]}"
+        for row in last.values()
+        if row in failed
+    ]
+    count = (
+        f"{len(failed)} of the last {_counted(len(rows), 'request')} failed" if failed else "none has failed of late"
+    )
+    return Finding("answers", not dead, "\n".join([count, *dead]), noted=bool(failed))
+
+
 def check_loop(config: Config, problems: list[str]) -> Finding:
     """Is this machine on time?"""
     late = asyncio.run(_lateness(0.3))
@@ -124,8 +182,14 @@ CHECKS: tuple[Callable[[Config, list[str]], Finding], ...] = (
     check_keys,
     check_port,
     check_database,
+    check_models,
+    check_answers,
     check_loop,
 )
+
+
+def _mark(finding: Finding) -> str:
+    return "BAD" if not finding.ok else "-- " if finding.noted else "ok "
 
 
 @click.command()
@@ -133,7 +197,10 @@ CHECKS: tuple[Callable[[Config, list[str]], Finding], ...] = (
 @settings
 @as_json
 def doctor(flags: Mapping[str, str], model: str | None, as_json: bool) -> None:
-    """Check what the proxy needs; exit code 3 if anything is wrong."""
+    """Check what the proxy needs; exit code 3 if anything is wrong.
+
+    Nobody is asked, unless a model is named; what was recorded tells who has not answered of late.
+    """
     if model is not None:
         from ccr_tui.commands.abilities import report
 
@@ -146,7 +213,9 @@ def doctor(flags: Mapping[str, str], model: str | None, as_json: bool) -> None:
     else:
         for finding in found:
             message = safe_block(finding.message).replace("\n", "\n" + " " * 15)
-            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:8}  {message}")
-        narrate("all is well" if healthy else "something needs mending")
+            click.echo(f"{_mark(finding)}  {finding.name:8}  {message}")
+        thoughts = "nothing is wrong here; what begins with -- was not looked at, or is worth a look"
+        whole = thoughts if any(finding.noted for finding in found) else "all is well"
+        narrate(whole if healthy else "something needs mending")
     if not healthy:
         raise SystemExit(3)

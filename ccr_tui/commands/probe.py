@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import http.client
 import json
+from pathlib import Path
 
 from ccr_tui.config import Config
+from ccr_tui.places import default_db, is_same, short
 from ccr_tui.records import Json
 from ccr_tui.slim import dataclass
 
 TIMEOUT_S = 2.0
+NAMES = {"database": "its database", "config": "its configuration"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,21 @@ class Answer:
         """The process of our proxy, where it tells."""
         found = self.health.get("pid") if self.ours and isinstance(self.health, dict) else None
         return found if isinstance(found, int) else None
+
+    def file(self, name: str) -> Path | None:
+        """Its "database" or its "config", where it tells."""
+        found = self.health.get(name) if self.ours and isinstance(self.health, dict) else None
+        return Path(found) if isinstance(found, str) and found else None
+
+    def differing(self, config: Config) -> list[str]:
+        """Which of its files are others than ours, in words."""
+        ours = {"database": config.db or default_db(), "config": config.path}
+        theirs = {name: self.file(name) for name in ours}
+        return [
+            f"{NAMES[name]} is {short(found)}"
+            for name, found in theirs.items()
+            if found is not None and (mine := ours[name]) is not None and not is_same(found, mine)
+        ]
 
 
 def ask(config: Config) -> Answer:

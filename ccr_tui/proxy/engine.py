@@ -23,6 +23,7 @@ from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
 from ccr_tui.memory import Memory
+from ccr_tui.places import default_db
 from ccr_tui.prices import Book
 from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.connection import Runner
@@ -79,6 +80,11 @@ class Engine:
         """Cleared while the tokenizer is loaded by somebody, else it is loaded where it is first needed. Who asks
         meanwhile is passed on at once; only his answer waits for it."""
         self.ready.set()
+        self._files: Json = {
+            "config": config.path and str(config.path.absolute()),
+            "database": str((config.db or default_db()).absolute()),
+        }
+        """Whose they are: a second program looks whether they are its own."""
         self.swap(config)
 
     def swap(self, config: Config) -> None:
@@ -179,6 +185,7 @@ class Engine:
             "models": {agent: models[0] for agent, models in config.agents.items() if models},
             "in_flight": len(self.feed.board),
             "pid": os.getpid(),
+            **self._files,
             "breakers": self._breakers.health(self._context.ticks()),
         }
 

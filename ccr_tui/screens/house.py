@@ -31,6 +31,8 @@ class House(Protocol):
 
     rejected: list[str]
     """Sentences about traces that could not be written."""
+    is_apart: bool
+    """Whether the proxy that another program runs records into another database than this one shows."""
     viewing: str
     """Where the proxy runs, if that is another program; else empty."""
 

@@ -70,7 +70,11 @@ class LiveScreen(Lists):
         self.header, self.footer = Header(house, demo), Footer(house)
         self.now, self.today, self.welcome = Now(house.engine.feed.board), TodayPanel(), Welcome()
         if house.viewing:
-            self.now.nothing = "what runs is seen in the ccr-tui that runs the proxy"
+            self.now.nothing = (
+                "nothing runs here: the proxy records into another database"
+                if house.is_apart
+                else "what runs is seen in the ccr-tui that runs the proxy"
+            )
         self.box = RequestsBox(house)
         self.table, self.filter = self.box.table, self.box.bar.line
         self._open = False

@@ -59,6 +59,15 @@ async def test_health_tells_what_runs(place: Place, http: aiohttp.ClientSession)
     assert told["models"] == {"default": "scripted"}
 
 
+async def test_health_names_its_files_so_that_a_second_program_knows_whether_they_are_its_own(
+    place: Place, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(f"{place.address}/health") as response:
+        told = await response.json()
+    assert told["database"] == str(place.house.db.absolute())
+    assert told["config"] is None or Path(told["config"]).is_absolute()
+
+
 BAD = [
     ("not json", "{", "JSON"),
     ("empty", "", "JSON"),

@@ -71,7 +71,7 @@ class House:
         self.counter = COUNTER
         self.engine = Engine(config, self.feed)
         self.rejected: list[str] = []
-        self.viewing = ""
+        self.viewing, self.is_apart = "", False
         self.refuses = refuses
         self.stopped = False
         self.problem: str | None = None

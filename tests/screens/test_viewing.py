@@ -87,3 +87,25 @@ async def test_it_says_when_the_proxy_has_ended(host: Writer) -> None:
         await until(pilot, "The proxy has ended (pid 4711). Quit, and start ccr-tui again to host it here.")
         is_there[0] = True
         await until(pilot, f"viewing; the proxy runs in pid 4711 at {AT}")
+
+
+async def test_a_proxy_with_another_database_is_not_said_to_be_viewed(host: Writer, tmp_path: Path) -> None:
+    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: True, tmp_path / "other.db")
+    async with CcrApp(viewer).run_test(size=(120, 40)) as pilot:
+        screen = await until(pilot, f"ccr.db is shown; the proxy (pid 4711) at {AT} records into other.db")
+        assert "viewing" not in screen
+        await until(pilot, "nothing runs here: the proxy records into another database")
+        with pytest.raises(StoreError, match=r"other\.db\). With a port of its own \(--port\) it hosts .*ccr\.db"):
+            marks.mark(viewer.db, 1, True)
+    await viewer.stop()
+
+
+async def test_whoever_views_the_same_database_is_told_its_name(host: Writer, tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(host.path)
+    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: True, tmp_path / "link.db")
+    assert viewer.viewing == f"viewing; the proxy runs in pid 4711 at {AT}: {host.path}"
+
+
+def test_names_that_are_alike_are_told_with_their_folders() -> None:
+    assert viewing.apart(Path("/a/x.db"), Path("/b/y.db")) == ("x.db", "y.db")
+    assert viewing.apart(Path("/a/x.db"), Path("/b/x.db")) == ("/a/x.db", "/b/x.db")
