@@ -13,11 +13,12 @@ from rich.cells import cell_len
 from textual.message import Message
 from textual.strip import Strip
 
+from ccr_tui import decimals
 from ccr_tui.baseline import Baseline
-from ccr_tui.screens import decimals, show
+from ccr_tui.screens import show
 from ccr_tui.screens.ink import Inked
 from ccr_tui.screens.panels import Panel, Pieces
-from ccr_tui.screens.spend_table import against, cost
+from ccr_tui.screens.spend_table import DIGITS, against, beside, cost
 from ccr_tui.spending import Budget, Spending
 from ccr_tui.store.amounts import Billed, Sums
 from ccr_tui.store.sums import TIMES
@@ -124,11 +125,11 @@ class Figures(Panel):
         return f"{'if' if self.is_what_if else 'at'} {show.model(compared.name)}"
 
     def _compared(self, total: Sums, compared: Baseline) -> Pieces:
-        about = "~" if total.has_guesses else ""
+        digits = self.digits.get("at", DIGITS)
         return [
-            (about + money(total.at(compared.price), self.digits.get("at")), "strong"),
+            (beside(total, compared, digits), "strong"),
             ("  ", ""),
-            against(total, compared, self.is_what_if),
+            against(total, compared, digits, self.is_what_if),
         ]
 
 

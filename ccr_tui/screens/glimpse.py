@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ccr_tui.screens import decimals, requests, show
+from ccr_tui import decimals
+from ccr_tui.screens import requests, show
 from ccr_tui.screens.lines import wrap
 from ccr_tui.screens.panels import Panel, Pieces
 from ccr_tui.screens.tree import Node, SessionTree

@@ -17,7 +17,7 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.message import Message
 
-from ccr_tui import baseline
+from ccr_tui import baseline, spending
 from ccr_tui.baseline import Baseline
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
@@ -30,6 +30,7 @@ from ccr_tui.screens.house import House
 from ccr_tui.screens.panels import Now, TodayPanel, Welcome
 from ccr_tui.screens.table import Table
 from ccr_tui.slim import dataclass
+from ccr_tui.spending import Budget
 from ccr_tui.store.queries import Today, TraceRow
 
 READ_S = 0.25
@@ -61,6 +62,7 @@ class LiveScreen(Lists):
         today: Today
         baseline: Baseline | None
         replayed: int
+        budgets: list[Budget]
 
     COPIES = (Answer("l", "lines to paste for Claude Code"),)
 
@@ -135,16 +137,17 @@ class LiveScreen(Lists):
         reader, config = self.house.reader, self.house.engine.config
         try:
             today, midnight = reader.today(), datetime.combine(date.today(), datetime.min.time()).timestamp()
-            replayed = reader.replayed(midnight).cost
-            if self.today.today is None:
-                self.post_message(self.TodayRead(today, None, replayed))  # the large table of prices takes a while
-            self.post_message(self.TodayRead(today, baseline.chosen(config, reader.asked(), time.time()), replayed))
+            replayed, budgets = reader.replayed(midnight).cost, spending.budgets(reader, config.guards, time.time())
+            if self.today.today is None:  # the large table of prices takes a while
+                self.post_message(self.TodayRead(today, None, replayed, budgets))
+            compared = baseline.chosen(config, reader.asked(), time.time())
+            self.post_message(self.TodayRead(today, compared, replayed, budgets))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
 
     @on(TodayRead)
     def _show_today(self, read: TodayRead) -> None:
-        self.today.put(read.today, read.baseline, read.replayed)
+        self.today.put(read.today, read.baseline, read.replayed, read.budgets)
 
     # -- the first run
 

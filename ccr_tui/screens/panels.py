@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from textual.geometry import Region
 from textual.strip import Strip
 
+from ccr_tui import decimals
 from ccr_tui.baseline import Baseline
 from ccr_tui.records import Flight
-from ccr_tui.screens import show
+from ccr_tui.screens import show, spend_table
 from ccr_tui.screens.ink import AGENT_INKS, Inked
 from ccr_tui.screens.requests import AGENTS, KINDS
+from ccr_tui.spending import Budget
 from ccr_tui.store.queries import Today
 
 Pieces = list[tuple[str, str]]
@@ -151,11 +153,14 @@ class TodayPanel(Panel):
         self.today: Today | None = None
         self.compared: Baseline | None = None
         self.replayed = 0
+        self.budgets: Sequence[Budget] = ()
 
-    def put(self, today: Today, compared: Baseline | None = None, replayed: int = 0) -> None:
-        """Show these numbers, what one model for all would have cost, and what replays have, which no sum holds;
-        hovering tells by which price."""
-        self.today, self.compared, self.replayed = today, compared, replayed
+    def put(
+        self, today: Today, compared: Baseline | None = None, replayed: int = 0, budgets: Sequence[Budget] = ()
+    ) -> None:
+        """Show these numbers, what one model for all would have cost, what replays have, which no sum holds, and the
+        budgets; hovering tells by which price."""
+        self.today, self.compared, self.replayed, self.budgets = today, compared, replayed, budgets
         self.tooltip = None if compared is None else source_of(today, compared)
         self.look()
 
@@ -170,7 +175,7 @@ class TodayPanel(Panel):
         room = max(4, self.size.width - wide - 12)
         full, rest = show.bar(today.cached_share or 0.0, min(10, room))
         cached = f" {show.percent(today.cached_share, 1)}" if today.cached_share is not None else " –"
-        spent: Pieces = [_name("spent", wide), (cost(today), "money"), *unpriced(today)]
+        spent: Pieces = [_name("spent", wide), (cost(today, self.compared), "money"), *unpriced(today)]
         told: Pieces = [_name("failed", wide), failed(today)]
         (spent if width(spent) + width(router(today)) <= self.size.width else told).extend(router(today))
         replays = of_replays(self.replayed)
@@ -179,6 +184,7 @@ class TodayPanel(Panel):
         graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 1)))
         return [
             spent,
+            *([_name(f"per {each.what}", wide), *of_budget(each)] for each in self.budgets),
             *([self._compared(at, against(today, self.compared), wide)] if self.compared else []),
             [_name("cached", wide), (full, "good"), (rest, "faint"), (cached, "")],
             [*asked, (f" {graph}", "link")],
@@ -192,7 +198,7 @@ class TodayPanel(Panel):
 
     def _in_one(self, today: Today) -> Pieces:
         """On one line, as much of it as fits."""
-        line: Pieces = [(" Today ", "title"), (cost(today), "money"), *unpriced(today)]
+        line: Pieces = [(" Today ", "title"), (cost(today, self.compared), "money"), *unpriced(today)]
         room = self.size.width - sum(len(text) for text, _ in line)
         cached = show.percent(today.cached_share, 1) if today.cached_share is not None else "–"
         of_router = [[(f"router {show.money(today.router_cost)}", "")]] if today.router_cost else []
@@ -200,11 +206,13 @@ class TodayPanel(Panel):
             [[(f"at {show.model(self.compared.name)} ", ""), *against(today, self.compared)]] if self.compared else []
         )
         for part in (
+            *([*of_budget(each, 0), (" a day", "")] for each in self.budgets if each.what == "day"),
             *compared,
             *([[(f"replays +{show.money(self.replayed)}", "")]] if self.replayed else []),
             [(f"{today.requests} request{'s' * (today.requests != 1)}", "")],
             [(failed(today)[0] + " failed", failed(today)[1])],
             *of_router,
+            *([(f"per {each.what} ", ""), *of_budget(each, 0)] for each in self.budgets if each.what != "day"),
             [(f"{cached} cached", "")],
             [(tokens(today), "")],
         ):
@@ -230,19 +238,23 @@ def _name(name: str, wide: int) -> tuple[str, str]:
     return f" {show.fit(name, wide)} ", "muted"
 
 
-def cost(today: Today) -> str:
-    """What was spent; a tilde where a part of it rests on estimated tokens."""
-    return ("~" if today.is_about and today.spent else "") + show.money(today.spent)
+def cost(today: Today, compared: Baseline | None = None) -> str:
+    """What was spent, with as many decimals as what it is compared with; a tilde where a part of it rests on estimated
+    tokens, a plus where more calls have no known price."""
+    return spend_table.cost(today, digits(today, compared))
+
+
+def digits(today: Today, compared: Baseline | None) -> int:
+    """Decimals of what was spent, and of what stands below it."""
+    return decimals.of([today.cost, *([today.beside(compared.price)] if compared else [])])
 
 
 def against(today: Today, compared: Baseline) -> Pieces:
-    """What one model for all would have cost, and how much less or more was paid."""
-    about, share = "~" if today.has_guesses else "", today.against(compared.price)
-    line: Pieces = [(about + show.money(today.at(compared.price)), "")]
-    if share is None:
-        return line
-    words = f" {100 * share:+.0f}%".replace("-", "−")
-    return [*line, (words, "good" if share < 0 else "warn" if share else "muted")]
+    """What one model for all would have cost for the same calls, and how much less or more was paid."""
+    own = digits(today, compared)
+    words, ink = spend_table.against(today, compared, own)
+    line: Pieces = [(spend_table.beside(today, compared, own), "")]
+    return [*line, (f" {words}", ink)] if words else line
 
 
 def source_of(today: Today, compared: Baseline) -> str:
@@ -250,7 +262,7 @@ def source_of(today: Today, compared: Baseline) -> str:
     price = compared.price
     who = "chosen in config.toml" if compared.is_chosen else "what the client asks for"
     calls = "call is" if today.unpriced == 1 else "calls are"
-    left_out = f" {today.unpriced} unpriced {calls} left out of the share." if today.unpriced else ""
+    left_out = f" {today.unpriced} unpriced {calls} in neither figure." if today.unpriced else ""
     name, source = show.harmless(compared.name), show.harmless(price.source)
     since = f", {price.since}" if price.since and price.since not in source else ""
     return f"{name} ({who}): today's answers, all by this one model, at {source}{since}.{left_out} 3 shows the sources."
@@ -261,6 +273,15 @@ def tokens(today: Today) -> str:
     some = today.prompt_tokens + today.output_tokens
     about = "~" if today.estimated_tokens > some / 20 else ""
     return f"{about}{show.tokens(today.prompt_tokens)} in · {about}{show.tokens(today.output_tokens)} out"
+
+
+def of_budget(each: Budget, wide: int = 4) -> Pieces:
+    """What was spent of a limit, with a bar that warns from four fifths on."""
+    full, rest = show.bar(each.share, wide)
+    ink = "bad" if each.share >= 1 else "warn" if each.share >= 0.8 else "good"
+    share = show.percent(each.spent, each.limit) if each.share < 10 else ">999%"
+    bar: Pieces = [(full, ink), (rest, "faint"), (" ", "")] if wide else []
+    return [*bar, (f"{share} of {show.money(each.limit)}", ink)]
 
 
 def unpriced(today: Today) -> Pieces:

@@ -22,12 +22,12 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from ccr_tui import baseline, spending
+from ccr_tui import baseline, decimals, spending
 from ccr_tui.baseline import Baseline
 from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError, StoreError
 from ccr_tui.filtering import Term
-from ccr_tui.screens import course, decimals, show, spend_table
+from ccr_tui.screens import course, show, spend_table
 from ccr_tui.screens.bars import Footer, Header
 from ccr_tui.screens.course import CoursePlot, Picture
 from ccr_tui.screens.figures import Figures, Tabs
@@ -288,7 +288,7 @@ class SpendScreen(Screen[None]):
             except StoreError as error:
                 self.post_message(self.Trouble(str(error)))
                 return
-            paid, other = [row.cost for row in rows], [row.at(compared.price) for row in rows]
+            paid, other = [row.cost for row in rows], [row.beside(compared.price) for row in rows]
             picture = course.lines(paid, other, ticks, *size)
         else:
             agents = AGENT_INKS if seen.found.by == "agent" else {}
@@ -383,8 +383,8 @@ class SpendScreen(Screen[None]):
             worker = self._candidates(config, [row.key or "" for row in seen.found.rows], seen.asked)
             found: list[Baseline] = await worker.wait()
             total = seen.found.total
-            digits = decimals.of([total.cost, *(total.at(each.price) for each in found)])
-            return [choice_of(each, seen, digits) for each in sorted(found, key=lambda one: total.at(one.price))]
+            digits = decimals.of([total.cost, *(total.beside(each.price) for each in found)])
+            return [choice_of(each, seen, digits) for each in sorted(found, key=lambda one: total.beside(one.price))]
 
         def chosen(names: list[str] | None) -> None:
             if names:
@@ -432,10 +432,9 @@ class SpendScreen(Screen[None]):
 def choice_of(each: Baseline, seen: Seen, digits: int) -> Choice:
     """A model with what the shown mix would have cost, how that is to what was paid, and by whose price."""
     total = seen.found.total
-    about = "~" if total.has_guesses else ""
-    share, ink = spend_table.against(total, each, is_what_if=True)
+    share, ink = spend_table.against(total, each, digits, is_what_if=True)
     source = each.price.source.removeprefix("list price of ").removeprefix("list price in ")
-    note = f"{about + decimals.money(total.at(each.price), digits):>10} {share:>6}  {source}"
+    note = f"{spend_table.beside(total, each, digits):>10} {share:>6}  {source}"
     return Choice(each.name, each.name, note, ink)
 
 

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from ccr_tui import decimals
 from ccr_tui.baseline import Baseline
-from ccr_tui.screens import decimals, show
+from ccr_tui.screens import show
 from ccr_tui.screens.roster import Pieces, Row
 from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import SpendRow, Sums
@@ -25,6 +26,8 @@ DIGITS = 3
 MOST = 1000
 """Rows that are listed; what is left is told in one."""
 TIMES = ("hour", "day", "week")
+MOST_SHARE = 9999
+"""Per cent; what is more is told as more than that."""
 BAR, WIDEST_BAR = 10, 60
 """Columns of the bars: usually, and where there is room."""
 KEYS = {"session": 64, "project": 48}
@@ -185,26 +188,33 @@ def _at(row: Sums, context: Context) -> Cell:
     if context.compared is None or not (row.requests or row.mix.prompt):
         return "", ""
     digits = context.digits.get("at", DIGITS)
-    return show.lined(_about(row) + decimals.money(row.at(context.compared.price), digits), digits), "muted"
+    return show.lined(beside(row, context.compared, digits), digits), "muted"
+
+
+def beside(row: Sums, compared: Baseline, digits: int) -> str:
+    """What one model would have cost for the calls whose cost is told; a plus where there are more of them."""
+    more = "+" if row.is_partly(compared.price) else ""
+    return _about(row) + decimals.money(row.beside(compared.price), digits) + more
 
 
 def _against(row: Sums, context: Context) -> Cell:
-    return against(row, context.compared, context.is_what_if)
+    return against(row, context.compared, context.digits.get("at", DIGITS), context.is_what_if)
 
 
-def against(row: Sums, compared: Baseline | None, is_what_if: bool = False) -> Cell:
-    """How much less or more was paid than one model for all would have cost; of what has a known price.
+def against(row: Sums, compared: Baseline | None, digits: int, is_what_if: bool = False) -> Cell:
+    """How much less or more was paid than one model for all would have cost, as both are shown.
 
     What if: how much less or more that model would have cost than was paid.
     """
-    other = row.at_priced(compared.price) if compared else 0
-    mine, whole = (other - row.cost, row.cost) if is_what_if else (row.cost - other, other)
-    if not whole or not other:
+    if compared is None or row.spent is None:
         return "", ""
-    share = round(100 * mine / whole)
-    if share > 999:
-        return f"×{mine / whole + 1:,.0f}", "warn"
-    return f"{share:+d}%".replace("-", "−"), "good" if share < 0 else "warn" if share else "muted"
+    other = row.beside(compared.price)
+    mine, theirs = (other, row.cost) if is_what_if else (row.cost, other)
+    share = decimals.against(mine, theirs, digits) if other else None
+    if share is None:
+        return "", ""
+    words = f"{share:+d}%" if share <= MOST_SHARE else f">{MOST_SHARE}%"
+    return words.replace("-", "−"), "good" if share < 0 else "warn" if share else "muted"
 
 
 COLUMNS = {
@@ -222,7 +232,7 @@ COLUMNS = {
         Column("saved", 9, _saved),
         Column("lost", 8, _lost),
         Column("at", 14, _at),
-        Column("+/−", 5, _against),
+        Column("+/−", 6, _against),
     )
 }
 """From left to right."""
@@ -253,7 +263,7 @@ Amounts = Mapping[str, Sequence[int]]
 def amounts(found: Sequence[Sums], compared: Baseline | None) -> Amounts:
     """What was paid and what it is compared with are one column to the eye."""
     held = {name: [getattr(row, OPTIONAL[name]) for row in found] for name in ("router", "hops", "saved", "lost")}
-    both = [row.cost for row in found] + ([row.at(compared.price) for row in found] if compared else [])
+    both = [row.cost for row in found] + ([row.beside(compared.price) for row in found] if compared else [])
     return {**held, "cost": both, "at": both}
 
 

@@ -118,11 +118,29 @@ class Sums:
         recorded = Usage(*tokens, cache_write_1h=self.priced_hour)
         return cost(economy.cached(recorded, self.priced_switched), price)
 
+    def beside(self, price: Price) -> int:
+        """What one model for all would have cost for the calls that `cost` holds, so that both can stand side by side;
+        for all of them where no price is known."""
+        return self.at(price) if self.spent is None else self.at_priced(price)
+
+    def is_partly(self, price: Price) -> bool:
+        """Whether that leaves calls out."""
+        return self.beside(price) != self.at(price)
+
     def against(self, price: Price) -> float | None:
         """How much more was paid than one model for all would have cost, as a part of that: -0.9 is 90 % less. Answers
         whose price nobody knows are left out on both sides; None where nothing is left."""
         other = self.at_priced(price)
-        return (self.cost - other) / other if other else None
+        return (self.cost - other) / other if other and self.spent is not None else None
+
+    def against_json(self, price: Price) -> dict[str, Any]:
+        """The share with both its terms: what was paid, and what one model would have cost for the same calls."""
+        share = self.against(price)
+        return {
+            "spent_usd": usd(self.spent),
+            "comparable_usd": None if self.spent is None else usd(self.beside(price)),
+            "share": None if share is None else round(share, 6),
+        }
 
     def sums_json(self) -> dict[str, Any]:
         """What scripts get of it."""

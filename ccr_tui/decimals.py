@@ -1,7 +1,7 @@
 """How many decimals the amounts of one column have, its sum among them.
 
-Owns that number and how an amount is written with it. Pure. The one surprise: small amounts beside large ones may be
-less than the last decimal; they are told as less than that, never as nothing.
+Owns that number, how an amount is written with it, and the share of two such amounts. Pure. The one surprise: small
+amounts beside large ones may be less than the last decimal; they are told as less than that, never as nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,22 @@ def of(amounts: Iterable[int | None]) -> int:
 def _until(nanos: int, digits: int) -> int:
     """Decimals up to the last of so many digits that matter."""
     return digits - 1 - (Decimal(nanos) / NANO).adjusted()
+
+
+def against(paid: int, other: int, digits: int) -> int | None:
+    """How much more was paid than the other, in whole per cent of it, as it follows from both as they are shown; from
+    the amounts themselves where one of them is less than the last decimal. None where there is nothing to compare."""
+    if not other:
+        return None
+    mine, theirs = rounded(paid, digits), rounded(other, digits)
+    if not theirs or (paid and not mine):
+        mine, theirs = Decimal(paid), Decimal(other)
+    return round(100 * (mine - theirs) / theirs)
+
+
+def rounded(nanos: int, digits: int) -> Decimal:
+    """Dollars with so many decimals."""
+    return (Decimal(nanos) / NANO).quantize(Decimal(1).scaleb(-digits))
 
 
 def money(nanos: int | None, digits: int) -> str:
