@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccr_tui import wire
 from ccr_tui.wire import LARGE, dumps, loads
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -108,3 +109,34 @@ def test_nothing_that_is_too_deep_is_written() -> None:
         value = [value]
     with pytest.raises(ValueError, match="nested too deeply"):
         dumps(value)
+
+
+TEXT = st.text(st.sampled_from('a,{["\\\n\u20ac'), max_size=12)
+NESTED = st.recursive(
+    st.none() | st.integers(0, 9) | TEXT,
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(TEXT, inner, max_size=6),
+    max_leaves=40,
+)
+
+
+def marks(value: Any) -> int:
+    """Each object and list is one, and each of their values but the first."""
+    if not isinstance(value, (dict, list)):
+        return 0
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return 1 + max(0, len(inner) - 1) + sum(map(marks, inner))
+
+
+@given(NESTED, st.integers(1, 40))
+def test_values_are_counted_however_it_is_cut(value: Any, piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "PIECE", piece)
+        assert list(wire._counts(json.dumps(value).encode()))[-1] == marks(value)
+
+
+def test_too_many_values_are_refused_and_marks_in_texts_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MOST", 1000)
+    wire.check_many(b'["' + b'{,[\\"' * 5000 + b'"]')
+    wire.check_many(b"[" + b",".join([b"{}"] * 500) + b"]")
+    with pytest.raises(wire.TooMany, match="values"):
+        wire.check_many(b"[" + b",".join([b"{}"] * 501) + b"]")

@@ -30,6 +30,7 @@ from ccr_tui.proxy.routing import Question, decide
 from ccr_tui.proxy.tag import without_tag
 from ccr_tui.proxy.trying import keeps_status
 from ccr_tui.records import Origin, RouteDecision, Trace
+from ccr_tui.wire import TooMany, check_many
 
 log = logging.getLogger(__name__)
 STOPPED = "ccr-tui was stopped, so this answer is incomplete. Ask again when it runs."
@@ -72,10 +73,13 @@ async def read(draft: Draft, raw: bytes, context: Context) -> Asked:
     memory = Memory() if draft.is_large else context.memory  # which is for one thread, and would not keep this body
     with draft.span("parse"):
         try:
+            if draft.is_large:
+                await aside(True, check_many, raw)
             draft.body = await aside(draft.is_large, memory.read, raw)
         except ValueError as error:
             draft.raw = raw
-            raise BadRequest(f"The body is not JSON: {error}", should_retry=False) from error
+            why = "cannot be taken" if isinstance(error, TooMany) else "is not JSON"
+            raise BadRequest(f"The body {why}: {error}", should_retry=False) from error
         await aside(draft.is_large, parse, draft.body)
         asked = about(draft.body, draft.client.headers)
         draft.is_asked(asked)

@@ -34,7 +34,7 @@ from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.routing import ALIAS
 from ccr_tui.proxy.turned_away import TurnedAway
 from ccr_tui.records import Json
-from ccr_tui.wire import dumps
+from ccr_tui.wire import check_many, dumps
 
 MAX_BODY = 64 * 1024 * 1024
 MOST_MODELS = 1000
@@ -157,6 +157,8 @@ class Server:
         is_large = len(raw) > MEMORY
         memory = Memory() if is_large else self._context().memory  # as exchange.read does
         try:
+            if is_large:
+                await aside(True, check_many, raw)
             body = await aside(is_large, memory.read, raw)
         except ValueError as error:
             raise BadRequest(f"The body is not JSON: {error}") from error

@@ -102,6 +102,18 @@ async def test_a_body_up_to_64_mb_is_taken_and_a_larger_one_refused(place: Place
     assert (response.status, told["error"]["type"]) == (413, "request_too_large")
 
 
+@pytest.mark.parametrize("path", ["messages", "messages/count_tokens"])
+async def test_a_body_of_millions_of_values_is_refused_before_it_is_read(
+    path: str, place: Place, http: aiohttp.ClientSession
+) -> None:
+    many = [{"type": "text", "text": "x"}, {"type": "odd", "x": [{"a": 1}] * 1_000_001}]
+    body = json.dumps(ask("text", messages=[{"role": "user", "content": many}])).encode()
+    async with http.post(f"{place.address}/v1/{path}", data=io.BytesIO(body)) as response:
+        told = await response.json()
+    assert (response.status, told["error"]["type"]) == (400, "invalid_request_error")
+    assert "the JSON holds over 2,000,000 values" in told["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
