@@ -61,8 +61,20 @@ class Begun:
     def open(self) -> None:
         """Make the file. Without one (a full disk, a read-only directory) nothing is noted, and nothing fails."""
         with suppress(OSError):
-            self._fd = ownfiles.create(self.path, os.O_RDWR | os.O_APPEND | os.O_EXCL)
-            _lock(self._fd)
+            self._make()
+
+    def _make(self) -> None:
+        self._fd = ownfiles.create(self.path, os.O_RDWR | os.O_APPEND | os.O_EXCL)
+        _lock(self._fd)
+
+    def stay(self) -> None:
+        """The file may have been deleted along with the database: it is made again, with what still counts."""
+        with self._lock, suppress(OSError):
+            if self._fd >= 0 and not self.path.exists():
+                os.close(self._fd)
+                self._fd = -1
+                self._make()
+                self._write_anew()
 
     def begin(self, flight: Flight) -> None:
         """A request was understood, and is being answered."""

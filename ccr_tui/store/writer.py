@@ -280,7 +280,7 @@ class Writer:
             self._stand()
             newest = self._write(items)
             while mend := self._ground.wrong():
-                _tell(self._on_reject, mend())
+                self._mended(mend)
                 newest = self._write(list(filter(self._is_lacking, items)))
         except Exception as error:  # noqa: BLE001 - whatever it is, traffic goes on, and the trace goes to a file
             return error
@@ -298,8 +298,12 @@ class Writer:
         if self._mend is None:
             self._mend = self._ground.wrong()
         if self._mend is not None:
-            _tell(self._on_reject, self._mend())
+            self._mended(self._mend)
             self._mend = None
+
+    def _mended(self, mend: Callable[[], str]) -> None:
+        _tell(self._on_reject, mend())
+        self._begun.stay()
 
     def _write(self, items: Sequence[Ready | Learned]) -> int:
         with self._ground.transaction() as insertion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -171,6 +172,16 @@ def test_a_deleted_file_is_noticed_and_made_anew(path: Path, running: Watched) -
     assert "was deleted or moved while ccr-tui ran" in running.sentences[0]
     assert stored(path) == ["t01"]
     assert verify(path) == []
+
+
+def test_what_runs_is_known_after_a_kill_although_the_whole_folder_was_deleted(path: Path, running: Watched) -> None:
+    running.begin(Flight("before", 1.0, "m"))
+    shutil.rmtree(path.parent)
+    running.put(TRACES[1])
+    assert running.flush(30)
+    running.begin(Flight("after", 2.0, "m"))
+    (file,) = path.parent.glob("*.running-*")
+    assert [loads(line)[0] for line in file.read_bytes().splitlines()] == ["before", "after"]
 
 
 def test_a_file_deleted_without_its_log_is_made_anew(path: Path, running: Watched) -> None:
