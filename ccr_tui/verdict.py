@@ -52,6 +52,10 @@ SUMMARY = ("This session is being continued from a previous conversation", "<sum
 """How Claude Code begins the conversation that goes on after a compaction."""
 PROVEN = "the provider reports that it has a cache; nothing more is known of it"
 ELSEWHERE = "More was read than both prompts share: another request, with the same system prompt perhaps, put it there."
+TEMPLATE = (
+    "More was read than both prompts share when tools come first: this model's template may put them further back, or "
+    "another request, with the same system prompt perhaps, put it there."
+)
 HELD = ("tool_choice", "thinking", "output_config", "reasoning_effort", "enable_thinking", "response_format")
 """Settings that change what a provider puts into the prompt, or which cache it looks into."""
 
@@ -68,6 +72,8 @@ class Call:
     price: Price | None
     started_at: float
     kind: str
+    received: Json = None
+    """The client's body; None where only what was sent is known."""
 
     @property
     def prompt(self) -> int | None:
@@ -81,8 +87,9 @@ def call_of(trace: Trace) -> Call | None:
     if answer is None:
         return None
     return Call(
-        trace.uid, answer.sent, answer.provider, answer.model, answer.usage, answer.price, answer.started_at, trace.kind
-    )
+        trace.uid, answer.sent, answer.provider, answer.model, answer.usage, answer.price, answer.started_at,
+        trace.kind, trace.body,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +228,8 @@ class _Case:
         missed = None if self.cached is None else max(0, self.unchanged - self.cached)
         if cause in ("grew", "same") and served == "all":
             missed = None if self.cached is None else 0
+        elif missed and served == "all":  # slack is for what a cache rounds off, and here the prompt has changed
+            served = "part"
         return Verdict(
             cause, sentence, served, self.base.uid, self.prompt, self.could, self.cached, self.unchanged, missed,
             self._lost(missed), self.idle_s, self.now.prompt is None, self.prefix, self.rules, tuple(self._further()),
@@ -313,19 +322,29 @@ class _Case:
         if self.is_warm and not self.prefix.whole and self.idle_s > self.rules.lives_s:
             words.append(f"That was {_span(self.idle_s)} earlier, longer than such a cache lives.")
         if self.is_elsewhere:
-            words.append(ELSEWHERE if self.is_warm else "What was read must have been kept from another request.")
+            words.append(self._elsewhere())
         if self.now.prompt is None:
             words.append("The provider reported no prompt tokens: these are counted.")
         if self.rules.assumed and self.is_warm:
             words.append(f"Assumed of this cache: {self.rules.assumed}.")
         return words
 
+    def _elsewhere(self) -> str:
+        difference = self.prefix.difference
+        if not self.is_warm:
+            return "What was read must have been kept from another request."
+        return TEMPLATE if difference is not None and _is_tool(difference) else ELSEWHERE
+
 
 # -- what broke a prompt, in the order in which it is looked for
 
 
+def _is_tool(difference: Difference) -> bool:
+    return "tools" in (_kind(difference.before), _kind(difference.now))
+
+
 def _tools(case: _Case, difference: Difference) -> tuple[Cause, str] | None:
-    if "tools" not in (_kind(difference.before), _kind(difference.now)):
+    if not _is_tool(difference):
         return None
     old = [block for block in anatomy.blocks(case.base.sent) if block.kind == "tools"]
     new = [block for block in anatomy.blocks(case.now.sent) if block.kind == "tools"]
@@ -333,7 +352,35 @@ def _tools(case: _Case, difference: Difference) -> tuple[Cause, str] | None:
     if Bag(map(plain, old)) == Bag(map(plain, new)):
         return "tools_reordered", f"The same {len(new)} tools came in another order, from {_name(difference.now)} on."
     behind = "" if case.is_elsewhere else ", so that nothing behind them is found"
+    if why := _ours(case):
+        sent = f"{case.now.model} was sent other tools than before: {_changes(old, new)}"
+        return "tools", f"{sent}. The client's are the same: {why}. Tools come first{behind}."
     return "tools", f"The tools changed: {_changes(old, new)}. They come first{behind}."
+
+
+def _ours(case: _Case) -> str:
+    """Why other tools were sent although the client's are the same; "" where they are not, or that is not known."""
+    old, new = (
+        [anatomy.plain(block) for block in anatomy.blocks(call.received) if block.kind == "tools"]
+        for call in (case.base, case.now)
+    )
+    if not new or Bag(old) != Bag(new):
+        return ""
+    told = (("the one before", _chosen(case.base)), ("this one", _chosen(case.now)))
+    return "; ".join(f"{which} {words}" for which, words in told if words) or "ccr-tui's translation of them is another"
+
+
+def _chosen(call: Call) -> str:
+    """What a request's tool_choice made of its tools, where they were not all sent."""
+    sent = sum(block.kind == "tools" for block in anatomy.blocks(call.sent))
+    asked = call.received.get("tool_choice") if isinstance(call.received, dict) else None
+    choice = asked if isinstance(asked, dict) else {}
+    form = choice.get("type")
+    if form == "tool" and sent == 1:
+        return f"forces {choice.get('name')}, which ccr-tui sent alone"
+    if form == "none" and not sent:
+        return "forbids tools, so ccr-tui sent none"
+    return ""
 
 
 def _changes(old: Sequence[Block], new: Sequence[Block]) -> str:

@@ -91,6 +91,12 @@ class XRay:
     heaviest: tuple[Heavy, ...] = ()
 
     @property
+    def added(self) -> int:
+        """What the translation has made more (or less) of what it did not leave out: `counted` less `unsent` and with
+        this is `counted_sent`. 0 where nothing is known to have been sent."""
+        return 0 if self.counted_sent is None else self.counted_sent - (self.counted - self.unsent)
+
+    @property
     def scaled(self) -> bool:
         """Whether the parts are scaled to the report."""
         return self.tokens == self.reported
@@ -105,6 +111,7 @@ class XRay:
             "tokens_basis": "reported" if self.scaled else "counted",
             "guessed_tokens": self.guessed,
             "not_sent_tokens": self.unsent,
+            "translated_tokens": self.added,
             "cost_usd": prices.usd(self.cost),
             "grown_tokens": self.grown,
             "parts": [_part_json(part, self.tokens) for part in self.parts],

@@ -186,6 +186,35 @@ def test_the_cause_is_told(
     assert verdict.against == "before"
 
 
+OWN = [{"name": name, "input_schema": {"type": "object"}} for name in ("Bash", "Read", "Write")]
+
+
+def forced(name: str, before: str = "", own: Json = None) -> Verdict:
+    """A request that forces a tool, after one that forced another (or forbade them all)."""
+    wants = {"type": "tool", "name": before} if before else {"type": "none"}
+    was = body(SYSTEM, ASK, tools=[tool(before)] if before else [])
+    first = call(was, "before", 0.0, received={"tools": OWN, "tool_choice": wants})
+    chosen = {"tools": OWN if own is None else own, "tool_choice": {"type": "tool", "name": name}}
+    return asked(first, call(body(SYSTEM, ASK, CALL, RESULT, tools=[tool(name)]), received=chosen))
+
+
+def test_the_client_is_not_blamed_for_tools_that_ccr_tui_left_out() -> None:
+    words = forced("Bash", "Read").sentence
+    assert words.startswith("qwen-max was sent other tools than before: added Bash; removed Read. The client's are")
+    assert "the same: the one before forces Read, which ccr-tui sent alone; this one forces Bash, which" in words
+    assert "the one before forbids tools, so ccr-tui sent none; this one forces Bash" in forced("Bash").sentence
+    assert forced("Bash", "Read", OWN[:1]).sentence.startswith("The tools changed: added Bash; removed Read.")
+
+
+def test_what_was_missed_is_not_told_as_read() -> None:
+    """A short prompt has slack for what a cache rounds off, and only where it has just grown."""
+    now = body(SYSTEM, ASK, CALL, RESULT, tools=[tool("Bash")])
+    whole = prefix.compare(None, body(SYSTEM, ASK), SCALE).raw_now
+    for cached in range(0, whole, 7):
+        verdict = asked(call(body(SYSTEM, ASK), "before", 0.0), call(now, cached=cached))
+        assert verdict.cause == "tools" and (verdict.served == "all") == (not verdict.missed)
+
+
 def asked(before: Call | None, now: Call, **more: Any) -> Verdict:
     warm = before if before and (before.provider, before.model) == (now.provider, now.model) else None
     return judge(now, before, more.pop("warm", warm), SCALE, more.pop("rules", RULES))

@@ -230,6 +230,9 @@ def _tokens(page: Document, trace: Trace) -> None:
     page.put((_cells("", "estimate", reported), "muted"))
     prompt = usage.prompt if usage else None
     _row(page, "input", trace.estimate, prompt, _error(trace.estimate, prompt))
+    if trace.estimate is not None:
+        words = "  estimate: of all that the client sent, as learned from reports; 6 tells what of it was left out"
+        page.put((words, "faint"), hang=2)
     if usage is not None:
         _row(page, "  from cache", None, usage.cache_read, show.percent(usage.cache_read, usage.prompt))
         if usage.cache_write:

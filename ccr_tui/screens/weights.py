@@ -27,6 +27,8 @@ NAMES: dict[Kind, tuple[str, str]] = {
     "framing": ("roles, separators", "faint"),
 }
 """What a kind is called, and its ink."""
+NAME = 11
+"""Columns of the names."""
 TOOLS = 12
 """Tools that have a line of their own."""
 
@@ -42,34 +44,58 @@ def tokens_document(trace: Trace, found: XRay, width: int) -> Document:
 
 
 def _summary(page: Document, trace: Trace, found: XRay) -> None:
-    answer = trace.answer
-    model = show.harmless(answer.model) if answer is not None else ""
-    page.put(("counted    ", "muted"), (show.tokens(found.counted), "strong"), ("  in what the client sent", "muted"))
-    if found.counted_sent is not None:
-        page.put(("           ", ""), (show.tokens(found.counted_sent), ""), (f"  in what {model} was sent", "muted"))
-    if found.reported is None:
-        words = "nothing; what follows is counted"
-        page.put(("reported   ", "muted"), (words, "warn" if answer is not None else "muted"))
-    elif not found.scaled:
-        note = f"  by {model}, which can't be this prompt; what follows is counted"
-        page.put(("reported   ", "muted"), (show.tokens(found.reported), "warn"), (note, "muted"), hang=11)
-    else:
-        given = found.counted - found.unsent
-        ratio = found.reported / given if given else 0
-        note = f"  by {model}; what follows is scaled to it (× {ratio:.2f})"
-        page.put(("reported   ", "muted"), (show.tokens(found.reported), "strong"), (note, "muted"), hang=11)
+    """From what the client sent to what was reported: each line follows from those above it."""
+    model = show.harmless(trace.answer.model) if trace.answer is not None else "anybody"
+    if trace.estimate and found.counted:
+        ratio = f"{found.counted:,} × {trace.estimate / found.counted:.3f}"
+        _line(page, "estimated", f"{trace.estimate:,}", f"before it was sent: {ratio}, learned from reports")
+    _line(page, "counted", f"{found.counted:,}", "in what the client sent", "strong")
     if found.unsent:
-        note = f"  of it were not sent to {model or 'anybody'}: they cost nothing"
-        page.put(("left out   ", "muted"), (show.tokens(found.unsent), "strong"), (note, "muted"), hang=11)
+        _line(page, "left out", f"−{found.unsent:,}", f"of it were not sent to {model}: they cost nothing")
+    if found.added:
+        sign = "+" if found.added > 0 else "−"
+        words = f"by other form and words: {found.counted_sent:,} in what {model} was sent"
+        _line(page, "translated", f"{sign}{abs(found.added):,}", words)
+    _reported(page, trace, found, model)
     if found.guessed:
-        page.put(
-            ("guessed    ", "muted"), show.tokens(found.guessed), ("  of no known size: PDFs, some pictures", "muted")
+        _line(page, "guessed", f"{found.guessed:,}", "of what was counted have no known size: PDFs, some pictures")
+
+
+def _reported(page: Document, trace: Trace, found: XRay, model: str) -> None:
+    given = found.counted_sent or found.counted - found.unsent
+    if found.reported is None:
+        ink = "warn" if trace.answer is not None else "muted"
+        page.put(("reported   ", "muted"), ("nothing; what follows is counted", ink), hang=NAME)
+    elif not found.scaled:
+        _line(
+            page, "reported", f"{found.reported:,}", f"by {model}, which can't be this prompt; what follows is counted"
         )
+    else:
+        note = f"by {model}: {_times(found.reported, given)} of what it was sent"
+        _line(page, "reported", f"{found.reported:,}", note, "strong")
+
+
+def _shared(found: XRay) -> str:
+    """How the report was shared out among the parts."""
+    if not found.scaled or found.reported is None:
+        return "as counted, in the order of a prompt cache"
+    kept = found.counted - found.unsent
+    left = f"{found.counted:,} − {found.unsent:,} = {kept:,}" if found.unsent else f"{kept:,} counted"
+    return f"{found.reported:,} shared out by {left}: {_times(found.reported, kept)}; in a prompt cache's order"
+
+
+def _times(one: int, other: int) -> str:
+    return f"× {one / other:.3f}" if other else "?"
+
+
+def _line(page: Document, name: str, count: str, words: str, ink: str = "") -> None:
+    """A number below the others, and what it is."""
+    page.put((f"{name:{NAME}}", "muted"), (f"{count:>8}", ink), (f"  {words}", "muted"), hang=NAME + 10)
 
 
 def _parts(page: Document, found: XRay, width: int) -> None:
     page.put("")
-    page.put(("Parts", "title"), ("  in the order of a prompt cache", "muted"))
+    page.put(("Parts", "title"), (f"  {_shared(found)}", "muted"), hang=7)
     room = max(0, min(40, width - 66))
     head = f"{'':20}{'blocks':>7}{'tokens':>9}{'share':>7}{'cost':>11}{'grown':>9}"
     page.put((head, "muted"))

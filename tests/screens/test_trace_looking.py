@@ -78,7 +78,7 @@ async def test_tokens_tell_parts_and_what_grew(tmp_path: Path, size: tuple[int, 
         screen = text(app)
         assert "tool results" in screen
         assert "+74." in screen
-        assert "by qwen-max; what follows is scaled to it" in screen
+        assert "by qwen-max: × " in screen
         page = viewer(app).document
         assert len([each for each in page.lines if each.link and each.text[:3].strip().isdigit()]) == 10
         assert all(len(each.text) <= viewer(app)._width for each in page.lines if "%" in each.text)
