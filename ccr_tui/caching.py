@@ -118,7 +118,8 @@ RULES: Mapping[str, Rules] = {
               assumed="every conversation still has its slot"),
         Rules("lmstudio", "blocks", "llama.cpp underneath: the last prompt, token for token", answers=True,
               assumed="every conversation still has its slot"),
-        Rules("demo", "none", "the demo model has no cache", sure=True),
+        Rules("demo", "blocks", "what the built-in demo model reports: all but the newest turn, in steps of 64 tokens",
+              block=64, minimum=64, sure=True),
     )
 }  # fmt: skip
 """By family, as in proxy/quirks; a family that is not here has no cache that is known of."""
@@ -141,8 +142,8 @@ MEMBERS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 def rules_for(family: str, model_id: str, kind: str = "openai") -> Rules:
     """The rules of a model's cache. `kind` is the provider's: a Claude model at Anthropic's own protocol has marks."""
     claude = "claude" in model_id.lower()
-    name = "demo" if kind == "demo" else "anthropic" if claude and kind == "anthropic" else family
-    found = RULES.get(name)
+    name = "anthropic" if claude and kind == "anthropic" else family
+    found = RULES.get("demo" if kind == "demo" and name not in RULES else name)
     if found is None:
         return replace(NONE, family=family)
     for of, pattern, differs in MEMBERS:

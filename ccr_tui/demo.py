@@ -40,23 +40,31 @@ def answer(content: bytes) -> tuple[bool, list[Piece]]:
     """Whether the answer is a stream, and its pieces, for one chat completions body."""
     body = json.loads(content)
     deltas, reason = script(body)
-    usage = used(body, content, len(deltas))
+    usage = used(body, content, deltas)
     if body.get("stream"):
         return True, list(streamed(deltas, reason, usage, body["model"]))
     return False, [(0.2, json.dumps(completion(deltas, reason, usage, body["model"])).encode())]
 
 
-def used(body: dict[str, Any], content: bytes, said: int) -> dict[str, Any]:
-    """Usage as a provider with a prompt cache reports it: a quarter of the bytes, all but the newest turn cached."""
+def used(body: dict[str, Any], content: bytes, deltas: list[dict[str, Any]]) -> dict[str, Any]:
+    """Usage as a provider with a prompt cache reports it: a quarter of the bytes, all but the newest turn cached; a
+    quarter of the letters that are said."""
     messages = body["messages"]
     fresh = len(json.dumps(messages[last_answer(messages) :])) // 4
     prompt = max(1, len(content) // 4)
     cached = max(0, prompt - fresh) // 64 * 64 if last_answer(messages) else 0
     return {
         "prompt_tokens": prompt,
-        "completion_tokens": said,
+        "completion_tokens": max(1, sum(map(letters, deltas)) // 4),
         "prompt_tokens_details": {"cached_tokens": cached},
     }
+
+
+def letters(delta: dict[str, Any]) -> int:
+    """How much is said in a piece of an answer."""
+    called = [part["function"] for part in delta.get("tool_calls", ())]
+    calls = sum(len(each.get("name", "")) + len(each.get("arguments", "")) for each in called)
+    return len(delta.get("content", "")) + len(delta.get("reasoning_content", "")) + calls
 
 
 def last_answer(messages: list[dict[str, Any]]) -> int:

@@ -203,7 +203,7 @@ FOUND = [
     ("deepseek", "deepseek-flash", "anthropic", {"match": "units"}),
     ("openrouter", "anything", "openai", {"match": "none"}),
     ("generic", "anything", "openai", {"match": "none"}),
-    ("generic", "demo", "demo", {"match": "none", "sure": True}),
+    ("generic", "demo", "demo", {"match": "blocks", "block": 64, "sure": True}),
 ]
 
 

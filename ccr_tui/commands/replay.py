@@ -169,12 +169,11 @@ def _tell_idle(given: Settings) -> None:
 def runs(flags: Mapping[str, str], limit: int | None, as_json: bool) -> None:
     """List replays that were kept."""
     from ccr_tui.replay import kept
-    from ccr_tui.replay.words import Comparison
 
     rows = reader(flags).runs(limit or (1_000_000 if as_json else 50))
     if as_json:
         for row in rows:
-            found = row.found and kept.shown(kept.from_json(Comparison, row.found))
+            found = row.found and kept.shown(kept.read(row.found))
             head = {"run": row.id, "kind": row.kind, "session": row.session, "finished": row.finished}
             print_json(head | {"asked": row.asked, "comparison": found})
         return
@@ -195,7 +194,6 @@ def show_run(
 ) -> int:
     """Show a replay that was kept. Exit code 3 if a --gate fails."""
     from ccr_tui.replay import kept
-    from ccr_tui.replay.words import Comparison
 
     form, wanted = _form(file) if file else None, _gates(gates)
     store = reader(flags)
@@ -204,7 +202,7 @@ def show_run(
         raise CcrError(f"{row.id[:12]} is a router lab: ccr-tui lab show {row.id[:12]}")
     if row.found is None:
         raise CcrError(f"Replay {row.id[:12]} was cut off before it had a result; go on with --resume {row.id[:12]}.")
-    comparison: Comparison = kept.from_json(Comparison, row.found)
+    comparison = kept.read(row.found)
     results = list(kept.done(store, row.id).values()) if steps else []
     if as_json:
         print_json(_json(comparison, wanted) | ({"steps": [kept.shown(each) for each in results]} if steps else {}))
@@ -229,7 +227,11 @@ def show(comparison: Comparison, *, explain: bool = False) -> None:
         for note in line.notes if explain else ():
             narrate(f"{safe(line.name)}: {safe(note)}")
     if "best" in heads:
-        narrate("best *: no other line is both cheaper and in better agreement; saved: a minus says that it costs more")
+        narrate("best *: no other line is both cheaper and in better agreement with the recorded answers")
+    if "cheapest" in heads:
+        narrate("cheapest *: nothing was sent, so how good its answers would be is not known; --kind rerun finds out")
+    if any((line.saved or 0) < 0 for line in comparison.variants):
+        narrate("saved: a minus says that it costs more")
     if any(line.unpriced for line in comparison.variants):
         narrate("? or +: a price is unknown; set models.NAME.price in config.toml")
     if not explain and any(line.notes for line in comparison.variants):

@@ -118,7 +118,8 @@ class Aside:
         if (model.provider, model.id) == (call.provider, call.model):
             return usage, True
         factor = self._factor(config, name) / self._ratios.ratio(call.provider, call.model).value
-        made = Usage(round(usage.prompt * factor), round(usage.output * factor), basis="estimated")
+        said = self._ratios.factor(self._ratios.of(config.providers[model.provider], model), call.provider, call.model)
+        made = Usage(round(usage.prompt * factor), round(usage.output * said), basis="estimated")
         return made, True
 
     def _factor(self, config: Config, name: str) -> float:

@@ -34,6 +34,7 @@ COLUMNS: tuple[tuple[str, Callable[[VariantSums], str]], ...] = (
     ("judged", lambda line: per_cent(line.judged)),
     ("parts at", lambda line: "" if line.parts_at is None else f"step {line.parts_at}"),
     ("best", lambda line: "*" if line.pareto else ""),
+    ("cheapest", lambda line: "*" if line.cheapest else ""),
 )
 NUMBERS = ("requests", "failed", "in", "cached", "out", "cost", "between", "saved", "at baseline", "first token")
 PLAIN = (
@@ -101,12 +102,12 @@ def as_csv(comparison: Comparison) -> str:
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     texts = ("variant", "written", "models", "cost_from")
-    writer.writerow([*texts, *PLAIN, *(f"{name}_usd" for name in DOLLARS), "pareto"])
+    writer.writerow([*texts, *PLAIN, *(f"{name}_usd" for name in DOLLARS), "pareto", "cheapest"])
     for line in comparison.variants:
         plain = [getattr(line, name) for name in PLAIN]
         costs = [usd(getattr(line, name)) for name in DOLLARS]
         head = [harmless(text) for text in (line.name, line.written, " ".join(line.models), line.cost_from)]
-        writer.writerow([*head, *plain, *costs, int(line.pareto)])
+        writer.writerow([*head, *plain, *costs, int(line.pareto), int(line.cheapest)])
     return out.getvalue()
 
 

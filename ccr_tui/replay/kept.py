@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from ccr_tui.prices import usd
 from ccr_tui.records import Json, Price, Usage
+from ccr_tui.replay.sums import flagged
 from ccr_tui.replay.words import Comparison, Done, Kind, Recording, Settings, StepResult, ToolCall, VariantSums
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.rows import iso
@@ -65,6 +66,12 @@ def from_json(kind: type[Any], given: Json) -> Any:
     return kind(**{key: _READ.get(key, _same)(value) for key, value in given.items() if key in known})
 
 
+def read(given: Json) -> Comparison:
+    """What a run has found; which of its lines are best is told as today."""
+    found: Comparison = from_json(Comparison, given)
+    return replace(found, variants=tuple(flagged(found.variants)))
+
+
 def keep(runs: Runs, run: str, results: Sequence[StepResult]) -> None:
     """Keep these results. Raises StoreError."""
     runs.keep(run, ((r.variant, r.step, r.n, r.cost, to_json(r)) for r in results))
@@ -98,7 +105,7 @@ def done(reader: Reader, run: str, variants: Sequence[str] | None = None) -> Don
 def comparison(reader: Reader, run: str) -> Comparison | None:
     """What a run found; None where it was cut off before it could be told."""
     found = reader.run(run).found
-    return None if found is None else from_json(Comparison, found)
+    return None if found is None else read(found)
 
 
 def shown(record: Any) -> dict[str, Any]:

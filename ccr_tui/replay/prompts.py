@@ -26,6 +26,8 @@ from ccr_tui.wire import loads
 NOTHING: Features = (0,) * SIZE
 PRIMER: Features = around(PER_REPLY)
 """What begins the answer."""
+ASIDE = ("think", "code")
+"""Purposes of calls whose words the client is shown as reasoning."""
 THREADS = 2
 BATCH = 64
 """Chunks that a thread counts before it asks for more."""
@@ -128,10 +130,12 @@ class Prompts:
         return limit if isinstance(limit, int) else None
 
     def said(self, n: int, *, reasoning: bool) -> Features | None:
-        """The answer to a request; None without one. Its reasoning is left out where that was reported apart."""
+        """The answer to a request; None without one. Its reasoning is left out where that was reported apart, and where
+        agents worked aside, whose words stand there as reasoning."""
         reply = self._paths.sent[n].reply
         if reply is None:
             return None
+        reasoning = reasoning or any(call.purpose in ASIDE for call in self._paths.calls.get(n, ()))
         key = (reply, reasoning)
         if key not in self._said:
             self._said[key] = self._features("messages", self._paths.chunks.get(reply), thinking=not reasoning)

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from ccr_tui.caching import Rules, Simulator
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy.quirks import Facts
-from ccr_tui.replay.tokenizing import ENOUGH, Tongue
+from ccr_tui.replay.spoken import ENOUGH
+from ccr_tui.replay.tokenizing import Tongue
 from ccr_tui.replay.words import StepResult
 from ccr_tui.slim import dataclass
 
@@ -37,13 +38,14 @@ def told(targets: Sequence[Target], results: Sequence[StepResult], recorded: Col
     for target in targets:
         mine = [r for r in results if (r.provider, r.model) == (target.provider.name, target.model.id)]
         yield _tokens(target, recorded)
+        yield _answers(target, recorded)
         yield _price(target, mine)
         yield _cache(target)
         if (target.facts.thinking != "none" or target.facts.always_thinks) and not any(
             r.usage and r.usage.reasoning for r in mine
         ):
             yield f"{target.model.id} can reason; the recorded answers had no reasoning, so none is counted for it"
-    yield "answers are taken to be as long as the recorded ones"
+    yield "answers are taken to say what the recorded ones said; a rerun finds out what it would have said"
     yield from _routing(results)
     counted = Counter(note for result in results for note in result.notes)
     yield from (f"{note} ({count} steps)" for note, count in counted.items())
@@ -60,11 +62,26 @@ def _tokens(target: Target, recorded: Collection[str]) -> str:
         return f"tokens of {name}: as the recording's provider reported them, where it was this model that answered"
     if target.tongue.fitted:
         fit = target.tongue.prompt
-        return f"tokens of {name}: weights fitted to {fit.n} reported counts, {fit.error:.1%} off on those held back"
+        return f"tokens of {name}: weights fitted to {fit.n} reported counts, {_off(fit.error)} on those held back"
     if ratio.n < ENOUGH:
-        return f"tokens of {name}: {ratio.value:.3f} of ours, not learned yet, taken to be up to {ratio.error:.0%} off"
-    learned = f"learned from {ratio.n} requests, {ratio.error:.1%} off on average"
-    return f"tokens of {name}: {ratio.value:.3f} of ours, {learned}"
+        unsure = f"not learned yet, taken to be up to {ratio.error:.0%} off, or as many as were reported then"
+        return f"tokens of {name}: {ratio.value:.3f} of ours, {unsure}"
+    return (
+        f"tokens of {name}: {ratio.value:.3f} of ours, learned from {ratio.n} requests, {_off(ratio.error)} on average"
+    )
+
+
+def _answers(target: Target, recorded: Collection[str]) -> str:
+    name, said = target.model.id, target.tongue.said
+    if bare(name) in recorded:
+        return f"answers of {name}: as many tokens as were recorded, where it was this model that answered"
+    if said is not None:
+        return f"answers of {name}: {said.value:.2f} of ours, learned from its own answers, {_off(said.fit.error)}"
+    return f"answers of {name}: as many tokens as were recorded; the bounds hold what we count in their texts too"
+
+
+def _off(error: float) -> str:
+    return "less than 0.1% off" if error < 0.001 else f"{error:.1%} off"
 
 
 def _price(target: Target, results: Sequence[StepResult]) -> str:

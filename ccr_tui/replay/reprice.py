@@ -1,11 +1,13 @@
 """What a recording would have cost with other models or another routing. Nobody is asked anything.
 
 Owns the conversion of a recorded request into another model's tokens, cache and money. Must never hide an assumption:
-what is not recorded stands in the notes. The one surprise: the answers are taken to be as long as the recorded ones,
-because nobody knows what another model would have said; a rerun finds out.
+what is not recorded stands in the notes. The one surprise: the answers are taken to be the recorded ones (spoken.py),
+because nobody knows what another model would have said; a rerun finds out. As long as a variant has not parted from the
+recording, its tokens and its cache are those that were reported.
 
 Given the tokens, a cost is exact: `prices.cost` at the price of the moment when the request was recorded. `low` and
-`high` are what the tokenizer's error, and a cache that does not promise its hits, may make of it.
+`high` are what the tokenizer's error, and a cache that does not promise its hits, may make of it; where nothing was
+learned of a tokenizer, they hold what the recording's provider counted as well.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from ccr_tui.replay.aside import Aside
 from ccr_tui.replay.prompts import Prompts
 from ccr_tui.replay.provenance import Target, bare, told
 from ccr_tui.replay.routes import NOBODY, Routes
+from ccr_tui.replay.spoken import UNKNOWN_ERROR, Length, around, length
 from ccr_tui.replay.tokenizing import Ratios
 from ccr_tui.replay.words import RECORDED, Progress, Recording, Routed, Step, StepResult, Tell, Variant
 from ccr_tui.slim import dataclass
@@ -48,6 +51,19 @@ class Lane:
     variant: Variant
     targets: dict[str, Target] = field(default_factory=dict)
     results: list[StepResult] = field(default_factory=list)
+    parted: bool = False
+    """Whether another model has answered a step than did then: from there on its caches are its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Bounds of what was sent and of what was said, as shares of what is expected."""
+
+    sent: tuple[float, float] = (1.0, 1.0)
+    said: tuple[float, float] = (1.0, 1.0)
+
+
+EXACT = Spread()
 
 
 class Repricer:
@@ -126,10 +142,10 @@ class Repricer:
             )  # fmt: skip
         target = self._target(lane, routed.model)
         aside = self._aside.of(step, routed, variant.config, self._quote)
-        usage, error = self._usage(target, step, aside.carried)
+        usage, spread = self._usage(lane, target, step, aside.carried)
         price = self._quote(target.model, target.provider, row.started_at, usage)
         found = None if price is None else cost(usage, price)
-        low, high = (None, None) if price is None or found is None else _band(usage, price, found, error, target.rules)
+        low, high = (None, None) if price is None or found is None else _band(usage, price, found, spread, target.rules)
         misfit = _misfit(usage, target)
         return StepResult(
             step=step.uid,
@@ -156,31 +172,42 @@ class Repricer:
             notes=aside.notes,
         )
 
-    def _usage(self, target: Target, step: Step, carried: int) -> tuple[Usage, float]:
-        """The answer's tokens in another model's terms, and the share by which they may be wrong."""
-        row, call = step.row, self._answers.get(step.row.n)
+    def _usage(self, lane: Lane, target: Target, step: Step, carried: int) -> tuple[Usage, Spread]:
+        """The answer's tokens in another model's terms, and how far off they may be."""
+        call = self._answers.get(step.row.n)
         kin = kinship(call, target)
-        reported = call.usage if call and call.usage and call.usage.basis != "estimated" else None
-        fit = target.tongue.prompt
-        counted = fit.tokens(self.prompts.features(row.n))
-        total, error = round(counted + carried * target.tongue.ratio.value), fit.error
-        if kin and reported and not carried:
-            total, error = reported.prompt, 0.0 if kin == "same" else ELSEWHERE
-        elif reported and row.origin == "imported":  # its body may lack the system prompt and the tools
-            theirs = self.ratios.ratio(row.provider or "", row.model or "")
-            total = max(total, round(reported.prompt / theirs.value * target.tongue.ratio.value))
+        lane.parted = lane.parted or kin != "same" or carried > 0
+        total, sent = self._sent(target, step, kin, carried)
+        counted = target.tongue.prompt.tokens(self.prompts.features(step.row.n))
         cached = self._cached(target, step, total / counted, total)
-        output, reasoning = self._output(step, call, target, kin)
+        if not lane.parted and call and call.usage and call.usage.basis != "estimated":
+            return call.usage, EXACT
+        said, reasoning = self._said(step, call, target, kin)
         written = cached.write + cached.write_long
+        spread = Spread(sent, _shares(said.tokens, said.low, said.high))
         return Usage(
             input=total - cached.read - written,
-            output=output,
+            output=said.tokens,
             cache_read=cached.read,
             cache_write=written,
             reasoning=reasoning,
-            basis="mixed" if error == 0.0 else "estimated",
+            basis="mixed" if spread == EXACT else "estimated",
             cache_write_1h=cached.write_long,
-        ), error
+        ), spread
+
+    def _sent(self, target: Target, step: Step, kin: Kin, carried: int) -> tuple[int, tuple[float, float]]:
+        """Tokens of the prompt, and their bounds as shares of them."""
+        row, call, fit = step.row, self._answers.get(step.row.n), target.tongue.prompt
+        reported = call.usage if call and call.usage and call.usage.basis != "estimated" else None
+        if kin and reported and not carried:
+            error = 0.0 if kin == "same" else ELSEWHERE
+            return reported.prompt, (1 - error, 1 + error)
+        total = round(fit.tokens(self.prompts.features(row.n)) + carried * target.tongue.ratio.value)
+        if reported and row.origin == "imported":  # its body may lack the system prompt and the tools
+            theirs = self.ratios.ratio(row.provider or "", row.model or "")
+            total = max(total, round(reported.prompt / theirs.value * target.tongue.ratio.value))
+        others = () if reported is None or target.tongue.known else (reported.prompt,)
+        return total, _shares(total, *around(total, fit.error, *others))
 
     def _cached(self, target: Target, step: Step, scale: float, total: int) -> Cached:
         whole = target.rules.match == "marks"
@@ -189,23 +216,24 @@ class Repricer:
         prompt = self.prompts.prompt(step.row, whole=whole)
         return target.cache.take(prompt, lambda node: fit.tokens(features[node]) * scale, total)
 
-    def _output(self, step: Step, call: Call | None, target: Target, kin: Kin) -> tuple[int, int]:
-        """The recorded answer in the target's tokens, its reasoning only if the target reasons."""
+    def _said(self, step: Step, call: Call | None, target: Target, kin: Kin) -> tuple[Length, int]:
+        """The recorded answer in the target's tokens, and its reasoning, only if the target reasons."""
         usage, n = call.usage if call else None, step.row.n
         if call is None or usage is None:
-            return 0, 0
+            return Length(0, 0, 0), 0
         if kin:
-            return usage.output, usage.reasoning
-        factor = target.tongue.ratio.value / self.ratios.ratio(call.provider, call.model).value
+            return Length(usage.output, usage.output, usage.output), usage.reasoning
+        factor = self.ratios.factor(target.tongue, call.provider, call.model)
         thinks = target.facts.thinking != "none" or target.facts.always_thinks
         reasoning = round(usage.reasoning * factor) if thinks else 0
         limit = self.prompts.limit(n) if step.row.stop_reason == "max_tokens" else None
         if limit is not None:  # it said as much as it was let
-            return min(limit, target.facts.max_output or limit), min(reasoning, limit)
+            most = min(limit, target.facts.max_output or limit)
+            return Length(most, most, most), min(reasoning, limit)
         reply = self.prompts.said(n, reasoning=usage.reasoning > 0)
-        if target.tongue.said and reply is not None:
-            return round(target.tongue.said.tokens(reply)) + reasoning, reasoning
-        return round((usage.output - usage.reasoning) * factor) + reasoning, reasoning
+        told = length(usage, reply, target.tongue.said, target.tongue.ratio.value, factor)
+        low, high = around(reasoning, UNKNOWN_ERROR) if reasoning else (0, 0)
+        return Length(told.tokens + reasoning, told.low + low, told.high + high), reasoning
 
     def _target(self, lane: Lane, name: str) -> Target:
         known = lane.targets.get(name)
@@ -232,13 +260,21 @@ def kinship(call: Call | None, target: Target) -> Kin:
     return "same" if (call.provider, call.model) == (target.provider.name, target.model.id) else "elsewhere"
 
 
-def _band(usage: Usage, price: Price, known: int, error: float, rules: Rules) -> tuple[int, int]:
+def _band(usage: Usage, price: Price, known: int, spread: Spread, rules: Rules) -> tuple[int, int]:
     """The cost with every estimate at its lower and at its upper end."""
-    high = known
+    if spread == EXACT and (rules.sure or usage.basis == "reported" or not usage.cache_read):
+        return known, known
+    said = cost(Usage(output=usage.output), price)
+    sent = worst = cost(replace(usage, output=0), price)
     if usage.cache_read and not rules.sure:
         missed = round(usage.cache_read * MISSES)
-        high = cost(replace(usage, cache_read=usage.cache_read - missed, input=usage.input + missed), price)
-    return (round(known * (1 - error)), round(high * (1 + error))) if error else (known, high)
+        worst = cost(replace(usage, output=0, cache_read=usage.cache_read - missed, input=usage.input + missed), price)
+    low = round(sent * spread.sent[0] + said * spread.said[0])
+    return min(low, known), max(round(max(sent, worst) * spread.sent[1] + said * spread.said[1]), known)
+
+
+def _shares(told: int, low: int, high: int) -> tuple[float, float]:
+    return (low / told, high / told) if told else (1.0, 1.0)
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

@@ -137,11 +137,19 @@ def parts_at(results: Sequence[StepResult], recorded: Mapping[str, StepResult]) 
 
 
 def flagged(lines: Sequence[VariantSums]) -> list[VariantSums]:
-    """The lines, with those marked that no other beats in both cost and agreement; by cost alone where no answer was
-    compared with the recorded one."""
-    compared = any(agreement(line) is not None for line in lines if line.name != RECORDED)
-    worth = {line.name: (agreement(line) or 0.0) if compared else 0.0 for line in lines}
-    return [replace(line, pareto=line.cost is not None and not _beaten(line, lines, worth)) for line in lines]
+    """The lines, with those marked that no other beats in both cost and agreement. Where no answer was compared with
+    the recorded one nothing is known of quality, so that only the cheapest is marked, as that."""
+    if any(agreement(line) is not None for line in lines if line.name != RECORDED):
+        worth = {line.name: agreement(line) or 0.0 for line in lines}
+        best = [line.cost is not None and not _beaten(line, lines, worth) for line in lines]
+        return [replace(line, pareto=one, cheapest=False) for line, one in zip(lines, best, strict=True)]
+    most = max((line.requests for line in lines), default=0)
+    whole = [line.cost for line in lines if line.cost is not None and not line.unpriced and line.requests == most]
+    least = min(whole, default=None) if len(whole) > 1 else None
+    return [
+        replace(line, pareto=False, cheapest=least is not None and line.cost == least and not line.unpriced)
+        for line in lines
+    ]
 
 
 def agreement(line: VariantSums) -> float | None:

@@ -12,18 +12,15 @@ from collections.abc import Iterator, Sequence
 
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy.quirks import facts_for
-from ccr_tui.replay.fitting import Fit, Sample, fit, minus, missed, plain, whole
+from ccr_tui.replay import spoken
+from ccr_tui.replay.fitting import Fit, Sample, fit, minus, plain
 from ccr_tui.replay.prompts import Prompts
+from ccr_tui.replay.spoken import ENOUGH, UNKNOWN_ERROR, Spoken
 from ccr_tui.replay.words import Step
 from ccr_tui.slim import dataclass
 from ccr_tui.store.paths import Reported
 from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Calibration, Counter
-
-UNKNOWN_ERROR = 0.15
-"""Taken where nothing was learned: the counts of other tokenizers were 8 % below to 21 % above ours (see tokens.py)."""
-ENOUGH = 3
-"""Requests after which what was learned is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +40,15 @@ class Tongue:
 
     ratio: Ratio
     prompt: Fit
-    said: Fit | None
-    """What it says itself; None where none of its answers is recorded."""
+    said: Spoken | None
+    """What it says itself; None where too few of its answers are recorded, or their counts don't follow their texts."""
     fitted: bool
     """Whether `prompt` is more than the ratio."""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was learned of its prompts."""
+        return self.fitted or self.ratio.n >= ENOUGH
 
 
 class Ratios:
@@ -60,6 +62,7 @@ class Ratios:
         self._store, self._counter = store, counter
         self._prompts, self._steps = prompts, steps
         self._tongues: dict[tuple[str, str], Tongue] = {}
+        self._said: dict[tuple[str, str], Spoken | None] = {}
         self._own = list(self._reported())
         self._learn(set(learned))
 
@@ -69,6 +72,14 @@ class Ratios:
         if key not in self._tongues:
             self._tongues[key] = self._tongue(*key, facts_for(provider, model).token_ratio)
         return self._tongues[key]
+
+    def factor(self, target: Tongue, provider: str, id: str) -> float:
+        """A target's tokens for one of those that another model has counted in its answers. Raises StoreError."""
+        key = (provider, id)
+        if key not in self._said:
+            known = self._tongues.get(key)
+            self._said[key] = known.said if known else spoken.learned(self._samples(provider, id)[1], None)
+        return spoken.factor(target.ratio.value, self._said[key])
 
     def ratio(self, provider: str, id: str, seed: float = 1.0) -> Ratio:
         """The model's own, else that of a model of the same name elsewhere, else `seed`."""
@@ -99,7 +110,7 @@ class Ratios:
         asked, said = self._samples(provider, id)
         simple = plain(ratio.value, ratio.error, ratio.n)
         fitted = fit(asked, simple.weights)
-        return Tongue(ratio, fitted or simple, _spoken(said, fitted), fitted is not None)
+        return Tongue(ratio, fitted or simple, spoken.learned(said, fitted), fitted is not None)
 
     def _samples(self, provider: str, id: str) -> tuple[list[Sample], list[Sample]]:
         """Of requests, and of answers. Where the database has none, the recording's own."""
@@ -133,13 +144,3 @@ def _sampled(prompts: Prompts, reported: Sequence[Reported]) -> tuple[list[Sampl
             said.append(Sample(answer, each.output - each.reasoning, session=each.session))
         before = each
     return asked, said
-
-
-def _spoken(said: Sequence[Sample], fitted: Fit | None) -> Fit | None:
-    """What suits the answers best: their own ratio, what was fitted to prompts and answers, or to answers alone."""
-    if len(said) < ENOUGH:
-        return None
-    value = sum(sample.tokens for sample in said) / sum(whole(sample.features) for sample in said)
-    starts = [plain(value, 0.0, 0).weights, *([fitted.weights] if fitted else [])]
-    start = min(starts, key=lambda weights: missed(weights, said))
-    return fit(said, start) or Fit(start, missed(start, said), len(said))

@@ -216,7 +216,9 @@ class VariantSums:
     series: tuple[int | None, ...] = ()
     """Cumulative cost after each step of the recording."""
     pareto: bool = False
-    """No other variant is both cheaper and in better agreement."""
+    """No other variant is both cheaper and in better agreement; only where answers were compared."""
+    cheapest: bool = False
+    """No other variant costs less; only where no answers were compared."""
     notes: tuple[str, ...] = ()
 
     @property

@@ -40,6 +40,7 @@ FROM = {
     "rerun": ("asked for real: its tokens are what the provider reported, its cost is theirs at the price of then",)
 }
 BEST = "★: no other line here is both cheaper and in better agreement with the recording"
+CHEAPEST = "◂: the cheapest here. Nothing was sent, so how good its answers would be is not known: R finds out"
 WAITS = "  a adds a variant: one model for all, an agent's, a mode, a whole config file"
 
 
@@ -234,7 +235,7 @@ class ReplayScreen(Choosing):
         )
         kind = f" · {found.kind}{'' if found.finished else ', cut off'}" if found else ""
         self.table.border_title = escape(f"Variants · {count}{kind}{base}")
-        best = "★ nothing is cheaper and as good · " if found and len(found.variants) > 2 else ""
+        best = replay_table.best(found) if found else ""
         self.table.border_subtitle = f"{best}⏎ steps · a add · R rerun · l lab" if found else "a adds a variant"
         self.plot.border_title = "Cost against agreement" if self.pareto else "Cost so far"
         self.plot.border_subtitle = "p cost so far" if self.pareto else "p cost against agreement"
@@ -254,8 +255,8 @@ class ReplayScreen(Choosing):
                 page.put("· ", show.harmless(note), hang=2)
             if line.parts_at is not None:
                 page.put("· ", f"it parts from the recording at step {line.parts_at}: f goes there", hang=2)
-            if line.pareto and len(found.variants) > 2:
-                page.put("· ", BEST, hang=2)
+            if replay_table.mark(found, line):
+                page.put("· ", BEST if line.pareto else CHEAPEST, hang=2)
             if line.router_cost or line.hop_cost:
                 told = f"{show.money(line.router_cost)} for the router, {show.money(line.hop_cost)} for agents aside"
                 page.put("· ", f"of its cost {told}", hang=2)

@@ -42,7 +42,10 @@ def _cost(line: VariantSums) -> Cell:
 def _between(line: VariantSums) -> Cell:
     if line.cost is None or line.low is None or line.high is None or line.low == line.high:
         return "", ""
-    return f"{show.money(line.low)}–{show.money(line.high).removeprefix('$')}", "muted"
+    low, high = show.money(line.low), show.money(line.high)
+    if low == high:  # what is shown would look exact
+        return f"±{max(line.high - line.cost, line.cost - line.low, 1) / max(1, line.cost):.1%}", "muted"
+    return f"{low}–{high.removeprefix('$')}", "muted"
 
 
 def _saved(line: VariantSums) -> Cell:
@@ -138,6 +141,17 @@ def rows(comparison: Comparison) -> list[Row]:
     return [Row(("variant", line.name), _drawer(comparison, line, at)) for at, line in enumerate(comparison.variants)]
 
 
+def mark(comparison: Comparison, line: VariantSums) -> str:
+    """That no other line is cheaper and as good, or that none is cheaper; with one variant alone figures say it."""
+    return "" if len(comparison.variants) < 3 else "★" if line.pareto else "◂" if line.cheapest else ""
+
+
+def best(comparison: Comparison) -> str:
+    """What the marks mean, as the beginning of a line."""
+    marks = {mark(comparison, line) for line in comparison.variants}
+    return "★ nothing is cheaper and as good · " if "★" in marks else "◂ the cheapest · " if "◂" in marks else ""
+
+
 def ink_of(comparison: Comparison, name: str) -> str:
     """The ink of a variant in table and picture."""
     names = [line.name for line in comparison.variants if line.name != RECORDED]
@@ -148,7 +162,7 @@ def _drawer(comparison: Comparison, line: VariantSums, at: int) -> Callable[[int
     def draw(width: int) -> Pieces:
         shown = columns(comparison, width)
         ink = ink_of(comparison, line.name)
-        best = "★" if line.pareto and len(comparison.variants) > 2 else " "
+        best = mark(comparison, line) or " "
         room = _room(shown, width)
         cells = [column.cell(line) for column in shown]
         return [

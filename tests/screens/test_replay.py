@@ -101,7 +101,8 @@ async def test_the_last_session_is_priced_for_what_is_configured_and_known(tmp_p
             assert "7 requests" in page
             assert "answered by smollm2-135m" in page
             assert "Variants · 3 · reprice" in page
-            assert [line for line in page.split("\n") if "★" in line and "recorded" not in line]
+            assert "★" not in page
+            assert [line for line in page.split("\n") if "◂" in line and "the cheapest" not in line]
 
 
 async def test_variants_are_added_extended_and_removed_and_wrong_ones_told(tmp_path: Path) -> None:
