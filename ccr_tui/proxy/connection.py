@@ -9,13 +9,15 @@ its runner has no name for the class of connections, so ours is put where the ru
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from ccr_tui.errors import BadRequest
 from ccr_tui.proxy.anthropic import error_body
 from ccr_tui.proxy.listening import Ends, listening
 from ccr_tui.records import Failure
@@ -31,6 +33,9 @@ LONGEST_HEADER = 64 * 1024
 """Bytes of one header or of the path; aiohttp's 8 KiB are few for a client behind a company's gateway."""
 MOST_WORDS = 200
 """Characters of a complaint about bytes that are no HTTP."""
+
+
+NO_HTTP = "This is no request that can be read"
 
 
 class Connection(RequestHandler):
@@ -81,7 +86,10 @@ class Connection(RequestHandler):
         if status >= 500:
             self.log_exception("Error handling request from %s", request.remote, exc_info=exc)
         words = " ".join((message or "the request cannot be read").split())[:MOST_WORDS]
-        sentence = f"This is no request that can be read: {words}" if status < 500 else "ccr-tui made a mistake."
+        sentence = f"{NO_HTTP}: {words}" if status < 500 else "ccr-tui made a mistake."
+        if status < 500 and isinstance(self._manager, Connections):
+            why = re.split(r"[:('\"]", words)[0].strip()  # what follows may be a header, with a key in it
+            self._manager.unreadable(request, BadRequest(f"{NO_HTTP}: {why}.", status=status))
         kind = "invalid_request_error" if status < 500 else "api_error"
         request_id = f"req_{uuid4().hex}"
         body = dumps(error_body(Failure(status, kind, sentence, False), request_id))
@@ -89,6 +97,10 @@ class Connection(RequestHandler):
         response = web.Response(status=status, body=body, content_type="application/json", headers=headers)
         response.force_close()
         return response
+
+
+Unreadable = Callable[[web.BaseRequest, BadRequest], None]
+"""Is told of whoever sent what is no HTTP."""
 
 
 class Desk:
@@ -129,6 +141,7 @@ class Connections(web.Server):
     """Makes them."""
 
     desk: Desk
+    unreadable: Unreadable
 
     def __call__(self) -> RequestHandler:
         """A new one, as aiohttp makes its own."""
@@ -138,7 +151,8 @@ class Connections(web.Server):
 class Runner(web.AppRunner):
     """Runs an application on them."""
 
-    def __init__(self, app: web.Application, **more: Any) -> None:
+    def __init__(self, app: web.Application, unreadable: Unreadable, **more: Any) -> None:
+        self._unreadable = unreadable
         more = {"auto_decompress": False, **more}  # the server unpacks, and says what is wrong with what was packed
         super().__init__(app, max_line_size=LONGEST_HEADER, max_field_size=LONGEST_HEADER, **more)
 
@@ -146,5 +160,5 @@ class Runner(web.AppRunner):
         server = await super()._make_server()
         server.__class__ = Connections
         assert isinstance(server, Connections)
-        server.desk = Desk()
+        server.desk, server.unreadable = Desk(), self._unreadable
         return server

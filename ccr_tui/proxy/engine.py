@@ -122,7 +122,10 @@ class Engine:
     async def start(self) -> None:
         """Listen. Raises CcrError if the port is taken or the address can't be bound."""
         self._server = Server(lambda: self._context, self.ready.wait, self.health, self.estimate)
-        self._runner = Runner(self._server.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
+        turned_away = self._server.turned_away.stranger
+        self._runner = Runner(
+            self._server.app(), turned_away, handler_cancellation=True, access_log=None, shutdown_timeout=0.2
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.config.host, self.config.port)
         try:

@@ -5,10 +5,10 @@ not let in fill the database. The one surprise: there are two sorts of them.
 
 Who was let in, and whose body can't be had (too large, packed in a way that nobody knows, cut off, hung up in the
 middle of it), gets a trace for each, as for any other request: the sum of the traces is what he has sent. A stranger (a
-web page, a name that is not ours, a wrong key, a path that is not there) may come a thousand times a second: the first
-of a sort has a trace at once, the others that come within a minute have one together, which says how many they were;
-and as long as they go on, each such span is twice as long as the one before, up to an hour. A page that never stops
-leaves some fifty traces in a day.
+web page, a name that is not ours, a wrong key, a path that is not there, what is no HTTP) may come a thousand times a
+second: the first of a sort has a trace at once, the others that come within a minute have one together, which says how
+many they were; and as long as they go on, each such span is twice as long as the one before, up to an hour. A page that
+never stops leaves some fifty traces in a day.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ SPAN_S, LONGEST_S = 60.0, 3600.0
 """How long strangers of one sort are counted together, at first and at most."""
 MOST = 120
 """Characters of what a stranger says of himself that are kept."""
+UNKNOWN = "UNKNOWN"
+"""The method of what is no HTTP, in aiohttp's words."""
 HUNG_UP = "The client hung up before its request was whole."
 
 
@@ -158,7 +160,7 @@ def trace(
 
 def whence(request: Asking) -> str:
     """What a stranger wanted, and where he comes from; nothing that he presented as a key is in it."""
-    parts = [f"{request.method} {request.path}"]
+    parts = ["Something" if request.method == UNKNOWN else f"{request.method} {request.path}"]
     if origin := request.headers.get("Origin", ""):
         parts.append(f"from a page of {origin}")
     if remote := elsewhere(request.remote):

@@ -154,6 +154,25 @@ async def test_a_path_that_is_not_there_is_told_of(door: Place, http: aiohttp.Cl
     assert trace.failure and trace.failure.message.startswith("POST /v1/v1/messages: There is no such path")
 
 
+NO_HTTP = [
+    ("https", b"\x16\x03\x01\x02\x00\x01" + b"x" * 50 + b"\r\n\r\n", "HTTPS traffic on an HTTP port"),
+    ("nonsense", b"Good day!\r\n\r\n", "This is no request that can be read"),
+    ("a long line", b"GET /" + b"sk-of-mine" * 8000 + b" HTTP/1.1\r\n\r\n", "This is no request that can be read"),
+    ("a key in it", b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nx-api-key: sk-of-mine\x01\r\n\r\n", "Invalid header value"),
+]
+
+
+@pytest.mark.parametrize(("sent", "says"), [case[1:] for case in NO_HTTP], ids=[case[0] for case in NO_HTTP])
+async def test_what_is_no_http_is_told_of_without_what_it_was(sent: bytes, says: str, door: Place) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(door.address.rpartition(":")[2]))
+    writer.write(sent)
+    assert b"400" in await reader.readline()
+    writer.close()
+    (trace,) = await stored(door)
+    assert trace.failure and says in trace.failure.message and trace.failure.message.startswith("Something: ")
+    assert (trace.status, "sk-of" in repr(trace)) == (400, False)
+
+
 async def test_who_looks_at_our_page_with_a_browser_is_no_stranger(door: Place, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{door.address}/favicon.ico", headers={"Sec-Fetch-Site": "same-origin"}) as response:
         assert response.status == 403
