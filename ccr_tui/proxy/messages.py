@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ccr_tui.proxy import hop
+from ccr_tui.proxy.anthropic import UNPARSED
 from ccr_tui.proxy.content import Part as ChatPart
 from ccr_tui.proxy.content import Piece, Reader, as_content, compact
 from ccr_tui.proxy.notes import Notes
@@ -139,7 +140,7 @@ class Conversation:
             kind = block["type"]
             if kind == "tool_use":
                 call = Call(block["id"], self._ids.fresh(block["id"]), self._names.of(block["name"]))
-                calls.append((call, compact(block["input"])))
+                calls.append((call, compact(_given(block["input"]))))
             elif hop.agent_of(block):
                 self._user(hop.context(block))
             elif kind in ("thinking", "redacted_thinking") and not hop.is_aside(block):
@@ -282,6 +283,11 @@ def _pictures(call: Call, parts: list[ChatPart]) -> Iterator[Piece]:
     for n, part in enumerate(parts, 1):
         yield f"[picture or file {n} of the result of {call.name}, call {call.sent}]"
         yield part
+
+
+def _given(value: Json) -> Json:
+    """A call's input as the object that providers take."""
+    return value if isinstance(value, dict) else {UNPARSED: value}
 
 
 def _failed(block: Json) -> bool:

@@ -130,13 +130,16 @@ def _thinking_block(block: Json, _: int) -> None:
 
 
 def _tool_use(block: Json, _: int) -> None:
-    _need(block, "id", str, nonempty=True)
+    """An empty id and a list for its input are what some servers of the Messages API answer with: a client sends them
+    back in every later turn, and could never go on."""
+    _need(block, "id", str)
     _need(block, "name", str, nonempty=True)
-    _need(block, "input", dict)
+    if type(block.get("input")) is not list:
+        _need(block, "input", dict)
 
 
 def _tool_result(block: Json, depth: int) -> None:
-    _need(block, "tool_use_id", str, nonempty=True)
+    _need(block, "tool_use_id", str)
     _may(block, "is_error", bool)
     if block.get("content") is not None:
         _content(block["content"], depth + 1, "content")

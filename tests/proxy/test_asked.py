@@ -208,6 +208,8 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("a tool set without a name", asked(tools=[{"type": "mcp_toolset", "mcp_server_name": "m"}])),
     ("an unknown way of thinking", asked(thinking={"type": "novel"})),
     ("nulls", asked(system=None, tools=None, temperature=None, stream=None, thinking=None, tool_choice=None)),
+    ("an empty id", saying({"type": "tool_use", "id": "", "name": "R", "input": {}})),
+    ("a list for an input", saying({"type": "tool_use", "id": "a", "name": "R", "input": [1]})),
     ("an empty result", saying({"type": "tool_result", "tool_use_id": "a", "content": None})),
     ("an unknown source", saying({"type": "image", "source": {"type": "novel"}})),
 ]

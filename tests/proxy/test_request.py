@@ -265,6 +265,15 @@ def test_reasoning_is_dropped_for_those_who_refuse_it(family: str) -> None:
     assert "the reasoning of an earlier turn was left out: this model does not take it back" in found.notes
 
 
+def test_what_other_servers_answered_with_is_sent_as_a_call_that_can_be_taken() -> None:
+    """Their own messages come back through the client: an empty id, a list for an input."""
+    said = (assistant(call(""), {**call("b"), "input": [1]}), user(result("", "1"), result("b", "2")))
+    sent = made(asked("hi", *said, tools=[tool("Read")])).body["messages"]
+    ids = [each["id"] for each in sent[1]["tool_calls"]]
+    assert all(ids) and [(m["tool_call_id"], m["content"]) for m in sent[2:]] == [(ids[0], "1"), (ids[1], "2")]
+    assert [each["function"]["arguments"] for each in sent[1]["tool_calls"]] == ["{}", '{"__unparsedToolInput":[1]}']
+
+
 def test_a_call_without_reasoning_carries_the_empty_field_while_thinking() -> None:
     said = ("hi", assistant(call("a")), user(result("a", "1")))
     thinking = made(asked(*said, thinking={"type": "adaptive"}), "deepseek").body["messages"]
