@@ -1,6 +1,6 @@
 """The one thread that writes: finished traces go in at one end, committed rows come out at the other.
 
-Owns the queue, the batches, and what becomes of a trace that can't be written now. Must never block who hands a trace
+Owns the thread, and what becomes of a trace that can't be written now. Must never block who hands a trace
 in, and never lose one silently: trouble that may pass (a full disk, a lock) is waited for, in memory and then in
 `<db>.waiting.jsonl`; a damaged file is moved aside; a trace that the database refuses goes to `<db>.rejects.jsonl`. The
 one surprise: `put` only notes that the request has ended, and queues it (5 us); cutting up, hashing and compressing
@@ -12,10 +12,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 from ccr_tui.records import Flight, Trace
@@ -27,20 +26,16 @@ from ccr_tui.store.ground import is_damage, is_passing, opened
 from ccr_tui.store.ready import Ready
 from ccr_tui.store.schema import trouble
 from ccr_tui.store.veil import Veil
+from ccr_tui.store.waiting_room import Item, Signal, WaitingRoom
 
-BATCH = 100
-"""Traces in one transaction at most."""
-GATHER_S = 0.1
-"""How long others are gathered once a trace has come, while traffic is dense: to be woken, to begin and to commit costs
-as much as three traces. What looks at the database hears of them so much later."""
-DENSE_S = 0.25
-"""How long after the last commit the next trace is taken for one of many; one that comes later is stored at once."""
 RETRY_S = 0.25
 """How long to wait before trying again where the database can't be written."""
 IDLE_S = 0.05
 """How long nothing must have come before older requests are looked at."""
-HEAVY = 4 * 1024 * 1024
-"""Bytes of JSON, about, for which no others are waited."""
+SWAMPED = 8 * 1024 * 1024
+"""Bytes of JSON, about, that may be queued: of what comes faster than it can be stored, the rest waits in the file."""
+END_S = 1.0
+"""How long what waits is taken back when the program ends; the rest is for the next one."""
 MOST = 64 * 1024 * 1024
 """Bytes of JSON, about, that may wait in memory; as objects they take some four times as much."""
 
@@ -54,17 +49,6 @@ class Learned:
     n: int
     error: float | None
     at: float
-
-
-@dataclass(slots=True)
-class Signal:
-    """Set when everything that was queued before it has been dealt with."""
-
-    done: threading.Event = field(default_factory=threading.Event)
-    is_last: bool = False
-
-
-Item = Trace | Signal
 
 
 class Writer:
@@ -91,21 +75,23 @@ class Writer:
         self._on_reject = on_reject or (lambda _: None)
         self._on_trouble = on_trouble or (lambda _: None)
         self._is_closed = False
-        self._queue: SimpleQueue[Item] = SimpleQueue()
+        self._room = WaitingRoom()
         self._learned: SimpleQueue[Learned] = SimpleQueue()
-        self._put = self._done = 0
-        """Bytes of JSON that went in, counted by who puts, and that were dealt with, counted by the thread."""
         self._committed = 0.0
         self._failed: Exception | None = None
         """Why the last transaction has to wait."""
         self._mend: Callable[[], str] | None = None
         """What must be done to the file first."""
         self._is_waiting = False
+        """Whether there is a file of what waits."""
+        self._waiting = 0
+        """How often something was put into it."""
+        self._end = float("inf")
+        """Until when there is time for it."""
+        self._returning: Iterator[Trace] | None = None
+        """The rest of it, while it is taken back."""
         self._is_behind = True
         """Whether requests of older versions are perhaps still to be looked at."""
-        self._hurry = threading.Event()
-        self._signals: list[Signal] = []
-        """What somebody waits for."""
         self._begun = Begun(path, self._veil.line)
         self._left: list[Leftover] = []
         self._thread = threading.Thread(target=self._run, name="ccr-tui store", daemon=True)
@@ -130,10 +116,7 @@ class Writer:
         if self._is_closed:
             self._on_reject(f"Request {trace.uid} finished after the store was closed; it is lost.")
         self._begun.end(trace)
-        self._put += _weight(trace)
-        self._queue.put(trace)
-        if self._put - self._done > HEAVY:
-            self._hurry.set()
+        self._room.put(trace)
 
     def put_calibration(self, key: str, ratio: float, n: int, error: float | None) -> None:
         """Keep what was learned about a model's tokens, along with the next trace; the latest for a key counts."""
@@ -142,74 +125,48 @@ class Writer:
     def flush(self, timeout: float | None = 10.0) -> bool:
         """Wait, at most `timeout` seconds, until what was put so far is stored or rejected. False if it took longer."""
         signal = Signal()
-        self._hasten(signal)
+        self._room.ask(signal)
         return self._thread.is_alive() and signal.done.wait(timeout)
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """Store what is queued and end. False if that took longer than `timeout` seconds."""
-        self._is_closed = True
+        self._is_closed, self._end = True, time.monotonic() + END_S
         signal = Signal(is_last=True)
-        self._hasten(signal)
+        self._room.ask(signal)
         if self._thread.is_alive():
             self._thread.join(timeout)
         return signal.done.is_set()
 
-    def _hasten(self, signal: Signal) -> None:
-        self._signals.append(signal)
-        self._queue.put(signal)
-        self._hurry.set()
-
     def _run(self) -> None:
-        self._take_back()
+        self._take_over()
         going = True
         while going:
-            batch = self._batch()
+            batch = self._room.batch(self._next(), self._committed)
             signals = [item for item in batch if isinstance(item, Signal)]
-            learned = [self._learned.get_nowait() for _ in range(self._learned.qsize())]
-            traces = [item for item in batch if isinstance(item, Trace)]
-            self._keep([*learned, *filter(None, map(self._ready, traces))])
-            self._done += sum(map(_weight, traces))
+            self._deal_with([item for item in batch if isinstance(item, Trace)])
             going = not any(signal.is_last for signal in signals)
             if not going:
                 if told := self._ground.end():
                     _tell(self._on_reject, told)
                 self._begun.close()
-            for signal in signals:
-                self._signals.remove(signal)
-                signal.done.set()
+            self._room.answer(signals)
 
-    def _batch(self) -> list[Item]:
-        """What is queued, at least one item: the busier it gets, the larger the batches."""
-        batch = [self._next()]
-        if isinstance(batch[0], Trace):
-            self._gather()
-        while len(batch) < BATCH and not (isinstance(batch[-1], Signal) and batch[-1].is_last):
-            try:
-                batch.append(self._queue.get_nowait())
-            except Empty:
-                break
-        return batch
-
-    def _gather(self) -> None:
-        """Let others come, while traffic is dense. None of them wakes this thread; who is in a hurry does."""
-        now = time.monotonic()
-        until = now + GATHER_S if now - self._committed < DENSE_S else now
-        while not self._is_enough() and (left := until - time.monotonic()) > 0:
-            self._hurry.wait(left)
-            self._hurry.clear()
-
-    def _is_enough(self) -> bool:
-        """Whether somebody waits for what is queued, or much is."""
-        return bool(self._signals) or self._put - self._done > HEAVY or self._queue.qsize() >= BATCH
+    def _deal_with(self, traces: Sequence[Trace]) -> None:
+        """Store them; where more comes than can be stored, they wait in the file, which takes a tenth of the time."""
+        learned = [self._learned.get_nowait() for _ in range(self._learned.qsize())]
+        ready = [*filter(None, map(self._ready, traces))]
+        if self._room.held > SWAMPED:
+            ready = [one for one in ready if not self._is_set_down(one.trace)]
+        self._keep([*learned, *ready])
+        self._room.dealt_with(traces)
+        if self._is_waiting and not self._failed:
+            self._take_back()
 
     def _next(self) -> Item:
         """The first in the queue; while there is none, what older versions did not write down is worked out."""
-        while self._is_behind:
-            try:
-                return self._queue.get(timeout=IDLE_S)
-            except Empty:
-                self._is_behind = self._caught_up()
-        return self._queue.get()
+        while (item := self._room.first(IDLE_S if self._is_behind else None)) is None:
+            self._is_behind = self._caught_up()
+        return item
 
     def _caught_up(self) -> bool:
         """A step; whether there are more. Where it fails it is left for the next start."""
@@ -229,22 +186,33 @@ class Writer:
             _tell(self._on_reject, f"Request {trace.uid} could not be looked through for keys ({why}); it is lost.")
             return None
 
-    def _take_back(self) -> None:
+    def _take_over(self) -> None:
         """What programs of before left: traces that wait in the file, and requests that they did not finish."""
         if self._is_waiting:
-            self._is_waiting = False
-            if all(self._is_kept(trace) for trace in spill.waiting(self.path)):
-                spill.no_longer_waiting(self.path)
+            self._take_back()
         for left in self._left:
             if all(self._is_kept(trace) for trace in left.traces):
                 left.remove()
         self._left = []
 
+    def _take_back(self) -> None:
+        """What waits in the file, while nothing much is queued; the file goes when all of it is stored."""
+        self._returning = self._returning or spill.waiting(self.path)
+        while self._room.is_calm and time.monotonic() < self._end:
+            trace = next(self._returning, None)
+            if trace is None:
+                spill.no_longer_waiting(self.path)
+                self._is_waiting = False
+            if trace is None or not self._is_kept(trace):
+                self._returning = None
+                return
+
     def _is_kept(self, trace: Trace) -> bool:
         """Store it unless it is there; False if it has to wait."""
+        before = self._waiting
         if not self._is_known(trace.uid):
             self._keep([*filter(None, [self._ready(trace)])])
-        return not self._is_waiting
+        return self._waiting == before
 
     def _is_known(self, uid: str) -> bool:
         try:
@@ -289,8 +257,6 @@ class Writer:
         self._say_trouble("")
         if newest:
             _tell(self._on_commit, newest)
-        if self._is_waiting and not self._is_closed:
-            self._take_back()
         return None
 
     def _stand(self) -> None:
@@ -316,10 +282,9 @@ class Writer:
         """Wait a moment for trouble to pass; False where there is no time or no room for it any more."""
         self._failed = error
         self._say_trouble(f"{trouble(self.path, error)} Requests go on; what they record waits.")
-        if self._is_closed or self._put - self._done > MOST:
+        if self._is_closed or self._room.held > MOST:
             return False
-        self._hurry.wait(RETRY_S)
-        self._hurry.clear()
+        self._room.rest(RETRY_S)
         return True
 
     def _say_trouble(self, sentence: str) -> None:
@@ -327,24 +292,32 @@ class Writer:
             self.trouble = sentence
             _tell(self._on_trouble, sentence)
 
+    def _is_set_down(self, trace: Trace) -> bool:
+        """Let it wait in the file; False where that can't be written."""
+        try:
+            self._set_down(trace, spill.waiting_file(self.path), "more came than could be stored")
+        except spill.UNWRITABLE:
+            return False
+        return True
+
+    def _set_down(self, trace: Trace, file: Path, problem: str) -> None:
+        """Keep it in a file beside the database. Raises one of `spill.UNWRITABLE`."""
+        spill.put_aside(file, trace, problem)
+        self._begun.kept([trace.uid])
+        if file != self.rejects:
+            self._is_waiting, self._waiting = True, self._waiting + 1
+
     def _put_aside(self, items: Sequence[Ready | Learned], file: Path, problem: str) -> None:
         """Keep them in a file beside the database; if even that fails, at least say so."""
         for trace in (item.trace for item in items if isinstance(item, Ready)):
             try:
-                spill.put_aside(file, trace, problem)
+                self._set_down(trace, file, problem)
                 where = f"it is in {file}"
-                self._is_waiting = self._is_waiting or file != self.rejects
-                self._begun.kept([trace.uid])
             except spill.UNWRITABLE as error:
                 self.lost += 1
                 where = f"nor in {file} ({error}): it is lost"
             if file == self.rejects or "is lost" in where:
                 _tell(self._on_reject, f"Request {trace.uid} could not be stored ({problem}); {where}.")
-
-
-def _weight(trace: Trace) -> int:
-    """Bytes of JSON, about: a token has some four characters."""
-    return 2000 + 4 * (trace.estimate or 0)
 
 
 def _tell(listener: Callable[[Any], None], news: object) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Flight, Trace
-from ccr_tui.store import archive, ground, schema, spill, writer
+from ccr_tui.store import archive, ground, schema, spill, waiting_room, writer
 from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
 from ccr_tui.store.prune import Wish, prune
 from ccr_tui.store.queries import Reader
@@ -518,7 +518,7 @@ def test_that_a_request_has_ended_is_noted_while_others_are_waited_for(
     path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that come close together are stored together; killed before that, each still has its tokens and costs."""
-    monkeypatch.setattr(writer, "GATHER_S", 60.0)
+    monkeypatch.setattr(waiting_room, "GATHER_S", 60.0)
     one = Watched(path)
     one.start()
     for trace in TRACES[:3]:

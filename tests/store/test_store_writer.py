@@ -12,7 +12,8 @@ import generated
 import pytest
 
 from ccr_tui.records import Trace
-from ccr_tui.store import archive
+from ccr_tui.store import archive, spill, waiting_room
+from ccr_tui.store import writer as writer_module
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
 from ccr_tui.store.writer import Writer
@@ -46,10 +47,10 @@ def test_commits_are_told_with_the_newest_number(path: Path, reader: Reader) -> 
 def test_closing_stores_what_is_queued(path: Path, reader: Reader) -> None:
     writer = Writer(path)
     writer.start()
-    for n in range(250):
+    for n in range(150):
         writer.put(generated.trace(f"t{n:03d}"))
     assert writer.close(30)
-    assert reader.count() == 250
+    assert reader.count() == 150
 
 
 def test_a_closed_writer_says_that_it_keeps_nothing(path: Path) -> None:
@@ -125,6 +126,59 @@ def test_what_another_process_pruned_is_written_again(path: Path, reader: Reader
     assert reader.trace("b") == again
     assert reader.row("b").n == 2, "numbers are not used twice"
     assert verify(path) == []
+
+
+def test_what_comes_faster_than_it_can_be_stored_waits_in_the_file_and_is_taken_back(
+    path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "SWAMPED", 1_000_000)
+    monkeypatch.setattr(waiting_room, "HEAVY", 200_000)
+    traces = [generated.trace(f"t{n:03d}") for n in range(60)]  # of 42 KB each, by their tokens
+    writer = Watched(path)
+    for trace in traces:
+        writer.put(trace)
+    writer.start()
+    assert writer.flush(30)
+    assert writer._waiting >= 36, "what was queued beyond the bound went into the file"
+    assert writer.close(30)
+    assert sorted(row.id for row in reader.rows()) == [trace.uid for trace in traces]
+    assert all(reader.trace(trace.uid) == trace for trace in traces)
+    assert not spill.waiting_file(path).exists() and writer.sentences == [] and verify(path) == []
+
+
+def test_what_comes_too_fast_is_stored_in_the_end_where_the_file_cannot_be_written(
+    path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "SWAMPED", 100_000)
+    spill.waiting_file(path).mkdir(parents=True)
+    traces = [generated.trace(f"t{n:02d}") for n in range(20)]
+    writer = Watched(path)
+    run(writer, *traces)
+    assert sorted(row.id for row in reader.rows()) == [trace.uid for trace in traces]
+    assert (writer.lost, writer.sentences) == (0, [])
+
+
+def test_what_waits_in_the_file_is_left_there_while_more_comes(
+    path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each burst interrupts the taking back of the one before."""
+    monkeypatch.setattr(writer_module, "SWAMPED", 150_000)
+    monkeypatch.setattr(waiting_room, "HEAVY", 50_000)
+    traces = [generated.trace(f"t{n:03d}") for n in range(120)]
+    writer = Watched(path)
+    writer.start()
+    for at in range(0, 120, 20):
+        before = writer.commits[-1:]
+        for trace in traces[at : at + 20]:
+            writer.put(trace)
+        while writer.commits[-1:] == before:
+            writer.flush(0.001)
+    assert writer.close(60)
+    again = Watched(path)
+    again.start()
+    assert again.flush(60) and again.close(60)
+    assert sorted(row.id for row in reader.rows(limit=1000)) == [trace.uid for trace in traces]
+    assert not spill.waiting_file(path).exists() and verify(path) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
