@@ -129,7 +129,7 @@ async def check_size(asking: Asking, order: Order, counting: asyncio.Future[Coun
     seed = facts_for(provider, model).token_ratio
     found = asking.context.calibration.estimate(f"{provider.name}/{model.id}", count.total, seed)
     asking.draft.estimate = asking.draft.flight.estimate = found.tokens
-    check_window(found, order.window, model.name)
+    check_window(found, order.window, model.name, asking.draft.body)
 
 
 def estimated(

@@ -19,6 +19,7 @@ from ccr_tui.errors import ProxyError, UpstreamRefused
 from ccr_tui.proxy import unknown
 from ccr_tui.proxy.anthropic import error_type
 from ccr_tui.proxy.overflow import Overflow, output_limit, overflow
+from ccr_tui.proxy.shortening import cure
 from ccr_tui.records import Json
 from ccr_tui.wire import dumps, loads
 
@@ -106,12 +107,18 @@ class _Asked(NamedTuple):
     estimate: int | None
     max_tokens: int | None
     window: int | None
+    sent: Mapping[str, Json]
 
 
 def _asked(provider: str, sent: Mapping[str, Json], estimate: int | None, window: int | None) -> _Asked:
     limits = (sent.get("max_tokens"), sent.get("max_completion_tokens"))
     return _Asked(
-        provider, str(sent.get("model") or ""), estimate, next((n for n in limits if isinstance(n, int)), None), window
+        provider,
+        str(sent.get("model") or ""),
+        estimate,
+        next((n for n in limits if isinstance(n, int)), None),
+        window,
+        sent,
     )
 
 
@@ -186,12 +193,12 @@ def _too_long(found: Overflow, asked: _Asked) -> str:
             max(given or 0, asked.estimate or 0) or None
         )  # vLLM counts no further than to the first that is too much
     than = f" than {asked.model}'s" if asked.model else ""
-    cure = f"Compact the conversation (/compact), or choose a model with a larger window{than}."
+    helps = cure(asked.sent, given, limit, f"choose a model with a larger window{than}")
     if not limit or given is None:
-        return f"prompt is too long for {asked.model or asked.provider}. {cure}"
+        return f"prompt is too long for {asked.model or asked.provider}. {helps}"
     both = f"input length and `max_tokens` exceed context limit: {given} + {output or 0} > {limit}"
     if given >= limit or given + (output or 0) <= limit:
-        return f"prompt is too long: {max(given, limit + 1)} tokens > {limit} maximum ({both}). {cure}"
+        return f"prompt is too long: {max(given, limit + 1)} tokens > {limit} maximum ({both}). {helps}"
     return f"{both}, decrease input length or `max_tokens` and try again"
 
 

@@ -19,6 +19,7 @@ from ccr_tui.config import Guards
 from ccr_tui.errors import BadRequest, ProxyError
 from ccr_tui.prices import show
 from ccr_tui.proxy.asked import texts_of
+from ccr_tui.proxy.shortening import cure
 from ccr_tui.proxy.turn import INTERRUPTED
 from ccr_tui.records import Json, Trace
 from ccr_tui.tokens import Estimate
@@ -136,14 +137,17 @@ def over(sentence: str) -> ProxyError:
     return ProxyError(sentence, status=402, type="billing_error", should_retry=False)
 
 
-def check_window(estimate: Estimate, window: int, model: str) -> None:
+def check_window(estimate: Estimate, window: int, model: str, body: Json = None) -> None:
     """Raises BadRequest in the words that make Claude Code compact, where the input surely is over the window."""
     unsure = UNSURE if estimate.error is None else estimate.error
     if estimate.tokens * (1 - unsure) <= window:
         return
+    larger = (
+        f"set agents.long_context in config.toml to a model with a larger window than {model} (models.{model}.context)"
+    )
     raise BadRequest(
-        f"prompt is too long: {estimate.tokens} tokens > {window} maximum. Compact the conversation (/compact), or set "
-        f"agents.long_context in config.toml to a model with a larger window than {model} (models.{model}.context).",
+        f"prompt is too long: {estimate.tokens} tokens > {window} maximum. "
+        f"{cure(body, estimate.tokens, window, larger)}",
         should_retry=False,
     )
 
