@@ -224,7 +224,7 @@ class _Page:
                 self.gap()
                 self.call(block)
         elif kind in ("thinking", "redacted_thinking"):
-            text = text_of(block)
+            text = text_of(block) or "[nothing of it can be read here]"
             title = f"✻ thinking · {_first_line(text)} · {show.size(len(text))} characters"
             self.section("thinking", title, text, "thinking")
         else:

@@ -114,6 +114,15 @@ def asides(*said: tuple[str, str]) -> list[Any]:
     return [{"type": "thinking", "thinking": text, "signature": f"ccr-tui.v1.{mark}"} for mark, text in said]
 
 
+def test_thinking_that_says_nothing_is_told_as_that() -> None:
+    """As Anthropic sends it where it is omitted, and we where only the provider can read it."""
+    silent = {"type": "thinking", "thinking": "", "signature": "AbC="}
+    record = trace(
+        body={"messages": [{"role": "user", "content": "q"}]}, reply={"content": [silent], "stop_reason": "end_turn"}
+    )
+    assert "✻ thinking · [nothing of it can be read here]" in text(conversation_document(record))
+
+
 def test_work_done_aside_is_told_with_its_agent_and_its_model() -> None:
     old = asides(("aside", "hm"), ("result.coder", "def f(): ..."))
     new = asides(
