@@ -26,7 +26,7 @@ from ccr_tui.cli import main
 from ccr_tui.commands import common
 from ccr_tui.filtering import moment
 from ccr_tui.records import Badge
-from ccr_tui.store import badges
+from ccr_tui.store import archive, badges
 from ccr_tui.store.writer import Writer
 
 HOUSE = Path(__file__).parent.parent
@@ -498,6 +498,18 @@ CELLS = [("abc", 3), ("你好", 4), ("é", 1), ("e\u0301", 1), ("", 0)]
 def test_columns_are_counted_as_the_terminal_does(text: str, width: int) -> None:
     assert common.cells(text) == width
     assert common.cells(common.safe(text * 40, 11)) <= 11
+
+
+def test_what_a_subagent_took_is_told_as_a_part_of_what_was_typed(alone: Path, call: Call) -> None:
+    sub = {"session": "S", "agent_id": "a1b2c3d4e5", "kind": "subagent"}
+    work = {"model": "m", "messages": [{"role": "user", "content": "Look into it"}]}
+    typed = {"model": "m", "messages": [{"role": "user", "content": "First thing"}]}
+    one = generated.trace("m", typed, session="S")
+    two = generated.trace("s", work, **sub, started_at=one.started_at + 1)
+    archive.take_in(alone / "data" / "ccr.db", [one, two])
+    _, typed_line, sub_line = call("sessions", "show", "S").out.split("\n\n")[1].splitlines()
+    assert "> First thing" in typed_line and "of it, subagent a1b2c3d4: Look into it" in sub_line
+    assert "of it" in call("sessions", "show", "--help").out
 
 
 def test_doctor_finds_nothing_and_ends_with_0(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,10 @@ def _amount(sums: Sums) -> Amount:
 @settings
 @json_flag
 def show(flags: Mapping[str, str], session: str, baseline: str | None, as_json: bool) -> None:
-    """Tell one session by what was typed: requests, subagents, tokens, cost. The beginning of its id is enough."""
+    """Tell one session by what was typed: requests, subagents, tokens, cost. The beginning of its id is enough.
+
+    What was typed has all that came of it; lines with "of it" tell how much of that a subagent took.
+    """
     store = reader(flags)
     row = store.session(session)
     found = _baseline(flags, baseline, store)
@@ -133,7 +136,9 @@ def _told(turns: list[Turn], found: Baseline | None) -> Iterator[tuple[object, .
     lines: list[tuple[str, Span]] = []
     for turn in turns:
         lines.append((f"> {turn.prompt or '(no prompt)'}", turn))
-        lines += [(f"  subagent {branch.agent_id[:8]}: {branch.prompt or ''}", branch) for branch in turn.branches]
+        lines += [
+            (f"  of it, subagent {branch.agent_id[:8]}: {branch.prompt or ''}", branch) for branch in turn.branches
+        ]
     costs = column(_amount(span) for _, span in lines)
     bases = column((span.at(found.price), False, False) if found else None for _, span in lines)
     for (what, span), cost, base in zip(lines, costs, bases, strict=True):

@@ -83,7 +83,7 @@ class Pick(ModalScreen[list[str] | None]):
         choices: Sequence[Choice],
         *,
         marked: Sequence[str] | None = None,
-        at: str = "",
+        at: str | None = None,
         free: str = "",
         later: Later | None = None,
         about: str = "",
@@ -96,6 +96,8 @@ class Pick(ModalScreen[list[str] | None]):
         self.many = marked is not None
         self.marked = list(marked or ())
         self.changed = False
+        self._told = about, ""
+        """What is said over the list, and its ink, while there is something in it."""
         self.filter = Filter(placeholder="type to narrow the list", id="narrow")
         self.filter.marks = self.many
         self.word = Word(id="word")
@@ -114,12 +116,13 @@ class Pick(ModalScreen[list[str] | None]):
 
     def on_mount(self) -> None:
         """Show what there is, and ask for more."""
-        self.word.say(self.about, "")
+        if self.later is not None:
+            self._told = "asking…", "muted"
         self._fill()
-        self.roster.select(("choice", self.at))
+        if self.at is not None:
+            self.roster.select(("choice", self.at))
         self.filter.focus()
         if self.later is not None:
-            self.word.say("asking…")
             self._ask(self.later)
 
     @work
@@ -127,11 +130,12 @@ class Pick(ModalScreen[list[str] | None]):
         try:
             more = await later()
         except (CcrError, ProxyError) as error:
-            self.word.say(show.harmless(str(error)), "warn")
+            self._told = show.harmless(str(error)), "warn"
+            self._fill()
             return
         known = {choice.value for choice in self.choices}
         self.choices += [choice for choice in more if choice.value not in known]
-        self.word.say(self.about, "")
+        self._told = self.about, ""
         self._fill()
 
     @on(Input.Changed)
@@ -145,8 +149,17 @@ class Pick(ModalScreen[list[str] | None]):
         found = [c for c in self.choices if all(word in f"{c.words} {c.note}".lower() for word in words)]
         if self.free and typed and typed not in {c.value for c in found}:
             found.append(Choice(typed, typed, self.free))
+        self._count(len(found), typed)
         self.roster.put([Row(("choice", c.value), self._drawer(c, found)) for c in found])
         self.roster.styles.height = max(3, min(len(self.choices) + bool(self.free), 14))
+
+    def _count(self, found: int, typed: str) -> None:
+        """The frame says how many there are, and a sentence where there is nobody left."""
+        every = len(self.choices)
+        told = f"{found} of {every}" if typed else f"{every}" if every else ""
+        self.query_one("#pick").border_title = escape(f"{self.title_} · {told}" if told else self.title_)
+        none = f"nothing here is called “{typed}”; esc empties the line", "warn"
+        self.word.say(*(none if typed and not found else self._told))
 
     def _drawer(self, choice: Choice, among: Sequence[Choice]) -> Callable[[int], Pieces]:
         widest = max(cell_len(one.words) for one in among)

@@ -20,9 +20,11 @@ from textual.pilot import Pilot
 from ccr_tui.app import CcrApp
 from ccr_tui.commands.common import Source
 from ccr_tui.host import House
+from ccr_tui.presets import PRESETS
 from ccr_tui.screens.desk import count, dollars
 from ccr_tui.screens.form import Form
 from ccr_tui.screens.models import ModelsScreen
+from ccr_tui.screens.pick import Pick
 from ccr_tui.tokens import Counter
 
 SIZES = [(80, 24), (120, 40)]
@@ -343,6 +345,20 @@ async def test_a_provider_of_the_list_is_added_with_its_first_model(opened: Open
             "id": "openai/gpt-oss-120b",
             "context": 96000,
         }
+
+
+async def test_the_list_of_providers_opens_at_its_top_and_says_how_many_there_are(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("a", "p")
+        every = len(PRESETS) + 1
+        screen = await until(pilot, f"Add a provider · {every}", PRESETS[0].title)
+        assert "another one" not in screen
+        pick = pilot.app.screen
+        assert isinstance(pick, Pick) and pick.roster.cursor == 0
+        await pilot.press(*"zzz")
+        await until(pilot, f"Add a provider · 0 of {every}", "nothing here is called “zzz”; esc empties the line")
+        await pilot.press("escape")
+        assert "nothing here" not in await until(pilot, f"Add a provider · {every}", PRESETS[0].title)
 
 
 async def test_a_provider_of_ones_own_needs_a_name_an_address_and_only_the_name_of_its_key(opened: Open) -> None:
