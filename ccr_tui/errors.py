@@ -59,6 +59,8 @@ class ProxyError(CcrError):
         self.type = type or self.type
         self.should_retry = should_retry
         self.retry_after = retry_after
+        self.elsewhere = False
+        """Whether another provider may well answer what this one refuses."""
         self.details: Json = None
         """What an Anthropic upstream's error says beside type and message; clients branch on its `error_code`."""
 

@@ -147,7 +147,9 @@ def _judge(status: int, said: Said, asked: _Asked, answered: str) -> ProxyError:
     cure, useless = _cure(status, words, asked)
     sentence = f"{asked.provider} {answered}: {said.message or 'nothing more'}"
     sentence = f"{sentence.rstrip('. ')}. {cure}".strip()
-    return UpstreamRefused(sentence, status=status, type=error_type(status), should_retry=False if useless else None)
+    error = UpstreamRefused(sentence, status=status, type=error_type(status), should_retry=False if useless else None)
+    error.elsewhere = bool(_FLAGGED.search(words))
+    return error
 
 
 def _cure(status: int, words: str, asked: _Asked) -> tuple[str, bool]:

@@ -101,7 +101,7 @@ def goes_on(error: ProxyError) -> bool:
 
 def is_final(error: ProxyError) -> bool:
     """Whether no other model would do better."""
-    return isinstance(error, BadRequest) or error.status in WRONG
+    return isinstance(error, BadRequest) or (error.status in WRONG and not error.elsewhere)
 
 
 def worthiest(errors: Sequence[ProxyError]) -> ProxyError:

@@ -26,6 +26,7 @@ from ccr_tui.errors import (
     UpstreamUnreachable,
 )
 from ccr_tui.proxy.breaker import Breakers
+from ccr_tui.proxy.complaints import error_of
 from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.trying import Trial, again_s, is_final, is_providers_fault, seconds, too_long, worthiest
 
@@ -42,6 +43,7 @@ GONE, SILENT, CUT = UpstreamUnreachable("refuses"), UpstreamTimeout("silent"), U
 LONG = refused(400, False)
 LONG.message = "prompt is too long: 9000 tokens > 8000 maximum"
 OURS = BadRequest("messages.0: wrong", should_retry=False)
+FLAGGED = error_of(403, {}, {"error": {"message": "Your input was flagged"}}, "p")
 
 
 # ---------------------------------------------------------------- what a failure is worth
@@ -110,6 +112,7 @@ def test_no_wait_is_longer_than_what_is_set(error: ProxyError, tries: int, after
         pytest.param(WRONG, False, True, False, id="wrong"),
         pytest.param(refused(413, False), False, True, False, id="too large"),
         pytest.param(refused(422, False), False, True, False, id="unprocessable"),
+        pytest.param(FLAGGED, False, False, False, id="moderated"),
         pytest.param(OURS, False, True, False, id="ours"),
         pytest.param(LONG, False, True, True, id="too long"),
     ],
