@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from ccr_tui.pricelist import NANO
+from ccr_tui.prices import show
 
 LEAST, MOST = 2, 6
 
@@ -45,6 +46,11 @@ def against(paid: int, other: int, digits: int) -> int | None:
 def rounded(nanos: int, digits: int) -> Decimal:
     """Dollars with so many decimals."""
     return (Decimal(nanos) / NANO).quantize(Decimal(1).scaleb(-digits))
+
+
+def roughly(nanos: int) -> str:
+    """A guess at an amount: whole dollars from ten on, two digits that matter below one."""
+    return money(nanos, 0) if nanos >= 10 * NANO else show(nanos)
 
 
 def money(nanos: int | None, digits: int) -> str:

@@ -48,6 +48,11 @@ class Forecast:
         return self.so_far + self.rest
 
     @property
+    def briefly(self) -> str:
+        """The same in few words."""
+        return "as yesterday went on" if self.days == 1 else f"as the last {self.days} days went on"
+
+    @property
     def words(self) -> str:
         """How it was made."""
         days = "yesterday" if self.days == 1 else f"the last {self.days} days"

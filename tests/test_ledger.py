@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 
 from ccr_tui.cli import root
 from ccr_tui.commands.money import column, in_line, money
+from ccr_tui.origin import origin
+from ccr_tui.prices import LOCAL
 from ccr_tui.records import Price, Usage
 from ccr_tui.store import archive
 
@@ -125,7 +128,49 @@ def test_everything_in_one(call: Call) -> None:
     assert told["budgets"] == [{"of": "day", "session": None, "limit_usd": "5", "spent_usd": "0"}]
     (mine,) = told["one_model_for_all"]
     assert mine["model"] == "mine" and mine["price"]["source"] == "config.toml"
-    assert "of a price that nobody knows" in call("spend", "--summary").stdout
+    assert "? nobody knows a price" in call("spend", "--summary").stdout
+
+
+def test_a_share_stands_in_json_with_both_its_terms(call: Call) -> None:
+    (mine,) = json.loads(call("spend", "--summary", "--json").stdout)["one_model_for_all"]
+    paid, comparable = float(mine["spent_usd"]), float(mine["comparable_usd"])
+    assert mine["share"] == pytest.approx((paid - comparable) / comparable, abs=1e-6)
+    assert comparable < float(mine["cost_usd"]), "the call without a price is in the one, and not in the other"
+    rows = [json.loads(line) for line in call("spend", "--by", "model", "--json").stdout.splitlines()]
+    told = {row["model"]: row["against_baseline"] for row in rows}
+    assert told["odd"] == {"spent_usd": None, "comparable_usd": None, "share": None}
+    assert sum(float(each["comparable_usd"] or 0) for each in told.values()) == pytest.approx(comparable)
+
+
+def test_a_share_follows_from_the_two_amounts_that_are_told(call: Call) -> None:
+    lines = call("spend", "--summary").stdout.splitlines()
+    spent, at = (next(line for line in lines if word in line) for word in ("spent ", "at mine"))
+    paid, other = (float(re.findall(r"\$([\d.]+)", line)[0]) for line in (spent, at))
+    assert f"{round(100 * (paid - other) / other):+d}%".replace("-", "−") in at and "1 unpriced call in neither" in at
+
+
+def test_the_source_of_a_price_is_told_once() -> None:
+    told = origin("list", "list price in genai-prices 9, as of 2026-11-03", "2026-11-03")
+    assert told == "list price in genai-prices 9, as of 2026-11-03"
+    assert origin("list", "ccr-tui table", "2026-11-01") == "list price, ccr-tui table, 2026-11-01"
+    assert origin("user", "config.toml") == "your own price, config.toml"
+    assert origin("user", "made up for the demo") == "made up for the demo"
+    assert origin("list", LOCAL.source) == LOCAL.source
+
+
+def test_kinds_of_requests_and_what_nobody_billed(call: Call) -> None:
+    failed = generated.attempt(model="down", usage=None, cost=None, cost_basis="unknown", price=None)
+    more = [
+        generated.trace("t", kind="title", session=None),
+        generated.trace("f", attempts=(failed,), outcome="error", kind="title", session=None),
+        generated.trace("n", attempts=(), outcome="error", session=None),
+    ]
+    archive.take_in(Path("ccr.db"), more)
+    rows = {row["kind"]: row for row in map(json.loads, call("spend", "--by", "kind", "--json").stdout.splitlines())}
+    assert set(rows) == {"main", "title"} and rows["title"]["requests"] == 2
+    lines = {line.split()[0]: line for line in call("spend", "--by", "model").stdout.splitlines()}
+    assert "–" in lines["down"] and "$" not in lines["down"].partition("–")[0]
+    assert "(none)" in lines, "a request that asked no model is not called by the one that it was for"
 
 
 def test_a_request_tells_what_the_cache_saved_and_what_is_not_known(call: Call) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from ccr_tui import assembly
+from ccr_tui import assembly, decimals
 from ccr_tui.commands.common import (
     as_json,
     cells,
@@ -31,8 +31,9 @@ from ccr_tui.commands.common import (
     wrong_call,
 )
 from ccr_tui.commands.mending import tell_unmended
-from ccr_tui.commands.money import column, counted, money
+from ccr_tui.commands.money import column, counted, in_line, money
 from ccr_tui.errors import CcrError
+from ccr_tui.origin import origin
 
 if TYPE_CHECKING:
     from ccr_tui.baseline import Baseline
@@ -45,7 +46,11 @@ if TYPE_CHECKING:
 
 Compared: TypeAlias = "tuple[Baseline | None, list[Baseline]]"
 """The model that spending is compared with, and others."""
-BY = ("hour", "day", "week", "model", "agent", "session", "project", "provider")
+BY = ("hour", "day", "week", "model", "agent", "kind", "session", "project", "provider")
+
+
+NOTHING = "–"
+"""Nobody is known to bill anything."""
 
 
 def share(part: float | None) -> str:
@@ -112,7 +117,7 @@ def _json(row: SpendRow, compared: Compared) -> Any:
     from ccr_tui.prices import usd
 
     baseline, others = compared
-    at = {} if baseline is None else {"baseline": baseline.name}
+    at = {} if baseline is None else {"baseline": baseline.name, "against_baseline": row.against_json(baseline.price)}
     told = (row if baseline is None else replace(row, baseline=row.at(baseline.price))).as_json() | at
     return told | ({"what_if_usd": {each.name: usd(row.at(each.price)) for each in others}} if others else {})
 
@@ -124,6 +129,9 @@ def _all(compared: Compared) -> list[Baseline]:
 
 def _table(by: str, rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> None:
     heads = [by, "requests", "failed", "in", "cached", "out", "cost"]
+    digits = decimals.of(
+        amount for row in rows for amount in (row.cost, *(row.beside(each.price) for each in compared))
+    )
     columns = [
         [row.key if row.key is not None else "(none)" for row in rows],
         [row.requests for row in rows],
@@ -131,22 +139,22 @@ def _table(by: str, rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> N
         [counted(row.prompt_tokens, row.has_guesses) for row in rows],
         [share(row.cached_share) for row in rows],
         [counted(row.output_tokens, row.has_guesses) for row in rows],
-        column((row.spent, row.is_about, bool(row.unpriced)) for row in rows),
+        in_line([NOTHING if row.is_unbilled else paid(row, digits) for row in rows]),
     ]
-    for head, more in _more(rows, compared):
+    for head, more in _more(rows, compared, digits):
         heads.append(head)
         columns.append(more)
-    spare = ("out", "failed", "cache lost", "hops", "router", "cache saved", "cached", "in", "requests")
+    spare = ("out", "failed", "cache lost", "aside", "router", "cache saved", "cached", "in", "requests")
     table(heads, zip(*columns, strict=True), right=",".join(heads[1:]), spare=spare)
     if any(row.unpriced for row in rows):
         narrate("? or +: a price is unknown; set models.NAME.price in config.toml for the requests to come")
 
 
-def _more(rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> Iterator[tuple[str, list[Any]]]:
+def _more(rows: Sequence[SpendRow], compared: Sequence[Baseline], digits: int) -> Iterator[tuple[str, list[Any]]]:
     """The columns that are there only where there is something in them."""
     for head, name, unknown in (
         ("router", "router_cost", False),
-        ("hops", "hop_cost", False),
+        ("aside", "hop_cost", False),
         ("cache saved", "cache_saved", True),
         ("cache lost", "cache_lost", True),
     ):
@@ -159,7 +167,19 @@ def _more(rows: Sequence[SpendRow], compared: Sequence[Baseline]) -> Iterator[tu
                 ),
             )
     for each in compared:
-        yield f"at {each.name}", column((row.at(each.price), row.has_guesses, False) for row in rows)
+        yield f"at {each.name}", in_line([_at(row, each, digits) for row in rows])
+
+
+def _at(row: Sums, baseline: Baseline, digits: int) -> str:
+    """What one model would have cost for the calls whose cost is told; a plus where there are more of them."""
+    more = "+" if row.is_partly(baseline.price) else ""
+    return f"{'~' if row.has_guesses else ''}{decimals.money(row.beside(baseline.price), digits)}{more}"
+
+
+def paid(total: Sums, digits: int) -> str:
+    """What was spent, with its marks."""
+    more = "+" if total.unpriced and total.spent is not None else ""
+    return f"{'~' if total.is_about and total.spent else ''}{decimals.money(total.spent, digits)}{more}"
 
 
 # -- everything in one
@@ -182,7 +202,9 @@ def _summary(
             click.echo(f"{safe(name):>{wide}}  {safe(words)}")
         return
     others = [
-        {"model": each.name, "cost_usd": usd(found.total.at(each.price)), "price": _price(each)}
+        {"model": each.name, "cost_usd": usd(found.total.at(each.price))}
+        | found.total.against_json(each.price)
+        | {"price": _price(each)}
         for each in _all(compared)
     ]
     left = {"not_worked_out": store.unmended()}
@@ -199,12 +221,10 @@ def _price(compared: Baseline) -> dict[str, Any]:
 
 def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str, str]]:
     total = found.total
-    yield "spent", f"{money(total.spent, total.is_about, bool(total.unpriced))} for {total.requests} requests"
+    digits = decimals.of([total.cost, *(total.beside(each.price) for each in compared)])
+    yield "spent", f"{paid(total, digits)} for {total.requests} requests"
     for part in found.billed:
-        yield (
-            "",
-            f"{money(None if part.basis == 'unknown' else part.cost)} {origin(part.basis, part.source, part.since)}",
-        )
+        yield "", f"{decimals.money(None if part.basis == 'unknown' else part.cost, digits)} {part.origin}"
     if found.replayed.requests:
         yield "replays", f"{_replays(found.replayed)}, not in the above"
     yield "router", f"{money(total.router_cost)}, and {money(total.hop_cost)} for agents before the one that answered"
@@ -212,28 +232,20 @@ def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str,
     yield "cache saved", money(total.cache_saved) + unknown
     yield "cache lost", f"{money(total.cache_lost)} to switches of the model"
     for each in compared:
-        yield f"at {each.name}", f"{money(total.at(each.price), total.has_guesses)}{against(total, each)}"
+        yield f"at {each.name}", f"{_at(total, each, digits)}{against(total, each, digits)}"
     if found.forecast is not None:
-        yield "today", f"{money(found.forecast.cost)} by midnight: {found.forecast.words}"
+        yield "forecast", f"about {decimals.roughly(found.forecast.cost)} by midnight: {found.forecast.words}"
     for budget in found.budgets:
         whose = f" of session {budget.session[:8]}" if budget.session else ""
         yield f"per {budget.what}", f"{money(budget.spent)}{whose} of {money(budget.limit)}"
 
 
-def against(total: Sums, baseline: Baseline) -> str:
-    """What was spent, compared with one model for all, and by whose price."""
-    share, price = total.against(baseline.price), baseline.price
-    known = f" ({price.source}{f', {price.since}' if price.since else ''})"
-    left_out = f", {total.unpriced} unpriced call{'s' * (total.unpriced != 1)} left out" if total.unpriced else ""
-    return known if share is None else f", {share:+.0%} was spent{left_out}{known}"
-
-
-def origin(basis: str, source: str, since: str) -> str:
-    """Where a part of the money is known from."""
-    if basis == "unknown":
-        return "of a price that nobody knows"
-    words = {"reported": "as providers reported it", "list": "at list price", "user": "at your own price"}[basis]
-    return ", ".join(filter(None, (words, source.removeprefix("list price in "), since)))
+def against(total: Sums, baseline: Baseline, digits: int) -> str:
+    """What was spent, compared with one model for all as both are told, and by whose price."""
+    known = f" ({origin(baseline.price.basis, baseline.price.source, baseline.price.since)})"
+    share = None if total.spent is None else decimals.against(total.cost, total.beside(baseline.price), digits)
+    left_out = f", {total.unpriced} unpriced call{'s' * (total.unpriced != 1)} in neither" if total.unpriced else ""
+    return known if share is None else f", {share:+d}% was spent{left_out}{known}".replace("-", "−", 1)
 
 
 def _compared(flags: Mapping[str, str], store: Reader, baseline: str | None, more: Sequence[str]) -> Compared:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 
 from rich.cells import cell_len
 from textual.message import Message
@@ -15,6 +16,7 @@ from textual.strip import Strip
 
 from ccr_tui import decimals
 from ccr_tui.baseline import Baseline
+from ccr_tui.origin import MADE_UP, origin
 from ccr_tui.screens import show
 from ccr_tui.screens.ink import Inked
 from ccr_tui.screens.panels import Panel, Pieces
@@ -27,8 +29,6 @@ NAME = 13
 """Columns of the names."""
 FLAT = 60
 """Columns from which on figures stand beside one another: the panel is then as wide as the screen."""
-MADE_UP = "made up for the demo"
-"""The source of a demo's prices, as they say themselves."""
 BASES = {"reported": "reported", "list": "list price", "user": "your price"}
 
 
@@ -75,12 +75,15 @@ class Figures(Panel):
             yield "", line
         if compared is not None:
             yield self._at(compared), self._compared(total, compared)
-            yield "", [(priced(compared), "faint")]
+            yield from (("", line) for line in self._lines_of(priced(compared)))
         yield (
             "router",
             [amount(total.router_cost, "router", self.digits.get("router")), *share_of(total.router_cost, total)],
         )
-        yield "hops", [amount(total.hop_cost, "think", self.digits.get("hops")), *share_of(total.hop_cost, total)]
+        yield (
+            "agents aside",
+            [amount(total.hop_cost, "think", self.digits.get("aside")), *share_of(total.hop_cost, total)],
+        )
         if found.replayed.requests:
             yield "replays", [*replays(found), ("  not in the above", "faint")]
         yield "cached", cached(total)
@@ -89,11 +92,18 @@ class Figures(Panel):
             "  lost",
             [known(total.cache_lost, total, "warn", self.digits.get("lost")), (" by switching models", "faint")],
         )
-        yield "today", today(found)
+        yield "today", today(found, self.digits.get("cost"))
         yield "  forecast", forecast(found) or [("no day before to go by", "faint")]
+        if found.forecast:
+            yield "", [(found.forecast.briefly, "faint")]
         for each in found.budgets:
             if each.what != "day":
-                yield f"per {each.what}", [*budget(each), (f" {_short(each)}", "faint")]
+                yield f"per {each.what}", [*budget(each, self.digits.get("cost")), (f" {_short(each)}", "faint")]
+
+    def _lines_of(self, words: str) -> Iterator[Pieces]:
+        """A sentence on as many lines as it needs."""
+        room = max(8, self.size.width - self._names - 1)
+        return ([(line, "faint")] for line in wrap(words, room))
 
     def _flat(self, found: Spending) -> Iterator[Pieces]:
         """The same, each with its name, to stand beside one another."""
@@ -105,16 +115,20 @@ class Figures(Panel):
         if compared is not None:
             yield [(f"{self._at(compared)} ", "muted"), *self._compared(total, compared)]
         yield [("router ", "muted"), amount(total.router_cost, "router", self.digits.get("router")),
-               ("  hops ", "muted"), amount(total.hop_cost, "think", self.digits.get("hops"))]  # fmt: skip
+               ("  agents aside ", "muted"), amount(total.hop_cost, "think", self.digits.get("aside"))]  # fmt: skip
         if found.replayed.requests:
             yield [("replays ", "muted"), *replays(found), (" beside it", "faint")]
         yield [("cached ", "muted"), (show.percent(total.cached_share or 0, 1), ""), ("  saved ", "muted"),
                known(total.cache_saved, total, "good", self.digits.get("saved")), ("  lost ", "muted"),
                known(total.cache_lost, total, "warn", self.digits.get("lost"))]  # fmt: skip
-        yield [("today ", "muted"), *today(found), *([(" → ", "muted"), *forecast(found)] if found.forecast else [])]
+        yield [
+            ("today ", "muted"),
+            *today(found, self.digits.get("cost")),
+            *([(" → ", "muted"), *forecast(found)] if found.forecast else []),
+        ]
         for each in found.budgets:
             if each.what != "day":
-                yield [(f"session {_short(each)} ", "muted"), *budget(each)]
+                yield [(f"session {_short(each)} ", "muted"), *budget(each, self.digits.get("cost"))]
 
     @property
     def _names(self) -> int:
@@ -149,7 +163,7 @@ def amount(cost: int, ink: str, digits: int | None) -> tuple[str, str]:
 
 def share_of(part: int, total: Sums) -> Pieces:
     """Which part of the cost it is."""
-    return [(f"  {show.percent(part, total.cost)} of it", "faint")] if part * 200 >= total.cost > 0 else []
+    return [(f"  {show.percent(part, total.cost)} of what was spent", "faint")] if part * 200 >= total.cost > 0 else []
 
 
 def replays(found: Spending) -> Pieces:
@@ -187,12 +201,11 @@ def columns(pieces: Pieces) -> int:
 def told(billed: Sequence[Billed]) -> Iterator[tuple[str, int]]:
     """Where the money is known from, and how much of it; prices that are made up say so."""
     for basis, words in BASES.items():
-        of_it = [each for each in billed if each.basis == basis]
-        made_up = sum(each.cost for each in of_it if each.source == MADE_UP)
-        if rest := sum(each.cost for each in of_it) - made_up:
-            yield words, rest
-        if made_up:
-            yield MADE_UP, made_up
+        of_it = Counter[str]()
+        for each in billed:
+            if each.basis == basis:
+                of_it[show.harmless(each.source) if each.source.startswith(MADE_UP) else words] += each.cost
+        yield from ((name, cost) for name, cost in of_it.items() if cost)
 
 
 def dated(billed: Sequence[Billed]) -> str:
@@ -204,8 +217,7 @@ def dated(billed: Sequence[Billed]) -> str:
 def priced(compared: Baseline) -> str:
     """Where a compared model's price is known from, and as of when."""
     price = compared.price
-    source = show.harmless(price.source)
-    return f"{source}, {price.since}" if price.since and price.since not in source else source
+    return show.harmless(origin(price.basis, price.source, price.since))
 
 
 def cached(total: Sums) -> Pieces:
@@ -226,9 +238,9 @@ def unknown(total: Sums) -> Pieces:
     return [(f"  {some:,} call{'s' * (some != 1)} not known", "faint")] if some else []
 
 
-def today(found: Spending) -> Pieces:
+def today(found: Spending, digits: int | None = None) -> Pieces:
     """Today's cost, against its budget."""
-    line: Pieces = [(cost(found.today), "money")]
+    line: Pieces = [(cost(found.today, digits), "money")]
     limit = next((each for each in found.budgets if each.what == "day"), None)
     return (
         line if limit is None else [*line, (" of ", "muted"), (show.money(limit.limit), ""), (" ", ""), *gauge(limit)]
@@ -241,12 +253,18 @@ def forecast(found: Spending) -> Pieces:
     if guess is None:
         return []
     over = any(each.what == "day" and guess.cost > each.limit for each in found.budgets)
-    return [(f"~{show.money(guess.cost)}", "bad" if over else ""), (" by midnight", "muted")]
+    return [(f"about {decimals.roughly(guess.cost)}", "bad" if over else ""), (" by midnight", "muted")]
 
 
-def budget(each: Budget) -> Pieces:
+def budget(each: Budget, digits: int | None = None) -> Pieces:
     """What was spent of a limit."""
-    return [(show.money(each.spent), "money"), (" of ", "muted"), (show.money(each.limit), ""), (" ", ""), *gauge(each)]
+    return [
+        (money(each.spent, digits), "money"),
+        (" of ", "muted"),
+        (show.money(each.limit), ""),
+        (" ", ""),
+        *gauge(each),
+    ]
 
 
 def gauge(each: Budget) -> Pieces:

@@ -462,5 +462,7 @@ def terms_of(by: By, row: SpendRow, since: float | None) -> tuple[Term, ...]:
         terms.append(Term("since", values=(since,)))
     if not row.requests:  # it never answered: it only worked for the router, or before another
         return (*terms, Term("tries", ">", (1,)), Term("mode", values=("router",)))
+    if by in ("model", "provider") and row.key is None:
+        return (*terms, Term("tries", "<", (1,)))
     terms.append(Term(by, values=("*",), inverted=True) if row.key is None else Term(by, values=(row.key,)))
     return tuple(terms)

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
+from ccr_tui import decimals
 from ccr_tui.baseline import Baseline
 from ccr_tui.screens import show
 from ccr_tui.screens.figures import priced
@@ -17,12 +18,6 @@ from ccr_tui.screens.lines import Document
 from ccr_tui.screens.viewer import Viewer
 from ccr_tui.spending import Spending
 
-BASIS = {
-    "reported": "reported by the provider",
-    "list": "list price",
-    "user": "your own price",
-    "unknown": "nobody knows a price",
-}
 MEANT = (
     ("spent", "All calls, the router's and the agents' before the answer included, each at the price of its time. "
      "~: some of it rests on tokens that we estimated, because the provider reported none. +: more calls were made "
@@ -30,8 +25,10 @@ MEANT = (
     ("at a model", "One model for all: the answers' tokens as they were recorded, at that model's price of today. What "
      "was cached counts as cached, and so does what a switch of models lost; no router and no agent before the answer "
      "is paid. No cache writes are added, which Anthropic charges for, and tokens are those that the model counted "
-     "which answered. The share leaves calls out on both sides whose price nobody knows."),
-    ("router, hops", "What asking the router cost, and what the agents cost that worked before the one that answered."),
+     "which answered. Calls whose price nobody knows are left out on both sides: + says that there are some; where no "
+     "price is known at all, it is for all calls. The share follows from the two amounts as they are shown."),
+    ("router, aside", "What asking the router cost, and what the agents cost that worked before the one that answered "
+     "(hops)."),
     ("replays", "What reruns, their judges and router labs have cost in this time. It is in no other figure, and "
      "counts against no budget of [guards]; origin:replay finds the requests."),
     ("saved", "What the tokens that a cache served would have cost as new ones, less what they cost, and less what was "
@@ -40,8 +37,8 @@ MEANT = (
      "conversation over again: the tokens of the common beginning that one model would have had cached, at the "
      "difference between the price of input and that of the cache. At most what the request before sent, only within "
      "5 minutes of it, and less what the provider reported as cached: it is at least so much."),
-    ("forecast", "What today has cost so far, and the mean of what the days before cost after this time of day, of at "
-     "most seven days."),
+    ("forecast", "About what today will have cost: what it has cost so far, and the mean of what the days before cost "
+     "after this time of day, of at most seven days."),
     ("budgets", "guards.budget_per_day and guards.budget_per_session in config.toml. Unknown prices count as nothing."),
 )  # fmt: skip
 
@@ -68,7 +65,7 @@ class AboutScreen(ModalScreen[None]):
         for part in self.found.billed:
             known = part.basis != "unknown"
             amount = show.lined(show.money(part.cost if known else None), 6)
-            words = " · ".join(filter(None, (BASIS[part.basis], show.harmless(part.source), part.since)))
+            words = show.harmless(part.origin)
             calls = "" if known else f", {part.unpriced:,} calls"
             page.put("  ", (f"{amount:>13}", "money" if known else "warn"), f"  {words}",
                      (f"  {show.tokens(part.tokens)} tokens{calls}", "muted"), hang=17)  # fmt: skip
@@ -79,7 +76,10 @@ class AboutScreen(ModalScreen[None]):
             page.put(("Forecast", "title"))
             guess = self.found.forecast
             page.put(
-                "  ", (f"~{show.money(guess.cost)}", "strong"), f"  {show.money(guess.so_far)} {guess.words}", hang=4
+                "  ",
+                (f"about {decimals.roughly(guess.cost)}", "strong"),
+                f"  {show.money(guess.so_far)} {guess.words}",
+                hang=4,
             )
         page.put("")
         page.put(("What they mean", "title"))
@@ -96,4 +96,4 @@ class AboutScreen(ModalScreen[None]):
         rates = [("input", price.input), ("output", price.output), ("cache read", price.cache_read)]
         told = ", ".join(f"{name} {show.money(rate)}" for name, rate in rates if rate is not None)
         page.put("  ", told, ("  per million tokens", "muted"))
-        page.put("  ", (f"{BASIS[price.basis]}: {priced(compared)}", "muted"))
+        page.put("  ", (priced(compared), "muted"), hang=2)

@@ -15,6 +15,7 @@ from pathlib import Path
 from ccr_tui import decimals
 from ccr_tui.baseline import Baseline
 from ccr_tui.screens import show
+from ccr_tui.screens.costs import NOTHING
 from ccr_tui.screens.roster import Pieces, Row
 from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import SpendRow, Sums
@@ -77,7 +78,7 @@ def headings(context: Context) -> Callable[[int], Pieces]:
     """The first line, for a width."""
     return lambda width: [
         (show.fit("   " + context.by, _room(width, context)), "muted"),
-        *((show.fit_right(_title(column, context), column.width + 1), "muted") for column in _columns(width, context)),
+        *((_heading(column, context), "muted") for column in _columns(width, context)),
     ]
 
 
@@ -98,9 +99,16 @@ def _room(width: int, context: Context) -> int:
     return width - 1 - sum(column.width + 1 for column in _columns(width, context))
 
 
+def _heading(column: Column, context: Context) -> str:
+    """Numbers stand at the right; a bar begins at the left, and says what it is a part of."""
+    if column.title == "bar":
+        return " " + show.fit("cost, of the dearest" if column.width >= 20 else "of dearest", column.width)
+    return show.fit_right(_title(column, context), column.width + 1)
+
+
 def _title(column: Column, context: Context) -> str:
     if column.title != "at":
-        return "" if column.title == "bar" else column.title
+        return column.title
     word = "if" if context.is_what_if else "at"
     return f"{word} {show.model(context.compared.name)}"[: column.width] if context.compared else "at ?"
 
@@ -150,6 +158,8 @@ def _cached(row: Sums, context: Context) -> Cell:
 def cost(row: Sums, digits: int | None = None) -> str:
     """What was paid, with its marks: ~ for estimated tokens, + for calls whose price nobody knows."""
     more = "+" if row.unpriced and row.spent is not None else ""
+    if row.is_unbilled:
+        return NOTHING
     amount = show.money(row.spent) if digits is None else decimals.money(row.spent, digits)
     return ("~" if row.is_about and row.spent else "") + amount + more
 
@@ -169,7 +179,7 @@ def _router(row: Sums, context: Context) -> Cell:
 
 
 def _hops(row: Sums, context: Context) -> Cell:
-    return _some(row.hop_cost, "think", context.digits.get("hops", DIGITS))
+    return _some(row.hop_cost, "think", context.digits.get("aside", DIGITS))
 
 
 def _saved(row: Sums, context: Context) -> Cell:
@@ -228,7 +238,7 @@ COLUMNS = {
         Column("cost", 10, _cost),
         Column("bar", BAR, _share),
         Column("router", 8, _router),
-        Column("hops", 8, _hops),
+        Column("aside", 8, _hops),
         Column("saved", 9, _saved),
         Column("lost", 8, _lost),
         Column("at", 14, _at),
@@ -237,14 +247,14 @@ COLUMNS = {
 }
 """From left to right."""
 BY_NEED = (
-    *("cost", "at", "+/−", "in", "cached", "requests", "out", "saved", "router", "lost", "bar", "failed", "hops"),
+    *("cost", "at", "+/−", "in", "cached", "requests", "out", "saved", "router", "lost", "bar", "failed", "aside"),
 )
 
 
 OPTIONAL = {
     "failed": "failed",
     "router": "router_cost",
-    "hops": "hop_cost",
+    "aside": "hop_cost",
     "saved": "cache_saved",
     "lost": "cache_lost",
 }
@@ -262,7 +272,7 @@ Amounts = Mapping[str, Sequence[int]]
 
 def amounts(found: Sequence[Sums], compared: Baseline | None) -> Amounts:
     """What was paid and what it is compared with are one column to the eye."""
-    held = {name: [getattr(row, OPTIONAL[name]) for row in found] for name in ("router", "hops", "saved", "lost")}
+    held = {name: [getattr(row, OPTIONAL[name]) for row in found] for name in ("router", "aside", "saved", "lost")}
     both = [row.cost for row in found] + ([row.beside(compared.price) for row in found] if compared else [])
     return {**held, "cost": both, "at": both}
 
@@ -294,7 +304,7 @@ def called(by: str, row: SpendRow, room: int) -> list[Cell]:
 def named(by: str, key: str | None) -> str:
     """A key as people read it."""
     if key is None:
-        return "(none)"
+        return "(none was asked)" if by in ("model", "provider") else "(none)"
     if by == "hour":
         return datetime.fromisoformat(key).astimezone().strftime("%a %d %b %H:%M")
     if by == "day":

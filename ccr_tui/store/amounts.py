@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccr_tui import economy
+from ccr_tui.origin import origin
 from ccr_tui.prices import cost, usd
 from ccr_tui.records import Price, Usage
 from ccr_tui.slim import dataclass
@@ -85,6 +86,12 @@ class Sums:
     def spent(self) -> int | None:
         """The cost in nano-USD; None if nothing of it is known."""
         return None if self.unpriced and not self.cost else self.cost
+
+    @property
+    def is_unbilled(self) -> bool:
+        """Whether nobody is known to bill anything: there were requests, and no token was counted."""
+        counted = self.prompt_tokens + self.output_tokens + self.unpriced
+        return bool(self.requests) and not self.cost and not counted
 
     @property
     def list_cost(self) -> int:
@@ -213,6 +220,11 @@ class Billed:
     cost: int
     unpriced: int = 0
     """Calls whose price nobody knows."""
+
+    @property
+    def origin(self) -> str:
+        """Where it is known from, in words."""
+        return origin(self.basis, self.source, self.since)
 
     def as_json(self) -> dict[str, Any]:
         """What `spend --summary --json` prints of it."""

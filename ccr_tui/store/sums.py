@@ -20,7 +20,7 @@ from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.rows import SessionRow
 from ccr_tui.store.schema import SLOT_S
 
-By = Literal["hour", "day", "week", "model", "agent", "session", "project", "provider"]
+By = Literal["hour", "day", "week", "model", "agent", "kind", "session", "project", "provider"]
 
 ALL = "w.input_tokens + w.cache_read_tokens + w.cache_write_tokens + w.output_tokens"
 TOKENS = ("input", "output", "cache_read", "cache_write")
@@ -46,9 +46,11 @@ KEYS: dict[str, tuple[str, str]] = {
     "hour": ("w.slot", ""),
     "day": ("w.slot", ""),
     "week": ("w.slot", ""),
-    "model": ("m.model", "LEFT JOIN model m ON m.id = w.model_id"),
+    # a request that asked no model has our name of the one it was for, without a provider
+    "model": ("iif(m.provider = '', NULL, m.model)", "LEFT JOIN model m ON m.id = w.model_id"),
     "provider": ("nullif(m.provider, '')", "LEFT JOIN model m ON m.id = w.model_id"),
     "agent": ("nullif(w.agent, '')", ""),
+    "kind": ("w.kind", ""),
     "session": ("s.uid", "LEFT JOIN session s ON s.id = w.session_id"),
     "project": ("p.path", "LEFT JOIN project p ON p.id = w.project_id"),
 }

@@ -143,7 +143,7 @@ async def test_little_money_is_the_same_in_the_sum_and_in_its_row(opened: Open) 
     async with opened(traces=[]) as (house, pilot):
         house.land(few)
         screen = await until(pilot, "By day · 1", "$0.0034")
-        assert screen.count(" $0.00340 ") == 2, screen  # the sum, the row
+        assert screen.count(" $0.00340 ") == 4, screen  # the sum, today, the session's budget, the row
         assert screen.count(" $0.03400 ") == 2, "what it is compared with has as many decimals"
 
 
@@ -198,7 +198,7 @@ async def test_a_long_name_of_a_baseline_keeps_a_gap(opened: Open) -> None:
 async def test_ways_and_spans(opened: Open) -> None:
     async with opened() as (_, pilot):
         wanted = {
-            "week": "W", "model": "qwen-max", "agent": "tool", "session": "morning", "project": "/home/ada/web",
+            "week": "W", "model": "qwen-max", "agent": "tool", "kind": "main", "session": "morning", "project": "/home/ada/web",
             "provider": "dashscope", "hour": ":00", "day": "",
         }  # fmt: skip
         for way, word in wanted.items():
@@ -278,8 +278,8 @@ async def test_sources_tell_what_each_figure_is(opened: Open) -> None:
     async with opened() as (_, pilot):
         await pilot.press("i")
         screen = await until(pilot, "Where the figures come from", "What they mean")
-        assert "list price · ccr-tui table · 2026-11-01" in screen and "nobody knows a price" in screen
-        assert "input $10.00" in screen and "your own price: config.toml" in screen
+        assert "list price, ccr-tui table, 2026-11-01" in screen and "nobody knows a price" in screen
+        assert "input $10.00" in screen and "your own price, config.toml" in screen
 
 
 async def test_what_comes_is_seen(opened: Open) -> None:
