@@ -12,11 +12,11 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import on, work
@@ -37,7 +37,7 @@ from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.flip import SAYS
 from ccr_tui.screens.house import House as SeenHouse
 from ccr_tui.screens.ink import THEMES
-from ccr_tui.screens.live import LiveScreen
+from ccr_tui.screens.live import LiveScreen, Programme
 from ccr_tui.screens.pages import Place
 from ccr_tui.screens.quick import Quick
 from ccr_tui.screens.sheets import Sheets
@@ -60,8 +60,6 @@ if TYPE_CHECKING:
 
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.", "page_left", "page_right", "scroll_")
 """Actions that the palette leaves out: itself, single steps, and what Textual binds for all apps."""
-
-Play = Callable[[], Coroutine[Any, Any, None]]
 
 turns.share()
 
@@ -105,15 +103,15 @@ class CcrApp(Unbroken):
         Binding("ctrl+q,ctrl+c", "quit", "Quit", show=False),
     ]
 
-    def __init__(self, house: SeenHouse, demo: bool = False, play: Play | None = None) -> None:
-        """`play` plays a session through the house, for the demo."""
+    def __init__(self, house: SeenHouse, demo: bool = False, play: Programme | None = None) -> None:
+        """`play` plays sessions through the house, for the demo."""
         super().__init__()
         self.stylesheet = Sheets(variables=self.get_css_variables())
         self._quick: tuple[LineFilter, LineFilter] | None = None
         self._lost: Place = None
         """The file that was told to be gone."""
         self.house, self.demo, self.play = house, demo, play
-        self.live = LiveScreen(house, demo)
+        self.live = LiveScreen(house, demo, play)
         self.grace_s = 10.0
         """How long streams may still run after the app has ended."""
         self.open = False
@@ -195,7 +193,7 @@ class CcrApp(Unbroken):
             self.switch_mode(self._wanted)
         self.call_after_refresh(self._load_more)
         if self.play is not None:
-            await self.play()
+            await self.play.run()
 
     @work(thread=True)
     def _load_more(self) -> None:
@@ -354,10 +352,10 @@ async def _run(config: Config, demo: bool, source: Source | None = None) -> int:
     return await _show(CcrApp(house, demo, _player(house) if demo else None), house)
 
 
-def _player(house: House) -> Play:
+def _player(house: House) -> Programme:
     from ccr_tui import player
 
-    return lambda: player.play(lambda: house.engine.context, counter=house.counter)
+    return player.Play(lambda: house.engine.context, house.counter)
 
 
 async def _show(app: CcrApp, house: House | Viewer) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -31,6 +32,11 @@ PRICES = {
     "demo-coder": (200, 800, 20),
 }
 """Thousandths of a dollar for a million tokens: input, output, from the cache. All made up."""
+RECORDED = ("small", "chooser", "thinker")
+"""Who answers in the recorded sessions: three servers of one small model, by the names that they had then."""
+RECORDED_PRICE = Price(
+    300_000_000, 1_200_000_000, 30_000_000, since="2026-11-23", source="made up for this recording", basis="user"
+)
 AGENTS = {
     "default": ("demo-large",),
     "background": ("demo-small",),
@@ -47,13 +53,19 @@ TOOLS = {
     "Grep": {"pattern": "A regular expression", "path": "Where to search"},
 }
 PAUSE_S = 2.0
+LOOK_S = 0.25
+"""How soon a mode that was changed is seen."""
 
 
 def config(base: Config, db: Path) -> Config:
     """The config of a demo: made-up models with made-up prices for every agent, a database of its own."""
     provider = Provider("demo", "demo", demo.BASE_URL)
     models = {name: Model(name, "demo", name, context=128_000, price=price(name)) for name in PRICES}
-    return replace(base, providers={"demo": provider}, models=models, agents=AGENTS, db=db, api_key=None, mode="normal")
+    small = {name: Provider(name, "demo", f"{demo.BASE_URL}/recorded", family="llama_cpp") for name in RECORDED}
+    models |= {name: Model(name, name, "smollm2-135m", context=8192, price=RECORDED_PRICE) for name in RECORDED}
+    return replace(
+        base, providers={"demo": provider, **small}, models=models, agents=AGENTS, db=db, api_key=None, mode="normal"
+    )
 
 
 def price(name: str) -> Price:
@@ -62,18 +74,65 @@ def price(name: str) -> Price:
     return Price(fresh, output, cached, since="2026-11-22", source="made up for the demo", basis="user")
 
 
-async def play(
-    context: Callable[[], Context], rounds: int = 20, pause_s: float = PAUSE_S, counter: Counter | None = None
-) -> None:
-    """Play every scene side by side, `rounds` times with pauses between; with a counter the recorded sessions too."""
-    from ccr_tui import stage  # late: all of replay stands behind it
+class Play:
+    """The demo's programme: each made-up session once, beside them the recorded ones, one after another.
 
-    sessions = await asyncio.to_thread(stage.recorded) if counter else []
-    for _ in range(rounds):
-        scenes = [play_scene(scene, context, pause_s) for scene in demo.SCENES.values()]
-        real = [stage.play(traces, context, counter) for traces in sessions] if counter else []
-        await asyncio.gather(*scenes, *real)
-        await asyncio.sleep(pause_s)
+    It ends; whoever wants more begins it again. Where the mode was changed, the made-up sessions are played in the
+    other one too, since the recorded ones are what they are.
+    """
+
+    def __init__(
+        self, context: Callable[[], Context], counter: Counter | None = None, pause_s: float = PAUSE_S
+    ) -> None:
+        """`counter`: with one, the recorded sessions are played too."""
+        self._context, self._counter, self._pause_s = context, counter, pause_s
+        self._wanted = asyncio.Event()
+        self.is_over = False
+        """Whether all was played."""
+
+    def again(self) -> None:
+        """Play everything once more, if it is over."""
+        if self.is_over:
+            self._wanted.set()
+
+    async def run(self) -> None:
+        """The whole programme, then more whenever that is wanted. Never ends by itself."""
+        await asyncio.gather(self._recorded(), self._scenes())
+        while True:
+            is_all = await self._more()
+            await asyncio.gather(self._scenes(), *([self._recorded()] if is_all else []))
+
+    async def _more(self) -> bool:
+        """Wait until more is wanted: everything, or the made-up sessions in another mode."""
+        self.is_over, mode = True, self._mode
+        while not self._wanted.is_set() and self._mode == mode:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), LOOK_S)
+        is_all = self._wanted.is_set()
+        self._wanted.clear()
+        self.is_over = False
+        return is_all
+
+    @property
+    def _mode(self) -> str:
+        return self._context().config.mode
+
+    async def _scenes(self) -> None:
+        """The made-up sessions, in as many modes as are chosen while they are played."""
+        mode = ""
+        while mode != self._mode:
+            mode = self._mode
+            scenes = [play_scene(scene, self._context, self._pause_s) for scene in demo.SCENES.values()]
+            await asyncio.gather(*scenes)
+
+    async def _recorded(self) -> None:
+        """One after another, so that something goes on for minutes."""
+        if self._counter is None:
+            return
+        from ccr_tui import stage  # late: all of replay stands behind it
+
+        for traces in await asyncio.to_thread(stage.recorded):
+            await stage.play(traces, self._context, self._counter)
 
 
 async def play_scene(scene: demo.Scene, context: Callable[[], Context], pause_s: float) -> None:

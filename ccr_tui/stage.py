@@ -1,8 +1,9 @@
 """Recorded sessions played through the house as if they happened now: what `--demo` shows of real work.
 
 Owns where the recordings of traces/ are found and when each of their requests goes out. Must never ask a provider: the
-recorded bytes are served, at the moments at which they came. The one surprise: each playing is a session of its own,
-because a session that is played twice would look like one that repeats itself.
+recorded bytes are served, at the moments at which they came. The two surprises: each playing is a session of its own,
+because a session that is played twice would look like one that repeats itself; and what lands says why its model was
+chosen *then*, because the rule that makes the rehearsal go the recorded way is nobody's.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from ccr_tui.errors import StoreError
+from ccr_tui.feed import Feed
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.collector import Collector
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.recorded import Recorded
-from ccr_tui.records import Trace
+from ccr_tui.records import Flight, Trace
 from ccr_tui.replay.asrecorded import can_be_rehearsed, config_of
 from ccr_tui.replay.rehearse import STEERING, context_of
 from ccr_tui.store import archive
@@ -65,5 +67,25 @@ async def once(trace: Trace, ids: dict[str, str], context: Context, counter: Cou
     if trace.session:
         headers[SESSION] = ids.setdefault(trace.session, str(uuid4()))
     served = context_of(trace, config_of(trace), Recorded(trace.attempts, trace.started_at), counter)
-    stand = replace(served, feed=context.feed, clock=context.clock, stopping=context.stopping)
+    stand = replace(served, feed=AsThen(context.feed, trace), clock=context.clock, stopping=context.stopping)
     return await exchange.run(dumps(trace.body), Collector(headers), stand)
+
+
+class AsThen(Feed):
+    """The house's board and listeners, for one request that lands with the decision of then."""
+
+    def __init__(self, house: Feed, then: Trace) -> None:
+        super().__init__()
+        self._house, self._then = house, then
+
+    def take_off(self, flight: Flight) -> Flight:
+        """On the house's board."""
+        return self._house.take_off(flight)
+
+    def begin(self, flight: Flight) -> None:
+        """To the house's listeners."""
+        self._house.begin(flight)
+
+    def land(self, trace: Trace) -> None:
+        """To the house's listeners, with the rules that were considered when it was recorded."""
+        self._house.land(replace(trace, decision=self._then.decision) if trace.decision else trace)

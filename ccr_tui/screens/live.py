@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import date, datetime
+from typing import Protocol
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -27,7 +28,7 @@ from ccr_tui.screens.bars import Footer, Header, is_demo
 from ccr_tui.screens.box import Lists, RequestsBox
 from ccr_tui.screens.flip import flip
 from ccr_tui.screens.house import House
-from ccr_tui.screens.panels import Now, TodayPanel, Welcome
+from ccr_tui.screens.panels import NOTHING, Now, TodayPanel, Welcome
 from ccr_tui.screens.table import Table
 from ccr_tui.slim import dataclass
 from ccr_tui.spending import Budget
@@ -37,6 +38,23 @@ READ_S = 0.25
 """The shortest time between two readings of the requests."""
 TODAY_S = 1.0
 """The same of the sums."""
+
+
+class Programme(Protocol):
+    """What the demo plays."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all was played."""
+
+    def again(self) -> None:
+        """Begin anew, if it is over."""
+
+    async def run(self) -> None:
+        """Play."""
+
+
+OVER = "The demo is over. a plays it again, m plays it in the other mode"
 
 
 class LiveScreen(Lists):
@@ -51,6 +69,7 @@ class LiveScreen(Lists):
         Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
         Binding("5", "app.show('replay')", "Replay", tooltip="What a session would have cost with other models"),
         Binding("p", "paste_lines", "Paste", tooltip="Show or hide the lines to paste for Claude Code"),
+        Binding("a", "again", "Again", tooltip="Play the demo once more"),
         Binding("i", "app.import", "Import", show=False, tooltip="Take in Claude Code's own transcripts, or a file"),
         Binding("escape", "clear", "Clear the filter, hide the lines to paste", show=False),
     ]
@@ -66,9 +85,10 @@ class LiveScreen(Lists):
 
     COPIES = (Answer("l", "lines to paste for Claude Code"),)
 
-    def __init__(self, house: House, demo: bool = False) -> None:
+    def __init__(self, house: House, demo: bool = False, play: Programme | None = None) -> None:
         super().__init__()
-        self.house, self.demo = house, demo
+        self.house, self.demo, self.play = house, demo, play
+        self._over = False
         self.header, self.footer = Header(house, demo), Footer(house)
         self.now, self.today, self.welcome = Now(house.engine.feed.board), TodayPanel(), Welcome()
         if house.viewing:
@@ -118,6 +138,8 @@ class LiveScreen(Lists):
         self._stale = self._today_stale = True
 
     def _tick(self) -> None:
+        if self.play is not None and self.play.is_over != self._over:
+            self._ended(self.play.is_over)
         self.header.look()
         self.now.look()
         self.footer.look()
@@ -148,6 +170,25 @@ class LiveScreen(Lists):
     @on(TodayRead)
     def _show_today(self, read: TodayRead) -> None:
         self.today.put(read.today, read.baseline, read.replayed, read.budgets)
+
+    # -- the demo's end
+
+    def _ended(self, is_over: bool) -> None:
+        """Say so where requests would run, and offer to begin again."""
+        self._over = is_over
+        self.now.nothing = OVER if is_over else NOTHING
+        self.refresh_bindings()
+        if is_over and not self.is_current:
+            self.app.notify(f"{OVER} (on 1, Live).", timeout=8, markup=False)
+
+    def action_again(self) -> None:
+        """The demo once more."""
+        if self.play is not None:
+            self.play.again()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is begun again before it is over."""
+        return self._over if action == "again" else True
 
     # -- the first run
 

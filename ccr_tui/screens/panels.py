@@ -60,6 +60,9 @@ class Panel(Inked):
         return self.strip(self._said[y] if y < len(self._said) else [], self.size.width)
 
 
+NOTHING = "nothing is running"
+
+
 class Now(Panel):
     """The requests that are under way; to be looked at ten times a second."""
 
@@ -67,7 +70,7 @@ class Now(Panel):
         super().__init__(id="now")
         self.border_title = "Now"
         self.board = board
-        self.nothing = "nothing is running"
+        self.nothing = NOTHING
         """What it says while the board is empty."""
 
     def look(self) -> None:

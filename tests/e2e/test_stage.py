@@ -47,6 +47,22 @@ def test_recorded_sessions_are_played_as_they_were(counter: Counter, tmp_path: P
     )
 
 
+def test_a_recorded_request_says_why_its_model_was_chosen(counter: Counter, tmp_path: Path) -> None:
+    then, now = played(counter, tmp_path)
+    assert sorted(str(trace.decision) for trace in then * 2) == sorted(str(trace.decision) for trace in now)
+    assert {trace.decision.rule for trace in now if trace.decision} == {"default", "router", "continued"}
+    assert "config.toml, takes this request" not in str([trace.decision for trace in now])
+
+
+def test_what_answers_in_the_demo_is_on_models(counter: Counter, tmp_path: Path) -> None:
+    _, now = played(counter, tmp_path)
+    config = player.config(Config(), tmp_path / "ccr.db")
+    asked = {(a.provider, a.model, a.price) for trace in now for a in trace.attempts}
+    assert asked <= {(model.provider, model.id, model.price) for model in config.models.values()}
+    assert {trace.decision.model for trace in now if trace.decision} <= set(config.models)
+    assert {model.provider for model in config.models.values()} == set(config.providers)
+
+
 def test_a_stranger_sees_subagents_a_compaction_and_hops(counter: Counter, tmp_path: Path) -> None:
     then, now = played(counter, tmp_path)
     assert len({trace.session for trace in now}) == 2 * len({trace.session for trace in then}) == 6

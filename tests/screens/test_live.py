@@ -379,3 +379,31 @@ async def test_what_replays_cost_stands_in_today_and_their_requests_are_marked(
         page = await until(pilot, "replays +$")
         assert "replays" in page.partition("Requests ·")[0]
         assert "↻ opus-5-5" in page or "↻ replay" in page
+
+
+class Programme:
+    """What a demo plays: over when it is told so."""
+
+    def __init__(self) -> None:
+        self.is_over, self.begun = False, 0
+
+    def again(self) -> None:
+        self.is_over, self.begun = False, self.begun + 1
+
+    async def run(self) -> None:
+        self.begun += 1
+
+
+async def test_the_demos_end_is_told_and_a_key_begins_it_again(tmp_path: Path) -> None:
+    house, play = House(tmp_path / "ccr.db", DEMO), Programme()
+    app = CcrApp(house, demo=True, play=play)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "nothing is running")
+        await pilot.press("a")
+        assert play.begun == 1
+        play.is_over = True
+        await until(pilot, "The demo is over. a plays it again, m plays it in the other mode")
+        await pilot.press("a")
+        await until(pilot, "nothing is running")
+        assert play.begun == 2
+    await house.stop()
