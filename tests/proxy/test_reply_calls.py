@@ -231,6 +231,20 @@ def test_shortened_names_are_restored_and_cases_mended() -> None:
     assert played.reply.notes == ["The tool bash was called; Bash was meant."]
 
 
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("functions.Read", "Read"),
+        ("default_api:read", "Read"),
+        ("functions.Gone", "functions.Gone"),
+        ("tools.own", "tools.own"),
+    ],
+)
+def test_a_name_in_a_space_of_names_is_the_tools(said: str, name: str) -> None:
+    played = play(sse(calls(call(0, "a", said, "{}")), TOOLS), tools=["Read", "own", "tools.own"])
+    assert played.message["content"][0]["name"] == name
+
+
 def test_known_names_tell_pieces_from_calls() -> None:
     data = sse(calls(call(0, None, "Now", "")), calls(call(0, None, "Here", "")), TOOLS)
     assert play(data, tools=["Now", "Here"]).blocks == [("Now", {}), ("Here", {})]
