@@ -1,12 +1,13 @@
 """The first and the last line of every screen.
 
-Owns the header (where the proxy listens, its mode, who answers) and the footer (keys that do something here, and how
-late the event loop is). Must never show a key that does nothing. The one surprise: what does not fit is left out whole,
-never cut in the middle.
+Owns the header (where the proxy listens, its mode, who answers) and the footer (keys that do something here, and a
+sentence where the machine is so busy that streams are late). Must never show a key that does nothing. The one surprise:
+what does not fit is left out whole, never cut in the middle.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
@@ -23,8 +24,13 @@ from ccr_tui.screens.ink import AGENT_INKS, Inked
 
 Pieces = list[tuple[str, str]]
 
-SLOW_MS = 100
-"""A stall of the loop that people feel."""
+SLOW_MS = 250
+"""A stall of the loop that people see in a stream; less is told as a number, for those who want it."""
+START_S = 10.0
+"""How long the start itself may hold the loop and nobody is told."""
+STARTED = time.monotonic()
+TIGHT, ROOMY = 60, 110
+"""Columns from which on there is room for a word more, and for a whole sentence."""
 
 
 class Header(Inked):
@@ -187,7 +193,8 @@ class Footer(Inked):
     def render_line(self, y: int) -> Strip:
         """The one line."""
         width = self.size.width
-        stall = f"loop {max(0, self._stall)} ms "
+        slow = self._stall >= SLOW_MS and time.monotonic() - STARTED > START_S
+        stall = late(self._stall, width) if slow else f"loop {max(0, self._stall)} ms " if self._stall < SLOW_MS else ""
         pieces, self._places = [(" ", "")], []
         used = 1
         for binding in self._shown(width - len(stall) - 1):
@@ -198,7 +205,6 @@ class Footer(Inked):
         if self._places:  # "! " takes the place of the two spaces behind the last key, if it must
             pieces.pop()
             used -= 2
-        slow = self._stall >= SLOW_MS
         pieces.append((" " * max(0, width - used - len(stall) - 2), ""))
         pieces.append((("! " if slow else "  ") + stall, "warn" if slow else "faint"))
         return self.strip(pieces, width)
@@ -235,3 +241,9 @@ class Footer(Inked):
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
+
+
+def late(stall_ms: int, width: int) -> str:
+    """Why things stutter, in as many words as there is room for."""
+    who = "the machine is busy: this screen and streams were " if width >= ROOMY else "busy: " * (width >= TIGHT)
+    return f"{who}late by {show.duration(stall_ms)} "

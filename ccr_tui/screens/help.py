@@ -1,13 +1,17 @@
-"""Every key, by where it works. Made from the bindings themselves, so that it can't say what is not so."""
+"""Every key, by where it works: those of the screen that it was asked from first.
+
+Made from the bindings themselves, so that it can't say what is not so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.keys import format_key
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from ccr_tui import filtering
 from ccr_tui.screens.box import Lists
@@ -42,14 +46,33 @@ qwen-max ×3           it took three tries to get an answer
 NAMES = {"enter": "⏎", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "space": "space", "tab": "tab"}
 
 
+SECTIONS: tuple[tuple[type[Screen[Any]] | None, str, Sequence[BindingType]], ...] = (
+    (None, "Lists and texts", Scrolled.BINDINGS),
+    (LiveScreen, "Live", LiveScreen.BINDINGS),
+    (Lists, "Requests", [*Lists.BINDINGS, *Table.BINDINGS]),
+    (None, "Typing a filter", FilterLine.BINDINGS),
+    (SessionsScreen, "Sessions", [*SessionsScreen.BINDINGS, *SessionTree.BINDINGS]),
+    (SpendScreen, "Spend", SpendScreen.BINDINGS),
+    (ModelsScreen, "Models", ModelsScreen.BINDINGS),
+    (ReplayScreen, "Replay", [*ReplayScreen.BINDINGS, *Roster.BINDINGS]),
+    (StepsScreen, "Its steps", StepsScreen.BINDINGS),
+    (LabScreen, "Router lab", LabScreen.BINDINGS),
+    (TraceScreen, "Trace", TraceScreen.BINDINGS),
+    (TraceScreen, "Its bodies", Viewer.BINDINGS),
+    (ContextScreen, "Context over time", ContextScreen.BINDINGS),
+)
+"""Where keys work: the screen whose first ones they are, if they are any's."""
+
+
 class HelpScreen(ModalScreen[None]):
     """A list of keys over the screen."""
 
     BINDINGS = [Binding("escape,question_mark,q", "dismiss", "Close")]
 
-    def __init__(self, everywhere: Iterable[BindingType]) -> None:
+    def __init__(self, everywhere: Iterable[BindingType], over: Screen[object]) -> None:
+        """`over` is the screen that it covers."""
         super().__init__()
-        self.everywhere = list(everywhere)
+        self.everywhere, self.over = list(everywhere), over
 
     def compose(self) -> ComposeResult:
         """The list."""
@@ -60,23 +83,10 @@ class HelpScreen(ModalScreen[None]):
 
     def _document(self) -> Document:
         page = Document()
-        sections = (
-            ("Everywhere", self.everywhere),
-            ("Lists and texts", Scrolled.BINDINGS),
-            ("Live", LiveScreen.BINDINGS),
-            ("Requests", [*Lists.BINDINGS, *Table.BINDINGS]),
-            ("Typing a filter", FilterLine.BINDINGS),
-            ("Sessions", [*SessionsScreen.BINDINGS, *SessionTree.BINDINGS]),
-            ("Spend", SpendScreen.BINDINGS),
-            ("Models", ModelsScreen.BINDINGS),
-            ("Replay", [*ReplayScreen.BINDINGS, *Roster.BINDINGS]),
-            ("Its steps", StepsScreen.BINDINGS),
-            ("Router lab", LabScreen.BINDINGS),
-            ("Trace", TraceScreen.BINDINGS),
-            ("Its bodies", Viewer.BINDINGS),
-            ("Context over time", ContextScreen.BINDINGS),
-        )
-        for title, bindings in sections:
+        everywhere = (None, "Everywhere", self.everywhere)
+        here = [one for one in SECTIONS if one[0] is not None and isinstance(self.over, one[0])]
+        rest = [one for one in SECTIONS if one not in here]
+        for _, title, bindings in (*here, everywhere, *rest):
             page.put((title, "title"))
             for keys, words in told(bindings):
                 page.put("  ", (f"{keys:20}", "strong"), words, hang=22)
