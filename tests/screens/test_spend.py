@@ -198,8 +198,8 @@ async def test_a_long_name_of_a_baseline_keeps_a_gap(opened: Open) -> None:
 async def test_ways_and_spans(opened: Open) -> None:
     async with opened() as (_, pilot):
         wanted = {
-            "week": "W", "model": "qwen-max", "agent": "tool", "kind": "main", "session": "morning", "project": "/home/ada/web",
-            "provider": "dashscope", "hour": ":00", "day": "",
+            "week": "W", "model": "qwen-max", "agent": "tool", "kind": "main", "session": "morning",
+            "project": "/home/ada/web", "provider": "dashscope", "hour": ":00", "day": "",
         }  # fmt: skip
         for way, word in wanted.items():
             await pilot.press("right")
