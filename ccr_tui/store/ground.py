@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
+from secrets import token_hex
 
 from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
@@ -104,7 +105,7 @@ class Ground:
 
         A copy, because whoever has the old file open has its log too, which does not belong to this one.
         """
-        made = self.path.with_name(f"{self.path.name}.restored")
+        made = self.path.with_name(f"{self.path.name}.restored-{token_hex(4)}")
         if not self._is_copied(made):
             return self.set_aside()
         self.close()
@@ -120,7 +121,6 @@ class Ground:
         try:
             if soundness.fault(self.path, alone=True):
                 return False
-            _discard(made)
             os.close(ownfiles.create(made, os.O_RDWR | os.O_EXCL))
             soundness.copy(self.path, made)
         except (sqlite3.Error, OSError):

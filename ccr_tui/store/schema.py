@@ -101,7 +101,7 @@ def readable(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
             uri, uri=True, factory=Connection, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
-        if 0 < version(connection, path) < VERSION:
+        if 0 < _version(connection, path) < VERSION:
             writable(path).close()
         return connection
     except (sqlite3.Error, OSError, StoreError) as error:
@@ -223,8 +223,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def version(connection: sqlite3.Connection, path: Path) -> int:
-    """How many migrations ran; 0 without a table of ours. Raises StoreError for a database that isn't ours to touch."""
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """How many migrations ran. Raises StoreError for a database that isn't ours to touch."""
     version, application, taken = connection.execute(HEAD).fetchone()
     if taken and application != APPLICATION:
         raise StoreError(f"{path} is another program's database. Choose another file with --db or CCR_TUI_DB.")
@@ -237,13 +237,13 @@ def version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
-    if version(connection, path) == VERSION:
+    if _version(connection, path) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")  # of several processes that find a new file, one makes the tables
     try:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             fresh.make(connection, MIGRATIONS, [_named(number, step) for number, step in enumerate(STEPS, 1)])
-        if version(connection, path) != VERSION:
+        if _version(connection, path) != VERSION:
             migrate(connection)
         connection.execute("COMMIT")
     finally:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 
-from ccr_tui.errors import StoreError
 from ccr_tui.store import schema
 
 LARGE = 256 * 1024 * 1024
@@ -39,12 +39,10 @@ def fault(path: Path, alone: bool = False) -> str:
         return "the file is empty" if not size else "the file is cut off"
     try:
         with looking(path, alone) as db:
-            if not schema.version(db, path):
-                return "it holds none of our tables"
-            return next(_complaints(db, size), "")
+            return next(chain(_strangeness(db), _complaints(db, size)), "")
     except sqlite3.OperationalError:
         raise
-    except (sqlite3.DatabaseError, StoreError) as error:
+    except sqlite3.DatabaseError as error:
         return str(error)
 
 
@@ -82,6 +80,13 @@ def looking(path: Path, alone: bool = False) -> Iterator[sqlite3.Connection]:
     uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
     with closing(sqlite3.connect(uri, uri=True, factory=schema.Connection, timeout=BUSY_S, isolation_level=None)) as db:
         yield db
+
+
+def _strangeness(db: sqlite3.Connection) -> Iterator[str]:
+    """A newer program's is none: one may have been started while this one runs."""
+    version, application, _ = db.execute(schema.HEAD).fetchone()
+    if not version or application != schema.APPLICATION:
+        yield "it holds none of our tables"
 
 
 def _complaints(db: sqlite3.Connection, size: int) -> Iterator[str]:

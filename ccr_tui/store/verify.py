@@ -98,7 +98,7 @@ def glance(path: Path, seconds: float = 1.0) -> str:
     until = monotonic() + seconds
     try:
         if seen := soundness.fault(path):
-            return seen if seen.startswith(str(path)) else f"{path} is damaged: {seen}"
+            return f"{path} is damaged: {seen}"
         with soundness.looking(path) as db:
             rows = db.execute("SELECT id, hash, data FROM chunk ORDER BY id DESC")
             broken = next(_broken(takewhile(lambda _: monotonic() < until, rows)), "")

@@ -134,19 +134,19 @@ def one_text(good: Path) -> None:
         db.execute("UPDATE chunk SET data = CAST(substr(data, 1, length(data) - 3) || 'xyz' AS BLOB) WHERE id = 3")
 
 
-def newer(good: Path) -> None:
+def anothers(good: Path) -> None:
     with closing(sqlite3.connect(good)) as db:
-        db.execute("PRAGMA user_version = 9999")
+        db.execute("PRAGMA application_id = 1")
 
 
-@pytest.mark.parametrize("damage", [no_database, emptied, cut_off, random_middle, one_text, newer])
+@pytest.mark.parametrize("damage", [no_database, emptied, cut_off, random_middle, one_text, anothers])
 def test_a_moments_look_sees_that_it_is_damaged(good: Path, damage: Callable[[Path], None]) -> None:
     assert glance(good) == ""
     with closing(sqlite3.connect(good)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     damage(good)
     assert str(good) in glance(good)
-    assert ("damaged" in glance(good)) == (damage is not newer)
+    assert "is damaged" in glance(good)
 
 
 def test_a_moments_look_does_not_wait_for_a_large_one(good: Path) -> None:
