@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ccr_tui import windows
 from ccr_tui.config import Config, Model, Provider, keys
 from ccr_tui.errors import ConfigError
 from ccr_tui.presets import hint
@@ -59,12 +60,13 @@ def _offer(config: Config, book: Book, model: Model, at: float) -> Offer:
     except ConfigError as error:
         return Offer(model, "?", model.context, FILE, model.max_output, FILE, price, old, str(error))
     built_in = provider.kind == "demo"
+    window = (facts.context, "") if facts.context else windows.window(model.id) or (None, "")
     told = "built in" if built_in else f"known of {facts.family}" if facts.family != "generic" else "known of its name"
     return Offer(
         model,
         facts.family,
-        facts.context,
-        FILE if model.context and not built_in else told,
+        window[0],
+        window[1] or (FILE if model.context and not built_in else told),
         facts.max_output,
         FILE if model.max_output and not built_in else told,
         price,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 MADE_UP = "made up for "
 """How the sources of prices begin that nobody bills by: those of the demo, and of recordings."""
+DEMO = f"{MADE_UP}the demo"
 UNKNOWN = "nobody knows a price"
 WORDS = {"reported": "reported by the provider", "list": "list price", "user": "your own price", "unknown": UNKNOWN}
 """By the basis of a cost."""

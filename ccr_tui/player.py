@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from ccr_tui import demo
 from ccr_tui.config import Config, Model, Provider
+from ccr_tui.origin import DEMO
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.collector import Collector
 from ccr_tui.proxy.context import Context
@@ -71,7 +72,7 @@ def config(base: Config, db: Path) -> Config:
 def price(name: str) -> Price:
     """A made-up price, labelled so."""
     fresh, output, cached = (1_000_000 * thousandth for thousandth in PRICES[name])
-    return Price(fresh, output, cached, since="2026-11-22", source="made up for the demo", basis="user")
+    return Price(fresh, output, cached, since="2026-11-22", source=DEMO, basis="user")
 
 
 class Play:

@@ -170,6 +170,11 @@ def show(nanos: int | None) -> str:
     return f"{sign}${whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
+def is_near(base_url: str) -> bool:
+    """Whether an address is of this machine or its own network, where only the person knows who bills."""
+    return _is_local(_host(base_url))
+
+
 @lru_cache(maxsize=256)
 def _seller(host: str) -> pricelist.Seller | None:
     return pricelist.shipped().seller(host)

@@ -15,8 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
 from ccr_tui.feed import Feed
+from ccr_tui.origin import DEMO
 from ccr_tui.proxy import exchange
 from ccr_tui.proxy.collector import Collector
 from ccr_tui.proxy.context import Context
@@ -61,12 +63,21 @@ async def play(traces: Sequence[Trace], context: Callable[[], Context], counter:
             group.create_task(once(trace, ids, context(), counter))
 
 
+def priced(config: Config) -> Config:
+    """The recording's config, whose prices are called as all of the demo's are: nobody has set them here."""
+    models = {
+        name: replace(model, price=model.price and replace(model.price, source=DEMO))
+        for name, model in config.models.items()
+    }
+    return replace(config, models=models)
+
+
 async def once(trace: Trace, ids: dict[str, str], context: Context, counter: Counter) -> Trace:
     """One request, with the recorded answer, on this house's board and into its database."""
     headers = {name: value for name, value in trace.headers.items() if name not in STEERING}
     if trace.session:
         headers[SESSION] = ids.setdefault(trace.session, str(uuid4()))
-    served = context_of(trace, config_of(trace), Recorded(trace.attempts, trace.started_at), counter)
+    served = context_of(trace, priced(config_of(trace)), Recorded(trace.attempts, trace.started_at), counter)
     stand = replace(served, feed=AsThen(context.feed, trace), clock=context.clock, stopping=context.stopping)
     return await exchange.run(dumps(trace.body), Collector(headers), stand)
 

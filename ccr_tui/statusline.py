@@ -3,8 +3,8 @@
 Owns what the line says and how it ends: always with 0, and with nothing where nothing is known, because Claude Code
 blanks the line of a command that fails. Must never import click, dataclasses or anything heavy: it runs several times a
 minute (`__main__` comes here before the command line is loaded). The one surprise: the context is measured against the
-window of the model that really answers, where config.toml names it; Claude Code's own percentage knows only the model
-that it asked for.
+window of the model that really answers, where config.toml names it or it is known of its id; Claude Code's own
+percentage knows only the model that it asked for.
 
     ROUTER tool  qwen-max  24% of 128k  ~$0.42  87% cached
 """
@@ -168,11 +168,17 @@ def _context(seen: Mapping[str, Any], told: Mapping[str, Any], config: Mapping[s
 
 
 def _window(config: Mapping[str, Any], model: Any) -> int:
-    """models.NAME.context of config.toml; 0 where it does not say."""
+    """models.NAME.context of config.toml, else what is known of the model's id; 0 where nobody says."""
+    from ccr_tui.windows import window as known
+
     models = config.get("models")
     table = models.get(model) if isinstance(models, dict) else None
     window = table.get("context") if isinstance(table, dict) else None
-    return window if isinstance(window, int) and window > 0 else 0
+    if isinstance(window, int) and window > 0:
+        return window
+    id = table.get("id") if isinstance(table, dict) else None
+    found = known(id if isinstance(id, str) else model if isinstance(model, str) else "")
+    return found[0] if found else 0
 
 
 def _cost(seen: Mapping[str, Any]) -> tuple[str, str]:

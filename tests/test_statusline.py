@@ -12,10 +12,11 @@ from typing import Any
 
 import generated
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccr_tui import statusline
+from ccr_tui import statusline, windows
 from ccr_tui.records import Price, RouteDecision, Usage
 from ccr_tui.screens import show
 from ccr_tui.store import archive
@@ -216,3 +217,17 @@ def test_every_way_to_call_it_ends_well(tmp_path: Path) -> None:
             [sys.executable, "-m", "ccr_tui", *args], input=b"{}", capture_output=True, timeout=60, check=False
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_the_window_of_a_maker_s_own_model_is_known_without_a_table() -> None:
+    assert statusline._window({}, "claude-sonnet-4-5") == 200_000
+    named = {"models": {"big": {"id": "claude-opus-5-5"}, "mine": {"id": "claude-opus-5-5", "context": 50_000}}}
+    assert [statusline._window(named, name) for name in ("big", "mine", "other")] == [1_000_000, 50_000, 0]
+
+
+@pytest.mark.parametrize(
+    "model", [m for p in get_snapshot().providers if p.id == "anthropic" for m in p.models], ids=lambda model: model.id
+)
+def test_windows_are_those_of_genai_prices(model: Any) -> None:
+    found = windows.window(model.id)
+    assert (found[0] if found else None) == model.context_window

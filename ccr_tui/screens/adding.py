@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import Any
 
-from ccr_tui import editing, presets, values
+from ccr_tui import editing, presets, prices, values
 from ccr_tui.config import Provider
 from ccr_tui.offers import preview
 from ccr_tui.screens import show
@@ -118,6 +118,6 @@ async def describe_model(desk: Desk, provider: Provider, id: str) -> None:
         Field("name", "name", short if short not in config.models else "", "What it is called here.",
               check=new_name(config.models)),
         Field("id", "id", id, f"What {provider.name} calls it.", check=values.text),
-        *number_fields(None, offer),
+        *number_fields(None, offer, prices.is_near(provider.base_url)),
     ]  # fmt: skip
     await desk.fill(f"Add {show.harmless(id)}", fields, save)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ccr_tui import editing, values
+from ccr_tui import editing, prices, values
 from ccr_tui.config import Model, Provider
 from ccr_tui.editing import Edit
 from ccr_tui.prices import usd
@@ -82,7 +82,7 @@ async def change_model(desk: Desk, model: Model) -> None:
     there = ("models", model.name)
     fields = [
         Field("id", "id", model.id, f"What {provider.name} calls it.", check=values.text),
-        *number_fields(model, desk.seen.offers.get(model.name)),
+        *number_fields(model, desk.seen.offers.get(model.name), prices.is_near(provider.base_url)),
         Field("quirks", "quirks", written.quirks_line(model.quirks),
               "Facts of its family that are otherwise here, as in config.toml: think_tags = true, images = false.",
               "name = value, name = value", written.quirks),

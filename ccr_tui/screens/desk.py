@@ -127,18 +127,24 @@ def model_values(given: Values) -> dict[str, Any]:
     }
 
 
-def number_fields(model: Model | None, offer: Offer | None) -> list[Field]:
-    """Window, longest answer and price; what is known anyway stands there in grey."""
+OWN = "Is this your own server? Then 0 in and 0 out: nobody bills it. Empty: its price is not known, and shown as ?."
+
+
+def number_fields(model: Model | None, offer: Offer | None, is_near: bool = False) -> list[Field]:
+    """Window, longest answer and price; what is known anyway stands there in grey. `is_near`: at an address of this
+    machine or network, where the price depends on whose server it is, which only the person knows."""
     price = model.price if model else None
     listed = offer.price if offer and price is None else None
     known = "Empty takes what is known of it."
+    own = is_near and price is None and listed is None
+    cost = OWN if own else "US dollars per million tokens. All empty: the list price."
     return [
         Field("context", "window", _text(model.context if model else None), f"Tokens in and out: 128k, 1M. {known}",
               _grey(offer.context if offer else None), count),
         Field("max_output", "longest answer", _text(model.max_output if model else None), f"Tokens. {known}",
               _grey(offer.max_output if offer else None), count),
         *(Field(part, f"$/M {word}", (usd(getattr(price, part)) or "") if price else "",
-                "US dollars per million tokens. All empty: the list price.", _listed(listed, part), dollars)
+                cost, "0 if it is yours" if own else _listed(listed, part), dollars)
           for part, word in (("input", "in"), ("output", "out"), ("cache_read", "cached"))),
     ]  # fmt: skip
 

@@ -17,11 +17,12 @@ from houses import text as text_of
 from places import closed_port
 from textual.pilot import Pilot
 
+from ccr_tui import prices
 from ccr_tui.app import CcrApp
 from ccr_tui.commands.common import Source
 from ccr_tui.host import House
 from ccr_tui.presets import PRESETS
-from ccr_tui.screens.desk import count, dollars
+from ccr_tui.screens.desk import count, dollars, number_fields
 from ccr_tui.screens.form import Form
 from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.pick import Pick
@@ -707,3 +708,14 @@ async def test_the_footer_has_the_keys_of_the_dialog_alone(opened: Open, case: s
             await pilot.press("escape")
         await gone(pilot, words[0])
         assert shown(pilot).split("\n")[-1][:40] == before[:40]
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [("http://127.0.0.1:4720", True), ("http://box.lan/v1", True), ("https://gateway.example/v1", False)],
+    ids=["this machine", "its network", "elsewhere"],
+)
+def test_an_address_of_ones_own_is_asked_whose_server_it_is(url: str, asked: bool) -> None:
+    """Nobody lists a price there, and only the person knows whether anybody bills."""
+    fields = {field.key: field for field in number_fields(None, None, prices.is_near(url))}
+    assert ("your own server" in fields["input"].hint) is asked
