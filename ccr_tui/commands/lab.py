@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 WHOLE = 24
 """Letters of a whole id: a trace of a file, which is in no database, can only be named by it."""
+MAYBE = ("recorded", "label", "by")
+"""Columns that a list of turns does without where none has anything."""
 AGENTS = ("tool", "think", "coder", "none")
 
 
@@ -119,6 +121,8 @@ def runs(flags: Mapping[str, str], limit: int | None, as_json: bool) -> None:
             head = {"run": row.id, "session": row.session, "finished": row.finished, "asked": row.asked}
             print_json(head | {"lab": found and labkept.shown(found)})
         return
+    if not rows:
+        narrate("no lab is kept yet: ccr-tui lab last --router NAME=MODEL makes one")
     cells = [_run_cells(row, found) for row, found in every]
     table(("run", "when", "recording", "routers", "right", "spent", "state"), cells, right="spent")
 
@@ -225,7 +229,9 @@ def _list(recording: Recording, flags: Mapping[str, str], as_json: bool) -> None
             print_json(labkept.shown_turn(turn))
         return
     rows = [(turn.n, turn.uid, turn.recorded or "", turn.label or "", turn.by, turn.said) for turn in turns]
-    table(("step", "id", "recorded", "label", "by", "said"), rows, right="step", widest=80)
+    heads = ("step", "id", "recorded", "label", "by", "said")
+    told = [at for at, head in enumerate(heads) if head not in MAYBE or any(row[at] for row in rows)]
+    table([heads[at] for at in told], [[row[at] for at in told] for row in rows], right="step", widest=80)
     narrate("name a --router NAME=MODEL to try one; `ccr-tui lab label ID tool|think|coder` says who should work")
 
 

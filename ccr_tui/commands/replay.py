@@ -177,6 +177,8 @@ def runs(flags: Mapping[str, str], limit: int | None, as_json: bool) -> None:
             head = {"run": row.id, "kind": row.kind, "session": row.session, "finished": row.finished}
             print_json(head | {"asked": row.asked, "comparison": found})
         return
+    if not rows:
+        narrate("no replay is kept yet: ccr-tui replay last --variant cheap=qwen3.8-flash makes one")
     heads = ("run", "when", "kind", "recording", "variants", "spent", "state")
     table(heads, [_run_cells(row) for row in rows], right="spent")
 

@@ -52,12 +52,13 @@ def rerun(
 ) -> Found:
     """Every step for real, once the person agrees. Raises CcrError, click.Abort where he does not."""
     from ccr_tui.replay.real import rerun_all
+    from ccr_tui.replay.remaining import remaining
     from ccr_tui.replay.rerun import can_be_asked
     from ccr_tui.replay.work import largest
 
     can_be_asked(variants)
     most = 0 if given.max_cost is None else largest(bench, variants, given, counter)
-    left = preview.comparison.variants[1:] if resume is None else unanswered(store, resume, preview)
+    left = preview.comparison.variants[1:] if resume is None else remaining(store, resume, preview)
     if any(line.requests for line in left):
         ask(left, given, most, yes=yes)
     else:
@@ -95,22 +96,6 @@ def too_small(store: Reader, found: Found, given: Settings, most: int, *, is_new
         Runs(store.path).delete(found.comparison.run)
     told = f"--max-cost {usd(given.max_cost)} is too small. Nothing was sent: {' '.join(found.comparison.notes)}"
     raise CcrError(f"{told} Every single request can be sent with --max-cost {usd(found.comparison.spent + most)}")
-
-
-def unanswered(store: Reader, run: str, preview: Found) -> list[VariantSums]:
-    """Of each variant what the rest of a run is expected to cost."""
-    from ccr_tui.replay import kept
-    from ccr_tui.replay.rerun import is_settled
-
-    done = {key for key, result in kept.done(store, run).items() if is_settled(result)}
-    found = []
-    for line in preview.comparison.variants[1:]:
-        rest = [result for result in preview.results[line.name] if (line.name, result.step) not in done]
-        known = [result for result in rest if result.cost is not None]
-        sums = {part: sum(getattr(result, part) or 0 for result in known) for part in ("cost", "low", "high")}
-        left = replace(line, **(sums if known else dict.fromkeys(sums)))
-        found.append(replace(left, requests=len(rest), unpriced=len(rest) - len(known)))
-    return found
 
 
 def ask(lines: Sequence[VariantSums], given: Settings, most: int, *, yes: bool) -> None:

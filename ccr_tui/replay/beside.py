@@ -4,8 +4,8 @@ Owns both ends of the pipe between them and the words that go through it. Must n
 terminal, nor outlive the one that started it. The one surprise: a thread is not enough. Repricing is Python that keeps
 its interpreter busy for seconds, and a price table that is imported holds it for 0.2 s at once.
 
-    asks:  Open, Reprice, Rerun, Turns, Bill, Lab, Stop
-    answers:  Opened, Progress, Told, Listed, Billed, Tried, Trouble
+    asks:  Open, Reprice, Rest, Rerun, Turns, Bill, Lab, Stop
+    answers:  Opened, Progress, Told, Left, Listed, Billed, Tried, Trouble
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
-from ccr_tui.replay.words import Comparison, Progress, Settings
+from ccr_tui.replay.words import Comparison, Progress, Settings, VariantSums
 from ccr_tui.slim import dataclass
 
 if TYPE_CHECKING:
@@ -57,6 +57,14 @@ class Rerun:
     written: tuple[str, ...]
     settings: Settings
     run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of a rerun that was cut off, with what that would cost."""
+
+    written: tuple[str, ...]
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,10 @@ class Opened:
     cost: int | None
     agents: tuple[str, ...]
     """Agents that spoke in it."""
+    at: float = 0.0
+    """When it was read."""
+    newest: int = 0
+    """The highest number of its traces, where it is a session that may go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,18 @@ class Told:
     comparison: Comparison
     room: int = 0
     """Nano-USD that the longest request may cost at worst, asked of those variants that can be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of a rerun, of each variant, and what was spent."""
+
+    run: str
+    lines: tuple[VariantSums, ...]
+    spent: int
+    """What may have been billed so far."""
+    room: int
+    """As in `Told`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +279,8 @@ class Bench:
                     self.choose(what)
                 case Reprice(written, settings):
                     self.reprice(written, settings)
+                case Rest(written, run):
+                    self.rest(written, run)
                 case Rerun(written, settings, run):
                     self.rerun(written, settings, run)
                 case Turns():
@@ -280,6 +306,7 @@ class Bench:
             Opened(
                 what, recording.session, recording.title, recording.source, len(rows),
                 ranked(row.model for row in rows), sum(known) if known else None, ranked(row.agent for row in rows),
+                time.time(), recording.newest,
             )
         )  # fmt: skip
         self.bench = Work(recording, self.config, self.reader, self.counter)
@@ -302,6 +329,20 @@ class Bench:
         work.keep(runs, found, variants, settings)
         asked = [variant for variant in variants if not variant.priced_only]
         self.say(Told(found.comparison, work.largest(self.bench, asked, settings, self.counter)))
+
+    def rest(self, written: tuple[str, ...], run: str) -> None:
+        """What the rest of a rerun is expected to cost."""
+        from ccr_tui.replay import kept, work
+        from ccr_tui.replay.remaining import gone, remaining
+
+        if self.bench is None:
+            raise CcrError("Choose a session first.")
+        row = self.reader.run(run)
+        settings = kept.settings_of(row, None, 1)
+        variants = self.bench.variants(written, ask_router=settings.ask_router)
+        preview = self.bench.reprice(variants, replace(settings, kind="reprice"), time.time())
+        room = work.largest(self.bench, variants, settings, self.counter)
+        self.say(Left(run, tuple(remaining(self.reader, run, preview)), gone(self.reader, run), room))
 
     def rerun(self, written: tuple[str, ...], settings: Settings, run: str | None) -> None:
         """Every step for real."""
@@ -414,6 +455,6 @@ def main() -> None:
 
 
 __all__ = [
-    "Beside", "Bill", "Billed", "Lab", "Listed", "Open", "Opened", "Progress", "Reprice", "Rerun", "Stop", "Told",
-    "Tried", "Trouble", "Turns",
+    "Beside", "Bill", "Billed", "Lab", "Left", "Listed", "Open", "Opened", "Progress", "Reprice", "Rerun", "Rest",
+    "Stop", "Told", "Tried", "Trouble", "Turns",
 ]  # fmt: skip

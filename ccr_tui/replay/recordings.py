@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from ccr_tui.errors import CcrError, StoreError
 from ccr_tui.replay.words import Recording, Step
 from ccr_tui.store import archive
 from ccr_tui.store.queries import Filter, Reader
-from ccr_tui.store.rows import TraceRow, iso
+from ccr_tui.store.rows import TraceRow
 
 LAST = "last"
 PAGE = 500
@@ -63,7 +65,14 @@ def of_session(reader: Reader, session: str) -> Recording:
     """Every request of a session, subagents included, that was answered. Raises CcrError where there is none."""
     rows = [row for row in _rows(reader, Filter(session=session)) if row.session == session]
     kept = [row for row in rows if row.origin != "replay"] or rows
-    return _recording(reader, session, kept, "database")
+    found = _recording(reader, session, kept, "database")
+    return replace(found, newest=max(row.n for row in rows))
+
+
+def newer(reader: Reader, session: str, newest: int) -> int:
+    """Requests that a session has had since; no more than a page of them. Raises StoreError."""
+    rows = reader.rows(Filter(session=session), limit=PAGE)
+    return sum(row.n > newest and row.origin != "replay" and row.usage_basis is not None for row in rows)
 
 
 def of_request(reader: Reader, id: str) -> Recording:
@@ -125,7 +134,7 @@ def _recording(reader: Reader, session: str, rows: Sequence[TraceRow], source: s
 def _title(rows: Sequence[TraceRow], source: str) -> str:
     project = next((row.project for row in rows if row.project), None)
     name = Path(source).name if source != "database" else (project or "").rstrip("/").rpartition("/")[2] or "a session"
-    return f"{name}, {iso(rows[0].started_at)[:16].replace('T', ' ')} UTC"
+    return f"{name}, {datetime.fromtimestamp(rows[0].started_at):%Y-%m-%d %H:%M}"
 
 
 def _notes(rows: Sequence[TraceRow]) -> Iterator[str]:

@@ -63,6 +63,8 @@ class Recording:
     """What all steps sent, as paths of chunks. Raises StoreError."""
     notes: tuple[str, ...] = ()
     """What should be known before a number is believed: imported transcripts, requests without a body."""
+    newest: int = 0
+    """The highest number of its traces, where it is a session of the database, which may go on."""
     skipped: int = 0
     """Requests of the session that are left out: no body, or never answered."""
 

@@ -33,6 +33,7 @@ from ccr_tui.replay.words import Progress, Settings
 from ccr_tui.screens import lab_table, replay_form, show
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer
+from ccr_tui.screens.capping import Cap
 from ccr_tui.screens.house import House
 from ccr_tui.screens.ink import Inked
 from ccr_tui.screens.pick import Choice, Pick
@@ -378,7 +379,7 @@ class LabScreen(Screen[None]):
         left = f"{billed.questions} question{'s' * (billed.questions != 1)}"
         title = f"Go on with this lab: {left} left, {told}" if cut else f"Ask for real: {left}, {told}"
         caps = replay_form.lab_caps(billed.most, billed.spent, billed.cap)
-        self.app.push_screen(Pick(title, caps, free="US dollars at most"), chosen)
+        self.app.push_screen(Cap(title, caps), chosen)
 
     def _send(self, cap: str, cut: Found | None) -> None:
         try:

@@ -7,6 +7,7 @@ changed is priced at once; only a rerun asks, with the bill, before it sends any
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from textual import on, work
@@ -18,7 +19,8 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from ccr_tui.config import Config
-from ccr_tui.replay import beside
+from ccr_tui.errors import StoreError
+from ccr_tui.replay import beside, recordings
 from ccr_tui.replay.beside import Beside, Opened, Told
 from ccr_tui.replay.words import RECORDED, Comparison, Progress, Settings
 from ccr_tui.screens import course, replay_form, replay_pareto, replay_table, show
@@ -33,6 +35,10 @@ from ccr_tui.screens.viewer import Viewer
 from ccr_tui.slim import dataclass
 
 LOOK_S = 0.2
+NEWER_S = 2.0
+"""Between two looks at whether the session has gone on."""
+LEGEND = 7
+"""Lines of a picture for each line of names over it."""
 POINTS = 300
 """Of a line in the picture; more are not told apart."""
 AS_IT_WAS = "as it was recorded: its tokens are what providers reported then, its cost what they charged then"
@@ -61,6 +67,7 @@ class ReplayScreen(Choosing):
         Binding("e", "export", "Export", tooltip="Write the comparison as Markdown, CSV or HTML"),
         Binding("f", "part", "First parting", tooltip="To the first step where the variant parts from the recording"),
         Binding("p", "pareto", "Pareto", tooltip="Cost against agreement, instead of the cost so far, and back"),
+        Binding("u", "update", "Update", tooltip="Read the session anew, which has gone on since it was read"),
         Binding("i", "notes", "Sources", tooltip="Where every figure comes from"),
         Binding("1", "app.show('live')", "Live", show=False, tooltip="What happens now"),
         Binding("2", "app.show('sessions')", "Sessions", show=False, tooltip="What each session cost"),
@@ -74,6 +81,13 @@ class ReplayScreen(Choosing):
 
         message: Any
         of: Beside
+
+    @dataclass
+    class Newer(Message):
+        """A thread has counted the requests that came since the session was read."""
+
+        session: str
+        count: int
 
     @dataclass
     class Drawn(Message):
@@ -106,6 +120,8 @@ class ReplayScreen(Choosing):
         self.progress: Progress | None = None
         self.room = 0
         """What must be left of a cap for the longest request to be sent, nano-USD."""
+        self.newer = 0
+        """Requests that the session has had since it was read."""
         self.pareto = False
         """Whether the picture is of cost against agreement."""
         self._drawing = 0
@@ -127,6 +143,7 @@ class ReplayScreen(Choosing):
         self.plot.words = "  …"
         self.table.focus()
         self.set_interval(LOOK_S, self._look)
+        self.set_interval(NEWER_S, self._count)
         if not self.what:
             self.open("last")
         self.put()
@@ -141,11 +158,26 @@ class ReplayScreen(Choosing):
             self.header.look()
             self.footer.look()
 
+    def _count(self) -> None:
+        if self.is_current and self.opened is not None and self.opened.newest:
+            self._count_newer(self.opened.session, self.opened.newest)
+
+    @work(thread=True, exclusive=True, group="newer")
+    def _count_newer(self, session: str, newest: int) -> None:
+        with suppress(StoreError):  # a session that was removed has no newer requests
+            self.post_message(self.Newer(session, recordings.newer(self.house.reader, session, newest)))
+
+    @on(Newer)
+    def _tell_newer(self, newer: Newer) -> None:
+        if self.opened is not None and self.opened.session == newer.session and newer.count != self.newer:
+            self.newer = newer.count
+            self.put()
+
     # -- the other process
 
     def open(self, what: str, price: bool = True) -> None:
         """Choose what is replayed; `price` False: what it came to is known."""
-        self.what, self.opened, self.comparison, self.cut = what, None, None, None
+        self.what, self.opened, self.comparison, self.cut, self.newer = what, None, None, None, 0
         self.busy, self.progress = "reading the recording…", None
         self.ask(beside.Open(what))
         if price:
@@ -187,6 +219,9 @@ class ReplayScreen(Choosing):
             case Told(comparison, room):
                 self.room = room or self.room
                 self.tell(comparison)
+            case beside.Left() as left:
+                self.busy = ""
+                self.ask_again(left)
             case beside.Trouble(why):
                 self.busy, self.progress = "", None
                 self._trouble(why)
@@ -223,7 +258,7 @@ class ReplayScreen(Choosing):
         waiting = self.busy and self.progress is None
         if self.opened is not None or self.busy:
             words = self.busy if waiting else ""
-            self.recording.put(self.opened, words, self.progress)
+            self.recording.put(self.opened, words, self.progress, self.newer)
         found = self.comparison
         self.table.put(replay_table.rows(found) if found else [])
         self.table.styles.height = max(5, len(self.table.rows) + 3)
@@ -237,7 +272,7 @@ class ReplayScreen(Choosing):
         self.table.border_title = escape(f"Variants · {count}{kind}{base}")
         best = replay_table.best(found) if found else ""
         self.table.border_subtitle = f"{best}⏎ steps · a add · R rerun · l lab" if found else "a adds a variant"
-        self.plot.border_title = "Cost against agreement" if self.pareto else "Cost so far"
+        self.plot.border_title = "Cost against agreement" if self.pareto else "Cost so far, in dollars, step by step"
         self.plot.border_subtitle = "p cost so far" if self.pareto else "p cost against agreement"
         if not found:
             self.plot.put(None, WAITS if self.opened else "")
@@ -291,9 +326,12 @@ class ReplayScreen(Choosing):
         inks = [replay_table.ink_of(found, line.name) for line in ordered]
         series = [(values, ink, False) for values, ink in zip(costs, inks, strict=True)]
         points = max(map(len, costs), default=0)
-        marks = {0: 1, points // 2: steps // 2 + 1, points - 1: steps}
-        ticks = {at: f"step {step}" for at, step in marks.items()} if points > 2 else {}
-        picture = course.many(series, ticks, *size)
+        marks = {0: 1, points // 2: steps // 2 + 1, points - 1: steps} if points > 2 else {0: 1, points - 1: steps}
+        ticks = {at: f"step {step}" for at, step in marks.items()} if points else {}
+        named = replay_table.legend(found, size[0], max(0, size[1] // LEGEND))
+        picture = course.many(series, ticks, size[0], size[1] - len(named))
+        if picture is not None:
+            picture = Picture((*named, *picture.lines), picture.inks)
         if not get_current_worker().is_cancelled:
             self.post_message(self.Drawn(picture, ticket))
 

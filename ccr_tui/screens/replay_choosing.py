@@ -1,7 +1,8 @@
 """What a person may choose on the Replay screen: a recording, variants, a baseline, a budget, an earlier run, a file.
 
-Owns those questions and what follows from their answers. Must never read the store or write a file on the event loop.
-The one surprise: a variant of agents grows: while the cursor is on one, another agent's model joins it.
+Owns those questions and what follows from their answers; what is sent for real is asked in replay_sending. Must never
+read the store or write a file on the event loop. The one surprise: a variant of agents grows: while the cursor is on
+one, another agent's model joins it.
 """
 
 from __future__ import annotations
@@ -12,25 +13,22 @@ from typing import Any
 
 from textual import on, work
 from textual.message import Message
-from textual.screen import Screen
 
-from ccr_tui import values
 from ccr_tui.errors import StoreError
-from ccr_tui.replay import beside, export, kept
-from ccr_tui.replay.beside import Beside, Opened
-from ccr_tui.replay.words import Comparison, Progress, Settings
+from ccr_tui.replay import export, kept, recordings
+from ccr_tui.replay.words import Comparison, Settings
 from ccr_tui.screens import replay_form
 from ccr_tui.screens.ask import Answer, Ask
-from ccr_tui.screens.house import House
 from ccr_tui.screens.lab import LabScreen
 from ccr_tui.screens.pick import Choice, Pick
+from ccr_tui.screens.replay_sending import Sending
 from ccr_tui.screens.replay_steps import StepsScreen
 from ccr_tui.screens.roster import Roster
 from ccr_tui.slim import dataclass
 from ccr_tui.store.runs import RunRow
 
 
-class Choosing(Screen[None]):
+class Choosing(Sending):
     """The questions; the screen itself says what it has, and prices."""
 
     @dataclass
@@ -47,49 +45,14 @@ class Choosing(Screen[None]):
         words: str
         failed: bool = False
 
-    house: House
-    what: str
-    beside: Beside | None
-    opened: Opened | None
-    variants: list[str]
-    settings: Settings
-    comparison: Comparison | None
-    room: int
-    busy: str
-    progress: Progress | None
-    cut: replay_form.Cut | None
-    _cap: int | None
-
-    def open(self, what: str, price: bool = True) -> None:
-        """Choose what is replayed."""
-        raise NotImplementedError
-
-    def ask(self, message: object) -> None:
-        """Say something to the other process."""
-        raise NotImplementedError
-
-    def price(self) -> None:
-        """Price all variants anew."""
-        raise NotImplementedError
-
-    def tell(self, comparison: Comparison) -> None:
-        """Show this comparison."""
-        raise NotImplementedError
-
-    def put(self) -> None:
-        """Show what there is."""
-        raise NotImplementedError
-
-    def chosen(self) -> str | None:
-        """The variant of the cursor."""
-        raise NotImplementedError
-
     # -- choosing
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing are not shown."""
         if action == "stop":
             return self.progress is not None
+        if action == "update":
+            return bool(self.newer) and not self.busy
         if action == "part":
             name = self.chosen()
             return (
@@ -215,54 +178,17 @@ class Choosing(Screen[None]):
     def action_lab(self) -> None:
         """How well routers dispatch the turns of this recording."""
         if self.opened is not None:
-            self.app.push_screen(LabScreen(self.house, self.what))
+            last = self.what == recordings.LAST  # which may be another one by now
+            self.app.push_screen(LabScreen(self.house, self.opened.session if last else self.what))
+
+    def action_update(self) -> None:
+        """Read the session anew: it has gone on."""
+        if self.opened is not None:
+            self.open(self.opened.session)
 
     def action_notes(self) -> None:
         """The sources instead of the picture, where there is no room for both."""
         self.toggle_class("-notes")
-
-    # -- sending for real
-
-    def action_rerun(self) -> None:
-        """Look at the bill, choose a cap, and send."""
-        found, config = self.comparison, self.house.engine.config
-        if found is None or not self.variants:
-            return
-        sent = replay_form.sendable(config, self.variants)
-        if not sent:
-            sentence = "None of these variants can be sent: their models are not configured (4 adds models)."
-            self.app.notify(sentence, severity="warning", markup=False)
-            return
-
-        def chosen(caps: list[str] | None) -> None:
-            if caps:
-                self._send(caps[0], sent, found, cut)
-
-        names = [each.partition("=")[0] for each in sent]
-        cut = self.cut if self.cut is not None and self.cut.goes_on(names) else None
-        about = f"{', '.join(names)}: {replay_form.bill(found, names)}"
-        if cut is not None:
-            about = f"It goes on; what was answered is not sent again. {', '.join(names)}."
-        caps = replay_form.caps_again(replay_form.caps(found, names, self.room), cut.cap if cut else None)
-        title = "Go on with this rerun" if cut else "Send for real"
-        self.app.push_screen(Pick(title, caps, free="US dollars at most", about=about), chosen)
-
-    def _send(self, cap: str, sent: list[str], found: Comparison, cut: replay_form.Cut | None) -> None:
-        try:
-            most = None if cap == replay_form.NO_CAP else values.budget(cap.removeprefix("$"))
-        except ValueError as error:
-            self.app.notify(f"{cap} {error}", severity="error", markup=False)
-            return
-        settings = Settings(kind="rerun", max_cost=most, concurrency=min(4, len(sent)))
-        self.busy, self.progress = "sending…", Progress(0, found.variants[0].requests * len(sent))
-        self.ask(beside.Rerun(tuple(sent), settings, cut.run if cut else None))
-        self._cap = most
-        self.put()
-
-    def action_stop(self) -> None:
-        """What was done stays."""
-        if self.beside is not None:
-            self.beside.ask(beside.Stop())
 
     # -- what was found
 

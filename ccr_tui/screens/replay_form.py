@@ -18,7 +18,7 @@ from ccr_tui.config import Config
 from ccr_tui.presets import PRESETS
 from ccr_tui.pricelist import NANO
 from ccr_tui.replay import naming
-from ccr_tui.replay.words import RECORDED, Comparison
+from ccr_tui.replay.words import RECORDED, Comparison, VariantSums
 from ccr_tui.screens import show
 from ccr_tui.screens.pick import Choice
 from ccr_tui.slim import dataclass
@@ -174,12 +174,24 @@ def cut_of(row: RunRow) -> Cut | None:
     return Cut(row.id, names, row.asked["settings"].get("max_cost"))
 
 
-def caps_again(found: list[Choice], before: int | None) -> list[Choice]:
-    """The same budgets, but first the one of before."""
-    if before is None:
-        return found
-    usd = str(prices.usd(before))
-    return [Choice(usd, f"never more than ${usd}", "as before, with what it has spent"), *found]
+def caps_again(lines: Sequence[VariantSums], room: int, spent: int, before: int | None) -> list[Choice]:
+    """Budgets for the rest of a rerun, what was spent included; first the one of before."""
+    worst = sum(line.high or 0 for line in lines) + room
+    found = []
+    if before is not None:
+        usd = str(prices.usd(before))
+        found.append(Choice(usd, f"never more than ${usd}", f"as before; {show.money(spent)} of it is gone"))
+    if worst:
+        found.append(_cap(spent + worst, "what is gone, the upper bound of the rest, and room for the last request"))
+    return [*found, Choice(NO_CAP, NO_CAP, "whatever it costs")]
+
+
+def rest(lines: Sequence[VariantSums], spent: int) -> str:
+    """What the rest of a rerun is expected to cost, as a sentence."""
+    names = [line.name for line in lines if line.requests]
+    if not names:
+        return "nothing; every answer is kept."
+    return f"{', '.join(names)}: {bill(lines, names)}. {show.money(spent)} is spent already."
 
 
 def caps(comparison: Comparison, names: Sequence[str], room: int = 0) -> list[Choice]:
@@ -215,14 +227,15 @@ def _cap(nanos: int, note: str) -> Choice:
     return Choice(usd, f"never more than ${usd}", note)
 
 
-def bill(comparison: Comparison, names: Sequence[str]) -> str:
+def bill(variants: Sequence[VariantSums], names: Sequence[str]) -> str:
     """What sending these variants is expected to cost, as a sentence."""
-    lines = [line for line in comparison.variants if line.name in names]
+    lines = [line for line in variants if line.name in names]
     known = [line for line in lines if line.cost is not None]
     total, low, high = (sum(getattr(line, part) or 0 for line in known) for part in ("cost", "low", "high"))
     requests = sum(line.requests for line in lines)
     unknown = f", {len(lines) - len(known)} of unknown price" if len(known) < len(lines) else ""
-    return f"{requests} requests, about {show.money(total)} ({show.money(low)} to {show.money(high)}){unknown}"
+    sends = f"{requests} request{'s' * (requests != 1)}"
+    return f"{sends}, about {show.money(total)} ({show.money(low)} to {show.money(high)}){unknown}"
 
 
 def file_name(kind: str, session: str, form: str) -> str:

@@ -5,6 +5,8 @@ Owns those three lines. Must never ask for anything. The one surprise: without a
 
 from __future__ import annotations
 
+import time
+
 from textual.message import Message
 from textual.strip import Strip
 
@@ -31,11 +33,12 @@ class Recording(Inked):
         self.opened: Opened | None = None
         self.words = ""
         self.progress: Progress | None = None
+        self.newer = 0
 
-    def put(self, opened: Opened | None, words: str = "", progress: Progress | None = None) -> None:
-        """Other words."""
-        if (opened, words, progress) != (self.opened, self.words, self.progress):
-            self.opened, self.words, self.progress = opened, words, progress
+    def put(self, opened: Opened | None, words: str = "", progress: Progress | None = None, newer: int = 0) -> None:
+        """Other words; `newer` requests have come since it was read."""
+        if (opened, words, progress, newer) != (self.opened, self.words, self.progress, self.newer):
+            self.opened, self.words, self.progress, self.newer = opened, words, progress, newer
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -49,10 +52,20 @@ class Recording(Inked):
         if y == 1 and one:
             models = ", ".join(show.model(name) for name in one.models)
             requests = f"{one.steps} request{'s' if one.steps != 1 else ''}"
-            return self.strip([(f"{requests} · {show.money(one.cost)} · answered by {models}", "muted")], width)
+            told = f"{requests} · {show.money(one.cost)} · answered by {models}"
+            return self.strip([(told, "muted"), *snapshot(one, self.newer)], width)
         if y == 2 and self.progress:
             return self.strip(bar(self.progress, width), width)
         return self.strip([(self.words if one and y == 2 else "", "warn")], width)
+
+
+def snapshot(one: Opened, newer: int) -> list[tuple[str, str]]:
+    """When a session of the database was read, and whether it has gone on since."""
+    if not one.newest:
+        return []
+    read = (f" · as of {show.when(one.at, time.time(), 9)}", "muted")
+    more = f", {newer} request{'s' * (newer != 1)} since: u reads {'them' if newer != 1 else 'it'} too"
+    return [read, (more, "warn")] if newer else [read]
 
 
 def bar(progress: Progress, width: int) -> list[tuple[str, str]]:

@@ -158,6 +158,21 @@ def ink_of(comparison: Comparison, name: str) -> str:
     return SERIES[names.index(name) % len(SERIES)] if name in names else "muted"
 
 
+def legend(comparison: Comparison, width: int, most: int) -> list[Pieces]:
+    """The lines of the picture by their inks, the dearest first, in at most so many lines."""
+    priced = sorted((line for line in comparison.variants if line.cost is not None), key=lambda line: -(line.cost or 0))
+    lines: list[list[tuple[str, str]]] = []
+    room = 0
+    for line in priced:
+        name = show.fit(show.harmless(line.name), min(show.cells(line.name), max(8, width - 4)))
+        if room < show.cells(name) + 4:
+            lines.append([])
+            room = width
+        room -= show.cells(name) + 4
+        lines[-1] += [("━ ", ink_of(comparison, line.name)), (f"{name}  ", "muted")]
+    return list(lines[:most])
+
+
 def _drawer(comparison: Comparison, line: VariantSums, at: int) -> Callable[[int], Pieces]:
     def draw(width: int) -> Pieces:
         shown = columns(comparison, width)

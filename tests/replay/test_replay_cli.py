@@ -224,3 +224,14 @@ async def test_a_killed_lab_goes_on_and_pays_for_no_answer_twice(tmp_path: Path)
         assert code == 0 and json.loads(out)["lab"]["finished"]
         assert (await person.calls("replay", "runs"))[1].count("\n") <= 1
         assert (await person.calls("traces", "verify"))[0] == 0
+
+
+async def test_lists_without_a_line_say_so_on_stderr_and_empty_columns_are_left_out(tmp_path: Path) -> None:
+    person = Person(tmp_path, only="http://127.0.0.1:9/v1")
+    with CODING.open("rb") as lines:
+        archive.take_in(person.db, archive.read(lines))
+    for call in ("replay", "lab"):
+        code, out, err = await person.calls(call, "runs")
+        assert (code, out) == (0, "") and f"no {call} is kept yet: ccr-tui {call} last" in err
+    heads = (await person.calls("lab", "last"))[1].split("\n")[0].split()
+    assert heads == ["step", "id", "said"]

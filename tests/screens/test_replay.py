@@ -20,11 +20,13 @@ from ccr_tui.records import Price
 from ccr_tui.replay import export, kept, recordings
 from ccr_tui.replay.words import RECORDED, Comparison, Settings, StepResult, VariantSums
 from ccr_tui.screens import replay_form, replay_pareto, replay_table
+from ccr_tui.screens.lab import LabScreen
 from ccr_tui.screens.pick import Pick
 from ccr_tui.screens.replay import ReplayScreen
 from ccr_tui.screens.replay_steps import SideScreen, StepsScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.store import archive
+from ccr_tui.store.filters import Filter
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import Runs
 
@@ -237,13 +239,54 @@ async def test_a_killed_rerun_goes_on_in_the_app_and_pays_for_no_answer_twice(tm
         await until(pilot, lambda: replaying(pilot).cut is not None and replaying(pilot).comparison is not None)
         await pilot.press("R")
         await until(pilot, lambda: isinstance(pilot.app.screen, Pick))
-        assert "Go on with this rerun" in shown(pilot) and "never more than $5" in shown(pilot)
+        page = " ".join(shown(pilot).replace("│", " ").split())
+        assert "Go on with this rerun: choose a cap" in page and "never more than $5" in page
+        assert "Left: live: 3 requests, about $" in page and "spent already" in page
+        assert "of it is gone" in page and "type another cap in US dollars" in page
         await pilot.press("enter")
         await until(pilot, lambda: bool(c := replaying(pilot).comparison) and c.kind == "rerun")
         row = house.reader.run("run-1")
         assert (row.finished, len(upstream.requests)) == (True, 3), "three of the four that were asked for"
         assert (row.asked["settings"]["sample"], row.asked["settings"]["max_cost"]) == (4, 5_000_000_000)
         assert replaying(pilot).cut is None
+
+
+async def test_a_session_that_goes_on_says_so_and_is_read_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, pilot):
+        await pilot.press("5")
+        page = await priced(pilot, *SUGGESTED)
+        assert "7 requests" in page and "· as of " in page and "since" not in page and "UTC" not in page
+        row = house.reader.rows(Filter(), limit=1)[0]
+        later = replace(house.reader.trace(row.id), uid="0199-later", started_at=row.started_at + 60)
+        archive.take_in(house.db, iter([later]))
+        await until(pilot, lambda: "1 request since: u reads it too" in shown(pilot))
+        await pilot.press("u")
+        await until(pilot, lambda: "8 requests" in shown(pilot))
+        assert "since" not in shown(pilot)
+
+
+async def test_the_lab_of_a_replay_is_of_the_session_that_is_replayed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, pilot):
+        await pilot.press("5")
+        await priced(pilot, *SUGGESTED)
+        row = house.reader.rows(Filter(), limit=1)[0]
+        other = replace(house.reader.trace(row.id), uid="0199-later", session="another", started_at=row.started_at + 60)
+        archive.take_in(house.db, iter([other]))
+        await pilot.press("l")
+        screen = pilot.app.screen
+        assert isinstance(screen, LabScreen)
+        await until(pilot, lambda: screen.opened is not None)
+        assert replaying(pilot).opened and screen.opened.session == replaying(pilot).opened.session == row.session
+
+
+async def test_the_picture_names_its_lines_and_its_steps(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        await pilot.press("5")
+        await priced(pilot, *SUGGESTED)
+        await until(pilot, lambda: replaying(pilot).plot.picture is not None)
+        page = shown(pilot)
+        assert all(f"━ {name}" in page for name in (RECORDED, *SUGGESTED))
+        assert "step 1" in page and "step 7" in page and "in dollars, step by step" in page
 
 
 async def test_without_any_session_it_says_what_to_do(tmp_path: Path) -> None:
@@ -333,7 +376,7 @@ def test_caps_are_never_below_the_bill() -> None:
     high = FOUND.variants[1].high or 0
     for choice in replay_form.caps(FOUND, ["a-rather-long-name-of-a-variant"])[:-1]:
         assert float(choice.value) * 1e9 >= high
-    assert "7 requests, about $0.0012 ($0.001 to $0.0014)" in replay_form.bill(FOUND, ["b"])
+    assert "7 requests, about $0.0012 ($0.001 to $0.0014)" in replay_form.bill(FOUND.variants, ["b"])
 
 
 CAPS = {

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from difflib import unified_diff
 from pathlib import Path
+from typing import Any
 
 from goldens import Cells, cells, faint, picture, text
 from houses import QWEN, House, settled
@@ -30,6 +31,7 @@ from ccr_tui.replay.labsums import Money, Said
 from ccr_tui.replay.words import RECORDED, Variant
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.lab import LabScreen
+from ccr_tui.screens.replay import ReplayScreen
 from ccr_tui.screens.replay_steps import StepsScreen
 from ccr_tui.store import labels
 from ccr_tui.store.runs import Runs
@@ -76,6 +78,7 @@ async def stops(tmp_path: Path, size: tuple[int, int]) -> AsyncIterator[tuple[st
         await priced(pilot, *VARIANTS)
         await pilot.press("j", "j")
         await until(pilot, lambda: replaying(pilot).plot.picture is not None)
+        read_then(replaying(pilot))
         yield "reprice", pilot
         screen = replaying(pilot)
         assert screen.comparison is not None
@@ -91,8 +94,16 @@ async def stops(tmp_path: Path, size: tuple[int, int]) -> AsyncIterator[tuple[st
         await pilot.press("escape", "l")
         await until(pilot, lambda: isinstance(lab := pilot.app.screen, LabScreen) and bool(lab.turns and lab.labs))
         await pilot.press("tab", "j")
+        read_then(pilot.app.screen)
         await settled(pilot)
         yield "lab", pilot
+
+
+def read_then(screen: Any) -> None:
+    """As if the session had been read at a time that is always the same."""
+    assert isinstance(screen, ReplayScreen | LabScreen) and screen.opened
+    screen.opened = replace(screen.opened, at=1.79e9)
+    screen.put()
 
 
 def golden(path: Path) -> dict[str, str]:
