@@ -181,8 +181,8 @@ def router(question: Question) -> Choice | str:
         return "the mode is normal"
     if asked.kind not in ROUTED:
         return f"the router is not asked about a {asked.kind} request"
-    if asked.max_tokens == 1:
-        return "a probe of one token"
+    if asked.max_tokens in (0, 1):
+        return "a probe of one token" if asked.max_tokens else "it only warms the prompt cache"
     if not question.body or not newest_turn(question.body):
         return "no user's turn begins"
     if goes_on(question.body):

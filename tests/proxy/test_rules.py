@@ -204,6 +204,7 @@ def test_a_rule_that_passes_says_why(rule: str, body: Any, known: dict[str, Any]
 ROUTER_PASSED = [
     (asked("go", **TITLE), "the router is not asked about a title request"),
     (asked("go", max_tokens=1, **MAIN), "a probe of one token"),
+    (asked("go", max_tokens=0, **MAIN), "it only warms the prompt cache"),
     (asked("go", assistant("x"), **MAIN), "no user's turn begins"),
     (asked("go", **MAIN), "no router agent is set"),
 ]
