@@ -8,12 +8,15 @@ load. The one surprise: a baseline need not be configured; any name that the pri
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from itertools import islice
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ccr_tui import prices
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.presets import PRESETS
+from ccr_tui.pricelist import shipped
 from ccr_tui.prices import Book
 from ccr_tui.records import Price, Trace
 from ccr_tui.slim import dataclass
@@ -26,6 +29,10 @@ OFTEN = (
     *("dashscope-intl/qwen3.8-max", "dashscope-intl/qwen3.8-flash"),
 )
 """What people compare with, besides the models that they have."""
+PRESET_OF = {"google": "gemini", "x-ai": "xai", "moonshotai": "moonshot"}
+"""Our names for makers whom genai-prices calls otherwise."""
+MATCHES = 12
+"""Models that are found by a part of their names."""
 ANYBODYS = ("anthropic", "openai")
 """Whose price is looked for where a name tells no provider."""
 
@@ -108,6 +115,33 @@ def candidates(config: Config, more: Iterable[str], at: float) -> list[Baseline]
     names = dict.fromkeys([*config.models, *map(bare, more), *OFTEN])
     found = ((name, find(config, name, at)) for name in names if name)
     return [Baseline(name, price) for name, price in found if price is not None]
+
+
+def matching(config: Config, typed: str, at: float) -> list[Baseline]:
+    """The model of exactly this name, and some of those whose name has what was typed in it. Blocks."""
+    words = typed.lower().split()
+    names = (name for name in named() if all(word in name for word in words))
+    some = dict.fromkeys([typed, *islice(sorted(names, key=lambda name: (len(name), name)), MATCHES)])
+    found = ((name, find(config, name, at)) for name in some)
+    return [Baseline(name, price) for name, price in found if price is not None]
+
+
+@cache
+def named() -> tuple[str, ...]:
+    """All models whose price the tables may know, as "deepseek/deepseek-flash". 0.3 s the first time."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    presets = {preset.name: preset for preset in PRESETS}
+    theirs = {
+        f"{PRESET_OF.get(maker.id, maker.id)}/{each.id}"
+        for maker in get_snapshot().providers
+        for each in maker.models
+        if PRESET_OF.get(maker.id, maker.id) in presets
+    }
+    listed = shipped()
+    sellers = [(name, listed.seller(urlsplit(preset.base_url).hostname or "")) for name, preset in presets.items()]
+    ours = {f"{name}/{id}" for name, seller in sellers if seller for id in listed.offers.get(seller.key, ())}
+    return (*sorted(ours | theirs),)
 
 
 def bare(asked: str | None) -> str:

@@ -61,6 +61,7 @@ FLAGS = {
     "marked": "you marked it",
     "noted": "you wrote a note on it",
     "unpriced": "its cost is not known",
+    "unknown": "its cost, or what its cache saved or lost, is not known",
 }
 ALIASES = {
     "errors": "error", "failed": "error", "duration": "dur", "took": "dur", "first": "ttft", "attempts": "tries",

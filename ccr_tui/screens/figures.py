@@ -235,7 +235,7 @@ def known(amount: int, total: Sums, ink: str, digits: int | None) -> tuple[str, 
 def unknown(total: Sums) -> Pieces:
     """Of how many calls that is not known."""
     some = total.cache_unknown
-    return [(f"  {some:,} call{'s' * (some != 1)} not known", "faint")] if some else []
+    return [(f"  u {some:,} call{'s' * (some != 1)} not known", "faint")] if some else []
 
 
 def today(found: Spending, digits: int | None = None) -> Pieces:

@@ -37,6 +37,8 @@ class Choice:
 
 Later = Callable[[], Awaitable[Sequence[Choice]]]
 """Asks somebody for more choices. Raises CcrError."""
+Search = Callable[[str], Awaitable[Sequence[Choice]]]
+"""The same for what was typed."""
 
 
 class Filter(Input):
@@ -87,12 +89,17 @@ class Pick(ModalScreen[list[str] | None]):
         free: str = "",
         later: Later | None = None,
         about: str = "",
+        search: Search | None = None,
     ) -> None:
         """`marked` lets several be chosen, these to begin with; `at` has the cursor; `free` are the words for taking
-        what was typed; `later` brings more; `about` is a sentence over the list, however long."""
+        what was typed; `later` brings more; `about` is a sentence over the list, however long; `search` brings more for
+        what was typed."""
         super().__init__()
         self.title_, self.choices, self.free, self.later, self.at = title, list(choices), free, later, at
-        self.about = about
+        self.about, self.search = about, search
+        self._found: Sequence[Choice] = ()
+        """What the search has brought for what was typed then."""
+        self._sought = ""
         self.many = marked is not None
         self.marked = list(marked or ())
         self.changed = False
@@ -142,16 +149,28 @@ class Pick(ModalScreen[list[str] | None]):
     def _typed(self) -> None:
         self._fill()
         self.roster.go(0)
+        if self.search is not None and (typed := self.filter.value.strip()):
+            self._seek(self.search, typed)
+
+    @work(exclusive=True, group="search")
+    async def _seek(self, search: Search, typed: str) -> None:
+        found = await search(typed)
+        if self.filter.value.strip() == typed:
+            known = {choice.value for choice in self.choices}
+            self._sought = typed
+            self._found = [choice for choice in found if choice.value not in known]
+            self._fill()
 
     def _fill(self) -> None:
         typed = self.filter.value.strip()
         words = typed.lower().split()
-        found = [c for c in self.choices if all(word in f"{c.words} {c.note}".lower() for word in words)]
+        every = [*self.choices, *(self._found if typed else ())]
+        found = [c for c in every if all(word in f"{c.words} {c.note}".lower() for word in words)]
         if self.free and typed and typed not in {c.value for c in found}:
-            found.append(Choice(typed, typed, self.free))
+            found.append(Choice(typed, typed, self.free if self.search is None or self._sought == typed else "…"))
         self._count(len(found), typed)
         self.roster.put([Row(("choice", c.value), self._drawer(c, found)) for c in found])
-        self.roster.styles.height = max(3, min(len(self.choices) + bool(self.free), 14))
+        self.roster.styles.height = max(3, min(max(len(found), len(self.choices)) + bool(self.free), 14))
 
     def _count(self, found: int, typed: str) -> None:
         """The frame says how many there are, and a sentence where there is nobody left."""

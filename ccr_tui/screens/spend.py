@@ -7,6 +7,7 @@ as long as the last one took; a commit only says that there is something new.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -84,6 +85,7 @@ class SpendScreen(Screen[None]):
         Binding("b", "baseline", "Baseline", tooltip="The model that spending is compared with; kept"),
         Binding("p", "picture", "Plot", tooltip="Bars, what was paid against one model for all, or no picture"),
         Binding("i", "about", "Sources", tooltip="What each figure means, and where it is known from"),
+        Binding("u", "unknown", "Unknown", tooltip="The requests whose price, or whose cache's part, is not known"),
         Binding("m", "mode", "Mode", show=False, tooltip="Normal mode or Router mode"),
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What each session cost"),
@@ -203,6 +205,7 @@ class SpendScreen(Screen[None]):
         if read.ticket == self._ticket:
             self._next = time.monotonic() + max(LEAST_S, REST * read.seen.took_s)
             self.seen = read.seen
+            self.refresh_bindings()
             self._show()
             self._draw_anew()
 
@@ -358,6 +361,20 @@ class SpendScreen(Screen[None]):
         what = show.fit(spend_table.named(self.by, row.title or row.key), 40).rstrip()
         self.app.push_screen(RequestsScreen(self.house, Filter(terms=terms), f"Requests of {what}", self.demo))
 
+    def action_unknown(self) -> None:
+        """The requests that sums with a plus leave out."""
+        if self.seen is None:
+            return
+        since = self.seen.found.since
+        terms = (*([Term("since", values=(since,))] if since is not None else []), Term("unknown"))
+        what = "Requests with something unknown in their cost"
+        self.app.push_screen(RequestsScreen(self.house, Filter(terms=terms), what, self.demo))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where all is known there is nothing to go to."""
+        total = self.seen.found.total if self.seen else None
+        return action != "unknown" or bool(total and (total.cache_unknown or total.unpriced))
+
     # -- other models
 
     def action_what_if(self) -> None:
@@ -386,12 +403,19 @@ class SpendScreen(Screen[None]):
             digits = decimals.of([total.cost, *(total.beside(each.price) for each in found)])
             return [choice_of(each, seen, digits) for each in sorted(found, key=lambda one: total.beside(one.price))]
 
+        async def matching(typed: str) -> list[Choice]:
+            found = await asyncio.to_thread(baseline.matching, config, typed, time.time())
+            total = seen.found.total
+            digits = decimals.of([total.cost, *(total.beside(each.price) for each in found)])
+            return [choice_of(each, seen, digits) for each in found]
+
         def chosen(names: list[str] | None) -> None:
             if names:
                 self._price(config, names[0], is_kept)
 
         at = self.compared.name if self.compared else ""
-        self.app.push_screen(Pick(title, (), at=at, free="any model whose price is known", later=priced), chosen)
+        free = "nobody here knows a price of this name"
+        self.app.push_screen(Pick(title, (), at=at, free=free, later=priced, search=matching), chosen)
 
     @work(thread=True, exclusive=True, group="candidates", description="candidates")
     def _candidates(self, config: Config, keys: list[str], asked: str | None) -> list[Baseline]:

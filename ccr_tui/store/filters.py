@@ -82,6 +82,7 @@ FLAGS = {
     "marked": "t.n IN (SELECT trace FROM mark WHERE marked)",
     "noted": "t.n IN (SELECT trace FROM mark WHERE note IS NOT NULL)",
     "unpriced": "t.cost IS NULL AND t.usage_basis IS NOT NULL",
+    "unknown": "t.usage_basis IS NOT NULL AND (t.cost IS NULL OR t.cache_saved IS NULL OR t.cache_lost IS NULL)",
 }
 """What failed is also said as "not ok", because its index only serves a condition that says so in words."""
 

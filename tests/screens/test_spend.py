@@ -239,6 +239,27 @@ async def test_what_if_all_had_gone_to_another_model(opened: Open) -> None:
         await until(pilot, "at dear")
 
 
+async def test_what_is_typed_is_looked_for_in_all_lists_of_prices(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("w")
+        await until(pilot, "What if all", "claude-sonnet-4-5")
+        await pilot.press(*"gpt-5.")
+        screen = await until(pilot, "openai/gpt-5.2 ", "nobody here knows a price of this name")
+        assert "$" in line(screen, "openai/gpt-5.2 ") and "%" in line(screen, "openai/gpt-5.2 ")
+        await pilot.press("backspace")
+        screen = await until(pilot, "openai/gpt-5-mini ")
+        assert screen.count("openai/gpt-5") > 3
+        assert "$" in next(row for row in screen.split("\n") if " gpt-5 " in row), "a name as it is typed has its price"
+
+
+async def test_what_is_not_known_can_be_gone_to(opened: Open) -> None:
+    async with opened() as (_, pilot):
+        await until(pilot, "u 1 call not known")
+        await pilot.press("u")
+        screen = await until(pilot, "something unknown in their cost", "odd")
+        assert "slow" in screen, "what rests on estimated tokens is not known of the cache either"
+
+
 async def test_a_model_of_unknown_price_changes_nothing(opened: Open) -> None:
     async with opened() as (_, pilot):
         await pilot.press("w")
