@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ccr_tui import assembly
+from ccr_tui import assembly, places
 from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError
 from ccr_tui.slim import dataclass
@@ -151,3 +152,40 @@ def _plain(value: str) -> bool:
 
 
 SHELLS: dict[str, Callable[[str, str], str]] = {"sh": _sh, "fish": _fish, "powershell": _powershell}
+
+
+def shell_of(env: Mapping[str, str], system: str = os.name) -> str:
+    """Whose syntax the person types, as far as the environment tells."""
+    if Path(env.get("SHELL", "")).name == "fish":
+        return "fish"
+    return "powershell" if system == "nt" and "SHELL" not in env else "sh"
+
+
+def begin(config: Config, url: str, shell: str) -> str:
+    """The one line that sets everything in another terminal and begins Claude Code there."""
+    flags = "".join(f" {each}" for each in _flags(config, url))
+    return {
+        "sh": f'eval "$(ccr-tui env{flags})" && claude',
+        "fish": f"ccr-tui env --shell fish{flags} | source; and claude",
+        "powershell": f"ccr-tui env --shell powershell{flags} | Out-String | Invoke-Expression; claude",
+    }[shell]
+
+
+def _flags(config: Config, url: str) -> Iterator[str]:
+    """What another terminal may not know: another file than usual, and a port that stands in no file."""
+    if config.path is not None and not _is_usual(config.path):
+        yield f"--config {shlex.quote(str(config.path))}"
+    port = url.rpartition(":")[2]
+    if port.isdecimal() and int(port) != Config().port and config.origins.get("port") != "config.toml":
+        yield f"--port {port}"
+
+
+def _is_usual(path: Path) -> bool:
+    """The default one is only looked up where it may be that: it takes 20 ms."""
+    return path.parts[-2:] == ("ccr-tui", "config.toml") and places.is_same(path, places.default_config())
+
+
+def plain(config: Config, url: str, shell: str) -> str:
+    """Every variable as it is set here and now, then Claude Code: for a terminal that knows nothing of this one."""
+    lines = [SHELLS[shell](each.name, each.value) for each in variables(config, url)]
+    return "\n".join([*lines, "claude"]) + "\n"

@@ -7,9 +7,12 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ccr_tui import environment
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.environment import Variable, address, limits, render, variables
 from ccr_tui.errors import ConfigError
@@ -148,3 +151,36 @@ def test_powershell_quotes_by_doubling(value: str, line: str) -> None:
 
 def test_json_is_one_object_of_names_and_values() -> None:
     assert json.loads(render(variables(CONFIG), "json")) == named(CONFIG)
+
+
+BEGINS = [
+    ("sh", {}, 'eval "$(ccr-tui env)" && claude'),
+    (
+        "sh",
+        {"path": Path("/x/a b.toml"), "port": 4713},
+        "eval \"$(ccr-tui env --config '/x/a b.toml' --port 4713)\" && claude",
+    ),
+    ("sh", {"port": 4713, "origins": {"port": "config.toml"}}, 'eval "$(ccr-tui env)" && claude'),
+    ("fish", {"port": 4713}, "ccr-tui env --shell fish --port 4713 | source; and claude"),
+    ("powershell", {}, "ccr-tui env --shell powershell | Out-String | Invoke-Expression; claude"),
+]
+
+
+@pytest.mark.parametrize(("shell", "given", "line"), BEGINS, ids=[case[2] for case in BEGINS])
+def test_one_line_begins_in_each_shell(shell: str, given: dict[str, Any], line: str) -> None:
+    config = Config(**given)
+    assert environment.begin(config, environment.address(config), shell) == line
+
+
+SHELLS = [
+    ({"SHELL": "/usr/bin/fish"}, "posix", "fish"),
+    ({"SHELL": "/bin/zsh"}, "posix", "sh"),
+    ({}, "posix", "sh"),
+    ({}, "nt", "powershell"),
+    ({"SHELL": "/usr/bin/bash"}, "nt", "sh"),
+]
+
+
+@pytest.mark.parametrize(("env", "system", "shell"), SHELLS, ids=str)
+def test_the_shell_is_the_persons(env: dict[str, str], system: str, shell: str) -> None:
+    assert environment.shell_of(env, system) == shell

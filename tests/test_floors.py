@@ -24,7 +24,7 @@ HOUSE = Path(__file__).parent.parent / "ccr_tui"
 # The first line that matches a module (its path in ccr_tui, without .py) names its floor.
 FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("__init__", "records", "errors", "slim")),
-    (5, ("cli", "app", "environment", "statusline", "__main__", "commands/")),
+    (5, ("cli", "app", "statusline", "__main__", "commands/")),
     (4, ("screens/", "host", "reloading", "asking_router", "viewing", "keeping")),
     (
         3,
@@ -40,6 +40,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "growth",
             "weighing",
             "offers",
+            "environment",
             "spending",
         ),
     ),

@@ -8,6 +8,7 @@ four times a second, so that a burst of requests costs no more than a few.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from datetime import date, datetime
 from typing import Protocol
@@ -18,7 +19,7 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.message import Message
 
-from ccr_tui import baseline, spending
+from ccr_tui import baseline, environment, spending
 from ccr_tui.baseline import Baseline
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
@@ -102,6 +103,7 @@ class LiveScreen(Lists):
         self._open = False
         self._stale = self._today_stale = False
         self._read_at = self._today_at = 0.0
+        self._shell = environment.shell_of(os.environ)
         self._welcome_wanted: bool | None = None
         self._any = False
         self._greeted: Config | None = None
@@ -198,7 +200,7 @@ class LiveScreen(Lists):
         unset = is_demo(config) and not self.demo
         wanted = self._welcome_wanted
         self.welcome.display = (self.table.total == 0 or unset) and not self.demo if wanted is None else wanted
-        self.welcome.put(self.house.engine.address, unset, config.api_key)
+        self.welcome.put(environment.begin(config, self.house.engine.address, self._shell), unset)
 
     def action_paste_lines(self) -> None:
         """Show or hide the lines to paste."""
@@ -243,5 +245,6 @@ class LiveScreen(Lists):
             super().copied(kind, row)
 
     def _copy_lines(self) -> None:
-        token = self.house.engine.config.api_key or "ccr-tui"
-        copies.to_clipboard(self.app, "\n".join(self.welcome.paste(token)) + "\n", "lines to paste")
+        engine = self.house.engine
+        lines = environment.plain(engine.config, engine.address, self._shell)
+        copies.to_clipboard(self.app, lines, "lines to paste")

@@ -19,6 +19,7 @@ from ccr_tui.baseline import Baseline
 from ccr_tui.records import Flight
 from ccr_tui.screens import show, spend_table
 from ccr_tui.screens.ink import AGENT_INKS, Inked
+from ccr_tui.screens.lines import wrap
 from ccr_tui.screens.requests import AGENTS, KINDS
 from ccr_tui.spending import Budget
 from ccr_tui.store.queries import Today
@@ -308,45 +309,63 @@ def failed(today: Today) -> tuple[str, str]:
 
 
 class Welcome(Panel):
-    """The lines to paste, and what answers while nothing is configured."""
+    """The line to paste, and what answers while nothing is configured."""
 
     def __init__(self) -> None:
         super().__init__(id="welcome")
         self.border_title = "Paste this where you run Claude Code"
-        self.border_subtitle = "y copies it · p hides it"
-        self.address, self.demo, self.secret = "", False, False
+        self.border_subtitle = "y copies all variables · p hides it"
+        self.begin, self.demo = "", False
 
-    def put(self, address: str, demo: bool, api_key: str | None) -> None:
-        """Show the lines for this address."""
-        self.address, self.demo, self.secret = address, demo, api_key is not None
-        self.styles.height = 7 + 2 * demo
+    def put(self, begin: str, demo: bool) -> None:
+        """Show this line; `demo` is whether nothing is configured."""
+        self.begin, self.demo = begin, demo
+        self._fit()
+
+    def _fit(self) -> None:
+        self.styles.height = len(self.lines()) + 2
         self.look()
 
-    def paste(self, token: str = "ccr-tui") -> list[str]:
-        """The three lines."""
-        return [f"export ANTHROPIC_BASE_URL={self.address}", f"export ANTHROPIC_AUTH_TOKEN={token}", "claude"]
+    def on_resize(self) -> None:
+        """Another width wraps otherwise."""
+        super().on_resize()
+        self._fit()
 
     def lines(self) -> list[Pieces]:
-        """The lines, and what the demo model is."""
-        mask = "'<your CCR_TUI_API_KEY>'" if self.secret else "ccr-tui"
-        lines: list[Pieces] = [[("  " + line, "strong")] for line in self.paste(mask)]
-        lines.append(
-            [(" or run ", "muted"), ("ccr-tui code", "link"), (", which sets this and more by itself", "muted")]
-        )
-        lines.append(
-            [
-                (" or press ", "muted"),
-                ("i", "title"),
-                (" to import what Claude Code has done before: its own transcripts", "muted"),
-            ]
-        )
-        if self.demo:
-            lines.append(
-                [
-                    (" No model is configured: the built-in demo model answers. Press ", "warn"),
-                    ("4", "title"),
-                    (" to add", "warn"),
-                ]
-            )
-            lines.append([(" a real one; or set OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL.", "muted")])
-        return lines
+        """The line, what else there is, and what the demo model is."""
+        width = max(16, self.size.width or 76)
+        lines = [[("  " + self.begin[a:b], "strong")] for a, b in wrap(self.begin, width - 3)]
+        lines += flowed(SETS, width)
+        return lines + (flowed(UNSET, width) if self.demo else [])
+
+
+SETS: Pieces = [
+    (
+        "It sets the address and the rest, and empties ANTHROPIC_API_KEY: a real key would be sent here. The same is",
+        "muted",
+    ),
+    ("ccr-tui code;", "link"),
+    ("y", "title"),
+    ("copies each variable as a plain line.", "muted"),
+    ("i", "title"),
+    ("imports what Claude Code has done before, from its own transcripts.", "muted"),
+]
+UNSET: Pieces = [
+    ("No model is configured: the built-in demo model answers. Press", "warn"),
+    ("4", "title"),
+    ("to add a real one;", "warn"),
+    ("or set OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL.", "muted"),
+]
+
+
+def flowed(pieces: Pieces, width: int) -> list[Pieces]:
+    """Words in their inks, on as many lines as they need."""
+    lines: list[Pieces] = [[]]
+    used = 0
+    for word, ink in ((word, ink) for text, ink in pieces for word in text.split()):
+        if used + len(word) + 1 > width - 1 and lines[-1]:
+            lines.append([])
+            used = 0
+        lines[-1].append((f" {word}", ink))
+        used += len(word) + 1
+    return lines

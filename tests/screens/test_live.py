@@ -14,9 +14,11 @@ from houses import DEMO, QWEN, ROUTER, House, settled, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from ccr_tui import environment
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config
 from ccr_tui.records import Trace
+from ccr_tui.screens.panels import Welcome
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -112,31 +114,34 @@ async def test_columns_stand_below_their_headings(tmp_path: Path, size: tuple[in
 async def test_the_first_run_says_what_to_paste_and_what_answers(tmp_path: Path) -> None:
     async with opened(tmp_path, DEMO, (80, 24)) as (house, pilot):
         screen = shown(pilot)
-        assert "export ANTHROPIC_BASE_URL=http://127.0.0.1:3456" in screen
-        assert "export ANTHROPIC_AUTH_TOKEN=ccr-tui" in screen
+        assert 'eval "$(ccr-tui env)" && claude' in screen
+        assert "empties ANTHROPIC_API_KEY" in screen
         assert "built-in demo model" in screen
         assert "OPENAI_API_KEY" in screen
         await pilot.press("y")
-        assert pilot.app.clipboard.startswith("export ANTHROPIC_BASE_URL=http://127.0.0.1:3456\nexport")
+        given = environment.variables(DEMO, "http://127.0.0.1:3456")
+        lines = pilot.app.clipboard.splitlines()
+        assert lines[0] == "export ANTHROPIC_BASE_URL=http://127.0.0.1:3456" and lines[-1] == "claude"
+        assert [line.split("=")[0] for line in lines[:-1]] == [f"export {each.name}" for each in given]
         await pilot.press("p")
         await settled(pilot)
-        assert "export ANTHROPIC" not in shown(pilot)
+        assert 'eval "$(ccr-tui env' not in shown(pilot)
         await committed(pilot, house, day(1))
-        assert "export ANTHROPIC" not in shown(pilot), "hidden is hidden"
+        assert 'eval "$(ccr-tui env' not in shown(pilot), "hidden is hidden"
 
 
 async def test_the_lines_to_paste_go_when_the_first_request_has_come(tmp_path: Path) -> None:
     async with opened(tmp_path) as (house, pilot):
-        assert "export ANTHROPIC" in shown(pilot)
+        assert 'eval "$(ccr-tui env' in shown(pilot)
         assert "built-in demo model" not in shown(pilot)
         await committed(pilot, house, day(1))
-        assert "export ANTHROPIC" not in shown(pilot)
+        assert 'eval "$(ccr-tui env' not in shown(pilot)
         await pilot.press("p")
         await settled(pilot)
-        assert "export ANTHROPIC" in shown(pilot)
+        assert 'eval "$(ccr-tui env' in shown(pilot)
         await pilot.press("escape")
         await settled(pilot)
-        assert "export ANTHROPIC" not in shown(pilot)
+        assert 'eval "$(ccr-tui env' not in shown(pilot)
 
 
 async def test_the_key_of_the_proxy_is_copied_but_not_shown(tmp_path: Path) -> None:
@@ -144,6 +149,15 @@ async def test_the_key_of_the_proxy_is_copied_but_not_shown(tmp_path: Path) -> N
         assert "s3cret" not in shown(pilot)
         await pilot.press("y")
         assert "ANTHROPIC_AUTH_TOKEN=s3cret-of-mine" in pilot.app.clipboard
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES], ids=str)
+async def test_the_first_hint_breaks_its_lines_where_the_room_ends(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(tmp_path, DEMO, size) as (_, pilot):
+        panel = pilot.app.screen.query_one("#welcome", Welcome)
+        lines = ["".join(text for text, _ in line) for line in panel.lines()]
+        assert max(map(len, lines)) <= panel.size.width
+        assert len(lines) <= 5 or size[0] < 200, "a wide screen has long lines"
 
 
 async def test_following_stops_when_the_person_moves_and_what_he_looks_at_stays(tmp_path: Path) -> None:
