@@ -10,6 +10,7 @@ from ccr_tui import anatomy
 from ccr_tui.anatomy import Kind
 from ccr_tui.records import Trace
 from ccr_tui.screens import show
+from ccr_tui.screens.costs import NOTHING
 from ccr_tui.screens.lines import Document
 from ccr_tui.xray import Heavy, Part, XRay
 
@@ -37,8 +38,8 @@ def tokens_document(trace: Trace, found: XRay, width: int) -> Document:
     """The page, for this width."""
     page = Document()
     _summary(page, trace, found)
-    _parts(page, found, width)
-    _heaviest(page, found, width)
+    _parts(page, found, width, _unknown(trace))
+    _heaviest(page, found, width, _unknown(trace))
     _tools(page, found, width)
     return page
 
@@ -93,7 +94,7 @@ def _line(page: Document, name: str, count: str, words: str, ink: str = "") -> N
     page.put((f"{name:{NAME}}", "muted"), (f"{count:>8}", ink), (f"  {words}", "muted"), hang=NAME + 10)
 
 
-def _parts(page: Document, found: XRay, width: int) -> None:
+def _parts(page: Document, found: XRay, width: int, unknown: str) -> None:
     page.put("")
     page.put(("Parts", "title"), (f"  {_shared(found)}", "muted"), hang=7)
     room = max(0, min(40, width - 66))
@@ -106,7 +107,7 @@ def _parts(page: Document, found: XRay, width: int) -> None:
         line = page.put(
             (f"{name:20}", ink),
             f"{_blocks(part):>7}{show.tokens(part.tokens):>9}{show.percent(part.tokens, found.tokens):>7}",
-            (f"{'not sent':>11}", "muted") if part.is_unsent else (f"{show.money(part.cost):>11}", "money"),
+            (f"{'not sent':>11}", "muted") if part.is_unsent else _money(part.cost, unknown),
             (f"{show.signed(part.grown):>9}", "warn" if part.grown and part.grown * 10 > found.tokens else "muted"),
             "  " if room else "",
             (share, ink),
@@ -117,13 +118,22 @@ def _parts(page: Document, found: XRay, width: int) -> None:
     page.put(
         (f"{'prompt':20}", "strong"),
         (f"{'':7}{show.tokens(found.tokens):>9}{'':7}", "strong"),
-        (f"{show.money(found.cost):>11}", "money"),
+        _money(found.cost, unknown),
         (f"{show.signed(found.grown):>9}", "muted"),
     )
     words = "no request came before" if found.grown is None else "since the request before"
     page.put(
         (f"grown: {words} · cost: by where a part lies, the cached beginning at the cache's price", "faint"), hang=2
     )
+
+
+def _unknown(trace: Trace) -> str:
+    """As everywhere: ? is a price that nobody knows, a dash where nobody is known to bill anything."""
+    return show.money(None) if trace.answer is not None and trace.answer.usage is not None else NOTHING
+
+
+def _money(cost: int | None, unknown: str) -> tuple[str, str]:
+    return f"{unknown if cost is None else show.money(cost):>11}", "money"
 
 
 def _blocks(part: Part) -> str:
@@ -134,16 +144,16 @@ def _blocks(part: Part) -> str:
     return words if len(words) <= 7 else words.replace(" of ", "/")
 
 
-def _heaviest(page: Document, found: XRay, width: int) -> None:
+def _heaviest(page: Document, found: XRay, width: int, unknown: str) -> None:
     if not found.heaviest:
         return
     page.put("")
     page.put(("Heaviest blocks", "title"), ("  new: the request before did not have it", "muted"))
     for number, heavy in enumerate(found.heaviest, 1):
-        page.lines[_heavy(page, number, heavy, found.tokens, width)].link = ("received", heavy.block.where)
+        page.lines[_heavy(page, number, heavy, found.tokens, width, unknown)].link = ("received", heavy.block.where)
 
 
-def _heavy(page: Document, number: int, heavy: Heavy, whole: int, width: int) -> int:
+def _heavy(page: Document, number: int, heavy: Heavy, whole: int, width: int, unknown: str) -> int:
     block = heavy.block
     place = "" if block.message is None else f" · message {block.message + 1}"
     name = show.fit(show.harmless(f"{block.label}{place}"), 34)
@@ -152,7 +162,7 @@ def _heavy(page: Document, number: int, heavy: Heavy, whole: int, width: int) ->
         (f"{number:>2} ", "muted"),
         (name, NAMES[block.kind][1]),
         f"{show.tokens(heavy.tokens):>7}{show.percent(heavy.tokens, whole):>5}",
-        (f"{show.money(heavy.cost):>11}", "money") if heavy.sent else (f"{'not sent':>11}", "muted"),
+        _money(heavy.cost, unknown) if heavy.sent else (f"{'not sent':>11}", "muted"),
         (f"{new:>5}", "warn"),
     ]
     room = width - 67

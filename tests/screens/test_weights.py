@@ -50,3 +50,12 @@ def test_the_parts_say_what_they_are_scaled_from() -> None:
     kept = found.counted - found.unsent
     assert f"150 shared out by {found.counted:,} − {found.unsent:,} = {kept:,}: × {150 / kept:.3f};" in text
     assert found.as_json()["translated_tokens"] == found.counted_sent - kept  # type: ignore[operator]
+
+
+def test_a_part_that_nobody_bills_has_a_dash_and_one_without_a_price_a_question_mark() -> None:
+    said = {"price": None, "cost": None, "cost_basis": "unknown"}
+    for call, mark in ((attempt(usage=None, **said), "–"), (attempt(usage=Usage(150, 5), **said), "?")):
+        record = trace(body=ASKED, attempts=(call,))
+        lines = tokens_document(record, xray.of_trace(record, None, Letters()), 200).lines
+        whole = next(line.text for line in lines if line.text.startswith("prompt  "))
+        assert whole.split()[2] == mark, whole
