@@ -77,7 +77,8 @@ def _answers(target: Target, recorded: Collection[str]) -> str:
         return f"answers of {name}: as many tokens as were recorded, where it was this model that answered"
     if said is not None:
         return f"answers of {name}: {said.value:.2f} of ours, learned from its own answers, {_off(said.fit.error)}"
-    return f"answers of {name}: as many tokens as were recorded; the bounds hold what we count in their texts too"
+    known = "as many tokens as were recorded, but for what is known of both tokenizers"
+    return f"answers of {name}: {known}; the bounds hold what we count in their texts too"
 
 
 def _off(error: float) -> str:

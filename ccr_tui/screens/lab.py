@@ -30,17 +30,19 @@ from ccr_tui.replay.beside import Beside, Billed, Listed, Opened, Tried
 from ccr_tui.replay.labkept import Found, KeptTurn
 from ccr_tui.replay.labsums import Report
 from ccr_tui.replay.words import Progress, Settings
-from ccr_tui.screens import lab_table, replay_form, show
+from ccr_tui.screens import lab_table, replay_form, replay_said, show
 from ccr_tui.screens.ask import Answer, Ask
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.capping import Cap
 from ccr_tui.screens.house import House
 from ccr_tui.screens.ink import Inked
+from ccr_tui.screens.lines import Document
 from ccr_tui.screens.pick import Choice, Pick
 from ccr_tui.screens.replay_head import Recording
 from ccr_tui.screens.replay_steps import GONE
 from ccr_tui.screens.roster import Pieces, Roster
 from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.screens.viewer import Viewer
 from ccr_tui.slim import dataclass
 from ccr_tui.store import labels
 from ccr_tui.store.queries import TraceRow
@@ -119,6 +121,7 @@ class LabScreen(Screen[None]):
         self.head = Recording("Router lab")
         self.turns_ = Roster(lambda width: lab_table.turn_headings(self._router_name())(width), id="lab-turns")
         self.routers_ = Roster(lab_table.router_headings, id="lab-routers")
+        self.turn = Viewer(id="lab-turn", still=True)
         self.matrix, self.footer = Matrix(id="lab-matrix"), Footer(house)
         self.beside: Beside | None = None
         self.opened: Opened | None = None
@@ -137,7 +140,9 @@ class LabScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         yield self.head
-        yield self.turns_
+        with Container(id="lab-above"):
+            yield self.turns_
+            yield self.turn
         with Container(id="lab-below"):
             yield self.routers_
             yield self.matrix
@@ -145,7 +150,7 @@ class LabScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read the recording in the other process."""
-        self.matrix.border_title = "Confusion"
+        self.matrix.border_title, self.turn.border_title = "Confusion", "Turn"
         self.turns_.focus()
         self.beside = Beside(self.house.engine.config, self.house.reader.path)
         self.beside.listen(lambda answer: self.post_message(self.Answered(answer)))
@@ -241,6 +246,16 @@ class LabScreen(Screen[None]):
         offered = line.found.offered if line and line.found else self.offered
         self.matrix.put(lab_table.matrix(line, offered))
         self.matrix.border_title = escape(f"Confusion · {show.harmless(line.name)}" if line else "Confusion")
+        self._tell_turn()
+
+    @on(Roster.Moved, "#lab-turns")
+    def _tell_turn(self) -> None:
+        """Where there is room."""
+        chosen = self.turns_.chosen
+        one = next((turn for turn in self.turns if chosen and turn.uid == chosen[1]), None)
+        page = replay_said.turn(one, self.labs) if one else Document()
+        self.turn.border_title = f"Turn · step {one.n}" if one else "Turn"
+        self.turn.load(lambda width: page)
 
     @property
     def line(self) -> lab_table.Line | None:

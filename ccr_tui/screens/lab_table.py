@@ -37,7 +37,7 @@ def turn_rows(turns: Sequence[KeptTurn], report: Report | None) -> list[Row]:
 
 
 def _turn_drawer(turn: KeptTurn, report: Report | None) -> Callable[[int], Pieces]:
-    verdict, ink = _verdict(turn, report)
+    words, ink = verdict(turn, report)
 
     def draw(width: int) -> Pieces:
         label = f"{turn.label or '·'}{' ✎' if turn.by == 'person' else ''}"
@@ -45,14 +45,14 @@ def _turn_drawer(turn: KeptTurn, report: Report | None) -> Callable[[int], Piece
             (f"{turn.n:>5}  ", "muted"),
             (show.fit(turn.recorded or "·", AGENT) + " ", "muted"),
             (show.fit(label, AGENT + 2) + " ", ink_of(turn.label) if turn.by == "person" else "muted"),
-            (show.fit(verdict, 12) + " ", ink),
+            (show.fit(words, 12) + " ", ink),
             (show.fit(show.harmless(" ".join(turn.said.split())), max(0, width - SAID)), ""),
         ]
 
     return draw
 
 
-def _verdict(turn: KeptTurn, report: Report | None) -> Cell:
+def verdict(turn: KeptTurn, report: Report | None) -> Cell:
     """What a router said, and whether that was right."""
     if report is None or turn.uid not in report.verdicts:
         return "", ""
@@ -206,7 +206,23 @@ def matrix(line: Line | None, offered: Sequence[str]) -> list[Pieces]:
         return [[("no turn has a label: t, h, c say who should work", "muted")]]
     heads = (*offered, "invalid")
     first = [("should ↓ said →  ", "muted"), *((f"{name:>8}", ink_of(name) or "muted") for name in heads)]
-    return [first, *(_matrix_line(truth, row, heads) for truth, row in report.confusion.items())]
+    return [first, *(_matrix_line(truth, row, heads) for truth, row in report.confusion.items()), [], *spelled(report)]
+
+
+def spelled(report: Report) -> list[Pieces]:
+    """The rows of the matrix as sentences, for whoever doesn't read matrices."""
+    found: list[Pieces] = []
+    for truth, row in report.confusion.items():
+        total, right = sum(row.values()), row.get(truth, 0)
+        wrong = ", ".join(f"{count} {_sent(said)}" for said, count in row.items() if count and said != truth)
+        turns = f"{total} turn{'s' * (total != 1)}"
+        rest = f"; {wrong}" if wrong else ""
+        found.append([(truth, ink_of(truth)), (f" should have had {turns}: {right} went there{rest}", "")])
+    return found
+
+
+def _sent(said: str) -> str:
+    return "could not be used" if said == "invalid" else f"to {said}"
 
 
 def _why_not(line: Line | None) -> str:

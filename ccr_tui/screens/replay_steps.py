@@ -21,7 +21,7 @@ from ccr_tui.errors import StoreError
 from ccr_tui.records import Json, Trace
 from ccr_tui.replay import kept
 from ccr_tui.replay.words import RECORDED, Comparison, StepResult
-from ccr_tui.screens import replay_table, show
+from ccr_tui.screens import replay_said, replay_table, show
 from ccr_tui.screens.bars import Footer
 from ccr_tui.screens.house import House
 from ccr_tui.screens.lines import Document
@@ -43,8 +43,9 @@ class Trouble(Message):
 
 
 class StepsScreen(Screen[None]):
-    """Every step of a variant."""
+    """Every step of a variant, and where there is room what was said in the step of the cursor."""
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (160, "-wide")]
     BINDINGS = [
         Binding("escape,backspace", "back", "Back", key_display="esc"),
         Binding("d", "next", "Differs", tooltip="To the next step that is not as it was recorded"),
@@ -61,6 +62,13 @@ class StepsScreen(Screen[None]):
         results: list[StepResult]
 
     @dataclass
+    class Said(Message):
+        """A thread has read what was said in a step; None: it stands elsewhere."""
+
+        step: str
+        page: Document | None
+
+    @dataclass
     class Found(Message):
         """A thread has found a request to open."""
 
@@ -72,13 +80,16 @@ class StepsScreen(Screen[None]):
         self.part = part
         self.house, self.comparison, self.variant = house, comparison, variant
         self.steps = Roster(replay_table.step_headings, id="steps")
+        self.said = Viewer(id="step-said", still=True)
         self.footer = Footer(house)
         self.results: dict[str, StepResult] = {}
         self.then: dict[str, StepResult] = {}
 
     def compose(self) -> ComposeResult:
-        """The list and the footer."""
-        yield self.steps
+        """The list, the words beside it, the footer."""
+        with Horizontal(id="steps-and-words"):
+            yield self.steps
+            yield self.said
         yield self.footer
 
     def on_mount(self) -> None:
@@ -105,6 +116,7 @@ class StepsScreen(Screen[None]):
         self.results = {result.step: result for result in read.results}
         self.then = {result.step: result for result in read.recorded}
         self.steps.put(replay_table.step_rows(read.recorded, read.results))
+        self._look()
         line = self.comparison.variant(self.variant)
         parts = f" · f parts at step {line.parts_at}" if line.parts_at else ""
         rerun = any(result.trace for result in read.results)
@@ -115,6 +127,35 @@ class StepsScreen(Screen[None]):
             self.part = False
             self.action_part()
             self._open()
+
+    def on_resize(self) -> None:
+        """There may be room for the words now."""
+        self.call_after_refresh(self._look)
+
+    @on(Roster.Moved)
+    def _look(self) -> None:
+        result = self.chosen
+        if result is not None and self.said.display:
+            self.said.border_title = f"Step {result.n}"
+            self._read_step(result, self.then.get(result.step))
+
+    @work(thread=True, exclusive=True, group="said")
+    def _read_step(self, result: StepResult, then: StepResult | None) -> None:
+        try:
+            trace = self.house.reader.trace(result.step)
+        except StoreError:
+            self.post_message(self.Said(result.step, None))
+            return
+        self.post_message(self.Said(result.step, replay_said.step(trace, result, then, told(trace.reply))))
+
+    @on(Said)
+    def _hang(self, said: Said) -> None:
+        if (result := self.chosen) is None or result.step != said.step:
+            return
+        page = said.page or Document()
+        if said.page is None:
+            page.put((GONE, "muted"))
+        self.said.load(lambda width: page)
 
     @on(Trouble)
     def _say(self, trouble: Trouble) -> None:

@@ -132,7 +132,9 @@ def test_lines_and_headings_are_equally_wide(width: int) -> None:
 
 
 def test_the_matrix_says_who_was_named() -> None:
-    first, row = lab_table.matrix(lab_table.Line("mine", "m", None, REPORT), ("tool", "think"))
+    first, row, _, told = lab_table.matrix(lab_table.Line("mine", "m", None, REPORT), ("tool", "think"))
     assert "".join(words for words, _ in first).split() == ["should", "↓", "said", "→", "tool", "think", "invalid"]
     assert "".join(words for words, _ in row).split() == ["think", "1", "1", "1"]
     assert [ink for _, ink in row[1:]] == ["bad", "good-strong", "bad"]
+    sentence = "think should have had 3 turns: 1 went there; 1 to tool, 1 could not be used"
+    assert "".join(words for words, _ in told) == sentence

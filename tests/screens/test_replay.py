@@ -289,6 +289,20 @@ async def test_the_picture_names_its_lines_and_its_steps(tmp_path: Path) -> None
         assert "step 1" in page and "step 7" in page and "in dollars, step by step" in page
 
 
+async def test_beside_the_steps_stands_what_was_said_where_there_is_room(tmp_path: Path) -> None:
+    async with opened(tmp_path, (200, 60)) as (_, pilot):
+        await pilot.press("5")
+        await priced(pilot, *SUGGESTED)
+        await pilot.press("down", "enter")
+        page = await until(pilot, lambda: "What was answered then" in shown(pilot))
+        assert "─ Step 1 " in page and "What was asked" in page and "between $" in page
+        await pilot.press("j")
+        await until(pilot, lambda: "─ Step 2 " in shown(pilot) and "a tool's result" in shown(pilot))
+        await pilot.resize_terminal(80, 24)
+        await settled(pilot)
+        assert "What was asked" not in shown(pilot)
+
+
 async def test_without_any_session_it_says_what_to_do(tmp_path: Path) -> None:
     house = House(tmp_path / "ccr.db", QWEN)
     app = CcrApp(house)
