@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ccr_tui.origin import origin
 from ccr_tui.records import Attempt, Failure, Price, Trace, Usage
 from ccr_tui.screens import costs, show
 from ccr_tui.screens.ink import AGENT_INKS
@@ -244,7 +245,8 @@ def _tokens(page: Document, trace: Trace) -> None:
 
 def _row(page: Document, name: str, estimate: int | None, reported: int | None, note: str) -> None:
     before = show.tokens(estimate) if estimate is not None else ""
-    page.put(_cells(name, before, show.tokens(reported)), (f"   {note}", "muted"))
+    told = "–" if reported is None else show.tokens(reported)  # nobody reported any: ? is for prices
+    page.put(_cells(name, before, told), (f"   {note}", "muted"))
 
 
 def _error(estimate: int | None, reported: int | None) -> str:
@@ -318,12 +320,11 @@ PARTS: dict[str, tuple[str, str]] = {
     "answer": ("answer", "strong"),
 }
 """Purposes of attempts, as they are named, and their inks."""
-BASIS = {
-    "reported": "as the provider reported it",
-    "list": "by list price",
-    "user": "by your own price",
-    "unknown": "no price is known; set one under [models.NAME] price in config.toml",
-}
+NO_PRICE = "no price is known; set one under [models.NAME] price in config.toml"
+
+
+def _origin(basis: str, price: Price | None) -> str:
+    return origin(basis, price.source, price.since) if price else origin(basis)
 
 
 def _attempt_cost(page: Document, attempt: Attempt) -> None:
@@ -334,9 +335,7 @@ def _attempt_cost(page: Document, attempt: Attempt) -> None:
             if count:
                 part = show.money(round(count * rate / 1_000_000))
                 page.put(_cells(name, show.tokens(count), show.money(rate), part))
-    note = BASIS[attempt.cost_basis]
-    if price is not None and price.source:
-        note += f" · {show.harmless(price.source)}"
+    note = NO_PRICE if attempt.cost_basis == "unknown" else show.harmless(_origin(attempt.cost_basis, price))
     total = f"{show.money(attempt.cost):>13}"
     page.put(_cells("total", "", "", "")[:-13], (total, "money"), (f"   {note}", "muted"), hang=NAME)
 

@@ -192,13 +192,14 @@ input                    10.1k        10.0k   the estimate was 1.0 % too high
   from cache                           9.0k   90%
 output                                  200   145 tok/s
   reasoning                              50   25%
+the estimate is of all that the client sent; Tokens tells what was left out of it
 
 Cost  $0.0043
                         tokens  per million         cost
 input                     1.0k        $1.60      $0.0016
 cache read                9.0k        $0.16      $0.0014
 output                     200        $6.40      $0.0013
-total                                            $0.0043   by your own price · config.toml
+total                                            $0.0043   your own price, config.toml, 2026-11-22
 
 Cache
 saved                   $0.013   less than the same tokens cost without a cache
@@ -391,6 +392,13 @@ def test_why_an_agent_failed_stands_with_its_calls_and_who_was_passed_over_with_
     assert "gave      it gave nothing" in shown
     assert shown.index("a turn begins") < shown.index("breaker_open") < shown.index("passed over")
     assert "asked 1 time " in shown
+
+
+def test_a_wide_terminal_shows_what_the_router_was_asked() -> None:
+    narrow, wide = route_document(CONSULTED), route_document(CONSULTED, 200)
+    first = min(narrow.folded)
+    assert narrow.folded - wide.folded == {first} and "question" in narrow.lines[first].text
+    assert "because    " in text(wide) and "as the router said (llm_classifier)" in text(wide)
 
 
 def test_the_routers_question_is_folded_below_its_first_line() -> None:
