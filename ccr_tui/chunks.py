@@ -91,7 +91,8 @@ class _Cuts:
         if isinstance(elements, History):
             return self._add_history(elements)
         for element in elements:
-            data, name, found = _cut(element)
+            known: _Cut | None = element.found.get(_cut) if type(element) is Part else None
+            data, name, found = known or _cut(element)
             if found:
                 at = len(self.data)
                 self.marks += [[at, *mark] for mark in found]

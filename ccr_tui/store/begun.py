@@ -5,7 +5,7 @@ Must never hold what was said, nor wait for the disk: a line is one write into t
 process. The one surprise: the file's lock tells whether its program still runs.
 
 A request has a line when it has been understood, and another as soon as it ends, with its tokens and costs: until its
-trace is committed, a tenth of a second later in dense traffic, that line is all there is of it.
+trace is committed, a twentieth of a second later in dense traffic, that line is all there is of it.
 """
 
 from __future__ import annotations
