@@ -16,6 +16,8 @@ from pathlib import Path
 
 from ccr_tui import scratch
 from ccr_tui.errors import CcrError, StoreError
+from ccr_tui.proxy.asked import newest_turn
+from ccr_tui.records import Json, Trace
 from ccr_tui.replay.words import Recording, Step
 from ccr_tui.store import archive
 from ccr_tui.store.queries import Filter, Reader
@@ -67,6 +69,11 @@ def of_session(reader: Reader, session: str) -> Recording:
     kept = [row for row in rows if row.origin != "replay"] or rows
     found = _recording(reader, session, kept, "database")
     return replace(found, newest=max(row.n for row in rows))
+
+
+def asked(trace: Trace) -> list[Json]:
+    """What a request brought: its messages since the last answer."""
+    return newest_turn(trace.body)
 
 
 def newer(reader: Reader, session: str, newest: int) -> int:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ccr_tui.proxy.asked import newest_turn
 from ccr_tui.records import Json, Trace
 from ccr_tui.replay.labkept import Found, KeptTurn
+from ccr_tui.replay.recordings import asked
 from ccr_tui.replay.words import StepResult
 from ccr_tui.screens import lab_table, show
 from ccr_tui.screens.lines import Document
@@ -40,7 +40,7 @@ def step(trace: Trace, result: StepResult, then: StepResult | None, answer: Sequ
         page.put((f"· {show.harmless(note)}", "warn"), hang=2)
     page.put("")
     page.put(("What was asked", "title"))
-    _some(page, [line for message in newest_turn(trace.body) for line in _lines(message)])
+    _some(page, [line for message in asked(trace) for line in _lines(message)])
     page.put("")
     page.put(("What was answered then", "title"))
     _some(page, answer)
