@@ -87,6 +87,7 @@ class RequestsBox(Vertical):
         """The frame says how many there are, in which order, and whether the list follows."""
         table = self.table
         count = f"{table.total:,}" + ("" if table.counted or table.upto else "+ …")
+        count = count if table.loaded or table.total else "…"
         upto = f" as far as {table.upto}" if table.upto else ""
         title = f"{self.what} · {count}{self._found()}{upto} · {self._state()}"
         subtitle = escape(f"/ {self.bar.text}") if self.bar.text else "/ filter · s sort"

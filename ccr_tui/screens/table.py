@@ -130,7 +130,9 @@ class Table(Listing):
         self._pages = Pages()
         self._wanted: int | None = None
         self._ticket = self._newest = 0
-        self._loaded = self._missed = False
+        self._missed = False
+        self.loaded = False
+        """Whether anything was read, so that it is known whether there is none."""
 
     # -- reading
 
@@ -179,7 +181,7 @@ class Table(Listing):
         read.stop()
         if read.ticket != self._ticket:
             return
-        self._pages, self._fresh, self._wanted, self._loaded = read.pages, [], None, True
+        self._pages, self._fresh, self._wanted, self.loaded = read.pages, [], None, True
         self._newest = read.pages.opened.most if read.pages.opened else 0
         self.cursor = self.unseen = 0
         self._grown()
@@ -197,8 +199,8 @@ class Table(Listing):
 
     def newer(self) -> None:
         """The store has more: read what is newer than all that is known."""
-        self._missed = not self._loaded
-        if self.source is not None and self._loaded:
+        self._missed = not self.loaded
+        if self.source is not None and self.loaded:
             self._read_newer(self.source, self._pages.place, self._newest, self._ticket)
 
     @work(thread=True, exclusive=True, group="newer", description="newer")
@@ -216,13 +218,13 @@ class Table(Listing):
     @on(Replaced)
     def _begin_anew(self) -> None:
         """Nothing newer is asked for until it is read, lest a slow reading is begun again and again."""
-        if self._loaded and self.source is not None:
-            self._loaded, self.follow = False, True
+        if self.loaded and self.source is not None:
+            self.loaded, self.follow = False, True
             self.read(self.source)
 
     @on(Trouble)
     def _may_try_again(self) -> None:
-        self._loaded = self.source is not None
+        self.loaded = self.source is not None
 
     @on(Fresh)
     def _prepend(self, fresh: Fresh) -> None:
@@ -342,7 +344,8 @@ class Table(Listing):
             return self.strip(spaced(self._heading(column) for column in self._columns), width, left=left)
         index = self.top + y - self.HEADINGS
         if index >= self.total:
-            return self.strip([(self.empty if y == 2 and not self.total else "", "muted")], width, left=left)
+            words = self.empty if self.loaded else "  …"
+            return self.strip([(words if y == 2 and not self.total else "", "muted")], width, left=left)
         cursor = self.cursor_ink(index)
         if (row := self.row_at(index)) is None:
             return self.strip([("…", "faint")], width, cursor, left)

@@ -95,6 +95,23 @@ async def test_what_is_not_read_yet_is_not_told_to_be_none(tmp_path: Path, monke
         await until(pilot, "Sessions · 3")
 
 
+async def test_requests_that_are_not_read_yet_are_not_told_to_be_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, listed = threading.Event(), Reader.listed
+    archive.take_in(tmp_path / "ccr.db", talk())
+    monkeypatch.setattr(Reader, "listed", lambda *asked: go_on.wait(30) and listed(*asked))
+    house = House(tmp_path / "ccr.db", QWEN)
+    app = CcrApp(house)
+    async with app.run_test(size=(120, 40)) as pilot:
+        try:
+            assert "no request yet" not in await until(pilot, "Requests · … ·", "ended▼")
+        finally:
+            go_on.set()
+        await until(pilot, "Requests · 7 ·")
+    await house.stop()
+
+
 async def typed(pilot: Pilot[None], words: str) -> str:
     """What the screen shows once the filter has acted."""
     keys = {" ": "space", ":": "colon", ">": "greater_than_sign", "*": "asterisk", "!": "exclamation_mark"}
