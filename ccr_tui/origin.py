@@ -6,6 +6,8 @@ neither is said twice; and a price that is made up says so in the place of "your
 
 from __future__ import annotations
 
+import re
+
 MADE_UP = "made up for "
 """How the sources of prices begin that nobody bills by: those of the demo, and of recordings."""
 DEMO = f"{MADE_UP}the demo"
@@ -14,10 +16,14 @@ WORDS = {"reported": "reported by the provider", "list": "list price", "user": "
 """By the basis of a cost."""
 FREE = ("a server of one's own", "the demo model")
 """How the sources begin of what nobody bills: that is no list."""
+_DATED = re.compile(r"\b(read|as of) 20")
+"""Of a source that says when it was read: another date is that from which the price holds."""
 
 
 def origin(basis: str, source: str = "", since: str = "") -> str:
     """One phrase: the basis, the source and the date, each once."""
     said = source.startswith((MADE_UP, WORDS["list"], *(FREE if basis == "list" else ())))
     words = [source] if said else [WORDS[basis], source]
-    return ", ".join(filter(None, (*words, "" if since in source else since)))
+    first, semicolon, rest = ", ".join(filter(None, words)).partition(";")
+    date = f"since {since}" if _DATED.search(source) else since
+    return first + (f", {date}" if since and since not in source else "") + semicolon + rest

@@ -152,6 +152,8 @@ def test_a_share_follows_from_the_two_amounts_that_are_told(call: Call) -> None:
 def test_the_source_of_a_price_is_told_once() -> None:
     told = origin("list", "list price in genai-prices 9, as of 2026-11-03", "2026-11-03")
     assert told == "list price in genai-prices 9, as of 2026-11-03"
+    told = origin("list", "list price of DeepSeek, read 2026-11-22; what this host takes is not known", "2026-04-24")
+    assert told == "list price of DeepSeek, read 2026-11-22, since 2026-04-24; what this host takes is not known"
     assert origin("list", "ccr-tui table", "2026-11-01") == "list price, ccr-tui table, 2026-11-01"
     assert origin("user", "config.toml") == "your own price, config.toml"
     assert origin("user", "made up for the demo") == "made up for the demo"

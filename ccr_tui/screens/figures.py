@@ -65,7 +65,9 @@ class Figures(Panel):
         figures = list(self._tall(self.found))
         lines: list[Pieces] = [[(f" {name:{self._names}}", "muted"), *words] for name, words in figures]
         room = self.size.height - len(lines) - 2
-        return lines + (parted(self.found, self.inks, self.size.width, room) if room > 1 else [])
+        return lines + (
+            parted(self.found, self.inks, self.size.width, room, self.digits.get("cost")) if room > 1 else []
+        )
 
     def _tall(self, found: Spending) -> Iterator[tuple[str, Pieces]]:
         """Figure by figure, each with its provenance below it."""
@@ -274,7 +276,9 @@ def gauge(each: Budget) -> Pieces:
     return [(full, ink), (rest, "faint"), (f" {show.percent(min(each.share, 9.99), 1)}", ink)]
 
 
-def parted(found: Spending, inks: Mapping[str | None, str], width: int, room: int) -> list[Pieces]:
+def parted(
+    found: Spending, inks: Mapping[str | None, str], width: int, room: int, digits: int | None = None
+) -> list[Pieces]:
     """Who was paid how much, the dearest first, where the table tells of times."""
     totals = Counter[str | None]()
     for part in found.course.parts:
@@ -282,7 +286,9 @@ def parted(found: Spending, inks: Mapping[str | None, str], width: int, room: in
     paid = [(key, amount) for key, amount in totals.most_common() if amount]
     if found.by not in TIMES or len(paid) < 2:
         return []
-    digits, wide = decimals.of([amount for _, amount in paid]), min(24, max(8, width - 32))
+    wide = min(24, max(8, width - 32))
+    if digits is None:
+        digits = decimals.of([amount for _, amount in paid])
     lines: list[Pieces] = [[], [(" by model", "muted")]]
     for key, amount in paid[: room - 1]:
         ink, told = inks.get(key, "muted"), decimals.money(amount, digits)
@@ -335,7 +341,8 @@ class Tabs(Inked):
         width = self.size.width
         pieces: Pieces = [(" by ", "muted")]
         self._places = []
-        self._add(pieces, self.ways, self.way)
+        whole = sum(len(way) + 2 for way in self.ways) + len(self.span) + 9
+        self._add(pieces, self.ways if whole <= width else [self.way], self.way)
         spans = self.spans if width >= 110 else [self.span]
         room = width - columns(pieces) - sum(len(span) + 2 for span in spans) - 4
         pieces += [(" " * max(1, room), ""), ("‹", "faint")]

@@ -180,6 +180,9 @@ class TodayPanel(Panel):
         full, rest = show.bar(today.cached_share or 0.0, min(10, room))
         cached = f" {show.percent(today.cached_share, 1)}" if today.cached_share is not None else " –"
         spent: Pieces = [_name("spent", wide), (cost(today, self.compared), "money"), *unpriced(today)]
+        apart = list(self.budgets)
+        if apart and apart[0].what == "day" and width(spent) + width(of_budget(apart[0])) < self.size.width:
+            spent += [(" ", ""), *of_budget(apart.pop(0))]
         told: Pieces = [_name("failed", wide), failed(today)]
         (spent if width(spent) + width(router(today)) <= self.size.width else told).extend(router(today))
         replays = of_replays(self.replayed)
@@ -188,7 +191,7 @@ class TodayPanel(Panel):
         graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 1)))
         return [
             spent,
-            *([_name(f"per {each.what}", wide), *of_budget(each)] for each in self.budgets),
+            *([_name(f"per {each.what}", wide), *of_budget(each)] for each in apart),
             *([self._compared(at, against(today, self.compared), wide)] if self.compared else []),
             [_name("cached", wide), (full, "good"), (rest, "faint"), (cached, "")],
             [*asked, (f" {graph}", "link")],

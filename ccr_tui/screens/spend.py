@@ -75,7 +75,7 @@ class SpendScreen(Screen[None]):
     """Header, ways to sum, picture and figures, the table, footer."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (50, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-least"), (10, "-tiny"), (18, "-low"), (30, "-high"), (50, "-tall")]
     BINDINGS = [
         Binding("right,l", "way(1)", "By", key_display="←→", tooltip="Sum by the next: hour, day, week, model, …"),
         Binding("left,h", "way(-1)", "By the one before", show=False),
@@ -395,18 +395,16 @@ class SpendScreen(Screen[None]):
         if self.seen is None:
             return
         seen, config = self.seen, self.house.engine.config
+        digits = decimals.of([seen.found.total.cost])  # one number of them, whatever is found
 
         async def priced() -> list[Choice]:
             worker = self._candidates(config, [row.key or "" for row in seen.found.rows], seen.asked)
             found: list[Baseline] = await worker.wait()
             total = seen.found.total
-            digits = decimals.of([total.cost, *(total.beside(each.price) for each in found)])
             return [choice_of(each, seen, digits) for each in sorted(found, key=lambda one: total.beside(one.price))]
 
         async def matching(typed: str) -> list[Choice]:
             found = await asyncio.to_thread(baseline.matching, config, typed, time.time())
-            total = seen.found.total
-            digits = decimals.of([total.cost, *(total.beside(each.price) for each in found)])
             return [choice_of(each, seen, digits) for each in found]
 
         def chosen(names: list[str] | None) -> None:

@@ -197,6 +197,8 @@ def _some(amount: int, ink: str, digits: int, mark: str = "") -> Cell:
 def _at(row: Sums, context: Context) -> Cell:
     if context.compared is None or not (row.requests or row.mix.prompt):
         return "", ""
+    if row.is_unbilled:
+        return NOTHING, "faint"
     digits = context.digits.get("at", DIGITS)
     return show.lined(beside(row, context.compared, digits), digits), "muted"
 
