@@ -17,7 +17,9 @@ from ccr_tui.caching import Rules
 from ccr_tui.config import Provider
 from ccr_tui.records import Trace
 from ccr_tui.store.conversing import Turn
+from ccr_tui.store.filters import Filter
 from ccr_tui.store.queries import Reader
+from ccr_tui.store.rows import TraceRow
 from ccr_tui.tally import Scale
 from ccr_tui.verdict import Call, Verdict
 from ccr_tui.xray import XRay
@@ -39,6 +41,10 @@ FAMILIES = (
     ("anthropic", r"anthropic"),
 )
 """By provider's name and address, the first that matches."""
+
+
+LATELY = 12
+"""Requests of a conversation that are told."""
 
 
 class Inspection:
@@ -64,6 +70,15 @@ class Inspection:
         if row is None or (self.turn.before is not None and self.turn.before.id == row.id):
             return None if row is None else self.before
         return self.reader.trace(row.id)
+
+    @cached_property
+    def lately(self) -> tuple[TraceRow, ...]:
+        """This request and those of its kind before it in its conversation, the newest first."""
+        if self.trace.session is None:
+            return ()
+        own = self.reader.row(self.trace.uid)
+        rows = self.reader.rows(Filter(session=self.trace.session), own.n + 1, 4 * LATELY)
+        return tuple(row for row in rows if (row.agent_id, row.kind) == (own.agent_id, own.kind))[:LATELY]
 
     @cached_property
     def xray(self) -> XRay:

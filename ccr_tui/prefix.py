@@ -18,7 +18,9 @@ from ccr_tui.slim import dataclass
 from ccr_tui.tally import PER_MESSAGE, Scale
 
 AROUND = 40
-"""Characters that are told on either side of the first difference."""
+"""Characters that are told before the first difference."""
+BEHIND = 160
+"""Characters that are told behind it: a wide terminal has room for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def _difference(
         return None, 0
     last = anatomy.reading(new[same - 1])[-AROUND:] if same else ""
     if before is None or now is None:
-        was, became = ("" if block is None else anatomy.reading(block)[: 2 * AROUND] for block in (before, now))
+        was, became = ("" if block is None else anatomy.reading(block)[:BEHIND] for block in (before, now))
         return Difference(before, now, size, 0, last, was, became), 0
     texts = _texts(before, now)
     at = _common_text(*texts)
@@ -119,8 +121,8 @@ def _difference(
         size + len(common.encode("utf-8", "surrogatepass")),
         at,
         common[-AROUND:] or last,
-        texts[0][at : at + 2 * AROUND],
-        texts[1][at : at + 2 * AROUND],
+        texts[0][at : at + BEHIND],
+        texts[1][at : at + BEHIND],
     )
     alike = before.kind == now.kind and before.role == now.role
     return found, scale.weigh(common)[0] if alike and common else 0

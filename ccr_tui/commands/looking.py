@@ -131,7 +131,7 @@ def _tokens_page(found: Inspection, _: Any, width: int) -> Document:
 def _cache_page(found: Inspection, _: Any, width: int) -> Document:
     from ccr_tui.screens.cached import cache_document
 
-    return cache_document(found.verdict, width)
+    return cache_document(found.verdict, width, found.lately)
 
 
 def _stream_page(found: Inspection, _: Any, width: int) -> Document:

@@ -38,6 +38,7 @@ def read_out(trace: Trace, row: TraceRow) -> None:
 
 def _facts(trace: Trace, row: TraceRow) -> Iterator[tuple[str, str]]:
     from ccr_tui.prices import show
+    from ccr_tui.screens import failing
 
     yield "trace", row.id
     yield "time", f"{local(row.started_at)}, took {seconds(row.duration_ms)}" + _first(row.ttft_ms)
@@ -47,7 +48,7 @@ def _facts(trace: Trace, row: TraceRow) -> Iterator[tuple[str, str]]:
     yield "answered", f"{row.model or 'nobody'}, provider {row.provider or 'none'}"
     if trace.decision:
         yield "route", f"{trace.decision.agent}, {trace.decision.mode} mode, rule {row.rule}: {trace.decision.reason}"
-    yield "outcome", f"{row.outcome} {row.status}" + (f", {row.stop_reason}" if row.stop_reason else "")
+    yield "outcome", f"{row.outcome} {failing.status(trace)}" + (f", {row.stop_reason}" if row.stop_reason else "")
     yield (
         "tokens",
         (

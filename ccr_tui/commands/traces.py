@@ -122,8 +122,10 @@ def pages(store: Reader, filter: Filter, order: Order, limit: int | None) -> Ite
 
 def ended(row: TraceRow) -> str:
     """How it came out, and what a person has put on it."""
+    from ccr_tui.screens import failing
+
     mine = ("★ " if row.marked else "") + (f"✎ {row.note} " if row.note else "")
-    return mine + (row.outcome if row.outcome != "error" else f"{row.status} {row.error or ''}")
+    return mine + (row.outcome if row.outcome != "error" else failing.sentence(row.status, row.error or ""))
 
 
 def last_part(project: str | None) -> str:

@@ -6,9 +6,12 @@ provider's cache sees; what the client changed between two turns the translation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ccr_tui.prefix import Difference
 from ccr_tui.screens import show
 from ccr_tui.screens.lines import Document
+from ccr_tui.store.rows import TraceRow
 from ccr_tui.verdict import Verdict
 
 SERVED = {
@@ -18,10 +21,14 @@ SERVED = {
     "unknown": ("? not known", "muted"),
 }
 NAME = 16
+WIDEST = 88
+"""Cells of the widest bar."""
+COMMON = 60
+"""Characters before the first difference, at most."""
 
 
-def cache_document(found: Verdict, width: int) -> Document:
-    """The page, for this width."""
+def cache_document(found: Verdict, width: int, lately: Sequence[TraceRow] = ()) -> Document:
+    """The page, for this width; `lately`: the requests of its conversation, the newest first."""
     page = Document()
     words, ink = SERVED[found.served]
     if found.cause == "first" and found.served == "nothing":
@@ -35,6 +42,7 @@ def cache_document(found: Verdict, width: int) -> Document:
     if found.prefix is not None and found.prefix.difference is not None:
         _difference(page, found, found.prefix.difference, width)
     _rules(page, found)
+    _lately(page, lately, width)
     return page
 
 
@@ -74,8 +82,13 @@ def _missed(page: Document, found: Verdict, missed: int, whole: int, width: int)
     page.put((" " * NAME, ""), (f"of {found.unchanged:,} that it would have read, had it only grown{stayed}", "muted"))
 
 
+def bar_room(width: int) -> int:
+    """Cells of the bars."""
+    return max(0, min(WIDEST, width - NAME - 18 - 34))
+
+
 def _row(page: Document, name: str, tokens: int | None, whole: int, ink: str, note: str, width: int) -> int:
-    room = max(0, min(40, width - NAME - 18 - 34))
+    room = bar_room(width)
     full, rest = show.bar(tokens / whole if tokens and whole else 0, room)
     count = "?" if tokens is None else f"{tokens:,}"
     share = "" if tokens is None else show.percent(tokens, whole)
@@ -109,10 +122,34 @@ def _difference(page: Document, found: Verdict, difference: Difference, width: i
         if difference.now is not None:
             page.lines[line].link = ("sent", difference.now.where)
     room = max(20, width - NAME - 2)
-    common = show.harmless(difference.common.replace("\n", "⏎"))[-room // 2 :]
+    common = show.harmless(difference.common.replace("\n", "⏎"))[-min(COMMON, room // 2) :]
     for name, text, ink in (("the one before", difference.was, "bad"), ("this one", difference.became, "good")):
         shown = show.harmless(text.replace("\n", "⏎"))[: room - len(common)] or "(its end)"
         page.put((f"{name:{NAME}}", "muted"), (common, ""), (shown, ink), hang=NAME)
+
+
+def _lately(page: Document, rows: Sequence[TraceRow], width: int) -> None:
+    """How much of each prompt of late came from the cache; a line opens its request."""
+    if len(rows) < 2:
+        return
+    page.put("")
+    page.put(("Its conversation", "title"), ("  the newest first, this one on top; ⏎ opens", "muted"))
+    for number, row in enumerate(rows):
+        prompt = row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
+        full, rest = show.bar(row.cache_read_tokens / prompt if prompt else 0, bar_room(width))
+        share = show.percent(row.cache_read_tokens, prompt) if row.usage_basis else "–"
+        failed = row.outcome != "ok"
+        line = page.put(
+            (f"{show.moment(row.started_at)[11:]:{NAME}}", "muted" if number else "strong"),
+            (f"{f'{prompt:,}' if row.usage_basis else '?':>9}", "strong"),
+            f"{share:>6}  ",
+            (full, "good"),
+            (rest, "faint"),
+            (f"  {show.fit(show.model(row.model), 22)}", "bad" if failed else "muted"),
+            ("✗" if failed else "", "bad"),
+        )
+        if number:
+            page.lines[line].link = ("trace", row.id)
 
 
 def _rules(page: Document, found: Verdict) -> None:

@@ -31,12 +31,35 @@ MARKS = {
 }
 SENT = "sent"
 """Stands for what was sent on, in place of a request's id."""
+ROOMY = 160
+"""Columns from which on a terminal is taken to have lines for what is new."""
+OPENED = 36
+"""Lines that are opened then."""
+SHORT = 12
+"""Lines of a new block, or one that is gone, that may be among them."""
 LINES = 200
 """Lines of one block that are shown."""
 
 
-def compared(found: Inspection, other: str | None) -> Document:
+def compared(found: Inspection, other: str | None, width: int = 80) -> Document:
     """The page: compared with this one, or with what suggests itself. May raise StoreError."""
+    page = _compared(found, other)
+    return page if width < ROOMY else opened(page)
+
+
+def opened(page: Document) -> Document:
+    """The same with short new blocks unfolded, as far as there is room."""
+    room, found = OPENED, set[int]()
+    for head in sorted(page.folded):
+        long = page.lines[head].until - head - 1  # a single line stands in the head already
+        if page.lines[head].text[:2] in ("+ ", "− ") and 1 < long <= min(SHORT, room):
+            found.add(head)
+            room -= long
+    page.folded -= found
+    return page
+
+
+def _compared(found: Inspection, other: str | None) -> Document:
     if other is None:
         before = found.turn.before
         other = before.id if before is not None else SENT

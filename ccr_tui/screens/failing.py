@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from ccr_tui.records import Trace
+
 FAR = 120
 """Characters of the sentence in which its status is looked for."""
 
@@ -23,3 +25,10 @@ def sentence(status: int, why: str, tries: int = 1) -> str:
     named = re.search(rf"(?<!\d){status}(?!\d)", why[:FAR]) is not None
     head = IN_STREAM if status in BEGUN else "" if named or not status else f"{status} "
     return f"{f'{tries} tries: ' if tries > 1 else ''}{head}{why}"
+
+
+def status(trace: Trace) -> str:
+    """The client's; of a failure its own, and that the client learned of it in another way."""
+    if trace.failure is None or trace.failure.status == trace.status:
+        return str(trace.status)
+    return f"{trace.failure.status}, told inside a stream that had begun with {trace.status}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ccr_tui.origin import origin
 from ccr_tui.records import Attempt, Failure, Price, Trace, Usage
-from ccr_tui.screens import costs, show
+from ccr_tui.screens import costs, failing, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.route import parts_of
@@ -65,7 +65,7 @@ def _summary(page: Document, trace: Trace) -> None:
     words, ink = OUTCOME[trace.outcome]
     stop = f" · {show.harmless(answer.stop_reason)}" if answer and answer.stop_reason else ""
     how = "" if trace.ttft_ms is None else " · streamed" if trace.streamed else " · not streamed"
-    page.put(("outcome    ", "muted"), (words, ink), f" · {_status(trace)}{stop}{how}", hang=11)
+    page.put(("outcome    ", "muted"), (words, ink), f" · {failing.status(trace)}{stop}{how}", hang=11)
     page.put(
         ("when       ", "muted"),
         f"{show.moment(trace.started_at)} · {show.duration(trace.duration_ms)}"
@@ -79,13 +79,6 @@ def _summary(page: Document, trace: Trace) -> None:
         )
     where = [trace.kind, *(f"{k} {show.harmless(v)}" for k, v in _places(trace) if v)]
     page.put(("from       ", "muted"), " · ".join(where), hang=11)
-
-
-def _status(trace: Trace) -> str:
-    """The client's; of a failure its own, and that the client learned of it in another way."""
-    if trace.failure is None or trace.failure.status == trace.status:
-        return str(trace.status)
-    return f"{trace.failure.status}, told inside a stream that had begun with {trace.status}"
 
 
 def _places(trace: Trace) -> list[tuple[str, str | None]]:
@@ -231,9 +224,6 @@ def _tokens(page: Document, trace: Trace) -> None:
     page.put((_cells("", "estimate", reported), "muted"))
     prompt = usage.prompt if usage else None
     _row(page, "input", trace.estimate, prompt, _error(trace.estimate, prompt))
-    if trace.estimate is not None:
-        words = "  estimate: of all that the client sent, as learned from reports; 6 tells what of it was left out"
-        page.put((words, "faint"), hang=2)
     if usage is not None:
         _row(page, "  from cache", None, usage.cache_read, show.percent(usage.cache_read, usage.prompt))
         if usage.cache_write:
@@ -241,6 +231,8 @@ def _tokens(page: Document, trace: Trace) -> None:
         _row(page, "output", None, usage.output, _rate(answer, usage))
         if usage.reasoning:
             _row(page, "  reasoning", None, usage.reasoning, show.percent(usage.reasoning, usage.output))
+    if trace.estimate is not None:
+        page.put(("the estimate is of all that the client sent; Tokens tells what was left out of it", "faint"))
 
 
 def _row(page: Document, name: str, estimate: int | None, reported: int | None, note: str) -> None:

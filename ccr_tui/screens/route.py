@@ -41,7 +41,11 @@ class Step:
     calls: Sequence[Attempt]
 
 
-def route_document(trace: Trace) -> Document:
+ROOMY = 160
+"""Columns from which on a terminal is taken to have lines for what the router was asked."""
+
+
+def route_document(trace: Trace, width: int = 80) -> Document:
     """The decision, the router's steps, the answer's calls, and the rules in their order."""
     page = Document()
     if trace.decision is None:
@@ -55,7 +59,7 @@ def route_document(trace: Trace) -> Document:
     folded = _steps(page, steps)
     folded += _calls(page, "Answer", "each call that was to answer" if steps else "each call to a model", rest)
     _rules(page, trace.decision)
-    page.folded = frozenset(folded)
+    page.folded = frozenset(folded[1:] if width >= ROOMY else folded)
     return page
 
 
@@ -64,8 +68,16 @@ def _decision(page: Document, decision: RouteDecision) -> None:
     page.put(("agent      ", "muted"), (show.harmless(decision.agent), AGENT_INKS.get(decision.agent, "strong")))
     page.put(("model      ", "muted"), (show.harmless(decision.model), "strong"))
     page.put(("rule       ", "muted"), show.harmless(decision.rule))
-    page.put(("because    ", "muted"), show.harmless(decision.reason), hang=11)
+    page.put(("because    ", "muted"), show.harmless(_because(decision)), hang=11)
     page.put(("fallbacks  ", "muted"), show.harmless(" → ".join(decision.fallbacks)) or "none")
+
+
+def _because(decision: RouteDecision) -> str:
+    """The reason; where the router decided, who worked in which order and what its last word was."""
+    order, _, cause = decision.reason.removesuffix(")").partition(" (")
+    if cause not in CAUSES:
+        return decision.reason
+    return f"{order}: {CAUSES[cause]} ({cause})"
 
 
 # -- the steps

@@ -203,10 +203,10 @@ class TraceScreen(Marking):
         self._converse()
         show_["received"].load(lambda _: bodies.received_document(trace))
         show_["sent"].load(lambda _: bodies.sent_document(trace))
-        show_["route"].load(lambda _: route_document(trace))
+        show_["route"].load(lambda width: route_document(trace, width))
         show_["stream"].load(lambda width: stream_document(trace, width))
         show_["tokens"].load(told(lambda width: tokens_document(trace, found.xray, width)))
-        show_["cache"].load(told(lambda width: cache_document(found.verdict, width)))
+        show_["cache"].load(told(lambda width: cache_document(found.verdict, width, found.lately)))
         self.found = found
         self._compare(None)
         for viewer in show_.values():
@@ -272,7 +272,7 @@ class TraceScreen(Marking):
 
     def _compare(self, other: str | None) -> None:
         """Fill the Diff tab; with the request of this id, "sent" for what was sent on, None for the request before."""
-        self.viewers["diff"].load(told(lambda _: compared(self.found, other)))
+        self.viewers["diff"].load(told(lambda width: compared(self.found, other, width)))
 
     def action_compare(self) -> None:
         """Choose what to compare with."""

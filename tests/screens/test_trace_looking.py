@@ -140,6 +140,31 @@ async def test_the_first_difference_and_the_other_request_are_one_key_away(tmp_p
         assert viewer(app).id == "sent"
 
 
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
+async def test_the_cache_tells_how_its_conversation_went_and_opens_what_it_tells(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with opened(tmp_path, "7014", size) as (app, pilot):
+        await go(pilot, "7")
+        lines = viewer(app).document.lines
+        told = [line for line in lines if line.link and line.link[0] == "trace"][1:]
+        assert [line.link[1][:4] for line in told if line.link][:2] == ["7013", "7012"]
+        assert all(len(line.text) <= viewer(app)._width for line in told)
+        viewer(app).go(row(app, told[1].text))
+        await go(pilot, "enter")
+        assert isinstance(app.screen, TraceScreen) and app.screen.row.id.startswith("7012")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
+async def test_what_is_new_and_short_stands_open_where_there_is_room(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(tmp_path, "7014", size) as (app, pilot):
+        await go(pilot, "8")
+        page = viewer(app).document
+        new = [n for n, line in enumerate(page.lines) if line.text.startswith("+ ") and line.until > n]
+        short = {n for n in new if 2 < page.lines[n].until - n <= 13}
+        assert short and set(new) - page.folded == (short if size[0] >= 160 else set())
+
+
 async def test_diff_compares_with_the_request_before_and_with_what_was_sent(tmp_path: Path) -> None:
     async with opened(tmp_path, "7011") as (app, pilot):
         await go(pilot, "8")
