@@ -52,8 +52,8 @@ class Recording(Inked):
         if y == 1 and one:
             models = ", ".join(show.model(name) for name in one.models)
             requests = f"{one.steps} request{'s' if one.steps != 1 else ''}"
-            told = f"{requests} · {show.money(one.cost)} · answered by {models}"
-            return self.strip([(told, "muted"), *snapshot(one, self.newer)], width)
+            told = f" · {show.money(one.cost)} · answered by {models}"
+            return self.strip([(requests, "muted"), *snapshot(one, self.newer), (told, "muted")], width)
         if y == 2 and self.progress:
             return self.strip(bar(self.progress, width), width)
         return self.strip([(self.words if one and y == 2 else "", "warn")], width)
@@ -63,9 +63,8 @@ def snapshot(one: Opened, newer: int) -> list[tuple[str, str]]:
     """When a session of the database was read, and whether it has gone on since."""
     if not one.newest:
         return []
-    read = (f" · as of {show.when(one.at, time.time(), 9)}", "muted")
-    more = f", {newer} request{'s' * (newer != 1)} since: u reads {'them' if newer != 1 else 'it'} too"
-    return [read, (more, "warn")] if newer else [read]
+    read = (f" as of {show.when(one.at, time.time(), 9)}", "muted")
+    return [read, (f", u reads {newer} more", "warn")] if newer else [read]
 
 
 def bar(progress: Progress, width: int) -> list[tuple[str, str]]:

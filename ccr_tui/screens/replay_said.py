@@ -34,8 +34,9 @@ def step(trace: Trace, result: StepResult, then: StepResult | None, answer: Sequ
                 f"{counts} {show.tokens(used.output):>8}",
                 (f" {show.money(one.cost):>10}", "money"),
             )
-    if result.low is not None and result.high is not None and result.low != result.high:
-        page.put((f"between {show.money(result.low)} and {show.money(result.high)}", "muted"))
+    low, high = show.money(result.low), show.money(result.high)
+    if result.low is not None and low != high:
+        page.put((f"between {low} and {high}", "muted"))
     for note in (*result.notes, *([result.error] if result.error else [])):
         page.put((f"· {show.harmless(note)}", "warn"), hang=2)
     page.put("")

@@ -255,14 +255,14 @@ async def test_a_session_that_goes_on_says_so_and_is_read_again(tmp_path: Path) 
     async with opened(tmp_path) as (house, pilot):
         await pilot.press("5")
         page = await priced(pilot, *SUGGESTED)
-        assert "7 requests" in page and "· as of " in page and "since" not in page and "UTC" not in page
+        assert "7 requests as of " in page and "more" not in page and "UTC" not in page
         row = house.reader.rows(Filter(), limit=1)[0]
         later = replace(house.reader.trace(row.id), uid="0199-later", started_at=row.started_at + 60)
         archive.take_in(house.db, iter([later]))
-        await until(pilot, lambda: "1 request since: u reads it too" in shown(pilot))
+        await until(pilot, lambda: "u reads 1 more" in shown(pilot))
         await pilot.press("u")
         await until(pilot, lambda: "8 requests" in shown(pilot))
-        assert "since" not in shown(pilot)
+        assert "u reads" not in shown(pilot)
 
 
 async def test_the_lab_of_a_replay_is_of_the_session_that_is_replayed(tmp_path: Path) -> None:
