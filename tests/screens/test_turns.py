@@ -131,4 +131,5 @@ async def test_the_network_has_turns_between_long_messages(widgets: int, message
     for busy in app.busy:
         assert [number for number, _ in busy.done] == list(range(messages))  # a widget's own order stays
     at = sorted(turn for busy in app.busy for _, turn in busy.done)
-    assert all(later - turn >= turns.TURNS for turn, later in pairwise(at))
+    # who counts turns may come before a message in one turn, and after it in another
+    assert all(later - turn >= turns.TURNS - 1 for turn, later in pairwise(at))
