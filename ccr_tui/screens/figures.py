@@ -315,6 +315,10 @@ def flowed(parts: Sequence[Pieces], width: int) -> list[Pieces]:
     return lines
 
 
+SPAN = 2
+"""Columns that the chosen span must have left to be known by; with less, only the chosen way is told."""
+
+
 class Tabs(Inked):
     """The ways to sum and the spans, on one line; a click chooses."""
 
@@ -341,8 +345,8 @@ class Tabs(Inked):
         width = self.size.width
         pieces: Pieces = [(" by ", "muted")]
         self._places = []
-        whole = sum(len(way) + 2 for way in self.ways) + len(self.span) + 9
-        self._add(pieces, self.ways if whole <= width else [self.way], self.way)
+        whole = sum(len(way) + 2 for way in self.ways) + 4
+        self._add(pieces, self.ways if whole + SPAN <= width else [self.way], self.way)
         spans = self.spans if width >= 110 else [self.span]
         room = width - columns(pieces) - sum(len(span) + 2 for span in spans) - 4
         pieces += [(" " * max(1, room), ""), ("‹", "faint")]

@@ -62,7 +62,7 @@ class LiveScreen(Lists):
     """Header, Now, Today, Requests, footer."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (118, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high"), (36, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (10, "-short"), (18, "-low"), (30, "-high"), (36, "-tall")]
     BINDINGS = [
         Binding("m", "mode", "Mode", tooltip="Normal mode or Router mode"),
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What sessions, turns and subagents cost"),
@@ -200,6 +200,7 @@ class LiveScreen(Lists):
         unset = is_demo(config) and not self.demo
         wanted = self._welcome_wanted
         self.welcome.display = (self.table.total == 0 or unset) and not self.demo if wanted is None else wanted
+        self.set_class(self.welcome.display, "-greets")
         self.welcome.put(environment.begin(config, self.house.engine.address, self._shell), unset)
 
     def action_paste_lines(self) -> None:

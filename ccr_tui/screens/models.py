@@ -42,8 +42,8 @@ LOOK_S = 0.2
 class ModelsScreen(Screen[None]):
     """Header, providers and models, agents, a page, footer."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (64, "-narrow"), (100, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (10, "-low"), (30, "-high")]
     BINDINGS = [
         Binding("t", "test", "Test", tooltip="Test the connection: what can this model do?"),
         Binding("m", "mode", "Mode", tooltip="Normal mode or Router mode"),

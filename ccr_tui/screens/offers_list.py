@@ -66,7 +66,7 @@ class Column:
 
 def columns(width: int) -> list[Column]:
     """What fits beside the name, in order; the name gets what is left."""
-    chosen = [WINDOW, PRICES, TEST] if width >= 50 else [PRICES, TEST]
+    chosen = [WINDOW, PRICES, TEST] if width >= 50 else [PRICES, TEST] if width >= 30 else []
     if width >= 62:
         chosen = [WINDOW, OUTPUT, PRICES, CACHED, TEST]
     if width >= 84:
