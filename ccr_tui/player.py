@@ -35,9 +35,7 @@ PRICES = {
 """Thousandths of a dollar for a million tokens: input, output, from the cache. All made up."""
 RECORDED = ("small", "chooser", "thinker")
 """Who answers in the recorded sessions: three servers of one small model, by the names that they had then."""
-RECORDED_PRICE = Price(
-    300_000_000, 1_200_000_000, 30_000_000, since="2026-11-23", source="made up for this recording", basis="user"
-)
+RECORDED_PRICE = Price(300_000_000, 1_200_000_000, 30_000_000, since="2026-11-23", source=DEMO, basis="user")
 AGENTS = {
     "default": ("demo-large",),
     "background": ("demo-small",),
