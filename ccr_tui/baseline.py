@@ -129,14 +129,9 @@ def matching(config: Config, typed: str, at: float) -> list[Baseline]:
 @cache
 def named() -> tuple[str, ...]:
     """All models whose price the tables may know, as "deepseek/deepseek-flash". 0.3 s the first time."""
-    from genai_prices.data_snapshot import get_snapshot
-
     presets = {preset.name: preset for preset in PRESETS}
     theirs = {
-        f"{PRESET_OF.get(maker.id, maker.id)}/{each.id}"
-        for maker in get_snapshot().providers
-        for each in maker.models
-        if PRESET_OF.get(maker.id, maker.id) in presets
+        f"{PRESET_OF.get(maker, maker)}/{id}" for maker, id in prices.listed() if PRESET_OF.get(maker, maker) in presets
     }
     listed = shipped()
     sellers = [(name, listed.seller(urlsplit(preset.base_url).hostname or "")) for name, preset in presets.items()]

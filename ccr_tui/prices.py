@@ -258,6 +258,13 @@ def _ask(base_url: str, model_id: str) -> _Entry | None:
     return None
 
 
+def listed() -> list[tuple[str, str]]:
+    """Makers and ids of genai-prices; 0.3 s the first time."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    return [(maker.id, model.id) for maker in get_snapshot().providers for model in maker.models]
+
+
 _CHECKED = re.compile(r"\b(?:checked|verified)(?: on)? (20\d\d-\d\d-\d\d)")
 """How genai-prices' comments say when somebody looked a price up."""
 
