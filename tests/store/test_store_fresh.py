@@ -15,7 +15,7 @@ from ccr_tui.store.migrations import STEPS
 
 def migrated() -> sqlite3.Connection:
     """An empty database that has taken all steps."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = sqlite3.connect(":memory:", factory=schema.Connection, isolation_level=None)
     db.execute("BEGIN")
     schema.migrate(db)
     db.execute("COMMIT")
