@@ -67,7 +67,7 @@ class Viewer:
         if not self._apart:
             return f"viewing; the proxy runs {f'in {who} ' if who else ''}at {address}: {places.short(self.db)}"
         mine, other = apart(self.db, Path(self._apart))
-        return f"{mine} is shown; the proxy{f' ({who})' if who else ''} at {address} records into {other}"
+        return f"{mine} is shown; the proxy records into {other}: {f'{who} at ' if who else ''}{address}"
 
     def _elsewhere(self, what: str) -> str:
         """Where a person can do what is refused here."""

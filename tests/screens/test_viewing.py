@@ -92,7 +92,7 @@ async def test_it_says_when_the_proxy_has_ended(host: Writer) -> None:
 async def test_a_proxy_with_another_database_is_not_said_to_be_viewed(host: Writer, tmp_path: Path) -> None:
     viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: True, tmp_path / "other.db")
     async with CcrApp(viewer).run_test(size=(120, 40)) as pilot:
-        screen = await until(pilot, f"ccr.db is shown; the proxy (pid 4711) at {AT} records into other.db")
+        screen = await until(pilot, f"ccr.db is shown; the proxy records into other.db: pid 4711 at {AT}")
         assert "viewing" not in screen
         await until(pilot, "nothing runs here: the proxy records into another database")
         with pytest.raises(StoreError, match=r"other\.db\). With a port of its own \(--port\) it hosts .*ccr\.db"):
