@@ -10,10 +10,23 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
+
+if sys.platform == "win32":  # there a file that somebody has open can't be removed, which does as much
+
+    def lock(descriptor: int) -> None:
+        """Nothing."""
+else:
+    from fcntl import LOCK_EX, flock
+
+    def lock(descriptor: int) -> None:
+        """Wait until nobody else has locked the file; the lock goes when the descriptor is closed."""
+        flock(descriptor, LOCK_EX)
+
 
 FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 """O_NONBLOCK: a pipe under the name must not hold us."""
@@ -37,6 +50,18 @@ def create(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def alone(path: Path, flags: int) -> int:
+    """The same, while no other program that asks so has it: what is written can't go into a file that was just removed.
+    Raises OSError."""
+    while True:
+        descriptor = create(path, flags)
+        lock(descriptor)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+                return descriptor
+        os.close(descriptor)
 
 
 def check(path: Path) -> None:

@@ -15,7 +15,9 @@ import os
 import sqlite3
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +73,29 @@ def entries(given: Iterable[bytes], name: str = "archive") -> Iterator[Entry]:
 
 
 def append_reject(path: Path, trace: Trace, problem: str) -> None:
-    """Add a trace to the rejects file with the reason. Raises OSError, ValueError, TypeError or RecursionError."""
+    """Add a trace to the rejects file with the reason; a part that was written before a fault is taken off again.
+
+    Raises OSError, ValueError, TypeError or RecursionError.
+    """
     line = dumps(_trace_json(trace) | {"rejected": problem}) + b"\n"
-    with os.fdopen(ownfiles.create(path, os.O_WRONLY | os.O_APPEND), "ab") as file:
-        file.write(line if file.tell() else dumps(HEADER) + b"\n" + line)
+    with os.fdopen(ownfiles.alone(path, os.O_RDWR | os.O_APPEND), "ab+", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        rest = memoryview(_before(file, size) + line)
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:
+            with suppress(OSError):
+                file.truncate(size)
+            raise
+
+
+def _before(file: FileIO, size: int) -> bytes:
+    """What must stand before a further line: the first one, or the end of a torn one."""
+    if not size:
+        return dumps(HEADER) + b"\n"
+    file.seek(size - 1)
+    return b"" if file.read(1) == b"\n" else b"\n"
 
 
 def take_in(path: Path, traces: Iterable[Trace]) -> tuple[int, int]:

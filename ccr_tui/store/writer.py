@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -88,7 +88,7 @@ class Writer:
         """How often something was put into it."""
         self._end = float("inf")
         """Until when there is time for it."""
-        self._returning: Iterator[Trace] | None = None
+        self._returning: spill.Waiting | None = None
         """The rest of it, while it is taken back."""
         self._is_behind = True
         """Whether requests of older versions are perhaps still to be looked at."""
@@ -146,6 +146,7 @@ class Writer:
             self._deal_with([item for item in batch if isinstance(item, Trace)])
             going = not any(signal.is_last for signal in signals)
             if not going:
+                self._stop_returning()
                 if told := self._ground.end():
                     _tell(self._on_reject, told)
                 self._begun.close()
@@ -197,15 +198,21 @@ class Writer:
 
     def _take_back(self) -> None:
         """What waits in the file, while nothing much is queued; the file goes when all of it is stored."""
-        self._returning = self._returning or spill.waiting(self.path)
+        self._returning = self._returning or spill.Waiting(self.path)
         while self._room.is_calm and time.monotonic() < self._end:
             trace = next(self._returning, None)
+            if trace is None and not self._returning.is_over():
+                continue
             if trace is None:
-                spill.no_longer_waiting(self.path)
                 self._is_waiting = False
             if trace is None or not self._is_kept(trace):
-                self._returning = None
+                self._stop_returning()
                 return
+
+    def _stop_returning(self) -> None:
+        if self._returning:
+            self._returning.close()
+        self._returning = None
 
     def _is_kept(self, trace: Trace) -> bool:
         """Store it unless it is there; False if it has to wait."""

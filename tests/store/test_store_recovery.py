@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,6 +18,7 @@ from pathlib import Path
 import generated
 import pytest
 
+from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Flight, Trace
 from ccr_tui.store import archive, ground, schema, spill, waiting_room, writer
@@ -601,3 +603,53 @@ def test_times_that_go_back_leave_the_order(path: Path, running: Watched, reader
     assert [row.id for row in reader.rows(before=reader.rows()[2].n)] == ids(3)[::-1]
     assert sum(row.requests for row in reader.spend("day")) == 6
     assert verify(path) == []
+
+
+def test_what_another_program_lets_wait_meanwhile_is_not_removed(path: Path) -> None:
+    path.parent.mkdir()
+    file = spill.waiting_file(path)
+    spill.put_aside(file, TRACES[0], "for the test")
+    waiting = spill.Waiting(path)
+    assert list(waiting) == [TRACES[0]]
+    spill.put_aside(file, TRACES[1], "for the test")
+    assert not waiting.is_over() and list(waiting) == [TRACES[1]]
+    assert waiting.is_over() and not file.exists()
+
+
+def test_a_line_that_is_being_written_is_read_when_it_is_whole(path: Path) -> None:
+    path.parent.mkdir()
+    file = spill.waiting_file(path)
+    for trace in TRACES[:2]:
+        spill.put_aside(file, trace, "for the test")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-50])
+    waiting = spill.Waiting(path)
+    assert list(waiting) == [TRACES[0]]
+    with file.open("ab") as other:
+        other.write(whole[-50:])
+    assert not waiting.is_over() and list(waiting) == [TRACES[1]] and waiting.is_over()
+
+
+def test_a_trace_never_goes_into_a_file_that_was_just_removed(path: Path) -> None:
+    path.parent.mkdir()
+    file = spill.waiting_file(path)
+    spill.put_aside(file, TRACES[0], "for the test")
+    with file.open("rb") as held:
+        ownfiles.lock(held.fileno())
+        other = threading.Thread(target=spill.put_aside, args=(file, TRACES[1], "for the test"))
+        other.start()
+        file.unlink()
+    other.join()
+    with closing(spill.Waiting(path)) as waiting:
+        assert list(waiting) == [TRACES[1]]
+
+
+def test_a_line_behind_a_torn_one_is_whole(path: Path) -> None:
+    path.parent.mkdir()
+    file = spill.waiting_file(path)
+    spill.put_aside(file, TRACES[0], "for the test")
+    with file.open("ab") as other:
+        other.write(b'{"uid": "torn", "bod')
+    spill.put_aside(file, TRACES[1], "for the test")
+    with closing(spill.Waiting(path)) as waiting:
+        assert list(waiting) == TRACES[:2]
