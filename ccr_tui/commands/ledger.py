@@ -172,6 +172,8 @@ def _more(rows: Sequence[SpendRow], compared: Sequence[Baseline], digits: int) -
 
 def _at(row: Sums, baseline: Baseline, digits: int) -> str:
     """What one model would have cost for the calls whose cost is told; a plus where there are more of them."""
+    if row.is_unbilled:
+        return NOTHING
     more = "+" if row.is_partly(baseline.price) else ""
     return f"{'~' if row.has_guesses else ''}{decimals.money(row.beside(baseline.price), digits)}{more}"
 
@@ -228,7 +230,9 @@ def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str,
     if found.replayed.requests:
         yield "replays", f"{_replays(found.replayed)}, not in the above"
     yield "router", f"{money(total.router_cost)}, and {money(total.hop_cost)} for agents before the one that answered"
-    unknown = f" ({total.cache_unknown} calls not known)" if total.cache_unknown else ""
+    unknown = (
+        f" ({total.cache_unknown} call{'s' * (total.cache_unknown != 1)} not known)" if total.cache_unknown else ""
+    )
     yield "cache saved", money(total.cache_saved) + unknown
     yield "cache lost", f"{money(total.cache_lost)} to switches of the model"
     for each in compared:
@@ -237,7 +241,7 @@ def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str,
         yield "forecast", f"about {decimals.roughly(found.forecast.cost)} by midnight: {found.forecast.words}"
     for budget in found.budgets:
         whose = f" of session {budget.session[:8]}" if budget.session else ""
-        yield f"per {budget.what}", f"{money(budget.spent)}{whose} of {money(budget.limit)}"
+        yield f"per {budget.what}", f"{decimals.money(budget.spent, digits)}{whose} of {money(budget.limit)}"
 
 
 def against(total: Sums, baseline: Baseline, digits: int) -> str:
