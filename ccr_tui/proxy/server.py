@@ -34,9 +34,12 @@ from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.routing import ALIAS
 from ccr_tui.proxy.turned_away import TurnedAway
 from ccr_tui.records import Json
+from ccr_tui.values import is_loopback
 from ccr_tui.wire import check_many, dumps
 
 MAX_BODY = 64 * 1024 * 1024
+HERE = ("config", "database")
+"""What /health tells this machine alone: paths."""
 MOST_MODELS = 1000
 """Entries of one page of models: the API's own limit. Without a limit the page is whole: the lists are short."""
 NO_PATH = "There is no such path here: Claude Code uses POST /v1/messages (ANTHROPIC_BASE_URL ends with the port)."
@@ -181,7 +184,7 @@ class Server:
         return answer({**models_page([alias(config.models[name])])["data"][0], **limits(config, name)})
 
     async def _healthy(self, request: web.Request) -> web.Response:
-        return answer(self._health())
+        return answer(told_to(request.remote, self._health()))
 
     async def _here(self, request: web.Request) -> web.Response:
         return web.Response(text=f"ccr-tui {__version__}\n")
@@ -344,6 +347,13 @@ def refusal(error: ProxyError, uid: str = "") -> web.Response:
     if error.status == 415:
         headers["accept-encoding"] = TAKEN  # RFC 9110, 15.5.16
     return answer(error_body(error.failure, request_id), error.status, headers)
+
+
+def told_to(remote: str | None, health: Json) -> Json:
+    """What is told about us: whoever comes over the network need not know where things lie."""
+    if is_loopback(remote or ""):
+        return health
+    return {name: value for name, value in health.items() if name not in HERE}
 
 
 def bad(error: web.HTTPException) -> ProxyError:

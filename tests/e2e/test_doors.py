@@ -18,6 +18,7 @@ from scripted_openai import ScriptedOpenAI
 from ccr_tui import host
 from ccr_tui.config import secrets
 from ccr_tui.memory import MEMORY
+from ccr_tui.proxy.server import told_to
 from ccr_tui.store.verify import verify
 
 if TYPE_CHECKING:
@@ -66,6 +67,16 @@ async def test_health_names_its_files_so_that_a_second_program_knows_whether_the
         told = await response.json()
     assert told["database"] == str(place.house.db.absolute())
     assert told["config"] is None or Path(told["config"]).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("remote", "is_told"),
+    [("127.0.0.1", True), ("::1", True), ("192.0.2.7", False), ("fd00::7", False), ("", False), (None, False)],
+    ids=str,
+)
+async def test_where_things_lie_is_told_to_this_machine_alone(remote: str | None, is_told: bool) -> None:
+    told = told_to(remote, {"status": "ok", "config": "/home/x/config.toml", "database": "/home/x/ccr.db"})
+    assert told["status"] == "ok" and ("config" in told) == ("database" in told) == is_told
 
 
 BAD = [
