@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from ccr_tui import values
 from ccr_tui.replay import beside
-from ccr_tui.replay.beside import Beside, Opened
+from ccr_tui.replay.beside import Beside, Left, Opened
 from ccr_tui.replay.words import Comparison, Progress, Settings
 from ccr_tui.screens import replay_form
 from ccr_tui.screens.capping import Cap
@@ -84,7 +84,7 @@ class Sending(Screen[None]):
         about = f"{', '.join(names)}: {replay_form.bill(found.variants, names)}"
         self.app.push_screen(Cap("Send for real", replay_form.caps(found, names, self.room), about), chosen)
 
-    def ask_again(self, left: beside.Left) -> None:
+    def ask_again(self, left: Left) -> None:
         """What the rest costs, and the cap that it may take."""
         found, cut = self.comparison, self.cut
         if found is None or cut is None or cut.run != left.run:
