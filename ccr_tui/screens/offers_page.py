@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ccr_tui import presets
 from ccr_tui.config import Config
 from ccr_tui.offers import unbudgeted
+from ccr_tui.origin import origin
 from ccr_tui.records import Badge, Price
 from ccr_tui.screens import show
 from ccr_tui.screens.checklist import WORDS, mark_of, told
@@ -100,9 +101,7 @@ def _price(price: Price | None) -> list[Piece]:
         parts.append(f"{show.money(price.cache_read)} cached")
     if price.cache_write is not None:
         parts.append(f"{show.money(price.cache_write)} into the cache")
-    basis = {"user": "your own", "reported": "as the provider reports"}.get(price.basis, "")
-    since = f"since {price.since}" if price.since else ""
-    told_by = ", ".join(part for part in (basis, show.harmless(price.source), since) if part)
+    told_by = show.harmless(origin(price.basis, price.source, price.since))
     return [(" · ".join(parts), "money"), (" per million tokens", ""), (f" · {told_by}", "muted")]
 
 

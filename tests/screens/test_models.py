@@ -160,7 +160,7 @@ async def test_who_serves_what_at_which_price_is_said_without_a_keystroke(opened
         assert "default      flash +1" in screen
         assert "router       – not set" in screen
         assert "used by    default" in screen
-        assert "your own, config.toml" in flat(screen)
+        assert "your own price, config.toml" in flat(screen)
         assert "not tested yet" in screen
         assert all(len(line) <= size[0] for line in screen.split("\n"))
         assert SECRET not in screen
