@@ -97,7 +97,7 @@ def test_a_strangers_file_in_a_shared_directory_is_refused(
 def test_nothing_is_read_from_a_link_that_waits(prey: Path) -> None:
     spill.waiting_file(prey.with_name("ccr.db")).symlink_to(prey)
     prey.with_name("ccr.db.running-1").symlink_to(prey)
-    assert list(spill.waiting(prey.with_name("ccr.db"))) == []
+    assert list(spill.Waiting(prey.with_name("ccr.db"))) == []
     assert list(begun.leftovers(prey.with_name("ccr.db"))) == []
 
 

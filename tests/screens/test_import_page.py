@@ -43,7 +43,7 @@ async def test_the_first_run_takes_in_what_claude_code_has_written(
 ) -> None:
     transcripts.project(tmp_path / "claude")
     async with opened(tmp_path, monkeypatch) as (_, pilot):
-        assert "i to import what Claude Code has done before" in text(pilot.app)
+        assert "i imports what Claude Code has done before" in text(pilot.app)
         assert "no session yet; i imports" in await press(pilot, "2")
         assert "5 transcripts of Claude Code's own" in await press(pilot, "i")
         assert "5 files read, 0 unchanged" in await press(pilot, "enter")
