@@ -20,7 +20,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from ccr_tui import player
+from ccr_tui import demo, player
 from ccr_tui.app import CcrApp
 from ccr_tui.assembly import load
 from ccr_tui.config import Config, Guards
@@ -46,10 +46,29 @@ ENOUGH = 9
 """Requests after which the picture is taken, while another one runs."""
 
 
+class Rounds:
+    """The demo's made-up sessions, again and again: the real programme plays them once."""
+
+    is_over = False
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def again(self) -> None:
+        """It goes on by itself."""
+
+    async def run(self) -> None:
+        """Nine times: more than any picture waits for."""
+        for _ in range(9):
+            scenes = (player.play_scene(each, lambda: self._house.engine.context, 0.3) for each in demo.SCENES.values())
+            await asyncio.gather(*scenes)
+            await asyncio.sleep(0.3)
+
+
 async def shoot(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         house = House(player.config(replace(Config(), port=0), Path(place) / "ccr.db"))
-        app = CcrApp(house, demo=True, play=lambda: player.play(lambda: house.engine.context, rounds=9, pause_s=0.3))
+        app = CcrApp(house, demo=True, play=Rounds(house))
         async with app.run_test(size=SIZE) as pilot:
             while not app.open:
                 await pilot.pause(0.1)
