@@ -42,6 +42,8 @@ NAMES = {
 NUMBERS = {
     "cost": "dollars: cost>0.05",
     "router": "dollars for asking the router: router>0",
+    "saved": "dollars that the prompt cache saved: saved>0.01",
+    "lost": "dollars lost of it by switching models: lost>0",
     "tokens": "all of them: tokens>100k",
     "in": "tokens sent: in>50k",
     "out": "tokens answered: out>2k",
@@ -130,7 +132,10 @@ _UNITS: dict[str, dict[str, float]] = {
     "ms": {"": 1e3, "s": 1e3, "ms": 1, "m": 60e3, "min": 60e3, "h": 3600e3},
     "count": {"": 1, "k": 1e3, "m": 1e6, "g": 1e9},
 }
-_KIND_OF_NUMBER = {"cost": "dollars", "router": "dollars", "cached": "percent", "ttft": "ms", "dur": "ms"}
+_KIND_OF_NUMBER = {
+    "cost": "dollars", "router": "dollars", "saved": "dollars", "lost": "dollars",
+    "cached": "percent", "ttft": "ms", "dur": "ms",
+}  # fmt: skip
 _AGO = re.compile(r"(\d{1,6}(?:\.\d+)?)([smhdw])")
 _AGE_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 

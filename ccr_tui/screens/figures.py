@@ -92,7 +92,7 @@ class Figures(Panel):
         yield "  saved", [known(total.cache_saved, total, "good", self.digits.get("saved")), *unknown(total)]
         yield (
             "  lost",
-            [known(total.cache_lost, total, "warn", self.digits.get("lost")), (" by switching models", "faint")],
+            [known(total.cache_lost, total, "warn", self.digits.get("lost")), *switching(total)],
         )
         yield "today", today(found, self.digits.get("cost"))
         yield "  forecast", forecast(found) or [("no day before to go by", "faint")]
@@ -240,6 +240,11 @@ def unknown(total: Sums) -> Pieces:
     return [(f"  u {some:,} call{'s' * (some != 1)} not known", "faint")] if some else []
 
 
+def switching(total: Sums) -> Pieces:
+    """What lost it, and the key that goes to those requests."""
+    return [(f"{'  c' * bool(total.cache_lost)} by switching models", "faint")]
+
+
 def today(found: Spending, digits: int | None = None) -> Pieces:
     """Today's cost, against its budget."""
     line: Pieces = [(cost(found.today, digits), "money")]
@@ -304,7 +309,7 @@ def flowed(parts: Sequence[Pieces], width: int) -> list[Pieces]:
     used = 1
     for part in parts:
         size = columns(part)
-        if used > 1 and used + size + 3 > width:
+        if used > 1 and used + size + 4 > width:
             lines.append([(" ", "")])
             used = 1
         if used > 1:

@@ -86,6 +86,7 @@ class SpendScreen(Screen[None]):
         Binding("p", "picture", "Plot", tooltip="Bars, what was paid against one model for all, or no picture"),
         Binding("i", "about", "Sources", tooltip="What each figure means, and where it is known from"),
         Binding("u", "unknown", "Unknown", tooltip="The requests whose price, or whose cache's part, is not known"),
+        Binding("c", "lost", "Cache lost", tooltip="The requests in which a switch of models lost what was cached"),
         Binding("m", "mode", "Mode", show=False, tooltip="Normal mode or Router mode"),
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What each session cost"),
@@ -363,17 +364,23 @@ class SpendScreen(Screen[None]):
 
     def action_unknown(self) -> None:
         """The requests that sums with a plus leave out."""
-        if self.seen is None:
-            return
-        since = self.seen.found.since
-        terms = (*([Term("since", values=(since,))] if since is not None else []), Term("unknown"))
-        what = "Requests with something unknown in their cost"
-        self.app.push_screen(RequestsScreen(self.house, Filter(terms=terms), what, self.demo))
+        self._list(Term("unknown"), "Requests with something unknown in their cost")
+
+    def action_lost(self) -> None:
+        """The requests that make up what a switch of models lost."""
+        self._list(Term("lost", ">", (0,)), "Requests in which a switch of models lost some cache")
+
+    def _list(self, term: Term, what: str) -> None:
+        if self.seen is not None:
+            terms = (*of_span(self.seen.found.since), term)
+            self.app.push_screen(RequestsScreen(self.house, Filter(terms=terms), what, self.demo))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Where all is known there is nothing to go to."""
+        """Where all is known, or nothing is lost, there is nothing to go to."""
         total = self.seen.found.total if self.seen else None
-        return action != "unknown" or bool(total and (total.cache_unknown or total.unpriced))
+        if action == "unknown":
+            return bool(total and (total.cache_unknown or total.unpriced))
+        return action != "lost" or bool(total and total.cache_lost)
 
     # -- other models
 
@@ -474,14 +481,18 @@ def ticks_of(unit: str, edges: tuple[float, ...]) -> dict[int, str]:
     return {place: datetime.fromtimestamp(edges[place]).strftime(form).removeprefix("0") for place in places}
 
 
+def of_span(since: float | None) -> tuple[Term, ...]:
+    """The requests that are in the sums since then: what replays have sent is in none."""
+    sent = Term("origin", values=("replay",), inverted=True)
+    return (sent,) if since is None else (Term("since", values=(since,)), sent)
+
+
 def terms_of(by: By, row: SpendRow, since: float | None) -> tuple[Term, ...]:
     """The filter that finds a row's requests."""
-    terms: list[Term] = []
     if by in TIMES and row.key is not None:
         start, end = spend_table.span_of(by, row.key)
-        return Term("since", values=(start,)), Term("until", values=(end,))
-    if since is not None:
-        terms.append(Term("since", values=(since,)))
+        return *of_span(start), Term("until", values=(end,))
+    terms = [*of_span(since)]
     if not row.requests:  # it never answered: it only worked for the router, or before another
         return (*terms, Term("tries", ">", (1,)), Term("mode", values=("router",)))
     if by in ("model", "provider") and row.key is None:

@@ -51,10 +51,14 @@ MANY = "SELECT count(*) FROM (SELECT 1 FROM said WHERE said MATCH ? LIMIT ?)"
 INLINE = 900
 """Ids that are put into a condition one by one; where there are more, SQLite looks them up."""
 
+PARTLY = "ifnull(t.{0}, (SELECT sum(a.{0}) FROM attempt a WHERE a.trace = t.n))"
+"""A request's sum; where a part of it is not known, that of the others, as the sums over many requests have it."""
 SENT = "(t.input_tokens + t.cache_read_tokens + t.cache_write_tokens)"
 NUMBERS = {
     "cost": "t.cost",
     "router": "t.router_cost",
+    "saved": PARTLY.format("cache_saved"),
+    "lost": PARTLY.format("cache_lost"),
     "tokens": "(t.input_tokens + t.cache_read_tokens + t.cache_write_tokens + t.output_tokens)",
     "in": SENT,
     "out": "t.output_tokens",

@@ -260,6 +260,37 @@ async def test_what_is_not_known_can_be_gone_to(opened: Open) -> None:
         assert "slow" in screen, "what rests on estimated tokens is not known of the cache either"
 
 
+def switching() -> list[Trace]:
+    """One model, then another one in the same conversation; and a replay of it."""
+    said = {"model": "m", "messages": [{"role": "user", "content": "x" * 9_000}]}
+    more = {**said, "messages": [*said["messages"], *({"role": r, "content": "y"} for r in ("assistant", "user"))]}
+    own: dict[str, Any] = {"session": "switching"}
+    return [
+        generated.trace("first", said, started_at=NOON, attempts=(call(model="first-model"),), **own),
+        generated.trace("next", more, started_at=NOON + 9, attempts=(call(model="next-model"),), **own),
+        generated.trace("aside", more, started_at=NOON + 20, attempts=(call(model="aside"),), origin="replay", run="r"),
+    ]
+
+
+async def test_what_switching_lost_can_be_gone_to(opened: Open) -> None:
+    async with opened(traces=[]) as (house, pilot):
+        assert "c by switching" not in shown(pilot), "nothing is lost, so there is nothing to go to"
+        house.land(switching())
+        await until(pilot, "c by switching models")
+        await pilot.press("c")
+        screen = await until(pilot, "a switch of models lost some cache", "→ next-model")
+        assert "first-model" not in screen and "aside" not in screen
+
+
+async def test_a_row_leads_to_the_requests_that_it_counts(opened: Open) -> None:
+    async with opened(traces=[]) as (house, pilot):
+        house.land(switching())
+        await until(pilot, "By day · 1")
+        await pilot.press("enter")
+        screen = await until(pilot, "Requests of", "→ next-model", "→ first-model")
+        assert "aside" not in screen, "what a replay has sent is in no sum"
+
+
 async def test_a_model_of_unknown_price_changes_nothing(opened: Open) -> None:
     async with opened() as (_, pilot):
         await pilot.press("w")
@@ -407,11 +438,11 @@ def test_keys_are_called(by: str, key: str | None, words: str) -> None:
 
 
 TERMS = [
-    ("model", SpendRow(requests=1, key="qwen"), ["since", "model"]),
-    ("model", SpendRow(requests=0, key="small"), ["since", "tries", "mode"]),
-    ("session", SpendRow(requests=1, key=None), ["since", "!session"]),
-    ("day", SpendRow(requests=1, key="2026-11-22"), ["since", "until"]),
-    ("week", SpendRow(requests=1, key="2026-W47"), ["since", "until"]),
+    ("model", SpendRow(requests=1, key="qwen"), ["since", "!origin", "model"]),
+    ("model", SpendRow(requests=0, key="small"), ["since", "!origin", "tries", "mode"]),
+    ("session", SpendRow(requests=1, key=None), ["since", "!origin", "!session"]),
+    ("day", SpendRow(requests=1, key="2026-11-22"), ["since", "!origin", "until"]),
+    ("week", SpendRow(requests=1, key="2026-W47"), ["since", "!origin", "until"]),
 ]
 
 

@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ccr_tui.cli import root
+from ccr_tui.filtering import parse
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.store import afterwards, archive, schema
 from ccr_tui.store.migrations import STEPS
-from ccr_tui.store.queries import Reader
+from ccr_tui.store.queries import Filter, Reader
 from ccr_tui.store.shares import ALL, moving
 from ccr_tui.store.verify import verify
 from ccr_tui.store.writer import Writer
@@ -105,6 +106,34 @@ def test_the_sums_hold_both(path: Path) -> None:
     assert sums == (1_000 * 147, switched(Usage(9_000, 10, 1_000)) * 147, switched(Usage(9_000, 10, 1_000)), 1)
     assert db.execute("SELECT DISTINCT price_from FROM spending").fetchall() == [("a table",)]
     db.close()
+
+
+def test_a_filter_finds_what_was_lost_and_saved(path: Path) -> None:
+    hop = generated.attempt(1, purpose="think", model="r1", usage=Usage(8_000, 10), price=PRICE)
+    odd = generated.attempt(2, model="qwen", usage=Usage(1_000, 10, 9_000), price=None, cost=None, cost_basis="unknown")
+    kept(path, FIRST, turn(1, "flash", Usage(9_000, 10, 1_000)), turn(2, "qwen", None, attempts=(hop, odd)))
+    reader = Reader(path)
+    for text, expected in (
+        ("lost>0", ["t-2", "t-1"]),
+        ("saved>0", ["t-1"]),
+        ("lost>$5", []),
+        ("saved=0", ["t-2", "t-0"]),
+    ):
+        rows = reader.rows(Filter(terms=parse(text, T)))
+        assert [row.id for row in rows] == expected, text
+    sums = reader.spend("model")
+    found = reader.rows(Filter(terms=parse("lost>0", T)))
+    assert sum(row.cache_lost for row in sums) == sum(known_lost(path, row.n) for row in found), (
+        "as much as the sum says"
+    )
+    reader.close()
+
+
+def known_lost(path: Path, n: int) -> int:
+    db = sqlite3.connect(path)
+    lost = db.execute("SELECT sum(cache_lost) FROM attempt WHERE trace = ?", (n,)).fetchone()[0]
+    db.close()
+    return int(lost)
 
 
 HEAD = "started_at, duration_ms, status, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens"
