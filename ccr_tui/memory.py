@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from secrets import token_hex
 
 from ccr_tui.records import Json
-from ccr_tui.seen import LISTS, History, Part
+from ccr_tui.seen import LISTS, History, Part, Parts
 from ccr_tui.slim import dataclass
 from ccr_tui.wire import DEEPEST, check_depth, dumps, parsed
 
@@ -22,6 +22,8 @@ MEMORY = 4 * 1024 * 1024
 """Bytes that are remembered, some ten long conversations: JSON, which takes as much again as objects, and PART."""
 PART = 1000
 """What a message takes however short it is: half of it bare, the rest with what was worked out about it."""
+LISTED = 64
+"""Lists of tools and of system blocks that are remembered; each agent of a session has its own."""
 TALKS = 16
 """Conversations whose beginning is remembered; subagents have one each."""
 SHORT = 3
@@ -41,6 +43,7 @@ class Memory:
         self._limit = limit
         self._size = 0
         self._parts: OrderedDict[bytes, Part] = OrderedDict()
+        self._listed: OrderedDict[tuple[int, ...], Parts] = OrderedDict()
         self._talks = Talks(limit)
 
     def read(self, raw: bytes) -> Json:
@@ -52,13 +55,26 @@ class Memory:
         check_depth({key: value for key, value in body.items() if key not in LISTS or not isinstance(value, list)})
         for key in LISTS:
             if isinstance(body.get(key), list):
-                body[key] = [self.part(value) for value in body[key]]
+                body[key] = self._list([self.part(value) for value in body[key]], key)
         if known:
             body["messages"] = [*known, *body["messages"][1:]]
         if isinstance(body.get("messages"), list):
             body["messages"] = History(body["messages"])
         self._talks.remember(body.get("messages"), len(known))
         return body
+
+    def _list(self, values: list[Json], key: str) -> list[Json]:
+        """Tools or system blocks as parts, those of before if they are the very same."""
+        if key == "messages" or not all(isinstance(value, Part) for value in values):
+            return values
+        names = tuple(map(id, values))  # which hold as long as the list does: it keeps its parts
+        known = self._listed.get(names)
+        if known is None:
+            known = self._listed[names] = Parts(values)
+            if len(self._listed) > LISTED:
+                self._listed.popitem(last=False)
+        self._listed.move_to_end(names)
+        return known
 
     def part(self, value: Json) -> Json:
         """The value as a part, the one of before if there was one; what is no object as it is.

@@ -4,9 +4,9 @@ Claude Code sends its whole conversation in each turn, and a turn should cost wh
 system blocks of a body become parts, and whoever works something out about a part (its tokens, its name in the store,
 what it is for another provider) leaves it there and finds it in the next turn.
 
-Owns `Part` and `History`, the messages of one request; `memory.py` recognises them. Must never change a value: a part
-is a dict like any other, only known. The one surprise: parts are told apart by their bytes, because Python takes 1,
-1.0 and True for equal and pays no heed to the order of keys, and JSON does.
+Owns `Part`, `Parts`, the tools or the system blocks of a request, and `History`, its messages; `memory.py` recognises
+them. Must never change a value: a part is a dict like any other, only known. The one surprise: parts are told apart by
+their bytes, because Python takes 1, 1.0 and True for equal and pays no heed to the order of keys, and JSON does.
 """
 
 from __future__ import annotations
@@ -46,6 +46,38 @@ class Part(dict[str, Any]):
 
     # A change would be one in every body that holds the part, and unknown to its JSON.
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _fixed
+
+
+class Parts(list[Any]):
+    """The tools of a request, or its system blocks: the very same list again where all of them are the same."""
+
+    __slots__ = ("found",)
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        super().__init__(parts)
+        self.found: dict[Any, Any] = {}
+        """What was worked out about all of them, as a part has it."""
+
+    def _fixed(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("these parts are shared by all bodies that hold them: make a new list instead of changing it")
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _fixed
+    append = clear = extend = insert = pop = remove = reverse = sort = _fixed
+
+
+KEEPERS = frozenset({Part, Parts})
+
+
+def once(value: Any, work: Callable[[Any], Result]) -> Result:
+    """What `work` makes of a part or of parts: worked out once, and anew each time of anything else. Any thread may
+    call. Nobody may change what it gives."""
+    if type(value) not in KEEPERS:
+        return work(value)
+    try:
+        known: Result = value.found[work]
+    except KeyError:
+        known = value.found[work] = work(value)
+    return known
 
 
 class History(list[Any]):
@@ -136,6 +168,12 @@ def written(body: Mapping[str, Any]) -> bytes:
 
 
 def _spliced(value: Json) -> Json:
+    if isinstance(value, Parts):
+        return once(value, _joined)
     if not isinstance(value, list):
         return value
     return [orjson.Fragment(each.data) if isinstance(each, Part) else each for each in value]
+
+
+def _joined(parts: Parts) -> orjson.Fragment:
+    return orjson.Fragment(b"[%b]" % b",".join([part.data for part in parts]))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from ccr_tui import media, wire
 from ccr_tui.compacted import since
 from ccr_tui.records import Json
-from ccr_tui.seen import LISTS, History, Part
+from ccr_tui.seen import KEEPERS, LISTS, History, Part, Parts
 from ccr_tui.slim import dataclass
 
 PER_MESSAGE = 4
@@ -76,12 +76,15 @@ def uncounted(body: Json, scale: Scale) -> float:
     """Bytes of the body that were not weighed on this scale before; endless where that can't be told."""
     if not isinstance(body, dict):
         return 0
-    values = [(value, (scale, True, key)) for key in LISTS for value in _new(body.get(key), (scale, True))]
-    return sum(_bytes(value) for value, name in values if not (isinstance(value, Part) and name in value.found))
+    names = [(key, (scale, True, key)) for key in LISTS]
+    values = [(value, name) for key, name in names for value in _new(body.get(key), name)]
+    return sum([_bytes(value) for value, name in values if not (isinstance(value, Part) and name in value.found)])
 
 
-def _new(value: Json, key: object) -> list[Any]:
-    return value.news(key) if isinstance(value, History) else _elements(value)
+def _new(value: Json, key: tuple[Any, ...]) -> list[Any]:
+    if isinstance(value, History):
+        return value.news(key[:2])
+    return [] if isinstance(value, Parts) and key in value.found else _elements(value)
 
 
 def _elements(value: Json) -> list[Any]:
@@ -107,10 +110,8 @@ class _Walk:
         system = body.get("system")
         if system:
             self.parts["system"] += PER_MESSAGE
-        for block in _elements(system):
-            self.once("system", block, self.system)
-        for tool in _list(body.get("tools")):
-            self.once("tools", tool, self.tool)
+            self.once("system", system, self.systems)
+        self.once("tools", _list(body.get("tools")), self.tools)
         messages = since(body.get("messages"))
         if isinstance(messages, History):
             self.add(messages.along((self._scale, self._thinking), NOTHING, self.sum)[-1:])
@@ -131,8 +132,8 @@ class _Walk:
             self.guessed += guessed
 
     def once(self, key: str, value: Any, count: Callable[[Any], None]) -> None:
-        """What a part counts for stays with it."""
-        if not isinstance(value, Part):
+        """What a part counts for stays with it, and what a list of parts does."""
+        if type(value) not in KEEPERS:
             return count(value)
         name = (self._scale, self._thinking, key)
         known = value.found.get(name)
@@ -146,8 +147,16 @@ class _Walk:
             self.parts[part] += n
         self.guessed += known[1]
 
+    def systems(self, system: Any) -> None:
+        for block in _elements(system):
+            self.once("system", block, self.system)
+
     def system(self, block: Any) -> None:
         self.block("system", block)
+
+    def tools(self, tools: list[Any]) -> None:
+        for tool in tools:
+            self.once("tools", tool, self.tool)
 
     def tool(self, tool: Any) -> None:
         self.parts["tools"] += PER_TOOL

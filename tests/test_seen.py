@@ -19,7 +19,7 @@ from ccr_tui.proxy import quirks
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.proxy.request import translate
 from ccr_tui.records import Json
-from ccr_tui.seen import ENDS, History, Part, written
+from ccr_tui.seen import ENDS, History, Part, Parts, once, written
 from ccr_tui.tokens import Counter
 
 
@@ -51,6 +51,73 @@ def test_what_a_turn_repeats_is_recognised_and_makes_no_difference(counter: Coun
         assert counter.request(read) == counter.request(body)
         assert chunks.split(read) == chunks.split(body)
         before = read["messages"]
+
+
+TOOL = {"name": "Read", "description": "Reads.", "input_schema": {"type": "object", "properties": {}}}
+ODD = {**TOOL, "name": "mcp__a.b/c"}
+SERVED = {"type": "web_search_20250305", "name": "web_search"}
+SYSTEM = [{"type": "text", "text": "Working directory: /a"}, {"type": "text", "text": "Be kind."}]
+
+
+def asking(tools: list[Json], *said: Json) -> Json:
+    called = {"type": "tool_use", "id": "toolu_1", "name": "mcp__x.y", "input": {}}
+    past = [message(), {"role": "assistant", "content": [called]}]
+    answer = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "yes"}]}
+    return {"model": "m", "max_tokens": 9, "system": SYSTEM, "tools": tools, "messages": [*past, answer, *said]}
+
+
+def test_the_tools_and_the_system_blocks_of_a_turn_are_the_lists_of_the_turn_before() -> None:
+    memory = Memory()
+    first, second = (memory.read(wire.dumps(asking([TOOL, ODD], *said))) for said in ((), (message(),)))
+    other = memory.read(wire.dumps(asking([ODD, TOOL])))
+    assert first["tools"] is second["tools"] and first["system"] is second["system"] is other["system"]
+    assert other["tools"] is not first["tools"] and other["tools"] == [ODD, TOOL]
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [pytest.param(tools, id=" ".join(tool["name"] for tool in tools))
+     for tools in ([TOOL], [TOOL, ODD], [ODD, TOOL], [TOOL, SERVED], [ODD, {**ODD, "name": "mcp__a.b.c"}])],
+)  # fmt: skip
+def test_tools_that_come_again_are_to_a_model_what_they_were(tools: list[Json]) -> None:
+    facts, memory = quirks.facts_for(Provider("p", "openai", "http://a/v1"), Model("m", "p", "m")), Memory()
+    for said in ((), (message(),), (message(), message(name="again"))):
+        body = asking(tools, *said)
+        read = memory.read(wire.dumps(body))
+        parse(read)
+        assert translate(read, "m", facts) == translate(body, "m", facts)
+        assert written(translate(read, "m", facts).body) == wire.dumps(translate(body, "m", facts).body)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda parts: parts.append({}), id="append"),
+        pytest.param(lambda parts: parts.__setitem__(0, {}), id="set"),
+        pytest.param(lambda parts: parts.__iadd__([{}]), id="add"),
+        pytest.param(lambda parts: parts.pop(), id="pop"),
+    ],
+)
+def test_a_list_that_comes_again_cannot_be_changed(change: Callable[[Any], None]) -> None:
+    parts = Memory().read(wire.dumps(asking([TOOL])))["tools"]
+    with pytest.raises(TypeError, match="shared"):
+        change(parts)
+    assert parts == [TOOL]
+
+
+def test_what_is_worked_out_once_is_worked_out_anew_where_it_failed() -> None:
+    asked: list[Any] = []
+
+    def work(value: Any) -> int:
+        asked.append(value)
+        if len(asked) == 1:
+            raise ValueError
+        return len(asked)
+
+    parts = Parts([])
+    with pytest.raises(ValueError):
+        once(parts, work)
+    assert [once(parts, work), once(parts, work), once([], work), once([], work)] == [2, 2, 3, 4]
 
 
 def compact(body: Json) -> bytes:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ccr_tui.proxy.clientside import is_clientside
 from ccr_tui.proxy.directives import effort_now
 from ccr_tui.proxy.refusal import parse
 from ccr_tui.records import Json, Kind
+from ccr_tui.seen import Parts, once
 from ccr_tui.slim import dataclass
 
 __all__ = ["BILLING", "KEPT_HEADERS", "Asked", "about", "kept_headers", "parse", "session_of"]
@@ -71,7 +73,7 @@ def about(body: Json, headers: Mapping[str, str]) -> Asked:
     """Reads a body that `parse` accepted. Header names may have any case."""
     heads = {name.lower(): value for name, value in headers.items()}
     tools = _dicts(body.get("tools"))
-    typed = tuple(kind for tool in tools if (kind := server_tool(tool)))
+    typed = once(tools, _server_tools)
     agent_id = heads.get("x-claude-code-agent-id") or None
     return Asked(
         model=_text(body.get("model")),
@@ -86,7 +88,7 @@ def about(body: Json, headers: Mapping[str, str]) -> Asked:
         server_tools=typed,
         thinking=_dict(body.get("thinking")).get("type") in ("enabled", "adaptive"),
         effort=effort_now(body),
-        images=any(_shows_picture(message.get("content")) for message in newest_turn(body)),
+        images=any(once(message, _shows_picture) for message in newest_turn(body)),
         max_tokens=body["max_tokens"] if isinstance(body.get("max_tokens"), int) else None,
     )
 
@@ -98,7 +100,12 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def session_of(body: Json) -> str | None:
     """The session inside `metadata.user_id`: JSON with session_id, or `user_..._session_<id>` from older clients."""
-    user = _text(_dict(body.get("metadata")).get("user_id"))
+    metadata = body.get("metadata")
+    return _session_in(_text(metadata.get("user_id"))) if isinstance(metadata, dict) else None
+
+
+@lru_cache(maxsize=64)
+def _session_in(user: str) -> str | None:
     if user.startswith("{"):
         try:
             found = json.loads(user)
@@ -106,6 +113,10 @@ def session_of(body: Json) -> str | None:
             return None
         return _text(_dict(found).get("session_id")) or None
     return user.partition("_session_")[2] or None
+
+
+def _server_tools(tools: list[Json]) -> tuple[str, ...]:
+    return tuple([kind for tool in tools if (kind := server_tool(tool))])
 
 
 def server_tool(tool: Json) -> str | None:
@@ -135,18 +146,19 @@ def newest_turn(body: Json) -> list[Json]:
     return found[::-1]
 
 
-def system_texts(body: Json) -> Iterator[str]:
+def system_texts(body: Json) -> Sequence[str]:
     """Every text of the system prompt, the client's billing block included."""
     return texts_of(body.get("system"))
 
 
-def texts_of(content: Json) -> Iterator[str]:
+def texts_of(content: Json) -> Sequence[str]:
     """The text of a string or of the text blocks in a list."""
-    if isinstance(content, str):
-        yield content
-    for block in _dicts(content):
-        if block.get("type") == "text" and isinstance(block.get("text"), str):
-            yield block["text"]
+    return (content,) if isinstance(content, str) else once(content, _texts) if isinstance(content, list) else ()
+
+
+def _texts(content: list[Json]) -> Sequence[str]:
+    blocks = [block for block in content if isinstance(block, dict) and block.get("type") == "text"]
+    return [text for block in blocks if isinstance(text := block.get("text"), str)]
 
 
 def _kind(body: Json, heads: Mapping[str, str], tools: list[Json], typed: tuple[str, ...]) -> Kind:
@@ -171,9 +183,14 @@ def _shape(body: Json, tools: list[Json], typed: tuple[str, ...]) -> Kind | None
     schema = output_schema(body)
     if not tools and schema is not None and "title" in _dict(schema.get("properties")):
         return "title"
-    last = _dicts(body.get("messages"))[-1:]
-    texts = [text for message in last if message.get("role") == "user" for text in texts_of(message.get("content"))]
-    return "compaction" if any(text.lstrip().startswith(_COMPACTION) for text in texts) else None
+    messages = body.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return "compaction" if isinstance(last, dict) and once(last, _orders_compaction) else None
+
+
+def _orders_compaction(message: Json) -> bool:
+    texts = texts_of(message.get("content")) if message.get("role") == "user" else ()
+    return any(text.lstrip().startswith(_COMPACTION) for text in texts)
 
 
 def _by_client(body: Json, heads: Mapping[str, str], tools: list[Json]) -> Kind:
@@ -188,25 +205,38 @@ def _by_client(body: Json, heads: Mapping[str, str], tools: list[Json]) -> Kind:
 
 
 def _billed_to_subagent(body: Json) -> bool:
-    first = next(system_texts(body), "")
+    first = next(iter(system_texts(body)), "")
     return first.startswith(BILLING) and "cc_is_subagent=" in first
 
 
 def _project(body: Json) -> str | None:
     """Looked for where clients have put it: the system prompt, a system message, the first user message."""
-    early = _dicts(body.get("messages"))[:3]
-    places = [body.get("system"), *(m.get("content") for m in early if m.get("role") != "assistant")]
-    for place in places:
-        for text in texts_of(place):
-            if "orking directory" in text and (found := _CWD.search(text)):  # 14 KB: 0.1 ms for the search alone
-                return found[1].strip().strip("`\"'") or None
+    named = once(body.get("system"), _directory_in)
+    if named is None:
+        messages = body.get("messages")
+        for message in messages[:3] if isinstance(messages, list) else ():
+            if isinstance(message, dict) and (named := once(message, _directory_of)) is not None:
+                break
+    return named or None
+
+
+def _directory_of(message: Json) -> str | None:
+    return None if message.get("role") == "assistant" else _directory_in(message.get("content"))
+
+
+def _directory_in(place: Json) -> str | None:
+    """The directory that is named first; "" where it has no name, None where none is meant."""
+    for text in texts_of(place):
+        if "orking directory" in text and (found := _CWD.search(text)):  # 14 KB: 0.1 ms for the search alone
+            return found[1].strip().strip("`\"'")
     return None
 
 
-def _shows_picture(content: Json) -> bool:
+def _shows_picture(holder: Json) -> bool:
+    """Whether a message or a tool's result does."""
     return any(
-        block.get("type") == "image" or (block.get("type") == "tool_result" and _shows_picture(block.get("content")))
-        for block in _dicts(content)
+        block.get("type") == "image" or (block.get("type") == "tool_result" and _shows_picture(block))
+        for block in _dicts(holder.get("content"))
     )
 
 
@@ -215,6 +245,8 @@ def _dict(value: Json) -> dict[str, Any]:
 
 
 def _dicts(value: Json) -> list[Json]:
+    if isinstance(value, Parts):
+        return value
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 

@@ -156,11 +156,11 @@ async def informed(question: Question, own: Own, count: Callable[[], Awaitable[i
 
     Neither is asked for where an earlier rule decides. Raises NotFound as `decide` would.
     """
-    if settled(question, FIRST):
+    path, counted = question.config.routing.custom, counts(question.config)
+    if (path is None and not counted) or settled(question, FIRST):
         return question
-    if counts(question.config):
+    if counted:
         question = replace(question, estimate=await count())
-    path = question.config.routing.custom
     if path is None or settled(question, (ruled,)):
         return question
     return replace(question, custom=await own.ask(path, question.body, facts(question)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from uuid import uuid4
 
 from ccr_tui import __version__
@@ -148,6 +149,7 @@ class Draft:
         )
 
 
+@lru_cache(maxsize=256)
 def plain(text: str) -> str:
     """Fit for a header: printable ASCII only."""
     return "".join(character if 32 <= ord(character) < 127 else "?" for character in text)

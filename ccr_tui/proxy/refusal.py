@@ -7,12 +7,11 @@ most bodies have none and hold thousands of places; and a part that was once fou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from ccr_tui.errors import BadRequest
 from ccr_tui.records import Json
-from ccr_tui.seen import History, Part
+from ccr_tui.seen import History, Part, Parts, once
 
 ROLES = frozenset({"user", "assistant", "system"})
 """`role: "system"` is a good message and its content may be an empty list: Claude Code sends both."""
@@ -31,14 +30,20 @@ class _Wrong(Exception):
         self.path: tuple[object, ...] = path
 
 
-@contextmanager
-def _at(*path: object) -> Iterator[None]:
-    """Where the checks inside look."""
-    try:
-        yield
-    except _Wrong as wrong:
-        wrong.path = (*path, *wrong.path)
-        raise
+class _At:
+    """Where the checks inside look. (A generator would take five calls for it.)"""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, *path: object) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Here."""
+
+    def __exit__(self, _: object, wrong: BaseException | None, __: object) -> None:
+        if isinstance(wrong, _Wrong):
+            wrong.path = (*self._path, *wrong.path)
 
 
 def parse(body: Json, *, counting: bool = False) -> None:
@@ -60,7 +65,7 @@ def _request(body: Json, counting: bool) -> None:
     _need(body, "messages", list)
     if not body["messages"]:
         raise _Wrong("at least one message is required", "messages")
-    with _at("messages"):
+    with _At("messages"):
         _each(body["messages"], _message)
     _system(body.get("system"))
     _tools(body.get("tools"))
@@ -69,15 +74,13 @@ def _request(body: Json, counting: bool) -> None:
 
 def _each(items: list[Json], check: Callable[[Json], None]) -> None:
     for n, item in enumerate(items):
-        if isinstance(item, Part) and check in item.found:
+        if type(item) is Part and check in item.found:  # there may be thousands
             continue
         try:
-            check(item)
+            once(item, check)
         except _Wrong as wrong:
             wrong.path = (n, *wrong.path)
             raise
-        if isinstance(item, Part):
-            item.found[check] = True
 
 
 def _message(message: Json) -> None:
@@ -148,13 +151,13 @@ def _tool_result(block: Json, depth: int) -> None:
 def _sourced(block: Json, depth: int) -> None:
     _need(block, "source", dict)
     source = block["source"]
-    with _at("source"):
+    with _At("source"):
         _need(source, "type", str)
         wanted = {"base64": "data", "url": "url", "text": "data", "file": "file_id", "content": "content"}
         key = wanted.get(source["type"])
         if key is None:
             return
-        with _at(source["type"]):
+        with _At(source["type"]):
             if key == "content" and key in source:
                 _content(source[key], depth + 1, key)
             else:
@@ -173,9 +176,13 @@ _BLOCKS: dict[str, Callable[[Json, int], None]] = {
 
 def _system(system: Json) -> None:
     if system is not None and not isinstance(system, str):
-        with _at("system"):
+        with _At("system"):
             _is(system, list)
-            _each(system, _system_block)
+            once(system, _system_blocks)
+
+
+def _system_blocks(system: list[Json]) -> None:
+    _each(system, _system_block)
 
 
 def _system_block(block: Json) -> None:
@@ -188,19 +195,23 @@ def _system_block(block: Json) -> None:
 def _tools(tools: Json) -> None:
     if tools is None:
         return
-    with _at("tools"):
+    with _At("tools"):
         _is(tools, list)
-        _each(tools, _tool)
-        names = [tool["name"] for tool in tools if isinstance(tool.get("name"), str)]
-        if len(set(names)) < len(names):
-            raise _Wrong("Tool names must be unique.")
+        once(tools, _all_tools)
+
+
+def _all_tools(tools: list[Json]) -> None:
+    _each(tools, _tool)
+    names = [tool["name"] for tool in tools if isinstance(tool.get("name"), str)]
+    if len(set(names)) < len(names):
+        raise _Wrong("Tool names must be unique.")
 
 
 def _tool(tool: Json) -> None:
     _is(tool, dict)
     kind = tool.get("type")
     if kind in (None, "custom", "function"):
-        with _at("custom"):
+        with _At("custom"):
             _need(tool, "name", str, nonempty=True)
             _need(tool, "input_schema", dict)
             _may(tool, "description", str)
@@ -213,29 +224,37 @@ def _tool(tool: Json) -> None:
 def _settings(body: Json) -> None:
     for key, kind in _SETTINGS.items():
         if body.get(key) is not None:
-            with _at(key):
+            with _At(key):
                 _is(body[key], kind)
     _inside(body)
     _ranges(body)
-    with _at("stop_sequences"):
-        _each(body.get("stop_sequences") or [], lambda stop: _is(stop, str))
+    if body.get("stop_sequences"):
+        with _At("stop_sequences"):
+            _each(body["stop_sequences"], _stop)
     for key in ("tool_choice", "thinking"):
         if body.get(key) is not None:
-            with _at(key):
+            with _At(key):
                 _need(body[key], "type", str)
     _choice(body.get("tool_choice"))
 
 
+def _stop(sequence: Json) -> None:
+    _is(sequence, str)
+
+
 def _inside(body: Json) -> None:
     """What stands in the settings that are objects."""
-    with _at("metadata"):
-        _may(body.get("metadata") or {}, "user_id", str)
-    config = body.get("output_config") or {}
-    with _at("output_config"):
+    if body.get("metadata"):
+        with _At("metadata"):
+            _may(body["metadata"], "user_id", str)
+    config = body.get("output_config")
+    if not config:
+        return
+    with _At("output_config"):
         _may(config, "effort", str)
         _may(config, "format", dict)
         if (config.get("format") or {}).get("type") == "json_schema":
-            with _at("format", "json_schema"):
+            with _At("format", "json_schema"):
                 _need(config["format"], "schema", dict)
 
 
@@ -248,7 +267,7 @@ def _ranges(body: Json) -> None:
             raise _Wrong("Input should be greater than or equal to 0", key)
     thinking = body.get("thinking")
     if thinking is not None and thinking.get("type") == "enabled":
-        with _at("thinking", "enabled"):
+        with _At("thinking", "enabled"):
             _need(thinking, "budget_tokens", int)
             if thinking["budget_tokens"] < LEAST_BUDGET:
                 raise _Wrong(f"Input should be greater than or equal to {LEAST_BUDGET}", "budget_tokens")
@@ -266,9 +285,9 @@ def _choice(choice: Json) -> None:
     if choice["type"] not in ("auto", "any", "tool", "none"):
         raise _Wrong("Input should be 'auto', 'any', 'tool' or 'none'", "tool_choice", "type")
     if choice["type"] == "tool":
-        with _at("tool_choice", "tool"):
+        with _At("tool_choice", "tool"):
             _need(choice, "name", str, nonempty=True)
-    with _at("tool_choice", choice["type"]):
+    with _At("tool_choice", choice["type"]):
         _may(choice, "disable_parallel_tool_use", bool)
 
 
@@ -280,23 +299,23 @@ def _need(holder: Json, key: str, kind: type, *, nonempty: bool = False) -> None
         return
     if value is _MISSING:
         raise _Wrong("Field required", key)
-    with _at(key):
+    with _At(key):
         _is(value, kind)
 
 
 def _may(holder: Json, key: str, kind: type) -> None:
     """It need not be there, and may be null."""
     if holder.get(key) is not None:
-        with _at(key):
+        with _At(key):
             _is(holder[key], kind)
 
 
-KNOWN: dict[type, type] = {dict: Part, list: History}
+KNOWN: dict[type, tuple[type, ...]] = {dict: (Part,), list: (History, Parts)}
 """What a value is that came before."""
 
 
 def _is(value: Json, kind: type) -> None:
-    if type(value) is kind or (kind is float and type(value) is int) or type(value) is KNOWN.get(kind):
+    if type(value) is kind or (kind is float and type(value) is int) or type(value) in KNOWN.get(kind, ()):
         return
     raise _Wrong(f"Input should be {_WORDS[kind]}")
 

@@ -23,6 +23,7 @@ from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.proxy.tools import Names, Toolbox, Workbench, digest, is_strict, parameters
 from ccr_tui.records import Json
+from ccr_tui.seen import once
 from ccr_tui.slim import dataclass
 
 __all__ = ["Translation", "pass_through", "translate"]
@@ -70,8 +71,7 @@ class _Translator:
         self._notes = Notes()
         self._watched: tuple[str, ...] = ()
         self._offered = tools_now(body)
-        own = frozenset(tool["name"] for tool in self._offered if isinstance(tool.get("name"), str))
-        self._names = Names(facts.tool_name_limit, own)
+        self._names = Names(facts.tool_name_limit, once(self._offered, _names_of))
 
     def run(self, model_id: str) -> Translation:
         self._refuse()
@@ -253,6 +253,10 @@ class _Translator:
                 self._notes.add("the client asked for Anthropic's own safety checks; there are none behind this proxy")
             elif key != "context_management" or not _only_thinking_cleared(value):
                 self._notes.add(f"{named(key)} was left out: chat completions have no such thing")
+
+
+def _names_of(tools: list[Json]) -> frozenset[str]:
+    return frozenset([name for tool in tools if isinstance(name := tool.get("name"), str)])
 
 
 def _only_thinking_cleared(management: Json) -> bool:

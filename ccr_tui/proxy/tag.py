@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from ccr_tui.proxy.asked import texts_of
 from ccr_tui.proxy.turn import REMINDER, reminded
 from ccr_tui.records import Json
+from ccr_tui.seen import once
 
 OPEN = "<CCR-SUBAGENT-MODEL>"
 _TAG = rf"{OPEN}\s*([^<>\s](?:[^<>]{{0,200}}[^<>\s])?)\s*</CCR-SUBAGENT-MODEL>\n?"
@@ -22,8 +23,20 @@ _AMONG_REMINDERS = re.compile(rf"{REMINDER}|{_TAG}", re.DOTALL)
 
 def tag_of(body: Json) -> str | None:
     """The model that the first tag names; None without a tag."""
-    places = [body.get("system"), *(message.get("content") for message in _opening(body))]
-    texts = (text for place in places for text in texts_of(place) if OPEN in text)
+    found = once(body.get("system"), _tag_in)
+    if found is None:
+        for message in body.get("messages") or ():
+            if message.get("role") == "assistant" or (found := once(message, _tag_of)) is not None:
+                break
+    return found
+
+
+def _tag_of(message: Json) -> str | None:
+    return _tag_in(message.get("content"))
+
+
+def _tag_in(place: Json) -> str | None:
+    texts = [text for text in texts_of(place) if OPEN in text]
     return next((match[1] for text in texts for match in _found(text) if match[1]), None)
 
 

@@ -20,7 +20,7 @@ from ccr_tui.proxy.content import Reader, compact
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.records import Json
-from ccr_tui.seen import Part
+from ccr_tui.seen import Part, Parts
 from ccr_tui.slim import dataclass
 from ccr_tui.wire import dumps
 
@@ -42,8 +42,9 @@ class Names:
 
     def __init__(self, limit: int, reserved: frozenset[str] = frozenset()) -> None:
         self._limit = max(limit, 16)
+        self._reserved = reserved
         self._short: dict[str, str] = {}
-        self._taken = {name for name in reserved if self._legal(name)}
+        self._state: tuple[Json, ...] | None = None
         self.restore: dict[str, str] = {}
         """The names that were changed, back to their originals."""
 
@@ -51,11 +52,19 @@ class Names:
         found = self._short.get(name)
         if found is None:
             found = self._short[name] = name if self._legal(name) else self._made(name)
+            self._state = None
         return found
 
     def state(self) -> tuple[Json, ...]:
         """What decides how further names come out."""
-        return tuple(self._short.items()), frozenset(self._taken)
+        if self._state is None:
+            self._state = tuple(self._short.items()), self._reserved
+        return self._state
+
+    def go_on_from(self, names: Names) -> None:
+        """Have all the names that those have by now."""
+        self._reserved, self._state = names._reserved, names.state()
+        self._short, self.restore = dict(names._short), dict(names.restore)
 
     def _legal(self, name: str) -> bool:
         return 0 < len(name) <= self._limit and not _ILLEGAL.search(name)
@@ -63,10 +72,9 @@ class Names:
     def _made(self, name: str) -> str:
         stem = _ILLEGAL.sub("_", name)[: self._limit - 9]
         made, salt = f"{stem}_{digest(name, 4)}", 0
-        while made in self._taken:
+        while made in self._reserved or made in self.restore:
             salt += 1
             made = f"{stem}_{digest(f'{name}#{salt}', 4)}"
-        self._taken.add(made)
         self.restore[made] = name
         return made
 
@@ -120,7 +128,7 @@ class Workbench:
     def toolbox(self, offered: list[Json], wanted: Json, *, may_force: bool) -> Toolbox:
         """Of the tools and the tool_choice. `may_force` False: the model is thinking and can't be forced to call a
         tool, nor stopped from thinking."""
-        tools = [self._known(tool) for tool in self._callable(offered)]
+        tools = self._known_to_all(offered)
         if not tools:
             if wanted.get("type") in ("any", "tool"):
                 self.notes.add("no tool call can be forced: no tools were sent")
@@ -131,6 +139,25 @@ class Workbench:
         if wanted.get("type") in ("any", "tool"):
             tools, choice = self._forced(tools, wanted, may_force)
         return Toolbox(tools, choice, tuple(self.sentences))
+
+    def _known_to_all(self, offered: list[Json]) -> list[dict[str, Any]]:
+        """What the tools are for this model. Those that have come before, and gave no reason for a word, are not
+        looked at again, and have the names of then."""
+        if not isinstance(offered, Parts):
+            return [self._known(tool) for tool in self._callable(offered)]
+        tools: list[dict[str, Any]]
+        facts, names, tools = offered.found.get((Workbench, id(self.facts)), (None, None, []))
+        if facts is self.facts:
+            self.names.go_on_from(names)
+            return tools
+        before = self.notes.counts()
+        tools = [self._known(tool) for tool in self._callable(offered)]
+        parts = [tool for tool in tools if isinstance(tool, Part)]
+        if self.notes.counts() == before and not self.sentences and len(parts) == len(tools):
+            tools, names = Parts(parts), Names(self.facts.tool_name_limit)
+            names.go_on_from(self.names)
+            offered.found[Workbench, id(self.facts)] = (self.facts, names, tools)
+        return tools
 
     def _callable(self, tools: list[Json]) -> list[Json]:
         served = [tool for tool in tools if server_tool(tool)]
