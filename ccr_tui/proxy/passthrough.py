@@ -45,6 +45,8 @@ class MessagesReply(Incoming):
         self._inputs: dict[int, Json] = {}
         self._blocks: set[int] = set()
         """Those that have begun."""
+        self._changed = False
+        """Whether the last thing that came is a change of the message, which is its end unless more content follows."""
 
     @property
     def answered(self) -> bool:
@@ -95,7 +97,7 @@ class MessagesReply(Incoming):
                 self._watch(event["type"], event, out)
 
     def _at_end(self, out: list[Json]) -> None:
-        if not self.answered:
+        if not self._changed:
             self._fail(self._cut())
             return
         self.notes.append("The upstream sent no message_stop; it was supplied.")
@@ -115,7 +117,7 @@ class MessagesReply(Incoming):
         self._learn(message.get("usage"))
 
     def _on_content_block_start(self, event: Json, out: list[Json]) -> None:
-        self.started = True
+        self.started, self._changed = True, False
         block = event["content_block"]
         self._blocks.add(event["index"])
         if block["type"] == "tool_use":
@@ -137,12 +139,15 @@ class MessagesReply(Incoming):
             out.append({"type": "content_block_delta", "index": event["index"], "delta": delta})
 
     def _on_message_delta(self, event: Json, out: list[Json]) -> None:
-        delta = event["delta"]
-        self.stop_reason = str(delta["stop_reason"]) if delta.get("stop_reason") else "end_turn"
-        self.stop_sequence = delta.get("stop_sequence")
+        delta, self._changed = event["delta"], True
+        if delta.get("stop_reason"):
+            self.stop_reason = str(delta["stop_reason"])
+        self.stop_sequence = delta.get("stop_sequence") or self.stop_sequence
         self._learn(event.get("usage"))
 
     def _on_message_stop(self, event: Json, out: list[Json]) -> None:
+        if self._changed and self.stop_reason is None:
+            self.stop_reason = "end_turn"
         self.usage = self.settled()
         self.finished = True
 

@@ -95,6 +95,26 @@ def test_events_without_data_types_get_them_from_their_names() -> None:
     assert [event["type"] for event in events[-2:]] == ["message_delta", "message_stop"]
 
 
+EARLY = {"type": "message_delta", "delta": {"stop_reason": None}, "usage": {"output_tokens": 1}}
+"""A change of the message that is not its end; the documentation has one or more of them."""
+
+
+def test_a_change_of_the_message_without_a_stop_reason_does_not_end_it() -> None:
+    reply = MessagesReply(provider="Acme")
+    reply.feed(stream(EVENTS[0], EARLY))
+    assert not reply.answered
+    reply, events = played(stream(EVENTS[0], EARLY, *EVENTS[1:]))
+    assert events == [EVENTS[0], EARLY, *EVENTS[1:]]
+    assert (reply.stop_reason, reply.answered) == ("tool_use", True)
+
+
+@pytest.mark.parametrize("last", [[], EVENTS[-1:]], ids=["without a message_stop", "with one"])
+def test_an_end_without_a_stop_reason_is_a_normal_one(last: list[Any]) -> None:
+    reply, events = played(stream(*EVENTS[:-2], EARLY, *last))
+    assert events == [*EVENTS[:-2], EARLY, EVENTS[-1]]
+    assert reply.stop_reason == "end_turn"
+
+
 NOWHERE = {"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta", "text": "x"}}
 """A piece of a block that was never begun: clients throw an error of their own at it."""
 
@@ -104,6 +124,7 @@ NOWHERE = {"type": "content_block_delta", "index": 7, "delta": {"type": "text_de
     [
         (stream(*EVENTS[:4]), 502, "api_error", "cut its answer off"),
         (stream(*EVENTS[:-2]), 502, "api_error", "cut its answer off"),
+        (stream(EVENTS[0], EARLY, *EVENTS[1:4]), 502, "api_error", "cut its answer off"),
         (b"", 502, "api_error", "empty body"),
         (
             stream(EVENTS[0], {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
@@ -139,6 +160,7 @@ NOWHERE = {"type": "content_block_delta", "index": 7, "delta": {"type": "text_de
     ids=[
         "cut in a block",
         "cut before the end",
+        "cut behind a change that is no end",
         "nothing",
         "error event",
         "error body",
