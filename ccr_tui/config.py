@@ -9,11 +9,11 @@ written (`$DEEPSEEK_API_KEY`) and resolved only when a client is built.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 from ccr_tui.errors import ConfigError
@@ -189,6 +189,9 @@ class Config:
     """The oldest requests are removed until the database is not larger; None: none for its size."""
 
 
+REMEMBERED = 256
+"""Providers whose keys and headers are remembered; an identity holds as long as its provider is."""
+Found = TypeVar("Found")
 SECRET = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
 """Headers whose value is a credential, also where it is written out."""
 
@@ -206,6 +209,10 @@ def keys(provider: Provider, env: Mapping[str, str]) -> tuple[str, ...]:
 
     Raises ConfigError if keys are configured and not one of them is set.
     """
+    return _once(_keys, provider, env)
+
+
+def _keys(provider: Provider, env: Mapping[str, str]) -> tuple[str, ...]:
     written = [("api_key", provider.api_key), *((f"api_keys[{n}]", key) for n, key in enumerate(provider.api_keys))]
     found: list[str] = []
     missing: list[ConfigError] = []
@@ -223,14 +230,33 @@ def keys(provider: Provider, env: Mapping[str, str]) -> tuple[str, ...]:
 def credentials(provider: Provider, config: Config) -> tuple[str | None, dict[str, str]]:
     """The provider's key and its extra headers, ready to send. Raises ConfigError as `key` does, and for one that can't
     be sent."""
+    return _once(_credentials, provider, config.env)
+
+
+def _credentials(provider: Provider, env: Mapping[str, str]) -> tuple[str | None, dict[str, str]]:
     path = f"providers.{provider.name}.headers"
-    extra = {name: _resolved(value, f"{path}.{name}", config.env) for name, value in provider.headers.items()}
+    extra = {name: _resolved(value, f"{path}.{name}", env) for name, value in provider.headers.items()}
     for name, value in extra.items():
         _check_sendable(value, f"{path}.{name}", provider.headers[name])
-    found = keys(provider, config.env)
+    found = keys(provider, env)
     for one in found:
         _check_sendable(one, f"providers.{provider.name}.api_key", provider.api_key or "")
     return next(iter(found), None), extra
+
+
+def _once(work: Callable[[Provider, Mapping[str, str]], Found], provider: Provider, env: Mapping[str, str]) -> Found:
+    """What `work` finds: looked for once while a configuration stands, which nobody changes."""
+    of, among, found = _found.get((work, id(provider)), (None, None, None))
+    if of is provider and among is env:
+        return cast(Found, found)
+    made = work(provider, env)
+    _found[work, id(provider)] = (provider, env, made)
+    while len(_found) > REMEMBERED:
+        del _found[next(iter(_found))]
+    return made
+
+
+_found: dict[tuple[object, int], tuple[Provider, Mapping[str, str], Any]] = {}
 
 
 def _check_sendable(value: str, path: str, written: str) -> None:

@@ -8,7 +8,7 @@ because a body must be read to its end before its connection can serve again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import field
 from itertools import accumulate
@@ -175,9 +175,10 @@ def passed_headers(making: Making) -> dict[str, str]:
     return passed | ({"x-api-key": making.key} if making.key else {})
 
 
-def id_in(headers: Mapping[str, str]) -> str:
+def id_in(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """What the provider calls the request: Anthropic's header or OpenAI's; "" without one that is fit to be shown."""
-    named = (headers.get("request-id") or headers.get("x-request-id") or "")[:LONGEST_ID]
+    given = {name.lower(): value for name, value in headers}
+    named = (given.get(b"request-id") or given.get(b"x-request-id") or b"")[:LONGEST_ID].decode("latin-1")
     return named if named.isascii() and named.isprintable() else ""
 
 
@@ -206,6 +207,7 @@ class Calling:
         self.notes = list(order.notes)
         self._now, self._keep = now, keep
         self._stream: list[tuple[int, bytes]] = []
+        self._size = 0
 
     async def carry(self, upstreams: Upstreams, sink: Sink, estimate: Awaitable[int]) -> None:
         """Send, read, deliver. Raises ProxyError; what went out before stays delivered."""
@@ -215,12 +217,13 @@ class Calling:
                 raise await self._refusal(response, estimate)
             self.estimate = await estimate
             self.reply = self.order.reply(self.estimate)
-            async with aclosing(self._kept(pieces(response, self.order.call))) as stream:
+            async with aclosing(pieces(response, self.order.call)) as stream:
                 await self._read(stream, self.reply, sink)
 
     async def _read(self, stream: AsyncIterator[bytes], reply: Reply, sink: Sink) -> None:
         """Everything up to the end of the answer; then the rest of the body, so that its connection serves again."""
         async for data in stream:
+            self._keep_piece(data)
             await self._deliver(reply.feed(data), sink)
             if reply.answered:
                 break
@@ -231,8 +234,8 @@ class Calling:
         await self._deliver(reply.close(), sink)
         with suppress(TimeoutError, ProxyError):
             async with asyncio.timeout(DRAIN_S):
-                async for _ in stream:
-                    pass
+                async for data in stream:
+                    self._keep_piece(data)
 
     async def _read_tail(self, stream: AsyncIterator[bytes], reply: Reply, sink: Sink) -> None:
         """What comes after the finish reason: usage and [DONE]."""
@@ -240,11 +243,12 @@ class Calling:
             data = await anext(stream, None)
             if data is None:
                 return
+            self._keep_piece(data)
             await self._deliver(reply.feed(data), sink)
 
     def _connect(self, response: Response) -> None:
         self.status, self.connected = response.status_code, self._now()
-        self.request_id = redact(id_in(response.headers), self.order.secrets)
+        self.request_id = redact(id_in(response.headers.raw), self.order.secrets)
         if self.request_id:
             self.told["x-ccr-upstream-request-id"] = self.request_id
         if self.order.provider.kind == "anthropic":
@@ -278,17 +282,12 @@ class Calling:
             reply.error.message = redact(reply.error.message, self.order.secrets)
             raise reply.error
 
-    async def _kept(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        size = 0
-        async for piece in stream:
-            self._keep_piece(piece)
-            size += len(piece)
-            if size > LONGEST:
-                name = self.order.provider.name
-                raise UpstreamBroken(f"{name} sent {LONGEST >> 20} MiB without an end, so nothing more was read.")
-            yield piece
-
     def _keep_piece(self, piece: bytes) -> None:
+        """For the record. Raises UpstreamBroken where there is no end of it."""
+        self._size += len(piece)
+        if self._size > LONGEST:
+            name = self.order.provider.name
+            raise UpstreamBroken(f"{name} sent {LONGEST >> 20} MiB without an end, so nothing more was read.")
         if self._keep:
             self._stream.append((self._now() - self.begun, piece))
 

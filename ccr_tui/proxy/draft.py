@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from uuid import uuid4
+from secrets import token_hex
 
 from ccr_tui import __version__
 from ccr_tui.proxy.anthropic import usage_json
@@ -39,7 +39,7 @@ class Draft:
     def __init__(
         self, client: Client, now: float, ticks: Callable[[], float], origin: Origin, uid: str | None = None
     ) -> None:
-        self.uid = uid or f"{int(now * 1000):011x}{uuid4().hex[:13]}"
+        self.uid = uid or f"{int(now * 1000):011x}{token_hex(7)[:13]}"
         self.client, self.started_at, self.origin = client, now, origin
         self.body: Json = None
         self.work: Json = None

@@ -102,7 +102,8 @@ class Decoder:
             elif line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
                 self._data_size += len(line)
-                self._check(self._data_size)
+                if self._data_size > self._limit:
+                    self._check(self._data_size)
             else:
                 self._field(line)
         return events
@@ -110,7 +111,8 @@ class Decoder:
     def _dispatch(self, events: list[Event]) -> None:
         if self._data:
             data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            events.append(Event(_text(self._name), _text(data), _text(self._id)))
+            name, id = _text(self._name) if self._name else "", _text(self._id) if self._id else ""
+            events.append(Event(name, _text(data), id))
         self._data, self._data_size, self._name = [], 0, b""
 
     def _field(self, line: bytes) -> None:

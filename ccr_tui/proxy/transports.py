@@ -122,9 +122,11 @@ class WholeStream(AiohttpResponseStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The pieces; the error comes after the last byte."""
+        content = self._aiohttp_response.content
         try:
-            async for piece in super().__aiter__():
-                yield piece
+            with map_aiohttp_exceptions():
+                while piece := await content.read(self.CHUNK_SIZE):
+                    yield piece
         except (httpx.TransportError, RuntimeError) as error:  # RuntimeError: the connection went at garbled bytes
             if rest := self._aiohttp_response.content._read_nowait(-1):
                 yield rest
