@@ -50,7 +50,10 @@ class Veil:
 
     def line(self, data: bytes) -> bytes:
         """A line of JSON as it may be kept, by the secrets of late. Any thread may ask."""
-        return _bytes(data, self._written() if self._known is None else self._known)
+        for secret in self._written() if self._known is None else self._known:
+            if secret in data:  # the loop asks: a call less
+                data = data.replace(secret, b"*" * len(secret))
+        return data
 
     def _written(self) -> tuple[bytes, ...]:
         """The secrets as they stand in JSON."""

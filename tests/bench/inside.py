@@ -20,7 +20,7 @@ from typing import Any
 from ccr_tui import chunks
 from ccr_tui.feed import Feed
 from ccr_tui.memory import Memory
-from ccr_tui.records import Flight, Trace
+from ccr_tui.records import Attempt, Flight, Price, Trace, Usage
 from ccr_tui.store import schema
 from ccr_tui.store.bodies import Shelf
 from ccr_tui.store.writer import Writer
@@ -34,7 +34,7 @@ AROUND = 20
 
 
 def trace(n: int, body: Any) -> Trace:
-    """A finished request with little in it; the call that hands it over does not look inside."""
+    """A finished request with little in it but tokens and a price, which are noted as it ends."""
     return Trace(
         uid=f"bench{n:020}",
         origin="live",
@@ -48,7 +48,7 @@ def trace(n: int, body: Any) -> Trace:
         raw=None,
         headers={},
         decision=None,
-        attempts=(),
+        attempts=(answer(),),
         reply=None,
         timeline=(),
         outcome="ok",
@@ -58,6 +58,26 @@ def trace(n: int, body: Any) -> Trace:
         started_at=time.time(),
         ttft_ms=1,
         duration_ms=2,
+    )
+
+
+def answer() -> Attempt:
+    """One call, answered and paid for."""
+    return Attempt(
+        n=1,
+        purpose="answer",
+        provider="bench",
+        model="bench-model-1",
+        sent=None,
+        started_at=time.time(),
+        ttft_ms=1,
+        duration_ms=2,
+        status=200,
+        stop_reason="end_turn",
+        usage=Usage(1000, 200, 20_000, 300),
+        price=Price(150_000_000, 600_000_000, 75_000_000, None, "2026-11-01", "ccr-tui table 2026-11-22"),
+        cost=1_893_000,
+        cost_basis="list",
     )
 
 

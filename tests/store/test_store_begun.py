@@ -1,0 +1,107 @@
+"""The notes of what runs: what is in them at any moment, and what is read of them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import generated
+import pytest
+
+from ccr_tui.records import Attempt, Flight, Price, Trace, Usage
+from ccr_tui.store import begun as notes
+from ccr_tui.store.begun import Begun, leftovers
+
+TRACES = [replace(one, uid=f"t{n:02d}") for n, one in enumerate(generated.recorded(seed=6, turns=12))]
+USAGE = Usage(1, 2, 3, 4, 5, "mixed", 6)
+PRICE = Price(1, 2, 3, None, "2026-11-01", "a list", "user", 4)
+ANSWER = Attempt(1, "answer", "p", "m", None, 1.5, 3, 4, 200, "end_turn", USAGE, PRICE, 7, "user")
+ENDS = {
+    "nobody was asked": (),
+    "answered and paid for": (ANSWER,),
+    "without tokens": (replace(ANSWER, usage=None, price=None, cost=None, cost_basis="unknown"),),
+    "asked twice": (replace(ANSWER, status=529, usage=None), replace(ANSWER, n=2)),
+    "half a character": (replace(ANSWER, model="m\udc80"),),
+}
+
+
+@pytest.fixture
+def begun(path: Path) -> Iterator[Begun]:
+    path.parent.mkdir(exist_ok=True)
+    made = Begun(path)
+    made.open()
+    yield made
+    made.close()
+
+
+def flight(trace: Trace) -> Flight:
+    return Flight(trace.uid, trace.started_at, trace.asked_model, trace.kind, trace.project, trace.session)
+
+
+def killed(begun: Begun) -> None:
+    """As the system leaves it: the lock is gone, and the file is there."""
+    os.close(begun._fd)
+    begun._fd = -1
+
+
+@pytest.mark.parametrize("attempts", ENDS.values(), ids=ENDS)
+def test_how_a_request_ended_is_read_as_it_was_noted(path: Path, begun: Begun, attempts: tuple[Attempt, ...]) -> None:
+    ended = replace(TRACES[0], attempts=attempts, outcome="cancelled", status=499, agent_id="a", ttft_ms=None)
+    begun.begin(flight(ended))
+    begun.end(ended)
+    killed(begun)
+    (left,) = leftovers(path)
+    (told,) = left.traces
+    assert told.attempts == attempts
+    for name in ("uid", "session", "project", "kind", "asked_model", "outcome", "status", "agent_id", "duration_ms"):
+        assert getattr(told, name) == getattr(ended, name)
+    assert told.failure and told.failure.message == notes.CUT_OFF
+
+
+def test_what_runs_stands_in_a_file_at_every_moment(path: Path, begun: Begun) -> None:
+    """Also while the file is written anew with what still counts: whoever kills us then leaves one that has it."""
+    begun.begin(flight(replace(TRACES[0], uid="always")))
+    lacking, first, is_over = [], begun.path.stat().st_ino, threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            if b"always" not in begun.path.read_bytes():
+                lacking.append(begun.path)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for n in range(6000):
+        trace = replace(TRACES[0], uid=f"r{n}")
+        begun.begin(flight(trace))
+        begun.end(trace)
+        begun.kept([trace.uid])
+    is_over.set()
+    watcher.join()
+    assert lacking == []
+    assert begun.path.stat().st_ino != first or os.name == "nt"
+    assert list(leftovers(path)) == [], "it is still ours"
+    begun.begin(flight(replace(TRACES[0], uid="last")))
+    killed(begun)
+    (left,) = leftovers(path)
+    assert [trace.uid for trace in left.traces][-1] == "last"
+    assert left.traces[0].uid == "always"
+
+
+def test_notes_that_have_taken_the_place_of_others_are_not_taken_for_a_dead_program_s(
+    path: Path, begun: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program has opened the old file, and gets its lock only once it is nobody's."""
+    begun.begin(flight(TRACES[0]))
+    locking = notes._lock
+
+    def late(fd: int) -> None:
+        monkeypatch.setattr(notes, "_lock", locking)
+        begun._write_anew()
+        locking(fd)
+
+    monkeypatch.setattr(notes, "_lock", late)
+    assert list(leftovers(path)) == []
+    assert begun.path.exists()
