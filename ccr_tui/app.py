@@ -306,7 +306,7 @@ class CcrApp(Unbroken):
         """Every key."""
         from ccr_tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.BINDINGS, self.screen))
+        self.push_screen(HelpScreen(self.BINDINGS, self.screen, self.demo))
 
     async def action_quit(self) -> None:
         """End; ask first while requests run."""

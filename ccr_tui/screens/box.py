@@ -173,8 +173,16 @@ class Lists(Marking):
         self.box.sort(0, turn=True)
 
     def chosen_row(self) -> TraceRow | None:
-        """The request of the cursor."""
+        """The request of the cursor; where there is none, that is said."""
+        if not self.box.table.total:
+            self._say_none()
         return self.box.row
+
+    @on(Table.Nothing)
+    def _say_none(self) -> None:
+        words = "No request passes the filter." if self.box.terms else "There is no request yet."
+        if self.box.open and self.box.table.loaded:
+            self.app.notify(words, markup=False)
 
     def show_marked(self, row: TraceRow) -> None:
         """Its line with the mark."""
@@ -202,14 +210,14 @@ class Lists(Marking):
         """One request, to another model."""
         from ccr_tui.screens.replay_head import ReplayOf
 
-        if row := self.box.row:
+        if row := self.chosen_row():
             self.post_message(ReplayOf(row.id))
 
     def action_export(self) -> None:
         """Write the chosen request, its session, or all that is listed into a file."""
         from ccr_tui.screens import export
 
-        if row := self.box.row:
+        if row := self.chosen_row():
             listed = export.of_list(self.box.filter, self.box.table.total)
             self.app.push_screen(export.ExportScreen(self.house, [*export.of_request(row), listed]))
 
@@ -217,7 +225,7 @@ class Lists(Marking):
 
     def action_copy(self) -> None:
         """Copy the chosen request."""
-        if row := self.box.row:
+        if row := self.chosen_row():
             self.app.push_screen(Ask("Copy", (*copies.CHOICES, *self.COPIES)), lambda kind: self.copied(kind, row))
 
     def copied(self, kind: str | None, row: TraceRow) -> None:

@@ -110,6 +110,7 @@ class Figures(Panel):
     def _flat(self, found: Spending) -> Iterator[Pieces]:
         """The same, each with its name, to stand beside one another."""
         total, compared = found.total, self.compared
+        share = "–" if total.cached_share is None else show.percent(total.cached_share, 1)
         spent = [("spent ", "muted"), (cost(total, self.digits.get("cost")), "money"), ("  ", "")]
         first, *more = wrapped(provenance(found.billed, total), self.size.width - columns(spent) - 1) or [[]]
         yield [*spent, *first]
@@ -120,7 +121,7 @@ class Figures(Panel):
                ("  agents aside ", "muted"), amount(total.hop_cost, "think", self.digits.get("aside"))]  # fmt: skip
         if found.replayed.requests:
             yield [("replays ", "muted"), *replays(found), (" beside it", "faint")]
-        yield [("cached ", "muted"), (show.percent(total.cached_share or 0, 1), ""), ("  saved ", "muted"),
+        yield [("cached ", "muted"), (share, ""), ("  saved ", "muted"),
                known(total.cache_saved, total, "good", self.digits.get("saved")), ("  lost ", "muted"),
                known(total.cache_lost, total, "warn", self.digits.get("lost"))]  # fmt: skip
         yield [
@@ -224,7 +225,9 @@ def priced(compared: Baseline) -> str:
 
 def cached(total: Sums) -> Pieces:
     """How much of the input was cached."""
-    share = total.cached_share or 0.0
+    share = total.cached_share
+    if share is None:
+        return [("–", "muted")]
     full, rest = show.bar(share, 10)
     return [(full, "good"), (rest, "faint"), (f" {show.percent(share, 1)} of the input", "")]
 

@@ -69,10 +69,10 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS = [Binding("escape,question_mark,q", "dismiss", "Close")]
 
-    def __init__(self, everywhere: Iterable[BindingType], over: Screen[object]) -> None:
-        """`over` is the screen that it covers."""
+    def __init__(self, everywhere: Iterable[BindingType], over: Screen[object], demo: bool = False) -> None:
+        """`over` is the screen that it covers; only in the demo there is a demo to play again."""
         super().__init__()
-        self.everywhere, self.over = list(everywhere), over
+        self.everywhere, self.over, self.demo = list(everywhere), over, demo
 
     def compose(self) -> ComposeResult:
         """The list."""
@@ -88,7 +88,7 @@ class HelpScreen(ModalScreen[None]):
         rest = [one for one in SECTIONS if one not in here]
         for _, title, bindings in (*here, everywhere, *rest):
             page.put((title, "title"))
-            for keys, words in told(bindings):
+            for keys, words in told(b for b in bindings if self.demo or b not in LiveScreen.OF_DEMO):
                 page.put("  ", (f"{keys:20}", "strong"), words, hang=22)
             page.put("")
         for title, told_ in (("Filter", of_filters()), ("Signs", [(s[:22], s[22:]) for s in SIGNS.split("\n")])):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
 
@@ -63,6 +63,7 @@ class LiveScreen(Lists):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (118, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (10, "-short"), (18, "-low"), (30, "-high"), (36, "-tall")]
+    OF_DEMO: tuple[BindingType, ...] = (Binding("a", "again", "Again", tooltip="Play the demo once more"),)
     BINDINGS = [
         Binding("m", "mode", "Mode", tooltip="Normal mode or Router mode"),
         Binding("2", "app.show('sessions')", "Sessions", tooltip="What sessions, turns and subagents cost"),
@@ -70,7 +71,7 @@ class LiveScreen(Lists):
         Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
         Binding("5", "app.show('replay')", "Replay", tooltip="What a session would have cost with other models"),
         Binding("p", "paste_lines", "Paste", tooltip="Show or hide the lines to paste for Claude Code"),
-        Binding("a", "again", "Again", tooltip="Play the demo once more"),
+        *OF_DEMO,
         Binding("i", "app.import", "Import", show=False, tooltip="Take in Claude Code's own transcripts, or a file"),
         Binding("escape", "clear", "Clear the filter, hide the lines to paste", show=False),
     ]

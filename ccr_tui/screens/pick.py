@@ -90,13 +90,14 @@ class Pick(ModalScreen[list[str] | None]):
         later: Later | None = None,
         about: str = "",
         search: Search | None = None,
+        none: str = "",
     ) -> None:
         """`marked` lets several be chosen, these to begin with; `at` has the cursor; `free` are the words for taking
         what was typed; `later` brings more; `about` is a sentence over the list, however long; `search` brings more for
-        what was typed."""
+        what was typed; `none` is said where there is nothing to choose."""
         super().__init__()
         self.title_, self.choices, self.free, self.later, self.at = title, list(choices), free, later, at
-        self.about, self.search = about, search
+        self.about, self.search, self.none = about, search, none
         self._found: Sequence[Choice] = ()
         """What the search has brought for what was typed then."""
         self._sought = ""
@@ -142,7 +143,7 @@ class Pick(ModalScreen[list[str] | None]):
             return
         known = {choice.value for choice in self.choices}
         self.choices += [choice for choice in more if choice.value not in known]
-        self._told = self.about, ""
+        self._told = (self.about if self.choices else self.none or self.about), ""
         self._fill()
 
     @on(Input.Changed)

@@ -47,6 +47,8 @@ FROM = {
 }
 BEST = "★: no other line here is both cheaper and in better agreement with the recording"
 CHEAPEST = "◂: the cheapest here. Nothing was sent, so how good its answers would be is not known: R finds out"
+NOTHING = "no session is recorded yet: s takes the path of a file of traces"
+OTHER = "s chooses another session or file"
 WAITS = "  a adds a variant: one model for all, an agent's, a mode, a whole config file"
 
 
@@ -117,6 +119,8 @@ class ReplayScreen(Choosing):
         """Of the rerun that was begun last."""
         self.busy = ""
         """What the other process does, for people; empty: nothing."""
+        self.wrong = ""
+        """Why nothing is replayed, and what to do."""
         self.progress: Progress | None = None
         self.room = 0
         """What must be left of a cap for the longest request to be sent, nano-USD."""
@@ -178,7 +182,7 @@ class ReplayScreen(Choosing):
     def open(self, what: str, price: bool = True) -> None:
         """Choose what is replayed; `price` False: what it came to is known."""
         self.what, self.opened, self.comparison, self.cut, self.newer = what, None, None, None, 0
-        self.busy, self.progress = "reading the recording…", None
+        self.busy, self.wrong, self.progress = "reading the recording…", "", None
         self.ask(beside.Open(what))
         if price:
             self.price()
@@ -227,6 +231,7 @@ class ReplayScreen(Choosing):
                 self._trouble(why)
             case None:
                 self.busy, self.progress, self.beside = "", None, None
+                self._untold("The process that replays has ended.")
         self.put()
 
     def tell(self, comparison: Comparison) -> None:
@@ -242,23 +247,25 @@ class ReplayScreen(Choosing):
 
     def _trouble(self, why: str) -> None:
         """A variant that can't be is taken out again."""
-        told = show.harmless(why)
         for variant in [each for each in self.variants if f"--variant {each.partition('=')[0]}" in why]:
             self.variants.remove(variant)
-        if self.opened is None and self.what == "last":
-            self.recording.put(None, "no session is recorded yet: s chooses a file of traces")
+        if self.opened is None:
+            self._untold(why)
+        else:
+            self.app.notify(show.harmless(why), severity="error", markup=False, timeout=12)
+
+    def _untold(self, why: str) -> None:
+        """Nothing can be read; what else was asked of it fails for no other reason."""
+        if self.opened is None and self.what:
+            self.wrong = NOTHING if self.what == recordings.LAST else f"{why} {OTHER}"
             self.what = ""
-            return
-        self.app.notify(told, severity="error", markup=False, timeout=12)
 
     # -- showing
 
     def put(self) -> None:
         """Show what there is."""
         waiting = self.busy and self.progress is None
-        if self.opened is not None or self.busy:
-            words = self.busy if waiting else ""
-            self.recording.put(self.opened, words, self.progress, self.newer)
+        self.recording.put(self.opened, self.busy if waiting else self.wrong, self.progress, self.newer)
         found = self.comparison
         self.table.put(replay_table.rows(found) if found else [])
         self.table.styles.height = max(5, len(self.table.rows) + 3)
@@ -271,9 +278,12 @@ class ReplayScreen(Choosing):
         kind = f" · {found.kind}{'' if found.finished else ', cut off'}" if found else ""
         self.table.border_title = escape(f"Variants · {count}{kind}{base}")
         best = replay_table.best(found) if found else ""
-        self.table.border_subtitle = f"{best}⏎ steps · a add · R rerun · l lab" if found else "a adds a variant"
+        self.table.border_subtitle = (
+            f"{best}⏎ steps · a add · R rerun · l lab" if found else "a adds a variant" if self.opened else ""
+        )
         self.plot.border_title = "Cost against agreement" if self.pareto else "Cost so far, in dollars, step by step"
-        self.plot.border_subtitle = "p cost so far" if self.pareto else "p cost against agreement"
+        other = "p cost so far" if self.pareto else "p cost against agreement"
+        self.plot.border_subtitle = other if found else ""
         if not found:
             self.plot.put(None, WAITS if self.opened else "")
         self._tell_sources()

@@ -27,6 +27,8 @@ from ccr_tui.screens.roster import Roster
 from ccr_tui.slim import dataclass
 from ccr_tui.store.runs import RunRow
 
+OR_FILE = "the path of a file of traces may be typed too"
+
 
 class Choosing(Sending):
     """The questions; the screen itself says what it has, and prices."""
@@ -73,7 +75,11 @@ class Choosing(Sending):
                 self.open(names[0])
 
         at = self.opened.session if self.opened else ""
-        self.app.push_screen(Pick("Replay which session?", (), at=at, free="a file of traces", later=later), chosen)
+        title, free = "Replay which session?", "a file of traces"
+        pick = Pick(
+            title, (), at=at, free=free, later=later, about=OR_FILE, none=f"no session is recorded yet; {OR_FILE}"
+        )
+        self.app.push_screen(pick, chosen)
 
     def action_runs(self) -> None:
         """Choose an earlier replay."""
@@ -85,7 +91,7 @@ class Choosing(Sending):
             if names:
                 self._read_run(names[0])
 
-        self.app.push_screen(Pick("Which replay?", (), later=later), chosen)
+        self.app.push_screen(Pick("Which replay?", (), later=later, none="nothing was replayed yet"), chosen)
 
     @work(thread=True, exclusive=True, group="choices")
     def _read_choices(self, of: str) -> list[Choice]:

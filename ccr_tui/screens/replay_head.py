@@ -6,6 +6,7 @@ Owns those three lines. Must never ask for anything. The one surprise: without a
 from __future__ import annotations
 
 import time
+from textwrap import wrap
 
 from textual.message import Message
 from textual.strip import Strip
@@ -45,9 +46,11 @@ class Recording(Inked):
         """Title, figures, and what goes on."""
         width = self.size.width
         one = self.opened
+        if one is None and not self.progress:
+            return self.strip(self._why(y, width), width)
         if y == 0:
             return self.strip(
-                [(f"{self.called}  ", "title"), (show.harmless(one.title) if one else self.words, "strong")], width
+                [(f"{self.called}  ", "title"), (show.harmless(one.title) if one else "", "strong")], width
             )
         if y == 1 and one:
             models = ", ".join(show.model(name) for name in one.models)
@@ -57,6 +60,12 @@ class Recording(Inked):
         if y == 2 and self.progress:
             return self.strip(bar(self.progress, width), width)
         return self.strip([(self.words if one and y == 2 else "", "warn")], width)
+
+    def _why(self, y: int, width: int) -> list[tuple[str, str]]:
+        """One line of the sentence that says why there is nothing."""
+        lines = wrap(show.harmless(self.words), max(8, width - len(self.called) - 2)) or [""]
+        head = (f"{self.called}  ", "title") if y == 0 else (" " * (len(self.called) + 2), "")
+        return [head, (lines[y], "strong")] if y < len(lines) else []
 
 
 def snapshot(one: Opened, newer: int) -> list[tuple[str, str]]:

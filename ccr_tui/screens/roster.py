@@ -51,7 +51,7 @@ class Roster(Scrolled):
 
     def __init__(self, headings: Callable[[int], Pieces] | None = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.headings = headings
+        self.headings, self.empty = headings, ""
         self.HEADINGS = 1 if headings else 0  # type: ignore[misc]
         self.rows: Sequence[Row] = ()
 
@@ -102,7 +102,8 @@ class Roster(Scrolled):
             return self.strip(self.headings(width), self.size.width)
         index = self.scroll_offset.y + y - self.HEADINGS
         if index >= self.total:
-            return self.strip([], self.size.width)
+            words = self.empty if not self.total and y == 2 else ""
+            return self.strip([(words, "muted")], self.size.width)
         return self.strip(self.rows[index].draw(width), self.size.width, self.cursor_ink(index))
 
     def moved(self) -> None:

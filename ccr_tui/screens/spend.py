@@ -243,7 +243,8 @@ class SpendScreen(Screen[None]):
         self._fit()
         count = len(found.rows)
         self.table.border_title = f"By {self.by} · {count:,}"
-        self.table.border_subtitle = escape(self._hint()) if count else "nothing was spent yet"
+        self.table.border_subtitle = escape(self._hint()) if count else ""
+        self.table.empty = f"  nothing was spent{' yet' if found.since is None else f': {self.span}'}"
         self.table.refresh()
 
     def _fit(self) -> None:

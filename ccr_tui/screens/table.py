@@ -61,6 +61,10 @@ class Table(Listing):
         row: TraceRow
 
     @dataclass
+    class Nothing(Message):
+        """A row is to be opened, but there is none."""
+
+    @dataclass
     class Changed(Message):
         """Rows, cursor or following have changed; what the border says may be old."""
 
@@ -401,7 +405,9 @@ class Table(Listing):
 
     def action_open(self) -> None:
         """Open the row of the cursor."""
-        if self.total and (row := self.row_at(self.cursor)) is not None:
+        if not self.total:
+            self.post_message(self.Nothing())
+        elif (row := self.row_at(self.cursor)) is not None:
             self.post_message(self.Opened(row))
 
     def step(self, by: int) -> TraceRow | None:

@@ -422,3 +422,23 @@ async def test_the_demos_end_is_told_and_a_key_begins_it_again(tmp_path: Path) -
         await until(pilot, "nothing is running")
         assert play.begun == 2
     await house.stop()
+
+
+async def test_where_there_is_no_request_keys_say_so(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        for key in ("enter", "b", "B", "e", "r"):
+            await pilot.press(key)
+            await settled(pilot)
+            assert [note.message for note in pilot.app._notifications] == ["There is no request yet."], key
+            pilot.app.clear_notifications()
+
+
+@pytest.mark.parametrize("demo", [True, False], ids=["demo", "no demo"])
+async def test_help_has_the_key_of_the_demo_where_one_is_played(tmp_path: Path, demo: bool) -> None:
+    app = CcrApp(house := House(tmp_path / "ccr.db", QWEN), demo)
+    async with app.run_test(size=(80, 60)) as pilot:
+        await settled(pilot)
+        await pilot.press("question_mark")
+        await settled(pilot)
+        assert ("Play the demo once more" in text(app)) is demo
+    await house.stop()

@@ -309,7 +309,15 @@ async def test_without_any_session_it_says_what_to_do(tmp_path: Path) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         await pilot.press("5")
-        await until(pilot, lambda: "s chooses a file of traces" in shown(pilot))
+        page = await until(pilot, lambda: "s takes the path of a file of traces" in shown(pilot))
+        assert "a adds" not in page and "p cost" not in page, "what can't be done is not offered"
+        await pilot.press("o")
+        await until(pilot, lambda: "nothing was replayed yet" in shown(pilot))
+        await pilot.press("escape", "s")
+        await until(pilot, lambda: "no session is recorded yet; the path of a file" in shown(pilot))
+        await type_in(pilot, str(tmp_path / "not-there.jsonl"))
+        await until(pilot, lambda: "another session or file" in shown(pilot))
+        assert "No such file" in shown(pilot) and "reading the recording" not in shown(pilot)
     await house.stop()
 
 

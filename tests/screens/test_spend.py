@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -344,7 +345,8 @@ async def test_what_comes_is_seen(opened: Open) -> None:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 async def test_nothing_was_spent_yet(opened: Open, size: tuple[int, int]) -> None:
     async with opened(size, traces=[], config=QWEN) as (_, pilot):
-        screen = await until(pilot, "nothing was spent")
+        screen = await until(pilot, "nothing was spent: 30 days")
+        assert re.search("cached +– ", screen), "nothing was sent, so no share of it is known"
         assert "$0.00" in screen
         await pilot.press("enter", "w")
         await until(pilot, "What if all")
