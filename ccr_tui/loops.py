@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,7 +27,14 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
 
 def factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """What makes such a loop; None for the standard one."""
-    if find_spec("uvloop") is None:
+    if find_spec("uvloop") is None or not _takes_uvloop():
         return None
     made: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
     return made
+
+
+def _takes_uvloop() -> bool:
+    """From Python 3.13 on uvloop 0.23 hands a task factory `eager_start`, which the eager one, that Textual sets, takes
+    since 3.13.3 only: before, no screen would start (uvloop's loop.pyx, `create_task`)."""
+    eager = getattr(asyncio, "eager_task_factory", None)
+    return eager is None or sys.version_info < (3, 13) or "eager_start" in eager.__code__.co_varnames
