@@ -370,7 +370,7 @@ def test_ls_for_people_says_when_it_stops(alone: Path, call: Call) -> None:
     writer = Writer(alone / "data" / "ccr.db", None, None)
     writer.start()
     for n in range(250):
-        writer.put(generated.trace(f"{n:05d}", {"messages": []}))
+        writer.put(generated.trace(f"{n:05d}", {"messages": []}, estimate=1))
     assert writer.close()
     listed = call("traces", "ls")
     assert len(listed.out.splitlines()) == 51
