@@ -8,8 +8,8 @@ after each transaction.
 So can a file that something else has written into (`cp old.db ccr.db`, a disk that went bad), since SQLite remembers
 what it has read. But it writes into the file itself only at a checkpoint: its time or size changed and the writer has
 committed nothing, so another program has carried the log over, or it is no longer ours. A fresh look decides, and takes
-at most a twentieth of the time. (What is written in the milliseconds of a transaction that carries the log over is
-taken for that.)
+at most a twentieth of the time. What is written in the milliseconds of a transaction that carries the log over is told
+from that only by such looks, once a minute.
 """
 
 from __future__ import annotations
@@ -27,12 +27,21 @@ from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.store import schema, soundness
 from ccr_tui.store.insert import Insertion
+from ccr_tui.store.standing import Log, Standing, extent, place
 
 BUSY_MS = 1000
 """How long one try waits for another process that writes; the writer tries again."""
 SPARING, QUICK_S = 20, 0.1
 """A look at the whole file is followed by none for so many times as long as it took, unless it took less than that."""
+SELDOM_S, SELDOM = 60.0, 100
+"""After a log was carried over by us the file is looked at once in so many seconds, and so many times as long as a look
+takes: what else wrote into it just then can't be told by its time."""
 OVERWRITTEN = "{} was overwritten while ccr-tui ran; recording goes on in what was put there."
+GONE = "{} was deleted or moved while ccr-tui ran; {}. What was recorded before is where the old file is."
+SPOILED = (
+    "{}-wal was cut short or overwritten while ccr-tui ran; recording goes on with the file, "
+    "and what stood only in that log is lost."
+)
 PASSING = ("locked", "busy", "full", "readonly", "unable to open", "disk I/O error")
 """What SQLite says of trouble that may pass: nothing is wrong with the trace, nor with the file."""
 
@@ -42,35 +51,52 @@ class Ground:
 
     def __init__(self, path: Path) -> None:
         """Raises StoreError, which names the file and the cure."""
-        self.path = path
+        self.path, self._file = path, str(path)
         self._open()
 
     def _open(self) -> None:
         self.connection = schema.writable(self.path)
         self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self.insertion = Insertion(self.connection)
-        self._standing = schema.Standing(self.path)
-        self._extent = schema.extent(self.path)
+        self._standing, self._log = Standing(self.path), Log(self.path)
+        self._extent = extent(self._file)
         self._newest = soundness.number(self.connection)
         self._carried = soundness.newest_alone(self.path) or 0
         self._is_doubtful, self._not_before = False, 0.0
+        self._is_unsure, self._look_at = False, time.monotonic() + SELDOM_S
 
     def wrong(self) -> Callable[[], str] | None:
         """What must be done before anything is written; it says what happened, and raises StoreError. None: nothing."""
-        extent = schema.extent(self.path)
-        if extent and extent[1] < soundness.HEAD and schema.place(self.path) == self._standing.file:
+        found = extent(self._file)
+        if found and found[1] < soundness.HEAD and place(self._file) == self._standing.file:
             return self.set_aside
         if not self._standing.holds():
             return self.begin_anew
+        if not self._log.is_as_left() and not self._is_log_whole():
+            return self.go_on_without_log
         return self._doubted() if self._is_touched() else None
 
+    def _is_log_whole(self) -> bool:
+        """Whether what something else has done to the log is what programs of ours may do."""
+        is_whole = self._log.is_whole()
+        if is_whole is None:
+            carried = soundness.newest_alone(self.path)
+            is_whole = carried is not None and carried >= self._newest
+        if is_whole:
+            self._log.take()
+        return is_whole
+
     def _is_touched(self) -> bool:
-        self._is_doubtful = self._is_doubtful or schema.extent(self.path) != self._extent
+        self._is_doubtful = (
+            self._is_doubtful
+            or extent(self._file) != self._extent
+            or (self._is_unsure and time.monotonic() > self._look_at)
+        )
         return self._is_doubtful
 
     def _doubted(self) -> Callable[[], str] | None:
         """Look whether the file is whole. Where it can't be looked at now, the doubt stays."""
-        extent, carried = schema.extent(self.path), soundness.newest_alone(self.path)
+        found, carried = extent(self._file), soundness.newest_alone(self.path)
         if carried is not None and carried < self._carried:
             return self.restore
         begun = time.monotonic()
@@ -86,7 +112,8 @@ class Ground:
         finally:
             took = time.monotonic() - begun
             self._not_before = begun + took + (SPARING * took if took > QUICK_S else 0)
-        self._carried, self._extent, self._is_doubtful = carried or 0, extent, False
+        self._carried, self._extent, self._is_doubtful = carried or 0, found, False
+        self._is_unsure, self._look_at = False, begun + max(SELDOM_S, SELDOM * took)
         return None
 
     def begin_again(self) -> str:
@@ -100,11 +127,18 @@ class Ground:
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return f"{OVERWRITTEN.format(self.path)} What it held before is gone, unless there is a copy."
 
+    def go_on_without_log(self) -> str:
+        """Something cut the log short, or wrote into it: go on with a copy of the file alone. Raises StoreError."""
+        return self._restore(SPOILED)
+
     def restore(self) -> str:
         """Something was written into the file. If that is whole by itself, go on with a copy of it. Raises StoreError.
 
         A copy, because whoever has the old file open has its log too, which does not belong to this one.
         """
+        return self._restore(OVERWRITTEN)
+
+    def _restore(self, told: str) -> str:
         made = self.path.with_name(f"{self.path.name}.restored-{token_hex(4)}")
         if not self._is_copied(made):
             return self.set_aside()
@@ -115,7 +149,7 @@ class Ground:
         except OSError as error:
             raise schema.trouble(self.path, error) from error
         self._open()
-        return f"{OVERWRITTEN.format(self.path)} The file as it was found is {kept}."
+        return f"{told.format(self.path)} The file as it was found is {kept}."
 
     def _is_copied(self, made: Path) -> bool:
         try:
@@ -132,20 +166,36 @@ class Ground:
         """The file was deleted or moved away: make a new one. What happened, as a sentence. Raises StoreError.
 
         Where its log alone was, the file is opened again: SQLite deletes a log when its last program closes it, once
-        all of it stands in the file.
+        all of it stands in the file. Anybody else may do so before.
         """
-        was_log_alone = schema.place(self.path) == self._standing.file
+        was_log_alone, was_carried_over = self._standing.lacks_log_alone(), self._carry_over()
         self.close()
         if was_log_alone:
             self._open()
             return f"{self.path}-wal was deleted while ccr-tui ran; the file was opened again, and recording goes on."
-        if not self.path.exists():
-            _without_leavings(self.path)
-        self._open()
-        return (
-            f"{self.path} was deleted or moved while ccr-tui ran; a new one has been made. "
-            "What was recorded before is where the old file is."
-        )
+        found = place(self._file)
+        self._standing.leave(_removed if was_carried_over or found is None else _moved)
+        told: list[str] = []
+        self._open_whole(told)
+        done = "recording goes on in the one that is there now" if found else "a new one has been made"
+        return " ".join((GONE.format(self.path, done), *told))
+
+    def _carry_over(self) -> bool:
+        """Write what stands in the log into the file, wherever both are now. Whether that was done."""
+        with suppress(sqlite3.Error):
+            is_busy, pages, done = self.connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            return not is_busy and pages == done
+        return False
+
+    def _open_whole(self, told: list[str]) -> None:
+        """What is there; a damaged one of ours is moved aside first, and `told` gets a sentence. Raises StoreError."""
+        try:
+            self._open()
+        except StoreError as error:
+            if not (is_damage(error.__cause__) and _is_ours(self.path)):
+                raise
+            told.append(set_aside(self.path))
+            self._open()
 
     def set_aside(self) -> str:
         """The file is damaged: move it away and make a new one. What happened, as a sentence. Raises StoreError."""
@@ -160,13 +210,16 @@ class Ground:
         told = ""
         with suppress(StoreError):
             self._not_before = 0.0
-            if self._standing.holds() and self._is_touched() and (mend := self._doubted()):
+            if self._standing.lacks_log_alone():
+                self._carry_over()
+            elif self._standing.holds() and (mend := self.wrong()):
                 told = mend()
         self.close()
         return told
 
     def close(self) -> None:
         """Let go of it."""
+        self._log.close()
         with suppress(sqlite3.Error):
             self.connection.close()
 
@@ -185,14 +238,20 @@ class Ground:
             if not is_done:
                 self._take_back()
         self._newest = newest
+        self._log.note()
         self._note()
 
     def _note(self) -> None:
-        """Our commit may have carried the log over; that alone seldom makes the file smaller."""
-        extent = schema.extent(self.path)
-        if extent and self._extent and extent[1] < self._extent[1]:
+        """Our commit may have carried the log over; that alone seldom makes the file smaller, and never older."""
+        found, before = extent(self._file), self._extent
+        self._extent = found
+        if found == before:
+            return
+        carried = soundness.newest_alone(self.path)
+        if carried is None or carried < self._carried or (found and before and found[1] < before[1]):
             self._is_doubtful = True
-        self._extent = extent
+            return
+        self._carried, self._is_unsure = carried, True
 
     def _take_back(self) -> None:
         self.insertion.forget()
@@ -213,9 +272,10 @@ def opened(path: Path, tell: list[str]) -> Ground:
 
 
 def is_passing(error: BaseException | None) -> bool:
-    """Whether waiting may help: the disk is full, somebody else writes, the directory is read-only for now."""
-    if isinstance(error, StoreError):
-        return is_passing(error.__cause__) or isinstance(error.__cause__, OSError)
+    """Whether waiting may help: the disk is full, somebody else writes, the directory is read-only for now, something
+    that is no database of ours stands in its place."""
+    if isinstance(error, StoreError):  # of what is in the file's place: of no trace
+        return True
     return isinstance(error, sqlite3.OperationalError) and any(sign in str(error) for sign in PASSING)
 
 
@@ -252,11 +312,14 @@ def _discard(path: Path) -> None:
         path.unlink()
 
 
-def _without_leavings(path: Path) -> None:
-    """A log without its database would be taken for the new one's."""
-    for ending in ("-wal", "-shm"):
-        with suppress(OSError):
-            Path(f"{path}{ending}").unlink()
+def _removed(leaving: Path) -> None:
+    with suppress(OSError):
+        leaving.unlink()
+
+
+def _moved(leaving: Path) -> None:
+    with suppress(OSError):
+        leaving.rename(leaving.with_name(f"{leaving.name}.left-{token_hex(4)}"))
 
 
 def _is_ours(path: Path) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace
-from ccr_tui.store import afterwards, badges, codec, paths, patterns, runs, schema, sums
+from ccr_tui.store import afterwards, badges, codec, paths, patterns, runs, schema, standing, sums
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.browsing import Browsing, Stop
@@ -221,7 +221,7 @@ class Reader(Browsing, Conversing):
 
     def place(self) -> tuple[int, int] | None:
         """Which file is there now, whatever its name; None if there is none. Its numbers are no other file's."""
-        return schema.place(self.path)
+        return standing.place(self.path)
 
     def size_bytes(self) -> int:
         """What the database takes on disk, its write-ahead log included."""
@@ -281,10 +281,10 @@ class Reader(Browsing, Conversing):
         known: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if known is not None and self._own.standing.holds():
             return known
-        standing = schema.Standing(self.path)
+        found = standing.Standing(self.path)
         made = schema.readable(self.path)
-        if standing.file is not None:  # the first look, or another file has taken its place
-            self._own.connection, self._own.desk, self._own.standing = made, Desk(made), standing
+        if found.file is not None:  # the first look, or another file has taken its place
+            self._own.connection, self._own.desk, self._own.standing = made, Desk(made), found
             self._opened.append(made)
         return made
 

@@ -21,6 +21,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -52,11 +53,13 @@ class Connection(sqlite3.Connection):
     """
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(sqlite3.ProgrammingError):  # it could not even be opened
+            self.close()
 
 
 EMPTIED = "{} is damaged: something has emptied it. A new one is made as soon as there is something to record."
 """Its log is still there. Never opened then, even to read: SQLite would take it for a new one and delete the log."""
+FOREIGN = "{} is another program's database. Choose another file with --db or CCR_TUI_DB."
 _MAKING = Lock()
 """Lest one thread closes the file that it has made when another one's SQLite has it open already."""
 _refusal: list[str] = []
@@ -85,6 +88,8 @@ def writable(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError, StoreError) as error:
         if connection:
             connection.close()
+        if isinstance(error, StoreError):
+            raise
         raise trouble(path, error) from error
 
 
@@ -107,50 +112,9 @@ def readable(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError, StoreError) as error:
         if connection:
             connection.close()
+        if isinstance(error, StoreError):
+            raise
         raise trouble(path, error) from error
-
-
-def place(path: Path) -> tuple[int, int] | None:
-    """Which file is there, whatever its name; None if there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, and asked before each query and transaction
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def extent(path: Path) -> tuple[int, int] | None:
-    """When the file was last written into, in nanoseconds, and its size; None if there is none.
-
-    In WAL mode SQLite writes into it only when what stands in the log is carried over (a checkpoint).
-    """
-    try:
-        found = os.stat(path)  # noqa: PTH116 - as above
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
-
-
-class Standing:
-    """Which file a connection is open on, and which log: SQLite's WAL, in which the newest of it is written."""
-
-    __slots__ = ("_log", "_path", "file")
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.file = place(path)
-        self._log = self._find()
-
-    def holds(self) -> bool:
-        """Whether both are still the ones of their names. A log that was not there yet may come."""
-        if place(self._path) != self.file:
-            return False
-        found = self._find()
-        self._log = self._log or found
-        return found == self._log
-
-    def _find(self) -> tuple[int, int] | None:
-        return place(self._path.with_name(f"{self._path.name}-wal"))
 
 
 def empty() -> sqlite3.Connection:
@@ -227,7 +191,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     """How many migrations ran. Raises StoreError for a database that isn't ours to touch."""
     version, application, taken = connection.execute(HEAD).fetchone()
     if taken and application != APPLICATION:
-        raise StoreError(f"{path} is another program's database. Choose another file with --db or CCR_TUI_DB.")
+        raise StoreError(FOREIGN.format(path))
     if version > VERSION:
         raise StoreError(
             f"{path} was made by a newer ccr-tui (schema {version}; this one knows {VERSION}). "

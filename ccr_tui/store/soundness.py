@@ -24,6 +24,7 @@ SOME = ("session", "spend", "calibration", "project", "model")
 """Tables that are small in any database, and that every request writes into."""
 BUSY_S = 1.0
 """How long to wait for another process that holds all of it."""
+FOREIGN = "it is another program's"
 HEAD = 100
 """Bytes of SQLite's header: a file that has less than that is none."""
 
@@ -84,8 +85,10 @@ def looking(path: Path, alone: bool = False) -> Iterator[sqlite3.Connection]:
 
 def _strangeness(db: sqlite3.Connection) -> Iterator[str]:
     """A newer program's is none: one may have been started while this one runs."""
-    version, application, _ = db.execute(schema.HEAD).fetchone()
-    if not version or application != schema.APPLICATION:
+    version, application, tables = db.execute(schema.HEAD).fetchone()
+    if tables and application != schema.APPLICATION:
+        yield FOREIGN
+    elif not version or application != schema.APPLICATION:
         yield "it holds none of our tables"
 
 

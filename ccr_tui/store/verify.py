@@ -13,7 +13,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from time import monotonic
 
-from ccr_tui import chunks
+from ccr_tui import chunks, ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Json
 from ccr_tui.store import schema, soundness
@@ -97,13 +97,16 @@ def glance(path: Path, seconds: float = 1.0) -> str:
     seconds, the newest first. Raises StoreError where the file can't be looked at now."""
     until = monotonic() + seconds
     try:
+        ownfiles.check(path)
         if seen := soundness.fault(path):
+            if seen == soundness.FOREIGN:
+                raise StoreError(schema.FOREIGN.format(path))
             return f"{path} is damaged: {seen}"
         with soundness.looking(path) as db:
             rows = db.execute("SELECT id, hash, data FROM chunk ORDER BY id DESC")
             broken = next(_broken(takewhile(lambda _: monotonic() < until, rows)), "")
             return f"{path} is damaged: {broken}" if broken else ""
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, OSError) as error:
         raise schema.trouble(path, error) from error
     except sqlite3.DatabaseError as error:
         return str(schema.trouble(path, error))

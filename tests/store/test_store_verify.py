@@ -139,7 +139,7 @@ def anothers(good: Path) -> None:
         db.execute("PRAGMA application_id = 1")
 
 
-@pytest.mark.parametrize("damage", [no_database, emptied, cut_off, random_middle, one_text, anothers])
+@pytest.mark.parametrize("damage", [no_database, emptied, cut_off, random_middle, one_text])
 def test_a_moments_look_sees_that_it_is_damaged(good: Path, damage: Callable[[Path], None]) -> None:
     assert glance(good) == ""
     with closing(sqlite3.connect(good)) as db:
@@ -147,6 +147,12 @@ def test_a_moments_look_sees_that_it_is_damaged(good: Path, damage: Callable[[Pa
     damage(good)
     assert str(good) in glance(good)
     assert "is damaged" in glance(good)
+
+
+def test_a_moments_look_tells_another_programs_database_from_a_damaged_one(good: Path) -> None:
+    anothers(good)
+    with pytest.raises(StoreError, match="another program's database"):
+        glance(good)
 
 
 def test_a_moments_look_does_not_wait_for_a_large_one(good: Path) -> None:
