@@ -94,8 +94,12 @@ def test_a_pinned_session_stays(db: Path) -> None:
 
 @pytest.mark.parametrize(
     ("args", "says"),
-    [(["--older-than", "soon"], "is no age"), (["--larger-than", "many"], "is no size")],
-    ids=["age", "size"],
+    [
+        (["--older-than", "soon"], "is no age"),
+        (["--larger-than", "many"], "is no size"),
+        (["--session", "", "--yes"], "stands for no session"),
+    ],
+    ids=["age", "size", "a variable that is not set"],
 )
 def test_what_makes_no_sense_is_a_wrong_call(db: Path, args: list[str], says: str) -> None:
     ended = ccr(db, "traces", "prune", *args)

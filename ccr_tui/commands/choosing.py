@@ -36,6 +36,13 @@ def _agent(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     return _terms(ctx, param, f"agent:{','.join(quoted(name) for name in value.split(','))}") or ()
 
 
+def named(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A session's name. An empty one, of a variable that is not set for instance, is the beginning of all of them."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("an empty name stands for no session")
+    return value
+
+
 def filters(command: click.decorators.FC) -> click.decorators.FC:
     """The options that choose traces."""
     for option in (
@@ -46,7 +53,7 @@ def filters(command: click.decorators.FC) -> click.decorators.FC:
             "--agent", callback=_agent, metavar="AGENT", help="As whom: coder, ...; or its kind: main, sub, ..."
         ),
         since,
-        click.option("--session", metavar="SESSION", help="Of one session."),
+        click.option("--session", callback=named, metavar="SESSION", help="Of one session."),
     ):
         command = option(command)
     return command

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ccr_tui import sizes
+from ccr_tui.commands.choosing import named
 from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, safe_block, settings
 from ccr_tui.commands.meter import meter
 from ccr_tui.prices import show, usd
@@ -50,7 +51,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @click.command()
 @click.option("--older-than", "before", callback=_age, metavar="AGE", help="Requests older than 30d, 12w, or a date.")
 @click.option("--larger-than", callback=_bytes, metavar="SIZE", help="The oldest, until the rest takes 2GB or less.")
-@click.option("--session", metavar="SESSION", help="Only of this session.")
+@click.option("--session", callback=named, metavar="SESSION", help="Only of this session.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @settings
