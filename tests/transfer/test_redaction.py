@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ccr_tui.transfer.redaction import PIXEL, Redactor, known_secrets, owner
@@ -140,6 +140,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@example(KEYS["aws"] + KEYS["anthropic"])
 @settings(max_examples=40)
 def test_what_was_redacted_is_not_redacted_again(value: object) -> None:
     once = Redactor(names=("alice",)).json(value)
