@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 from hashlib import blake2b
+from operator import is_
 from typing import Any
 
 from ccr_tui.records import Json
@@ -86,10 +87,16 @@ class _Cuts:
     names: list[bytes] = field(default_factory=list)
     marks: list[list[Any]] = field(default_factory=list)
 
-    def add(self, elements: Sequence[Json]) -> None:
-        """The elements as chunks, in their order."""
+    def add(self, elements: Sequence[Json], is_same_again: bool = False) -> None:
+        """The elements as chunks, in their order. `is_same_again`: a conversation brings all of them in each turn."""
         if isinstance(elements, History):
-            return self._add_history(elements)
+            self._add_history(elements)
+        elif is_same_again and type(elements[0]) is Part:
+            self._add_known(elements[0], elements[1:])
+        else:
+            self._add_each(elements)
+
+    def _add_each(self, elements: Sequence[Json]) -> None:
         for element in elements:
             known: _Cut | None = element.found.get(_cut) if type(element) is Part else None
             data, name, found = known or _cut(element)
@@ -98,7 +105,18 @@ class _Cuts:
                 self.marks += [[at, *mark] for mark in found]
             self.data.append(data)
             self.names.append(name)
-        return None
+
+    def _add_known(self, first: Part, others: Sequence[Json]) -> None:
+        """In columns too. The first one remembers what came with it, and what became of all."""
+        known: tuple[Sequence[Json], _Cuts] | None = first.found.get(_Cuts)
+        if known is None or len(known[0]) != len(others) or not all(map(is_, known[0], others)):
+            cuts = _Cuts()
+            cuts._add_each((first, *others))
+            known = first.found[_Cuts] = others, cuts
+        start = len(self.data)
+        self.marks += [[start + at, *mark] for at, *mark in known[1].marks]
+        self.data += known[1].data
+        self.names += known[1].names
 
     def _add_history(self, history: History) -> None:
         """In columns, so that what an earlier turn has cut is copied and not looked at."""
@@ -154,7 +172,7 @@ def _take_apart(body: Json, parts: list[list[Any]], cuts: _Cuts) -> Json:
         value = body.get(key)
         if not value or not isinstance(value, list | str):
             continue
-        cuts.add(value if isinstance(value, list) else [value])
+        cuts.add(value if isinstance(value, list) else [value], key != "messages")
         parts.append([key, len(value) if isinstance(value, list) else None])
         frame[key] = None
     return frame

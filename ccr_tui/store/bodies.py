@@ -28,6 +28,8 @@ MEMORY = 20_000
 """Ids remembered before all are forgotten: some 4 MB."""
 WALKS = 32
 """Paths remembered as a whole, so that a turn of a long conversation walks what it added. Each body of it has one."""
+BEGINNINGS = 64
+"""Tools and system prompts whose way is remembered, for the first turn of a conversation."""
 ENDS = 6
 """How much of a path's end the next one may have changed."""
 PARSED = 4 * 1024 * 1024
@@ -71,6 +73,8 @@ class Shelf:
         self.node_ids: dict[tuple[int, int], int] = {}
         self.walks: OrderedDict[tuple[bytes, ...], Walk] = OrderedDict()
         """The longer paths of late, by their first messages."""
+        self._beginnings: dict[tuple[bytes, ...], list[tuple[int, int]]] = {}
+        """The steps of what stands before the messages, by its names."""
         self.said: list[tuple[int, int]] = []
         """Node and chunk of each message of the body that was put last."""
         self.brought: dict[int, tuple[int, int]] = {}
@@ -135,6 +139,7 @@ class Shelf:
         self.chunk_ids.clear()
         self.node_ids.clear()
         self.walks.clear()
+        self._beginnings.clear()
         self._absent.clear()
         self._let_go()
 
@@ -165,22 +170,27 @@ class Shelf:
         return node, is_new
 
     def _beginning(self, path: Path) -> list[tuple[int, int]]:
-        """The nodes and chunks that the turn before went along too: all but its frame, perhaps its last messages."""
-        if not self.walks:
-            return []
+        """The nodes and chunks that the turn before went along too: all but its frame, perhaps its last messages; else
+        those that another conversation with the same tools and system prompt went along."""
         names = path.names
-        walked, steps = self.walks.pop(_conversation(path), ((), []))
-        for end in range(len(walked) - 1, max(0, len(walked) - ENDS), -1):
-            if end <= len(names) and names[end - 1] == walked[end - 1] and names[:end] == walked[:end]:
-                return steps[:end]
-        return []
+        if self.walks:
+            walked, steps = self.walks.pop(_conversation(path), ((), []))
+            for end in range(len(walked) - 1, max(0, len(walked) - ENDS), -1):
+                if end <= len(names) and names[end - 1] == walked[end - 1] and names[:end] == walked[:end]:
+                    return steps[:end]
+        return self._beginnings.get(names[: path.said.start], [])[:]
 
     def _remember(self, path: Path, steps: list[tuple[int, int]]) -> None:
-        self.said = steps[path.said.start : path.said.stop]
+        first = path.said.start
+        self.said = steps[first : path.said.stop]
         if len(path.said) > 1:
             self.walks[_conversation(path)] = path.names, steps
             if len(self.walks) > WALKS:
                 self.walks.popitem(last=False)
+        if first:
+            self._beginnings[path.names[:first]] = steps[:first]
+            if len(self._beginnings) > BEGINNINGS:
+                self._beginnings.clear()
 
     def _found(
         self, path: Path, at: int, by: tuple[int, int], said: Callable[[int, int], None] | None, is_new: bool
