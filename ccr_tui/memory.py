@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from secrets import token_hex
 
 from ccr_tui.records import Json
-from ccr_tui.seen import LISTS, History, Part, Parts
+from ccr_tui.seen import LISTS, History, Part, Parts, text_of
 from ccr_tui.slim import dataclass
 from ccr_tui.wire import DEEPEST, check_depth, dumps, parsed
 
@@ -22,8 +22,8 @@ MEMORY = 4 * 1024 * 1024
 """Bytes that are remembered, some ten long conversations: JSON, which takes as much again as objects, and PART."""
 PART = 1000
 """What a message takes however short it is: half of it bare, the rest with what was worked out about it."""
-LISTED = 64
-"""Lists of tools and of system blocks that are remembered; each agent of a session has its own."""
+LISTED = 16
+"""Lists of tools, and of system blocks, that are remembered; each agent of a session has its own."""
 TALKS = 16
 """Conversations whose beginning is remembered; subagents have one each."""
 SHORT = 3
@@ -33,7 +33,9 @@ CHANGES = 4
 MESSAGES = b'"messages":'
 """Their key. Within a text its quotes would be escaped."""
 CUT = token_hex()
-"""Stands in for the known messages while the rest is parsed. By chance, so that no body can hold it."""
+"""Stands in for what is known while the rest is parsed. By chance, so that no body can hold it."""
+Span = tuple[int, int, bytes]
+"""From where to where a body is known, and what stands in for that."""
 
 
 class Memory:
@@ -43,19 +45,22 @@ class Memory:
         self._limit = limit
         self._size = 0
         self._parts: OrderedDict[bytes, Part] = OrderedDict()
-        self._listed: OrderedDict[tuple[int, ...], Parts] = OrderedDict()
+        self._lists = {key: Lists(key) for key in ("tools", "system")}
         self._talks = Talks(limit)
 
     def read(self, raw: bytes) -> Json:
         """The body that the bytes hold, in parts. Raises ValueError for what is no JSON, or nested too deeply."""
-        known, body = self._talks.cut(raw)
+        known, body = self._cut(raw)
         if not isinstance(body, dict):
             check_depth(body)
             return body
         check_depth({key: value for key, value in body.items() if key not in LISTS or not isinstance(value, list)})
         for key in LISTS:
-            if isinstance(body.get(key), list):
-                body[key] = self._list([self.part(value) for value in body[key]], key)
+            if type(body.get(key)) is list:
+                body[key] = [self.part(value) for value in body[key]]
+        for key, lists in self._lists.items():
+            if type(body.get(key)) is list:
+                body[key] = lists.same(body[key])
         if known:
             body["messages"] = [*known, *body["messages"][1:]]
         if isinstance(body.get("messages"), list):
@@ -63,18 +68,19 @@ class Memory:
         self._talks.remember(body.get("messages"), len(known))
         return body
 
-    def _list(self, values: list[Json], key: str) -> list[Json]:
-        """Tools or system blocks as parts, those of before if they are the very same."""
-        if key == "messages" or not all(isinstance(value, Part) for value in values):
-            return values
-        names = tuple(map(id, values))  # which hold as long as the list does: it keeps its parts
-        known = self._listed.get(names)
-        if known is None:
-            known = self._listed[names] = Parts(values)
-            if len(self._listed) > LISTED:
-                self._listed.popitem(last=False)
-        self._listed.move_to_end(names)
-        return known
+    def _cut(self, raw: bytes) -> tuple[Sequence[Part], Json]:
+        """Messages that the body begins with, and the body, in which CUT stands for all of those.
+
+        Known tools and system blocks are in their places. Raises ValueError for what is no JSON.
+        """
+        known, span = self._talks.find(raw)
+        found = {key: at for key, lists in self._lists.items() if (at := lists.find(raw, span)) is not None}
+        spans = [at for _, at in found.values()] + ([span] if span else [])
+        if spans and (body := _without(raw, spans)) is not None:
+            is_first = not known or body.get("messages", ())[:1] == [CUT]
+            if is_first and all(body.get(key) == CUT for key in found):
+                return known, {**body, **{key: parts for key, (parts, _) in found.items()}}
+        return (), parsed(raw)
 
     def part(self, value: Json) -> Json:
         """The value as a part, the one of before if there was one; what is no object as it is.
@@ -136,6 +142,41 @@ FORMS = {is_ascii: (Form(b"", is_ascii), Form(b" ", is_ascii)) for is_ascii in (
 """By whether a body is ASCII. One in another form is parsed whole."""
 
 
+class Lists:
+    """The lists of late that have stood under one key, the latest last. They are known in JavaScript's form alone."""
+
+    def __init__(self, key: str) -> None:
+        self._opening = b'"%b":' % key.encode()
+        self._kept: OrderedDict[tuple[int, ...], Parts] = OrderedDict()
+
+    def same(self, values: list[Json]) -> list[Json]:
+        """The values as parts, those of before if they are the very same. Whatever is no object keeps them a list."""
+        if not all(isinstance(value, Part) for value in values):
+            return values
+        names = tuple(map(id, values))  # which hold as long as the list does: it keeps its parts
+        known = self._kept.get(names)
+        if known is None:
+            known = self._kept[names] = Parts(values)
+            if len(self._kept) > LISTED:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(names)
+        return known
+
+    def find(self, raw: bytes, messages: Span | None) -> tuple[Parts, Span] | None:
+        """A list that stands in the body, not among its known messages, and where; it may be another key's there."""
+        start, end = messages[:2] if messages else (len(raw), len(raw))
+        at = raw.find(self._opening, end)
+        if at < 0:
+            at = raw.find(self._opening, 0, start)
+        at += len(self._opening)
+        for names in reversed(self._kept) if at >= len(self._opening) else ():
+            text = text_of(parts := self._kept[names])
+            if raw.startswith(text, at):
+                self._kept.move_to_end(names)
+                return parts, (at, at + len(text), dumps(CUT))
+        return None
+
+
 class Talks:
     """The messages of the conversations of late, the latest first."""
 
@@ -143,17 +184,14 @@ class Talks:
         self._limit = limit
         self._kept: list[tuple[int, Sequence[Part]]] = []
 
-    def cut(self, raw: bytes) -> tuple[Sequence[Part], Json]:
-        """Messages that the body begins with, and the body, in which CUT stands for all of those.
-
-        Raises ValueError for what is no JSON.
-        """
+    def find(self, raw: bytes) -> tuple[Sequence[Part], Span | None]:
+        """Messages that the body seems to begin with, and where all of those stand."""
         form, start = _form(raw)
         if form is not None:
             known, end = self._longest(raw, start, form)
-            if known and (body := _without(raw, start, end, form)) is not None:
-                return known, body
-        return (), parsed(raw)
+            if known:
+                return known, (start, end, dumps(CUT) + form.comma)
+        return (), None
 
     def _longest(self, raw: bytes, start: int, form: Form) -> tuple[Sequence[Part], int]:
         """The most messages of one conversation that stand at `start`, and where they end."""
@@ -199,12 +237,14 @@ def _common(raw: bytes, start: int, talk: Sequence[Part], form: Form) -> tuple[i
     return len(talk), start
 
 
-def _without(raw: bytes, start: int, end: int, form: Form) -> Json:
-    """The body without what stands between; None if that is not the beginning of its messages."""
-    cut = b"".join((raw[:start], dumps(CUT), form.comma, raw[end:]))
+def _without(raw: bytes, spans: list[Span]) -> Json:
+    """The body with what stands in for its known places; None if that is no object."""
+    pieces, at = [], 0
+    for start, end, stand_in in sorted(spans):
+        pieces += [raw[at:start], stand_in]
+        at = end
     try:
-        body = parsed(cut)
+        body = parsed(b"".join([*pieces, raw[at:]]))
     except ValueError:
         return None
-    messages = body.get("messages") if isinstance(body, dict) else None
-    return body if isinstance(messages, list) and messages[:1] == [CUT] else None
+    return body if isinstance(body, dict) else None

@@ -169,11 +169,16 @@ def written(body: Mapping[str, Any]) -> bytes:
 
 def _spliced(value: Json) -> Json:
     if isinstance(value, Parts):
-        return once(value, _joined)
+        return orjson.Fragment(text_of(value))
     if not isinstance(value, list):
         return value
     return [orjson.Fragment(each.data) if isinstance(each, Part) else each for each in value]
 
 
-def _joined(parts: Parts) -> orjson.Fragment:
-    return orjson.Fragment(b"[%b]" % b",".join([part.data for part in parts]))
+def text_of(parts: Parts) -> bytes:
+    """Their JSON, joined once."""
+    return once(parts, _joined)
+
+
+def _joined(parts: Parts) -> bytes:
+    return b"[%b]" % b",".join([part.data for part in parts])

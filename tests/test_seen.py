@@ -74,6 +74,43 @@ def test_the_tools_and_the_system_blocks_of_a_turn_are_the_lists_of_the_turn_bef
     assert other["tools"] is not first["tools"] and other["tools"] == [ODD, TOOL]
 
 
+TOOLS, BLOCKS = wire.dumps([TOOL, ODD]), wire.dumps(SYSTEM)
+NESTED = {"type": "tool_use", "id": "toolu_9", "name": "Read", "input": {"tools": [TOOL, ODD], "system": SYSTEM}}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b'{"tools":%b,"messages":[],"system":%b}' % (TOOLS, BLOCKS), id="another order"),
+        pytest.param(b'{"system":%b,"tools":%b}' % (TOOLS, BLOCKS), id="each other's"),
+        pytest.param(b'{"tools":%b,"tools":[]}' % TOOLS, id="given twice, the last one counts"),
+        pytest.param(b'{"tools":[],"tools":%b}' % TOOLS, id="given twice, the first one does not count"),
+        pytest.param(b'{"metadata":{"tools":%b},"tools":[1]}' % TOOLS, id="nested before"),
+        pytest.param(b'{"metadata":{"tools":%b}}' % TOOLS, id="nested only"),
+        pytest.param(b'{"tools":[{"system":%b}],"system":%b}' % (BLOCKS, BLOCKS), id="one in the other"),
+        pytest.param(b'{"tools":%b,"x":"\\"tools\\":[1]"}' % TOOLS, id="its key in a text"),
+        pytest.param(b'{"x":"\\"tools\\":%b"}' % TOOLS.replace(b'"', b'\\"'), id="in a text"),
+        pytest.param(b'[{"tools":%b}]' % TOOLS, id="no object"),
+        pytest.param(wire.dumps(asking([TOOL, ODD], {"role": "assistant", "content": [NESTED]})), id="in a call"),
+        pytest.param(wire.dumps({"messages": [], **asking([TOOL, ODD], message())}), id="known messages too"),
+    ],
+)
+def test_a_known_list_is_only_taken_for_what_stands_in_its_place(raw: bytes) -> None:
+    memory = Memory()
+    for said in ((), (message(),), (message(), message())):
+        memory.read(wire.dumps(asking([TOOL, ODD], *said)))
+    for _ in range(2):
+        assert json.dumps(memory.read(raw)) == json.dumps(wire.loads(raw))
+
+
+@pytest.mark.parametrize("end", [b"", b"]", b"x}", b'"y":1}', b",}", b'"}'])
+def test_what_is_no_json_behind_a_known_list_is_refused(end: bytes) -> None:
+    memory = Memory()
+    memory.read(wire.dumps(asking([TOOL, ODD])))
+    with pytest.raises(ValueError):
+        memory.read(b'{"tools":%b%b' % (TOOLS, end))
+
+
 @pytest.mark.parametrize(
     "tools",
     [pytest.param(tools, id=" ".join(tool["name"] for tool in tools))

@@ -129,6 +129,8 @@ def server_tool(tool: Json) -> str | None:
 
 def output_schema(body: Json) -> Json | None:
     """The JSON schema that the answer must fit, from output_config.format or the older output_format."""
+    if not (body.get("output_config") or body.get("output_format")):
+        return None
     wanted = _dict(_dict(body.get("output_config")).get("format")) or _dict(body.get("output_format"))
     schema = wanted.get("schema")
     return schema if wanted.get("type") == "json_schema" and isinstance(schema, dict) else None

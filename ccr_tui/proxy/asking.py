@@ -197,7 +197,7 @@ def making_of(asking: Asking, job: Job, model: Model, provider: Provider, key: s
         raise ProxyError(str(error), status=401, type="authentication_error", should_retry=False) from error
     return Making(
         body=job.body,
-        asked=replace(asking.asked, stream=job.stream),
+        asked=asking.asked if asking.asked.stream == job.stream else replace(asking.asked, stream=job.stream),
         headers=draft.client.headers,
         query=draft.client.query,
         message_id=draft.message_id,
@@ -237,8 +237,9 @@ def settled(price: Price | None, usage: Usage, calling: Calling, context: Contex
     if price and price.basis == "user":
         return price
     order, at = calling.order, calling.started_at
-    for id in (calling.answered_by, order.model.id):
-        model = replace(order.model, id=id or order.model.id, price=None)
+    for id in (calling.answered_by or order.model.id, order.model.id):
+        is_it = id == order.model.id and order.model.price is None
+        model = order.model if is_it else replace(order.model, id=id, price=None)
         found = context.book.known(model, order.provider, at, usage)
         if isinstance(found, Price):
             return found

@@ -56,11 +56,17 @@ def _as_delta(choice: Mapping[str, Json]) -> Json:
     return {**rest, "delta": delta, "finish_reason": choice.get("finish_reason") or "stop"}
 
 
+_PLAIN = {"prompt_tokens", "completion_tokens", "total_tokens"}
+"""All that many local servers report."""
+
+
 def usage_of(chunk: Json) -> Usage | None:
     """What a chunk or completion reports, cached tokens taken out of input; None where it reports nothing."""
     usage = usage_json_of(chunk)
     if usage is None:
         return None
+    if usage.keys() <= _PLAIN and type(usage.get("prompt_tokens")) is type(usage.get("completion_tokens")) is int:
+        return Usage(count_of(usage["prompt_tokens"]) or 0, count_of(usage["completion_tokens"]) or 0)
     prompt = _first(usage, "prompt_tokens", "input_tokens")
     output = _first(usage, "completion_tokens", "output_tokens")
     if prompt is None and output is None:
