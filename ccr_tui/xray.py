@@ -2,13 +2,15 @@
 
 Owns the sums. Must never hide what it does not know: what was counted stands beside what the provider reported, and a
 cost without a price is None. The one surprise: parts are not all billed alike, since the beginning of a prompt may have
-come from the provider's cache; so the tokens are laid out in the cache's order, and each part is billed for where it
-lies. What the translation left out was not billed: it weighs nothing, and is told as not sent.
+come from the provider's cache; so the tokens are laid out in the cache's order, what the request before had first, and
+each part is billed for where it lies. What the translation left out was not billed: it weighs nothing, and is told as
+not sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -55,7 +57,8 @@ class Part:
     tokens: int
     cost: int | None
     grown: int | None
-    """Tokens more than in the request before it; None where there is none."""
+    """Tokens more than in the request before it, which is measured on this one's scale: reports of two models, or of
+    one whose template has changed, would differ where no word does. None where there is none."""
     unsent: int = 0
     """How many of its blocks were not sent on: they weigh nothing."""
 
@@ -84,6 +87,8 @@ class XRay:
     cost: int | None
     """Of the prompt alone."""
     grown: int | None
+    reported_before: int | None = None
+    """What the provider of the request before reported of its prompt."""
     parts: tuple[Part, ...] = ()
     """Kinds in their order."""
     tools: tuple[Part, ...] = ()
@@ -114,6 +119,7 @@ class XRay:
             "translated_tokens": self.added,
             "cost_usd": prices.usd(self.cost),
             "grown_tokens": self.grown,
+            "reported_tokens_before": self.reported_before,
             "parts": [_part_json(part, self.tokens) for part in self.parts],
             "tools": [_part_json(part, self.tokens) for part in self.tools],
             "heaviest": [_heavy_json(heavy, self.tokens) for heavy in self.heaviest],
@@ -155,7 +161,9 @@ def of_trace(trace: Trace, before: Trace | None, scale: Scale) -> XRay:
     sent = answer.sent if answer is not None else None
     last = before.answer if before is not None else None
     was = None if last is None else last.sent
-    return xray(trace.body, scale, usage, price, None if before is None else before.body, sent, was)
+    found = xray(trace.body, scale, usage, price, None if before is None else before.body, sent, was)
+    told = None if last is None else last.usage
+    return replace(found, reported_before=told.prompt if told is not None and told.basis == "reported" else None)
 
 
 def xray(
@@ -175,11 +183,12 @@ def xray(
     makes_sense = reported is not None and is_sensible(reported, counted)
     whole = reported if reported is not None and makes_sense else counted
     bill = _Bill(usage if makes_sense else None, price)
-    _lay_out(pieces, whole, counted, bill)
     earlier = list(_pieces(before, scale, before_sent)) if before is not None else None
     ratio = whole / counted if counted else 0.0
     was = _sums(earlier) if earlier is not None else None
     known = {anatomy.plain(piece.block) for piece in earlier if piece.block} if earlier is not None else None
+    _lay_out(pieces, whole, counted)
+    _charge(pieces if known is None else _known_first(pieces, known), bill)
     parts, tools = _parts(pieces, was, whole, ratio)
     return XRay(
         counted=counted + unsent,
@@ -189,7 +198,7 @@ def xray(
         guessed=sum(piece.guessed for piece in pieces),
         unsent=unsent,
         cost=bill.until(whole),
-        grown=None if was is None else round((counted - sum(was.values())) * ratio),
+        grown=None if was is None else sum(part.grown or 0 for part in parts),
         parts=parts,
         tools=tools,
         heaviest=_heaviest(pieces, known),
@@ -262,15 +271,27 @@ class _Bill:
         return prices.cost(Usage(tokens - read - written, 0, read, written, cache_write_1h=long), price)
 
 
-def _lay_out(pieces: Sequence[_Piece], whole: int, counted: int, bill: _Bill) -> None:
-    """Give each piece its tokens and cost, by where it begins and ends: so rounding never adds up."""
+def _lay_out(pieces: Sequence[_Piece], whole: int, counted: int) -> None:
+    """Give each piece its tokens, by where it begins and ends: so rounding never adds up."""
     at = raw = 0
-    paid = bill.until(0)
     for piece in pieces:
         raw += piece.raw
         end = round(raw * whole / counted) if counted else 0
-        owed = bill.until(end)
         piece.tokens, at = end - at, end
+
+
+def _known_first(pieces: Iterable[_Piece], known: set[bytes]) -> list[_Piece]:
+    """What the request before had, in its order, and then what is new: a cache can't have held that, wherever it
+    stands. Some templates put new tools behind what was said before."""
+    return sorted(pieces, key=lambda piece: piece.block is not None and anatomy.plain(piece.block) not in known)
+
+
+def _charge(pieces: Iterable[_Piece], bill: _Bill) -> None:
+    """Give each piece its cost, in the order in which a cache is taken to have held them."""
+    at, paid = 0, bill.until(0)
+    for piece in pieces:
+        at += piece.tokens
+        owed = bill.until(at)
         piece.cost = None if owed is None or paid is None else owed - paid
         paid = owed
 
@@ -311,7 +332,12 @@ def _part(key: tuple[Kind, str], pieces: Sequence[_Piece], tokens: int, was: int
     cost = None if None in costs else sum(cost for cost in costs if cost)
     blocks = len({piece.block.where for piece in pieces if piece.block})
     unsent = len({piece.block.where for piece in pieces if piece.block and piece.unsent and not piece.raw})
-    return Part(*key, blocks, tokens, cost, None if was is None else round((raw - was) * ratio), unsent)
+    return Part(*key, blocks, tokens, cost, None if was is None else _growth(tokens, raw, was, ratio), unsent)
+
+
+def _growth(tokens: int, raw: int, was: int, ratio: float) -> int:
+    """All of what is new, nothing of what is as it was; else the rest beside what was, on this request's scale."""
+    return 0 if raw == was else tokens - round(was * ratio)
 
 
 def _sum(kind: Kind, parts: Sequence[Part]) -> Part:

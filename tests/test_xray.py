@@ -64,6 +64,39 @@ def test_a_part_is_billed_for_where_it_lies() -> None:
     assert by["results"].cost == by["results"].tokens * 1000
 
 
+def test_a_new_part_has_grown_by_all_that_it_is_and_an_old_one_by_nothing() -> None:
+    one, two = list(recorded(4, 9))[-2:]
+    for reported in (700, 701, 703, 1009):
+        counted = tally(two.body, SCALE).total
+        found = xray.xray(two.body, SCALE, Usage(counted + reported, 5), PRICE, one.body)
+        was = {part.kind: part for part in xray.xray(one.body, SCALE).parts}
+        for part in found.parts:
+            if part.kind not in was:
+                assert part.grown == part.tokens
+            elif part.blocks == was[part.kind].blocks and part.kind in ("tools", "system"):
+                assert part.grown == 0
+        assert found.grown == sum(part.grown or 0 for part in found.parts)
+
+
+def test_what_is_new_was_in_no_cache_wherever_it_stands() -> None:
+    """A tool that the request before did not have, where the provider reports cached tokens all the same."""
+    before = list(session(1, 6))[-1]
+    new = {"name": "New", "description": "Something that nobody had before.", "input_schema": {"type": "object"}}
+    body = {**before, "tools": [new, *before["tools"]]}
+    counted = tally(body, SCALE).total
+    found = xray.xray(body, SCALE, Usage(counted - 300, 5, 300), PRICE, before)
+    heavy = {part.name: part for part in found.tools if part.kind == "tools"}
+    assert heavy["New"].cost == heavy["New"].tokens * 1000, "as new"
+    assert sum(part.cost or 0 for part in found.parts) == found.cost == (counted - 300) * 1000 + 300 * 100
+
+
+def test_what_was_reported_before_is_told() -> None:
+    one, two = list(recorded(4, 9))[-2:]
+    answered = replace(one, attempts=(replace(one.attempts[0], usage=Usage(318, 5)),))
+    assert xray.of_trace(two, answered, SCALE).as_json()["reported_tokens_before"] == 318
+    assert xray.of_trace(two, None, SCALE).reported_before is None
+
+
 def test_nothing_is_scaled_to_an_estimate_and_nothing_costs_without_a_price() -> None:
     body = list(session(1, 3))[-1]
     found = xray.xray(body, SCALE, Usage(7, 1, basis="estimated"), None)

@@ -121,10 +121,17 @@ def _parts(page: Document, found: XRay, width: int, unknown: str) -> None:
         _money(found.cost, unknown),
         (f"{show.signed(found.grown):>9}", "muted"),
     )
-    words = "no request came before" if found.grown is None else "since the request before"
-    page.put(
-        (f"grown: {words} · cost: by where a part lies, the cached beginning at the cache's price", "faint"), hang=2
-    )
+    page.put((f"grown: {_since(found)}", "faint"), hang=2)
+    where = "the beginning" if found.grown is None else "what the request before had, from its beginning on"
+    page.put((f"cost: the tokens that were read from a cache are taken to be {where}", "faint"), hang=2)
+
+
+def _since(found: XRay) -> str:
+    """What the column is measured by, and against what."""
+    if found.grown is None:
+        return "no request came before"
+    told = f"; it reported {found.reported_before:,}" if found.reported_before is not None else ""
+    return f"since the request before, measured on this one's scale{told}"
 
 
 def _unknown(trace: Trace) -> str:
