@@ -17,7 +17,7 @@ from ccr_tui.proxy.repair import Arguments
 from ccr_tui.records import Json
 from ccr_tui.signed import SIGNATURE
 
-_SPACE = re.compile(r"^(?:functions|default_api|tools)[.:/]")
+_AROUND = re.compile(r"^(?:functions|default_api|tools)[.:/]|:\d+$")
 _LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
@@ -227,9 +227,9 @@ class Blocks:
 
     def _name(self, call: Call) -> str:
         """The client's own name of the tool; its names are case-sensitive, and small models forget that. Others call
-        what is not there by the space that they were taught: functions.Read, default_api:Read."""
-        said = call.name.casefold()
-        name = self._tools.get(said) or self._tools.get(_SPACE.sub("", said), call.name)
+        what is not there by the space that they were taught, or count: functions.Read, default_api:Read, Read:0."""
+        said = call.name.strip().casefold()
+        name = self._tools.get(said) or self._tools.get(_AROUND.sub("", said), call.name)
         if name != call.name:
             self.notes.append(f"The tool {call.name} was called; {name} was meant.")
         return self._names.get(name, name)

@@ -106,7 +106,7 @@ class Calls:
 
     def _find(self, piece: Piece) -> Call | None:
         if piece.place is not None:
-            call = self._by_index.get(piece.place)
+            call = self._by_index.get(piece.place) or self._going_on(piece)
         elif piece.id:
             call = self._by_id.get(piece.id)
             if call is None and not piece.name:
@@ -114,6 +114,15 @@ class Calls:
         else:
             call = self._last
         return None if call is None or self._another(call, piece) else call
+
+    def _going_on(self, piece: Piece) -> Call | None:
+        """The call that a piece without a name belongs to although nothing has begun at its index: some servers count
+        pieces, or begin without one."""
+        if piece.name:
+            return None
+        if piece.id:
+            return self._by_id.get(piece.id)
+        return None if self._last is None or self._last.arguments.done else self._last
 
     def _another(self, call: Call, piece: Piece) -> bool:
         """Whether `piece` starts a call of its own, although its index (or the lack of one) says that it goes on."""

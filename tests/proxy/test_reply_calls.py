@@ -70,6 +70,31 @@ CASES: dict[str, tuple[bytes, list[Any], str]] = {
         BOTH,
         "tool_use",
     ),
+    "the index comes later": (
+        sse(calls(call(None, "a", "Read", "")), arguments(0, '{"path'), arguments(0, '": "a"}'), TOOLS),
+        BOTH[:1],
+        "tool_use",
+    ),
+    "the index changes": (
+        sse(calls(call(1, "a", "Read", "")), arguments(0, '{"path": "a"}'), calls({**BASH, "index": 2}), TOOLS),
+        BOTH,
+        "tool_use",
+    ),
+    "the index counts pieces": (
+        sse(calls(call(0, "a", "Read", "")), arguments(1, '{"path'), arguments(2, '": "a"}'), TOOLS),
+        BOTH[:1],
+        "tool_use",
+    ),
+    "a new index, the id of before": (
+        sse(calls(call(0, "a", "Read", "")), calls(call(1, "a", None, '{"path": "a"}')), TOOLS),
+        BOTH[:1],
+        "tool_use",
+    ),
+    "the second call's name is late": (
+        sse(calls(READ), arguments(1, '{"command"'), calls(call(1, "b", "Bash", ': "ls"}')), TOOLS),
+        BOTH,
+        "tool_use",
+    ),
     "no index, only ids": (
         sse(
             calls(call(None, "a", "Read", "")),
@@ -236,6 +261,9 @@ def test_shortened_names_are_restored_and_cases_mended() -> None:
     [
         ("functions.Read", "Read"),
         ("default_api:read", "Read"),
+        ("functions.Read:0", "Read"),
+        (" Read\n", "Read"),
+        ("Gone:0", "Gone:0"),
         ("functions.Gone", "functions.Gone"),
         ("tools.own", "tools.own"),
     ],
