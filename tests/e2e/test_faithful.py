@@ -180,4 +180,4 @@ IDS = [
 
 @pytest.mark.parametrize(("headers", "found"), IDS, ids=[str(n) for n, _ in enumerate(IDS)])
 async def test_an_id_that_is_fit_to_be_shown_is_passed_on(headers: dict[str, str], found: str) -> None:
-    assert id_in(headers) == found
+    assert id_in([(name.encode(), value.encode("latin-1")) for name, value in headers.items()]) == found
