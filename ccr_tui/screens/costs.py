@@ -18,12 +18,19 @@ NOTHING = "–"
 
 
 def of_calls(calls: Iterable[Attempt]) -> str:
-    """The calls' cost: "?" if one used tokens at an unknown price, "–" if none was counted."""
+    """The calls' cost: "?" if one used tokens at an unknown price, "–" if none was counted; with a tilde where it rests
+    on estimated tokens."""
     made = list(calls)
     if any(call.cost is None and call.usage is not None for call in made):
         return show.money(None)
     known = [call.cost for call in made if call.cost is not None]
-    return show.money(sum(known)) if known else NOTHING
+    about = "~" if any(map(is_about, made)) else ""
+    return about + show.money(sum(known)) if known else NOTHING
+
+
+def is_about(call: Attempt) -> bool:
+    """Whether its cost rests on tokens that nobody reported."""
+    return call.usage is not None and call.usage.basis != "reported" and call.cost_basis != "reported"
 
 
 def of_row(row: TraceRow) -> tuple[str, str]:

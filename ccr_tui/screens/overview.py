@@ -216,14 +216,14 @@ def _tokens(page: Document, trace: Trace) -> None:
     usage = answer.usage if answer else None
     if usage is None and trace.estimate is None:
         return
-    reported = (
-        {"reported": "reported", "estimated": "estimated", "mixed": "partly so"}[usage.basis] if usage else "reported"
-    )
+    if usage is not None and usage.basis == "estimated":
+        return _guessed(page, trace, usage)
+    reported = "partly so" if usage is not None and usage.basis == "mixed" else "reported"
     aside = any(attempt.purpose != "answer" for attempt in trace.attempts)
-    _heading(page, "Tokens of the answer" if aside else "Tokens", "those of the others stand at Cost" if aside else "")
+    _heading(page, *(OF_ANSWER if aside else ("Tokens", "")))
     page.put((_cells("", "estimate", reported), "muted"))
     prompt = usage.prompt if usage else None
-    _row(page, "input", trace.estimate, prompt, _error(trace.estimate, prompt))
+    _row(page, "input", trace.estimate, prompt, _error(trace.estimate, prompt) if reported == "reported" else "")
     if usage is not None:
         _row(page, "  from cache", None, usage.cache_read, show.percent(usage.cache_read, usage.prompt))
         if usage.cache_write:
@@ -233,6 +233,18 @@ def _tokens(page: Document, trace: Trace) -> None:
             _row(page, "  reasoning", None, usage.reasoning, show.percent(usage.reasoning, usage.output))
     if trace.estimate is not None:
         page.put(("the estimate is of all that the client sent; Tokens tells what was left out of it", "faint"))
+
+
+def _guessed(page: Document, trace: Trace, usage: Usage) -> None:
+    """Where nobody reported any there is nothing to hold an estimate against."""
+    aside = any(attempt.purpose != "answer" for attempt in trace.attempts)
+    _heading(page, *(OF_ANSWER if aside else ("Tokens", "")))
+    page.put((_cells("", "estimated"), "muted"), ("   the provider reported nothing", "muted"))
+    page.put(_cells("input", f"~{show.tokens(usage.prompt)}"))
+    page.put(_cells("output", f"~{show.tokens(usage.output)}"), (f"   {_rate(trace.answer, usage)}".rstrip(), "muted"))
+
+
+OF_ANSWER = "Tokens of the answer", "those of the others stand at Cost"
 
 
 def _row(page: Document, name: str, estimate: int | None, reported: int | None, note: str) -> None:
@@ -282,7 +294,7 @@ def _by_part(page: Document, trace: Trace) -> None:
     for purpose, attempts in parts.items():
         name, ink = PARTS[purpose]
         cost = costs.of_calls(attempts)
-        share = show.percent(sum(attempt.cost or 0 for attempt in attempts), total) if cost[:1] == "$" else cost
+        share = show.percent(sum(attempt.cost or 0 for attempt in attempts), total) if "$" in cost else cost
         page.put((f"{name:{PART}}", ink), _columns("", *_part_cells(attempts), cost, share)[PART:])
     page.put((_columns("all", *_part_cells(trace.attempts), costs.of_calls(trace.attempts), ""), "muted"))
     page.put("")
@@ -321,14 +333,15 @@ def _origin(basis: str, price: Price | None) -> str:
 
 def _attempt_cost(page: Document, attempt: Attempt) -> None:
     usage, price = attempt.usage, attempt.price
+    about = "~" if costs.is_about(attempt) else ""
     if usage is not None and price is not None:
         page.put((_cells("", "tokens", "per million", "cost"), "muted"))
-        for name, count, rate in _cost_parts(usage, price):
+        for name, count, rate, own in _cost_parts(usage, price):
             if count:
-                part = show.money(round(count * rate / 1_000_000))
-                page.put(_cells(name, show.tokens(count), show.money(rate), part))
+                part = about + show.money(round(count * rate / 1_000_000))
+                page.put(_cells(name, about + show.tokens(count), show.rate(rate), part), (own, "warn"), hang=NAME)
     note = NO_PRICE if attempt.cost_basis == "unknown" else show.harmless(_origin(attempt.cost_basis, price))
-    total = f"{show.money(attempt.cost):>13}"
+    total = f"{about + show.money(attempt.cost):>13}"
     page.put(_cells("total", "", "", "")[:-13], (total, "money"), (f"   {note}", "muted"), hang=NAME)
 
 
@@ -337,14 +350,18 @@ def _cells(name: str, *values: str) -> str:
     return f"{name:{NAME}}{values[0]:>10}" + "".join(f"{value:>13}" for value in values[1:])
 
 
-def _cost_parts(usage: Usage, price: Price) -> list[tuple[str, int, int]]:
+AS_INPUT = "   no price of its own is known: reckoned as input"
+
+
+def _cost_parts(usage: Usage, price: Price) -> list[tuple[str, int, int, str]]:
+    """Tokens, their price, and where that was assumed the words for it."""
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
     return [
-        ("input", usage.input, price.input),
-        ("cache read", usage.cache_read, read),
-        ("cache write", usage.cache_write, write),
-        ("output", usage.output, price.output),
+        ("input", usage.input, price.input, ""),
+        ("cache read", usage.cache_read, read, AS_INPUT if price.cache_read is None else ""),
+        ("cache write", usage.cache_write, write, AS_INPUT if price.cache_write is None else ""),
+        ("output", usage.output, price.output, ""),
     ]
 
 

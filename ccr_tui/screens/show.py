@@ -107,6 +107,15 @@ def money(nanos: int | None) -> str:
     return prices.show(nanos)
 
 
+def rate(nanos: int | None) -> str:
+    """A price for a million tokens, with all of its digits: $0.333, $15.00; "?" where it is unknown."""
+    exact = prices.usd(nanos)
+    if exact is None:
+        return "?"
+    whole, _, rest = exact.partition(".")
+    return f"${whole}.{rest:0<2}"
+
+
 _MONEY = re.compile(r"([^$]*\$[\d,]*)(?:\.(\d+))?(.*)")
 
 

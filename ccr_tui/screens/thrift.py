@@ -46,7 +46,22 @@ def thrift(page: Document, trace: Trace, judged: Judged | None) -> None:
 def _saved(page: Document, trace: Trace) -> None:
     known = [economy.of(attempt, attempt is trace.answer, None).saved for attempt in trace.attempts if attempt.usage]
     amount = None if None in known else sum(each or 0 for each in known)
-    _row(page, "saved", amount, "good", "less than the same tokens cost without a cache")
+    _row(
+        page,
+        "saved",
+        amount,
+        "good",
+        UNPRICED if _is_assumed(trace) else "less than the same tokens cost without a cache",
+    )
+
+
+UNPRICED = "as far as is known: no price of cached tokens is, so they were reckoned as input"
+
+
+def _is_assumed(trace: Trace) -> bool:
+    """Whether somebody's cached tokens have no price of their own."""
+    cached = (one for one in trace.attempts if one.usage is not None and one.usage.cache_read and one.price is not None)
+    return any(one.price.cache_read is None for one in cached if one.price is not None)
 
 
 def _lost(page: Document, verdict: Verdict | None) -> None:

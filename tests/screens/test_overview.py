@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from generated import attempt, trace
 
-from ccr_tui.records import Failure, Trace
+from ccr_tui.records import Failure, Price, Trace, Usage
 from ccr_tui.screens.overview import overview_document
 
 CUT = Failure(502, "api_error", "half cut its answer off before the end.")
@@ -47,3 +47,22 @@ def test_a_failure_tells_what_the_provider_said_and_what_the_client_got(
 ) -> None:
     text = text_of(trace(outcome="error", reply=None, **given))
     assert [words for words in shown if words not in text] == [], text
+
+
+def test_an_estimate_is_held_against_no_report_where_there_is_none() -> None:
+    price = Price(1_000_000_000, 2_000_000_000)
+    broken = attempt(usage=Usage(107, 16, basis="estimated"), price=price, cost=139_000, cost_basis="list")
+    text = text_of(trace(attempts=(broken,), estimate=107))
+    assert "exact" not in text and "the provider reported nothing" in text
+    assert text.count("107") == text.count("~107") == 2, text
+    assert "Cost  ~$0.00014" in text
+    assert text.count("$0.00014") == text.count("~$0.00014") >= 2, text
+
+
+def test_cached_tokens_without_a_price_of_their_own_say_how_they_were_reckoned() -> None:
+    price = Price(333_000_000, 777_000_000, basis="user")
+    text = text_of(trace(attempts=(attempt(usage=Usage(52, 16, 51), price=price, cost=46_731, cost_basis="user"),)))
+    row = next(line for line in text.split("\n") if "cache read" in line)
+    assert "$0.333" in row and "no price of its own is known: reckoned as input" in row
+    assert "$0.777" in text, "as it is written"
+    assert "no price of cached tokens is, so they were reckoned as input" in text
