@@ -25,6 +25,8 @@ from ccr_tui import demo
 WATCH_S = 1.0
 """Between two looks at a connection; a garbled body is noticed so late at most."""
 HEAD_END = b"\r\n\r\n"
+LONGEST_HEADER = 64 * 1024
+"""Bytes of one header of an answer; aiohttp's 8 KiB are few for a gateway's policies."""
 OPENED: ContextVar[AsyncExitStack] = ContextVar("OPENED")
 """What closes the connections that were opened for the request that is being sent."""
 
@@ -42,7 +44,13 @@ class WatchedTransport(AiohttpTransport):
             limit=self.limits.max_connections or 0, keepalive_timeout=self.limits.keepalive_expiry, ssl=self.ssl_context
         )
         connector._factory = partial(HeadFirst, loop=asyncio.get_running_loop())  # type: ignore[assignment]
-        return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False)
+        return ClientSession(
+            connector=connector,
+            cookie_jar=DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response, its body under watch. Raises httpx.TransportError.

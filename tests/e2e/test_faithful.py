@@ -83,9 +83,11 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 STREAM = b"".join(named(kind, **fields) for kind, fields in EVENTS)
 TOLD = b"request-id: req_up\r\nanthropic-ratelimit-requests-remaining: 7\r\nset-cookie: a=b\r\n"
 HEAD = CHUNKED.removesuffix(b"\r\n") + TOLD + b"\r\n"
+LONG = CHUNKED.removesuffix(b"\r\n") + b"content-security-policy: " + b"a" * 20_000 + b"\r\n\r\n"
 PACKETS: list[tuple[str, Script]] = [
     ("in one packet", (HEAD + chunk(STREAM) + chunk(b""),)),
     ("an event a packet", (HEAD, *(chunk(named(kind, **fields)) for kind, fields in EVENTS), chunk(b""))),
+    ("behind a long header", (LONG, chunk(STREAM), chunk(b""))),
     ("cut anywhere", (HEAD, *(chunk(STREAM[at : at + 7]) for at in range(0, len(STREAM), 7)), chunk(b""))),
 ]
 
