@@ -171,6 +171,9 @@ class Reader:
             yield from self.pieces(content)
         elif isinstance(content, dict) and content.get("type") == "advisor_result":
             yield str(content.get("text") or "")
+        elif isinstance(content, dict) and content.get("type") == "web_fetch_result":
+            yield str(content.get("url") or "")
+            yield from self._raw(content.get("content"))
         else:
             yield compact(_bare(content))
 

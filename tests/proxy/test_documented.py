@@ -127,7 +127,21 @@ def test_system_messages_before_anybody_speaks_are_the_system_prompt(family: str
 
 # --- blocks ------------------------------------------------------------------------------------------------------
 
+
+def fetched(source: Any) -> Any:
+    page = {"type": "document", "source": source, "title": "P"}
+    return {"type": "web_fetch_tool_result", "tool_use_id": "s",
+            "content": {"type": "web_fetch_result", "url": "https://p", "content": page}}  # fmt: skip
+
+
 BLOCKS: list[tuple[str, Any, Any]] = [
+    ("a page that was fetched", fetched({"type": "text", "media_type": "text/plain", "data": "D"}),
+     "[web fetch tool result]\n\nhttps://p\n\n[Document: P]\nD\n[End of document]"),
+    ("a file that was fetched", fetched({"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}),
+     "[web fetch tool result]\n\nhttps://p\n\n"
+     "[A document 'P' (application/pdf, 6 bytes) was here. This model can't read such files.]"),
+    ("a page that was not", {"type": "web_fetch_tool_result", "content": {"error_code": "url_not_allowed"}},
+     '[web fetch tool result]\n\n{"error_code":"url_not_allowed"}'),
     ("a compaction that failed", {"type": "compaction", "content": None}, ""),
     ("a fallback's boundary", {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}, ""),
     ("the tools of an MCP server", {"type": "mcp_tool_listing", "mcp_server_name": "m", "tools": [tool()]}, ""),
