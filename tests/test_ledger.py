@@ -105,6 +105,13 @@ def test_sessions_and_requests_mark_what_is_estimated(call: Call) -> None:
         assert len(marked) == 1 and "~1.0k" in marked[0]
 
 
+def test_a_session_without_a_price_is_compared_with_nothing(call: Call) -> None:
+    rows = {row["id"]: row for row in map(json.loads, call("sessions", "--json").stdout.splitlines())}
+    assert rows["d"]["against_baseline"] == {"spent_usd": None, "comparable_usd": None, "share": None}
+    known = rows["a"]["against_baseline"]
+    assert (known["spent_usd"], known["comparable_usd"]) == ("0.0021", rows["a"]["baseline_usd"])
+
+
 def test_other_models_in_json(call: Call) -> None:
     rows = [
         json.loads(line) for line in call("spend", "--by", "week", "--what-if", "mine", "--json").stdout.splitlines()

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,7 @@ from ccr_tui.commands.common import as_json as json_flag
 from ccr_tui.commands.common import local, print_json, reader, safe, seconds, settings, since, table
 from ccr_tui.commands.keeping import pin, unpin
 from ccr_tui.commands.mending import tell_unmended
-from ccr_tui.commands.money import Amount, column, counted
+from ccr_tui.commands.money import counted, in_line, money
 
 if TYPE_CHECKING:
     from ccr_tui.baseline import Baseline
@@ -66,20 +66,31 @@ def sessions(
         for row in rows:
             print_json(row.as_json() | _at(row, found))
         return
-    costs = column(_amount(row) for row in rows)
+    costs = in_line([_paid(row) for row in rows])
     cells = [_listed(row, cost) for row, cost in zip(rows, costs, strict=True)]
     if found is not None:
-        at = column((row.at(found.price), row.has_guesses, False) for row in rows)
+        at = in_line([_beside(row, found) for row in rows])
         cells = [(*cell, one) for cell, one in zip(cells, at, strict=True)]
     heads = (*HEADS, *([f"at {found.name}"] if found else []))
     table(heads, cells, right=f"{RIGHT},{heads[-1]}", spare=(heads[-1], *SPARE) if found else SPARE)
 
 
-def _at(sums: Sums, found: Baseline | None) -> dict[str, str | None]:
+def _at(sums: Sums, found: Baseline | None) -> dict[str, Any]:
     """What one model for all would have cost."""
     from ccr_tui.prices import usd
 
-    return {"baseline": found.name if found else None, "baseline_usd": usd(sums.at(found.price)) if found else None}
+    return {
+        "baseline": found.name if found else None,
+        "baseline_usd": usd(sums.at(found.price)) if found else None,
+        "against_baseline": sums.against_json(found.price) if found else None,
+    }
+
+
+def _beside(sums: Sums, found: Baseline) -> str:
+    """The same for the calls whose cost is told."""
+    if sums.is_unbilled:
+        return NOTHING
+    return money(sums.beside(found.price), sums.has_guesses, sums.is_partly(found.price))
 
 
 for command in (pin, unpin):
@@ -97,8 +108,12 @@ def _sums(sums: Sums) -> tuple[str, str, str]:
     return counted(sums.prompt_tokens, sums.has_guesses), cached, counted(sums.output_tokens, sums.has_guesses)
 
 
-def _amount(sums: Sums) -> Amount:
-    return sums.spent, sums.is_about, bool(sums.unpriced)
+NOTHING = "–"
+"""Nobody is known to bill anything."""
+
+
+def _paid(sums: Sums) -> str:
+    return NOTHING if sums.is_unbilled else money(sums.spent, sums.is_about, bool(sums.unpriced))
 
 
 @sessions.command()
@@ -139,8 +154,8 @@ def _told(turns: list[Turn], found: Baseline | None) -> Iterator[tuple[object, .
         lines += [
             (f"  of it, subagent {branch.agent_id[:8]}: {branch.prompt or ''}", branch) for branch in turn.branches
         ]
-    costs = column(_amount(span) for _, span in lines)
-    bases = column((span.at(found.price), False, False) if found else None for _, span in lines)
+    costs = in_line([_paid(span) for _, span in lines])
+    bases = in_line([_beside(span, found) if found else "" for _, span in lines])
     for (what, span), cost, base in zip(lines, costs, bases, strict=True):
         head = (local(span.started_at), what, span.requests, span.failed or "")
         took = seconds(round((span.ended_at - span.started_at) * 1000))

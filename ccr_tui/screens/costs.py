@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ccr_tui.records import Attempt, Usage
+from ccr_tui.records import Attempt, Price, Usage
 from ccr_tui.screens import show
+from ccr_tui.store.amounts import Sums
 from ccr_tui.store.queries import TraceRow
 
 NOTHING = "–"
@@ -38,6 +39,24 @@ def of_row(row: TraceRow) -> tuple[str, str]:
     if row.cost is not None:
         return ("~" if row.is_about else "") + show.money(row.cost), "money"
     return (NOTHING, "faint") if row.is_unbilled else (show.money(None), "warn")
+
+
+def of_sums(sums: Sums) -> tuple[str, str]:
+    """The cost of many requests and its ink: "–" where nobody is known to bill anything, a plus where more was used at
+    a price that nobody knows."""
+    if sums.is_unbilled:
+        return NOTHING, "faint"
+    more = "+" if sums.unpriced and sums.spent is not None else ""
+    about = "~" if sums.is_about and sums.spent else ""
+    return about + show.money(sums.spent) + more, "warn" if sums.unpriced else "money"
+
+
+def beside(sums: Sums, price: Price) -> str:
+    """What one model for all would have cost for the calls whose cost is told; a plus where there are more of them."""
+    if sums.is_unbilled:
+        return NOTHING
+    more = "+" if sums.is_partly(price) else ""
+    return ("~" if sums.has_guesses else "") + show.money(sums.beside(price)) + more
 
 
 def tokens_of(calls: Iterable[Attempt]) -> Usage | None:

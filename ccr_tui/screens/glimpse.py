@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ccr_tui import decimals
-from ccr_tui.screens import requests, show
+from ccr_tui.screens import costs, requests, show
 from ccr_tui.screens.lines import wrap
 from ccr_tui.screens.panels import Panel, Pieces
 from ccr_tui.screens.tree import Node, SessionTree
@@ -92,11 +92,11 @@ class Glimpse(Panel):
         yield row("in", (about + show.tokens(sums.prompt_tokens), ""), *cached(sums.cached_share))
         yield row("out", (about + show.tokens(sums.output_tokens), ""))
         unpriced = [(f" · {sums.unpriced:,} unpriced", "warn")] if sums.unpriced else []
-        yield row("cost", (("~" if sums.is_about else "") + show.money(sums.spent), "money"), *unpriced)
+        yield row("cost", costs.of_sums(sums), *unpriced)
         if base is not None:
             share = sums.against(base.price)
             words = "" if share is None else f" {100 * share:+.0f}%".replace("-", "−")
-            at = (about + show.money(sums.at(base.price)), "")
+            at = (costs.beside(sums, base.price), "")
             yield row(f"at {show.model(base.name)}", at, (words, "good" if (share or 0) <= 0 else "warn"))
         if sums.router_cost or sums.hop_cost:
             aside = (f" · agents aside {show.money(sums.hop_cost)}", "think") if sums.hop_cost else ("", "")

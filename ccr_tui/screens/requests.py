@@ -36,9 +36,9 @@ def layout(width: int) -> Sequence[Column]:
     fixed = [
         Column("ended", dated, lambda row: (show.when(ended(row), time.time(), dated), "muted"), order="time"),
         Column("agent", wide, lambda row: agent(row, wide)),
-        Column("in", 6, lambda row: (_tokens(row, _prompt(row)), ""), right=True, order="tokens"),
+        Column("in", 6, lambda row: (tokens(row, _prompt(row)), ""), right=True, order="tokens"),
         Column("cached", 6, cached, right=True, order="cached"),
-        Column("out", 6, lambda row: (_tokens(row, row.output_tokens if row.usage_basis else None), ""), right=True),
+        Column("out", 6, lambda row: (tokens(row, row.output_tokens if row.usage_basis else None), ""), right=True),
         Column("cost", COST, in_line, right=True, order="cost"),
         Column("s", 5, lambda row: (show.seconds(row.duration_ms), ""), right=True, order="duration"),
     ]
@@ -157,7 +157,7 @@ def _prompt(row: TraceRow) -> int | None:
     return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
 
 
-def _tokens(row: TraceRow, count: int | None) -> str:
+def tokens(row: TraceRow, count: int | None) -> str:
     text = show.tokens(count)
     return text if row.usage_basis == "reported" or count is None else "~" + text
 

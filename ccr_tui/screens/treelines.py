@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ccr_tui.baseline import Baseline
-from ccr_tui.screens import requests, show
+from ccr_tui.screens import costs, requests, show
 from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Sums
 from ccr_tui.store.browsing import Branch, Project, Turn
@@ -93,7 +93,7 @@ class Lines:
         name = show.harmless((project.path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2])
         where = f"{count} session{'s' * (count != 1)}" + (f" · {show.harmless(project.path)}" if project.path else "")
         title = [(name or "no project", "title"), (f"  {where}", "muted")]
-        cells = self._sums(spent) if spent else {}
+        cells = self.sums(spent) if spent else {}
         return Line(title, cells | {"ended": (show.when(project.last_at, time.time(), 9), "muted")})
 
     def session(self, number: int, row: SessionRow) -> Line:
@@ -103,18 +103,18 @@ class Lines:
         count = row.subagents
         agents = (f"  {count} subagent{'s' * (count != 1)}", f" ⎇{count}") if count else ("", "")
         name = show.harmless(row.title) if row.title else f"session {show.harmless(row.id[:8])}"
-        cells = self._sums(row) | self._time(row.started_at, row.ended_at)
+        cells = self.sums(row) | self._time(row.started_at, row.ended_at)
         return Line([*running, (name, "strong")], cells, agents)
 
     def turn(self, turn: Turn) -> Line:
         """What was typed."""
         title = ("no prompt", "muted") if turn.prompt is None else (show.harmless(turn.prompt), "")
-        return Line([("❯ ", "title"), title], self._sums(turn) | self._time(turn.started_at, turn.ended_at))
+        return Line([("❯ ", "title"), title], self.sums(turn) | self._time(turn.started_at, turn.ended_at))
 
     def branch(self, branch: Branch) -> Line:
         """What a subagent was told."""
         title = [("⎇ subagent ", "link"), (show.harmless(branch.prompt or branch.agent_id[:12]), "")]
-        return Line(title, self._sums(branch) | self._time(branch.started_at, branch.ended_at))
+        return Line(title, self.sums(branch) | self._time(branch.started_at, branch.ended_at))
 
     def request(self, row: TraceRow) -> Line:
         """Who was asked and who answered, or why not."""
@@ -122,27 +122,27 @@ class Lines:
         whole = requests.whole(row)
         names = (whole[1], whole[2]) if whole else requests.names_of(row, 60)
         cells = {
-            "in": (show.tokens(row.input_tokens + row.cache_read_tokens + row.cache_write_tokens), ""),
+            "in": (requests.tokens(row, row.input_tokens + row.cache_read_tokens + row.cache_write_tokens), ""),
             "cached": requests.cached(row),
-            "out": (show.tokens(row.output_tokens), ""),
+            "out": (requests.tokens(row, row.output_tokens), ""),
             "cost": requests.cost(row),
         }
         ended = row.started_at + row.duration_ms / 1000
         return Line([(f"{agent:8}", ink), names], cells | self._time(row.started_at, ended))
 
-    def _sums(self, sums: Sums) -> dict[str, Piece]:
+    def sums(self, sums: Sums) -> dict[str, Piece]:
+        """The cells of many requests: what rests on estimates says so, and what nobody has billed is no amount."""
         share = sums.cached_share
         failed = f" ✗{sums.failed}" if sums.failed else ""
-        about = "~" if sums.is_about else ""
-        some = "+" if sums.unpriced and sums.spent is not None else ""
+        about = "~" if sums.has_guesses else ""
         base = self.seen.baseline
         return {
             "requests": (f"{sums.requests}{failed}", "bad" if failed else ""),
-            "in": (show.tokens(sums.prompt_tokens), ""),
+            "in": (about + show.tokens(sums.prompt_tokens), ""),
             "cached": ("–" if share is None else f"⟨{show.percent(share, 1):>3}⟩", "good" if share else "muted"),
-            "out": (show.tokens(sums.output_tokens), ""),
-            "cost": (about + show.money(sums.spent) + some, "warn" if sums.unpriced else "money"),
-            "at": (show.money(sums.at(base.price)) if base else "", "muted"),
+            "out": (about + show.tokens(sums.output_tokens), ""),
+            "cost": costs.of_sums(sums),
+            "at": (costs.beside(sums, base.price) if base else "", "muted"),
         }
 
     def _time(self, started: float, ended: float) -> dict[str, Piece]:

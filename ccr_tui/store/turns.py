@@ -61,7 +61,15 @@ class Span(Sums):
         """What scripts get of it, its requests apart."""
         head = {"started_at": iso(self.started_at), "ended_at": iso(self.ended_at)}
         span = {"span_ms": round((self.ended_at - self.started_at) * 1000)}
-        return head | span | self.sums_json() | {"baseline_usd": None if price is None else usd(self.at(price))}
+        return (
+            head
+            | span
+            | self.sums_json()
+            | {
+                "baseline_usd": None if price is None else usd(self.at(price)),
+                "against_baseline": None if price is None else self.against_json(price),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

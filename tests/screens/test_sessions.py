@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generated import failed, trace
+from generated import attempt, failed, trace
 from houses import QWEN, House, settled, text, until
 from textual.pilot import Pilot
 
 from ccr_tui.app import CcrApp
-from ccr_tui.records import Trace
+from ccr_tui.baseline import Baseline
+from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.screens import sessions as sessions_screen
+from ccr_tui.screens import spend_table
 from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.listed import RequestsScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.treelines import Lines, Seen
 from ccr_tui.store import archive
+from ccr_tui.store.amounts import Sums
 from ccr_tui.store.listing import Order
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.rows import SessionRow
@@ -434,3 +437,40 @@ async def test_days_before_are_dated(tmp_path: Path) -> None:
         ended = [one.started_at + one.duration_ms / 1000 for one in old]
         for at, form in zip(ended, ("%H:%M:%S", "%a %H:%M", "%d %b", "%b %Y"), strict=True):
             assert time.strftime(form, time.localtime(at)) in shown(pilot)
+
+
+PAID, OTHER = Price(1_000_000_000, 2_000_000_000), Baseline("opus", Price(5_000_000_000, 25_000_000_000))
+SUMMED = {
+    "all is known": (Sums(requests=1, input_tokens=1000, cost=1_000_000), "$0.001", "1.0k"),
+    "estimated": (
+        Sums(requests=1, input_tokens=1000, cost=10**6, estimated_cost=10**6, estimated_tokens=1000),
+        "~$0.001",
+        "~1.0k",
+    ),
+    "in part at a price that nobody knows": (
+        Sums(requests=2, input_tokens=1000, cost=10**6, unpriced=1),
+        "$0.001+",
+        "1.0k",
+    ),
+    "nobody has billed anything": (Sums(requests=3, failed=3), "–", "0"),
+}
+
+
+@pytest.mark.parametrize(("sums", "cost", "sent"), SUMMED.values(), ids=SUMMED)
+def test_sums_in_the_tree_say_what_they_rest_on(sums: Sums, cost: str, sent: str) -> None:
+    cells = Lines(200, Seen(OTHER)).sums(sums)
+    assert (cells["cost"][0], cells["in"][0]) == (cost, sent)
+
+
+def test_a_session_is_compared_by_the_calls_whose_cost_it_tells(tmp_path: Path) -> None:
+    one = attempt(usage=Usage(1000, 0), price=PAID, cost=1_000_000, cost_basis="list")
+    odd = attempt(usage=Usage(9000, 0), model="odd", price=None, cost=None, cost_basis="unknown")
+    archive.take_in(
+        tmp_path / "ccr.db", [trace(n, attempts=(each,), session="s") for n, each in (("a", one), ("b", odd))]
+    )
+    reader = Reader(tmp_path / "ccr.db")
+    row, spent = reader.sessions()[0], reader.spend("session")[0]
+    cells = Lines(200, Seen(OTHER)).sums(row)
+    assert (cells["cost"][0], cells["at"][0]) == ("$0.001+", "$0.005+"), "as on Spend"
+    assert spend_table.beside(spent, OTHER, 3) == "$0.005+"
+    reader.close()
