@@ -20,7 +20,7 @@ from ccr_tui.errors import ConfigError
 from ccr_tui.records import Kind, Mode, Price
 from ccr_tui.slim import dataclass
 from ccr_tui.standins import is_stand_in
-from ccr_tui.values import variable
+from ccr_tui.values import is_sendable, variable
 
 ProviderKind = Literal["openai", "anthropic", "demo"]
 
@@ -261,7 +261,7 @@ _found: dict[tuple[object, int], tuple[Provider, Mapping[str, str], Any]] = {}
 
 def _check_sendable(value: str, path: str, written: str) -> None:
     """Raises ConfigError for what no HTTP header takes. Never shows it: it may be most of a key."""
-    if not (value.isascii() and value.isprintable()):
+    if not is_sendable(value):
         where = f"{path} ({written})" if variable(written) else path
         raise ConfigError(
             f"{where} can't be sent: it holds a line break or another character that no HTTP header takes. "

@@ -154,6 +154,11 @@ def pattern(value: object) -> re.Pattern[str]:
         raise ValueError(f"is not a regular expression: {error}") from error
 
 
+def is_sendable(value: str) -> bool:
+    """Whether it can be the value of a header, of any server and client."""
+    return value.isascii() and value.isprintable()
+
+
 def header_map(value: object) -> dict[str, str]:
     """Names and values of HTTP headers."""
     if not isinstance(value, dict):

@@ -29,6 +29,7 @@ from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Purpose, U
 from ccr_tui.seen import written
 from ccr_tui.slim import dataclass
 from ccr_tui.standins import is_stand_in
+from ccr_tui.values import is_sendable
 
 TAIL_S = 5.0
 """How long usage and [DONE] are awaited after the finish reason; then the answer is taken for complete."""
@@ -179,12 +180,13 @@ def id_in(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """What the provider calls the request: Anthropic's header or OpenAI's; "" without one that is fit to be shown."""
     given = {name.lower(): value for name, value in headers}
     named = (given.get(b"request-id") or given.get(b"x-request-id") or b"")[:LONGEST_ID].decode("latin-1")
-    return named if named.isascii() and named.isprintable() else ""
+    return named if is_sendable(named) else ""
 
 
 def limits(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers in which Anthropic tells a client how much it may still ask."""
-    return {name: value for name, value in headers.items() if name.lower().startswith("anthropic-ratelimit-")}
+    told = ((name, value) for name, value in headers.items() if name.lower().startswith("anthropic-ratelimit-"))
+    return {name: value for name, value in told if is_sendable(value)}
 
 
 class Calling:

@@ -21,6 +21,7 @@ from ccr_tui.proxy.anthropic import error_type
 from ccr_tui.proxy.overflow import Overflow, output_limit, overflow
 from ccr_tui.proxy.shortening import cure
 from ccr_tui.records import Json
+from ccr_tui.values import is_sendable
 from ccr_tui.wire import dumps, loads
 
 _LONGEST = 500
@@ -85,7 +86,8 @@ def error_of(
     error.message = redact(error.message, secrets)
     error.args = (error.message,)
     error.details = _details(said, secrets)
-    error.retry_after = lowered.get("retry-after") or _retry_after(lowered, said.body)
+    wait = lowered.get("retry-after", "")
+    error.retry_after = (wait if is_sendable(wait) else "") or _retry_after(lowered, said.body)
     if lowered.get("x-should-retry") in ("true", "false"):
         error.should_retry = lowered["x-should-retry"] == "true"
     return error

@@ -131,6 +131,19 @@ async def test_the_client_is_told_its_limits(
     assert "set-cookie" not in response.headers
 
 
+ODD = b"retry-after: 1\x0b\r\nanthropic-ratelimit-tokens-reset: a\tb\r\nanthropic-ratelimit-tier: \xe9\r\n"
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_header_that_can_not_be_passed_on_takes_no_answer_along(
+    status: int, passing: Passing, http: aiohttp.ClientSession
+) -> None:
+    body = MESSAGE if status == 200 else {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
+    response, _ = await post(passing, http, plain(status, body, ODD + TOLD.removeprefix(b"request-id: req_up\r\n")))
+    assert (response.status, response.headers["anthropic-ratelimit-requests-remaining"]) == (status, "7")
+    assert not {"retry-after", "anthropic-ratelimit-tokens-reset"} & set(map(str.lower, response.headers))
+
+
 NAMED = {"type": "rate_limit_error", "message": "M", "details": {"error_code": "credits_required", "limit": [1]}}
 FAILED = [
     ("at once", plain(429, {"type": "error", "error": NAMED})),
