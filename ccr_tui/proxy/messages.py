@@ -84,7 +84,7 @@ class Conversation:
         for assistants, others in steps_of(messages[count:] if count else messages):
             self._step(assistants, others, past)
         past.keep()
-        if self._out and self._out[-1]["role"] == "assistant":
+        if not self._facts.prefill and self._out and self._out[-1]["role"] == "assistant":
             self._notes.add("the last message is the assistant's: only some models go on from there")
         return self._out
 

@@ -121,6 +121,8 @@ class _Translator:
         said = conversation.translate(shown)
         if not said:
             raise BadRequest("messages: at least one message must have content", should_retry=False)
+        if self._facts.prefill and said[-1]["role"] == "assistant":
+            said = [*said[:-1], {**said[-1], **self._facts.prefill}]
         system = "\n\n".join((*self._system(), *first, *sentences))
         return [{"role": "system", "content": system}, *said] if system else said
 

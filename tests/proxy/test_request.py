@@ -163,6 +163,16 @@ def test_mistral_s_ids_have_nine_letters_and_no_user_follows_a_tool() -> None:
     assert found[3:] == [says("assistant", "Understood."), says("user", "so")]
 
 
+def test_mistral_is_told_that_the_last_message_is_the_beginning_of_its_answer() -> None:
+    found = made(asked("hi", assistant("{")), "mistral")
+    assert found.body["messages"][-1] == says("assistant", "{") | {"prefix": True}
+    assert not found.notes
+    assert made(asked("hi", assistant("{"), "so"), "mistral").body["messages"][1] == says("assistant", "{")
+    other = made(asked("hi", assistant("{")), "generic")
+    assert other.body["messages"][-1] == says("assistant", "{")
+    assert len(other.notes) == 1
+
+
 def test_gemini_s_first_call_carries_the_stand_in_for_its_signature() -> None:
     calls = messages("hi", assistant(call("a"), call("b")), "so", family="gemini")[1]["tool_calls"]
     assert "skip_thought_signature_validator" in str(calls[0])
