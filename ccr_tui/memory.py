@@ -116,15 +116,10 @@ class Form:
     is_ascii: bool
     """Whether all other characters are escaped."""
 
-    @property
-    def opening(self) -> bytes:
-        """What stands between the key of the messages and the first one."""
-        return b"%b[" % self.blank
-
-    @property
-    def comma(self) -> bytes:
-        """What stands between two messages."""
-        return b",%b" % self.blank
+    opening: bytes
+    """What stands between the key of the messages and the first one."""
+    comma: bytes
+    """What stands between two messages."""
 
     def text(self, part: Part) -> bytes:
         """A message."""
@@ -138,7 +133,7 @@ class Form:
         return text
 
 
-FORMS = {is_ascii: (Form(b"", is_ascii), Form(b" ", is_ascii)) for is_ascii in (True, False)}
+FORMS = {is_ascii: (Form(b"", is_ascii, b"[", b","), Form(b" ", is_ascii, b" [", b", ")) for is_ascii in (True, False)}
 """By whether a body is ASCII. One in another form is parsed whole."""
 
 

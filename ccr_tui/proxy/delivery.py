@@ -111,8 +111,9 @@ class Delivery:
             return
         if self._base:
             events = [{**one, "index": one["index"] + self._base} if "index" in one else one for one in events]
+        now = self._now()
         for event in events:
-            self._note(event)
+            self._note(event, now)
         if self.streams:
             await self._write(b"".join([sse.encode(event["type"], event) for event in events]))
         else:
@@ -131,20 +132,20 @@ class Delivery:
         self._started = True
         return fresh
 
-    def _note(self, event: Json) -> None:
+    def _note(self, event: Json, now: int) -> None:
         """Into the fold, the timeline and the board."""
         self._fold.feed(event)
         kind, size = event["type"], 0
         if kind == "content_block_delta":
             size = self._note_delta(event["delta"])
         elif kind == "content_block_start":
-            self._note_block(event["content_block"])
-        self.timeline.append(TimelineEvent(self._now(), kind, event.get("index"), size))
+            self._note_block(event["content_block"], now)
+        self.timeline.append(TimelineEvent(now, kind, event.get("index"), size))
 
-    def _note_block(self, block: Json) -> None:
+    def _note_block(self, block: Json, now: int) -> None:
         self.answering = True
         if self.ttft_ms is None:
-            self.ttft_ms = self._flight.ttft_ms = self._now()
+            self.ttft_ms = self._flight.ttft_ms = now
         flight, kind = self._flight, block["type"]
         flight.phase = "tool" if kind.endswith("tool_use") else "thinking" if "thinking" in kind else "text"
         flight.tool = block.get("name", "")

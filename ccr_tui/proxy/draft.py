@@ -30,7 +30,7 @@ class Span:
         """It has begun."""
 
     def __exit__(self, *_: object) -> None:
-        self._draft.has_been(self._name, self._begun)
+        self._draft.spans.append((self._name, self._begun, self._draft.ms()))
 
 
 class Draft:
@@ -55,7 +55,8 @@ class Draft:
         self.status = 0
         self.failure: Failure | None = None
         self.flight = Flight(self.uid, now, "")
-        self._spans: list[tuple[str, int, int]] = []
+        self.spans: list[tuple[str, int, int]] = []
+        """The stages that are over: name, when it began and when it ended."""
         self._ticks, self._zero = ticks, ticks()
 
     @property
@@ -75,10 +76,6 @@ class Draft:
     def span(self, name: str) -> Span:
         """A stage of the waterfall."""
         return Span(self, name)
-
-    def has_been(self, name: str, begun: int) -> None:
-        """A stage is over."""
-        self._spans.append((name, begun, self.ms()))
 
     def is_asked(self, asked: Asked) -> None:
         """Who asks, for the board."""
@@ -144,7 +141,7 @@ class Draft:
             started_at=self.started_at,
             ttft_ms=delivery.ttft_ms,
             duration_ms=self.ms(),
-            spans=tuple(self._spans),
+            spans=tuple(self.spans),
             app_version=__version__,
         )
 

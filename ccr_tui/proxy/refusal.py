@@ -223,9 +223,10 @@ def _tool(tool: Json) -> None:
 
 def _settings(body: Json) -> None:
     for key, kind in _SETTINGS.items():
-        if body.get(key) is not None:
+        value = body.get(key)
+        if value is not None and type(value) is not kind:
             with _At(key):
-                _is(body[key], kind)
+                _is(value, kind)
     _inside(body)
     _ranges(body)
     if body.get("stop_sequences"):
