@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -43,6 +44,8 @@ HERE = ("config", "database")
 MOST_MODELS = 1000
 """Entries of one page of models: the API's own limit. Without a limit the page is whole: the lists are short."""
 NO_PATH = "There is no such path here: Claude Code uses POST /v1/messages (ANTHROPIC_BASE_URL ends with the port)."
+HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[A-Za-z0-9._-]+)(?::[0-9]*)?", re.ASCII)
+"""What a Host may be (RFC 9110, 7.2)."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -219,11 +222,12 @@ def admit(request: web.Request, config: Config) -> None:
     own name to 127.0.0.1 sends that name as Host. Looking is free of the key, so that `ccr-tui code` can see who
     listens, though not for such a page.
     """
-    if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none":
+    headers = request.headers
+    if "Origin" in headers or ("Sec-Fetch-Site" in headers and {*headers.getall("Sec-Fetch-Site")} != {"none"}):
         raise NotAllowed("Requests from web pages are not answered.", status=403, type="permission_error")
     if config.api_key is None:
         if not is_ours(request, config.host):
-            raise NotAllowed(f"The Host {request.host!r} is not ours.", status=403, type="permission_error")
+            raise NotAllowed(f"The Host {headers.get('Host', '')!r} is not ours.", status=403, type="permission_error")
     elif not (request.path in ("/", "/health") and is_ours(request, config.host)) and not has_key(
         request, config.api_key
     ):
@@ -239,8 +243,9 @@ def is_look_of_our_own(request: web.Request) -> bool:
 
 def is_ours(request: web.Request, own: str) -> bool:
     """Whether the request came for this machine: by an address, which no web page can rebind, or by our own name."""
-    try:
-        asked = {request.url.host, name_in(request.headers.get("Host", request.host))}  # a target may name one too
+    given = request.headers.get("Host", "")
+    try:  # without a name aiohttp would look for ours, in the DNS too
+        asked = {name_in(given), request.url.host} if given else {None}  # a target may name one too
     except ValueError:  # no name at all, such as "a:b:c"
         return False
     return all(host and (host in ("localhost", own) or is_address(host)) for host in asked)
@@ -248,7 +253,9 @@ def is_ours(request: web.Request, own: str) -> bool:
 
 @lru_cache(maxsize=256)
 def name_in(host: str) -> str | None:
-    """The name without the port. Raises ValueError."""
+    """The name without the port. Raises ValueError for what is none: a login, letters that become others."""
+    if not HOST.fullmatch(host):
+        raise ValueError(host)
     return URL.build(scheme="http", authority=host).host
 
 

@@ -38,6 +38,7 @@ THEIRS = [
     b"evil.example", b"evil.example:{port}", b"127.0.0.1.evil.example", b"localhost.evil.example", b"evil.localhost",
     b"localhost.", b"127.0.0.1@evil.example", b"evil.example#127.0.0.1", b"evil.example/127.0.0.1", b"2130706433",
     b"0x7f.1", b"127.1", b"", b"127.0.0.1, evil.example", b"\xff\xfe", b"127.0.0.1:99999", b"localhost%00.evil.example",
+    b"evil.example@127.0.0.1", b"a:b@localhost", b"[::1", "ｌocalhost".encode(), "１２７.0.0.1".encode(),
 ]  # fmt: skip
 
 
@@ -74,6 +75,13 @@ SAID = {
     "another name in the target": (b"POST http://evil.example/v1/messages HTTP/1.1", b"host: 127.0.0.1"),
     "our name in the target": (b"POST http://127.0.0.1/v1/messages HTTP/1.1", b"host: evil.example"),
     "no name": (POST,),
+    "no name, as of old": (b"POST /v1/messages HTTP/1.0",),
+    "a browser, after one that is none": (
+        POST,
+        b"host: 127.0.0.1",
+        b"sec-fetch-site: none",
+        b"sec-fetch-site: cross-site",
+    ),
 }
 
 
