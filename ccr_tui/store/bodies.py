@@ -100,6 +100,8 @@ class Shelf:
 
     def begin(self, chunk: int | None, node: int | None, body: int | None) -> None:
         """A transaction has begun, in which these are the highest numbers."""
+        if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
+            self.forget()
         self._chunk, self._node, self._body = chunk or 0, node or 0, body or 0
         self._absent.clear()
 
@@ -149,9 +151,6 @@ class Shelf:
 
     def _walk(self, path: Path, by: tuple[int, int], said: Callable[[int, int], None] | None) -> tuple[int, bool]:
         """The last node of the path, and whether it was made now. What follows a new node is new too."""
-        if len(self.chunk_ids) + len(self.node_ids) > MEMORY:
-            self.flush()
-            self.forget()
         steps, is_new, names, nodes = self._beginning(path), False, path.names, self.node_ids
         node = steps[-1][0] if steps else 0
         for at in range(len(steps), len(names)):

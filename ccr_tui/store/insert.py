@@ -10,8 +10,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
-from operator import add
-from typing import Any
+from typing import Any, TypeAlias
 
 from ccr_tui import chunks, economy
 from ccr_tui.chunks import Path
@@ -23,7 +22,7 @@ from ccr_tui.store.bodies import Shelf
 from ccr_tui.store.mentions import Mentions
 from ccr_tui.store.ready import Ready
 from ccr_tui.store.schema import SLOT_S
-from ccr_tui.store.shares import SPEND_KEYS, adding
+from ccr_tui.store.shares import adding
 from ccr_tui.store.titles import Titles
 
 TRACE = (
@@ -67,6 +66,12 @@ ON CONFLICT (key) DO UPDATE SET ratio = excluded.ratio, n = excluded.n, error = 
 """
 
 
+_Laid: TypeAlias = tuple[int | None, int | None, list[int | None]]
+"""The ids of a request's bodies: what was asked, what was answered, and what each attempt sent."""
+_Share: TypeAlias = tuple[tuple[Any, ...], tuple[int, ...]]
+"""What something adds to the spending: by what it is summed, and what is summed."""
+
+
 class Insertion:
     """Adds traces through one connection, inside the caller's transaction."""
 
@@ -75,12 +80,15 @@ class Insertion:
         self._shelf = Shelf(connection)
         self._mentions, self._titles = Mentions(connection), Titles(connection)
         self._ids: dict[tuple[object, ...], int] = {}
-        self._sums: dict[tuple[Any, ...], list[Any]] = {}
+        self._sums: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
         """What the traces of now add to the spending, by its keys."""
         self._rows: dict[str, list[Sequence[Any]]] = {statement: [] for statement in STATEMENTS}
         """What is not written yet."""
         self._sessions: set[int] = set()
         """Whose requests are not written yet."""
+        self._models: dict[tuple[str, str], int] = {}
+        self._latest: tuple[Price | None, int] = None, 0
+        """The price that was looked up last: mostly it is the next one's."""
         self._is_any_gone = True
         self._attempts = 0
         """The number of late."""
@@ -92,6 +100,8 @@ class Insertion:
         self._mentions.forget()
         self._titles.forget()
         self._ids.clear()
+        self._models.clear()
+        self._latest = None, 0
         self._let_go()
         self._sums.clear()
 
@@ -106,14 +116,22 @@ class Insertion:
 
     def add_all(self, made: Sequence[Ready]) -> int:
         """The same for several, whose rows are written together and whose sums are added up first: the last `n`, 0
-        without any. What it raises means that none may be committed."""
+        without any. What it raises means that none may be committed.
+
+        Step by step for all of them: what a step needs stays in the processor's caches.
+        """
         self._forget_what_others_changed()
         is_done = False
         try:
             first = self._begin()
             self._shelf.look_for(path for each in made for path in each.paths())
-            for n, each in enumerate(made, first):
-                self._add(each, n)
+            whose = [self._whose(each.trace) for each in made]
+            numbers = range(first, first + len(made))
+            bodies = [self._bodies(*each) for each in zip(made, numbers, whose, strict=True)]
+            for each in zip(made, numbers, whose, bodies, strict=True):
+                self._add(*each)
+            records = ((n, codec.squeeze(each.record), _raw(each.trace)) for n, each in enumerate(made, first))
+            self._rows[INSERT_RECORD].extend(records)
             self._write()
             is_done = True
         finally:
@@ -132,7 +150,8 @@ class Insertion:
     def _write(self) -> None:
         """All that is not written yet."""
         self._flush()
-        self._db.executemany(ADD_SPEND, [(*key, *sums) for key, sums in self._sums.items()])
+        sums = ((*key, *map(sum, zip(*values, strict=True))) for key, values in self._sums.items())
+        self._db.executemany(ADD_SPEND, sums)
         self._sums.clear()
 
     def _flush(self) -> None:
@@ -148,31 +167,36 @@ class Insertion:
         for rows in self._rows.values():
             rows.clear()
 
-    def _add(self, made: Ready, n: int) -> None:
-        trace = made.trace
-        session, project = self._whose(trace)
-        answer = trace.answer
-        run = None if trace.run is None else self._run(trace)
+    def _bodies(self, made: Ready, n: int, whose: tuple[int | None, int | None]) -> _Laid:
+        """Keep what was said and sent."""
+        trace, session = made.trace, whose[0]
+        by = n, session or 0
         request = self._said(made.request, trace.body, n, session)
         reply = self._said(made.reply, trace.reply, n, session)
+        return request, reply, [None if path is None else self._shelf.lay(path, by) for path in made.sent]
+
+    def _add(self, made: Ready, n: int, whose: tuple[int | None, int | None], laid: _Laid) -> None:
+        trace, (session, project), (request, reply, sent) = made.trace, whose, laid
+        answer = trace.answer
+        run = None if trace.run is None else self._run(trace)
         economies = self._economies(trace, answer, (session, run, request), n)
+        told = [*zip(trace.attempts, map(self._model, trace.attempts), economies, strict=True)]
         self._rows[INSERT_TRACE].append(self._row(trace, answer, (n, session, project, run, request, reply), economies))
-        for attempt, sent, stream, dealings in zip(trace.attempts, made.sent, made.streams, economies, strict=True):
-            self._attempt(attempt, sent, stream, (n, session or 0), attempt is answer, dealings)
-        self._rows[INSERT_RECORD].append((n, codec.squeeze(made.record), _raw(trace)))
+        for (attempt, model, dealings), body, stream in zip(told, sent, made.streams, strict=True):
+            self._attempt(attempt, model, body, stream, n, attempt is answer, dealings)
         if session is not None:
             self._sessions.add(session)
-        self._sum_up(trace, self._shares(trace, answer, session, project, economies))
+        if trace.origin != "replay":
+            self._sum_up(trace, self._shares(trace, answer, session, project, told))
 
-    def _sum_up(self, trace: Trace, shares: Iterable[list[Any]]) -> None:
+    def _sum_up(self, trace: Trace, shares: Iterable[_Share]) -> None:
         """Into the spending, which has it already if the request was here before and was removed."""
         if self._is_any_gone and gone.comes_back(self._db, trace.uid):
-            back = ([*share[:SPEND_KEYS], *(-value for value in share[SPEND_KEYS:])] for share in shares)
+            back = ((*key, *(-value for value in values)) for key, values in shares)
             self._db.executemany(ADD_PRUNED, back)
             return
-        for share in shares:
-            key, values = tuple(share[:SPEND_KEYS]), share[SPEND_KEYS:]
-            self._sums[key] = [*map(add, self._sums[key], values)] if key in self._sums else values
+        for key, values in shares:
+            self._sums.setdefault(key, []).append(values)
 
     def catch_up(self) -> bool:
         """A little of what older versions did not write down; whether there is more."""
@@ -228,8 +252,8 @@ class Insertion:
             n, trace.uid, session, project, _text(trace.agent_id), trace.origin, trace.kind, trace.started_at,
             trace.duration_ms, trace.ttft_ms, trace.outcome, trace.status, failure and _text(failure.message),
             _text(trace.asked_model), *chose, self._answered_by(trace, answer), answer and _text(answer.stop_reason),
-            *_tokens(answer.usage if answer else None), trace.estimate, totals.cost(attempts), totals.cost_basis(trace),
-            totals.router_cost(trace), len(attempts), run, _text(trace.replay_of), request, reply,
+            *_tokens(answer.usage if answer else None), trace.estimate, *totals.money(trace, answer), len(attempts),
+            run, _text(trace.replay_of), request, reply,
             economy.total([one.saved for one in told]), economy.total([one.lost for one in told]),
         )  # fmt: skip
 
@@ -243,16 +267,16 @@ class Insertion:
         return [economy.of(attempt, attempt is answer, last) for attempt in trace.attempts]
 
     def _attempt(
-        self, attempt: Attempt, sent: Path | None, stream: bytes, by: tuple[int, int], is_answer: bool, one: Economy
+        self, attempt: Attempt, model: int, sent: int | None, stream: bytes, n: int, is_answer: bool, one: Economy
     ) -> None:
         self._attempts += 1
         failure, usage = attempt.failure, attempt.usage
         self._rows[INSERT_ATTEMPT].append((
-            self._attempts, by[0], attempt.n, is_answer, attempt.purpose, self._model(attempt), attempt.started_at,
+            self._attempts, n, attempt.n, is_answer, attempt.purpose, model, attempt.started_at,
             attempt.ttft_ms, attempt.duration_ms, attempt.status, _text(attempt.stop_reason),
             failure and _text(failure.message), *_tokens(usage), attempt.cost, attempt.cost_basis,
-            self._price_id(attempt) or None, None if sent is None else self._shelf.lay(sent, by),
-            one.saved, one.lost, one.switched, usage.cache_write_1h if usage else 0,
+            self._price_id(attempt) or None, sent, one.saved, one.lost, one.switched,
+            usage.cache_write_1h if usage else 0,
         ))  # fmt: skip
         if stream:
             self._rows[INSERT_STREAM].append((self._attempts, codec.pack_stream(stream)))
@@ -263,27 +287,26 @@ class Insertion:
         answer: Attempt | None,
         session: int | None,
         project: int | None,
-        economies: Iterable[Economy],
-    ) -> Iterable[list[Any]]:
-        """What each attempt adds to the sums, a replay's nothing. The request is counted with its answer, or alone."""
-        if trace.origin == "replay":
-            return
+        told: Iterable[tuple[Attempt, int, Economy]],
+    ) -> Iterable[_Share]:
+        """What each attempt adds to the sums. The request is counted with its answer, or alone."""
         slot = int(trace.started_at) // SLOT_S * SLOT_S
-        agent = _text(trace.decision.agent) if trace.decision else None
-        for_all = [agent or "", session or 0, project or 0, trace.kind]
-        request = [1, int(trace.outcome == "error")]
+        agent = trace.decision and _text(trace.decision.agent)
+        for_all = (agent or "", session or 0, project or 0, trace.kind)
+        failed = int(trace.outcome == "error")
         if answer is None:
             model = self._answered_by(trace, answer) or 0
-            yield [slot, model, *for_all, "answer", "", "unknown", 0, *request, *([0] * 12)]
-        for attempt, dealings in zip(trace.attempts, economies, strict=True):
-            counted, usage = request if attempt is answer else [0, 0], attempt.usage
+            yield (slot, model, *for_all, "answer", "", "unknown", 0), (1, failed, *_NOTHING_ELSE)
+        for attempt, model, one in told:
+            usage, cost, is_answer = attempt.usage, attempt.cost, attempt is answer
             *tokens, basis = _tokens(usage)
-            priced = ["unknown" if attempt.cost is None else attempt.cost_basis, self._price_id(attempt)]
-            key = [slot, self._model(attempt), *for_all, attempt.purpose, basis or "", *priced]
-            money = [attempt.cost or 0, int(totals.is_unpriced(attempt))]
-            cache = [dealings.saved or 0, dealings.lost or 0, dealings.switched]
-            unknown = usage is not None and None in (dealings.saved, dealings.lost)
-            yield [*key, *counted, *tokens, *money, *cache, int(unknown), usage.cache_write_1h if usage else 0]
+            priced = "unknown" if cost is None else attempt.cost_basis
+            unknown = usage is not None and None in (one.saved, one.lost)
+            key = (slot, model, *for_all, attempt.purpose, basis or "", priced, self._price_id(attempt))
+            yield key, (
+                int(is_answer), failed if is_answer else 0, *tokens, cost or 0, int(totals.is_unpriced(attempt)),
+                one.saved or 0, one.lost or 0, one.switched, int(unknown), usage.cache_write_1h if usage else 0,
+            )  # fmt: skip
 
     def _answered_by(self, trace: Trace, answer: Attempt | None) -> int | None:
         """Whoever answered, else whoever was to: then only our own name for it is known."""
@@ -292,10 +315,19 @@ class Insertion:
         return self._id("model", provider="", model=_text(trace.decision.model)) if trace.decision else None
 
     def _model(self, attempt: Attempt) -> int:
-        return self._id("model", provider=_text(attempt.provider), model=_text(attempt.model))
+        known = self._models.get((attempt.provider, attempt.model))
+        if known is None:
+            known = self._id("model", provider=_text(attempt.provider), model=_text(attempt.model))
+            self._models[attempt.provider, attempt.model] = known
+        return known
 
     def _price_id(self, attempt: Attempt) -> int:
-        return 0 if attempt.price is None else self._price(attempt.price)
+        price = attempt.price
+        if price is None:
+            return 0
+        if price is not self._latest[0]:
+            self._latest = price, self._price(price)
+        return self._latest[1]
 
     def _price(self, price: Price) -> int:
         """Append-only: a trace keeps the price that it was billed at."""
@@ -330,6 +362,8 @@ class Insertion:
 
 _NOBODY = (None, None, None, None)
 _NOTHING = (0, 0, 0, 0, 0, None)
+_NOTHING_ELSE = (0,) * 12
+"""What a request that nobody answered adds beside itself."""
 
 
 def _tokens(usage: Usage | None) -> tuple[Any, ...]:

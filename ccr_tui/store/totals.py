@@ -31,11 +31,21 @@ def router_cost(trace: Trace) -> int | None:
 
 def cost_basis(trace: Trace) -> CostBasis:
     """Where the answer's price came from, or the last known one's."""
-    if cost(trace.attempts) is None:
-        return "unknown"
-    answers = [trace.answer] if trace.answer else []
-    known = (a.cost_basis for a in (*answers, *reversed(trace.attempts)) if a.cost is not None)
-    return next(known, "unknown")
+    return _basis(trace, trace.answer) if cost(trace.attempts) is not None else "unknown"
+
+
+def _basis(trace: Trace, answer: Attempt | None) -> CostBasis:
+    if answer and answer.cost is not None:
+        return answer.cost_basis
+    return next((a.cost_basis for a in reversed(trace.attempts) if a.cost is not None), "unknown")
+
+
+def money(trace: Trace, answer: Attempt | None) -> tuple[int | None, CostBasis, int | None]:
+    """The cost, its basis, and what asking the router cost. Mostly there is one attempt, the answer."""
+    if len(trace.attempts) == 1 and answer:
+        return answer.cost, "unknown" if answer.cost is None else answer.cost_basis, 0
+    whole = cost(trace.attempts)
+    return whole, "unknown" if whole is None else _basis(trace, answer), router_cost(trace)
 
 
 def is_unpriced(attempt: Attempt) -> bool:

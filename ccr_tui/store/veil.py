@@ -38,14 +38,22 @@ class Veil:
         self._secrets = secrets
         self._known: tuple[bytes, ...] | None = None
         """The secrets of late: to ask for them takes a tenth of a millisecond."""
+        self._is_asked = False
+        """Whether they are those of now."""
 
     def over(self, trace: Trace) -> Trace:
         """The trace as it may be kept: the same one if it holds no secret."""
+        self.look_again()
         return self.ready(trace).trace
+
+    def look_again(self) -> None:
+        """The next one is looked through for the secrets of then. (They are asked for there, which may fail.)"""
+        self._is_asked = False
 
     def ready(self, trace: Trace) -> Ready:
         """The same, ready to be written. Raises ValueError or TypeError for what is no JSON."""
-        made, written = Ready.of(trace), self._written()
+        made = Ready.of(trace)
+        written = self._known if self._is_asked and self._known is not None else self._written()
         return Ready.of(_covered(trace, written)) if written and _tells(made, written) else made
 
     def line(self, data: bytes) -> bytes:
@@ -58,6 +66,7 @@ class Veil:
     def _written(self) -> tuple[bytes, ...]:
         """The secrets as they stand in JSON."""
         self._known = tuple(sorted({dumps(one)[1:-1] for one in self._secrets() if len(one) >= SHORTEST}))
+        self._is_asked = True
         return self._known
 
 
@@ -74,8 +83,10 @@ def _tells(ready: Ready, secrets: tuple[bytes, ...]) -> bool:
     if request is not None:
         talk = request.said if isinstance(messages, History) else range(0)
         pieces += [*request.chunks[: talk.start], *request.chunks[talk.stop :], request.manifest]
-    if any(secret in piece for secret in secrets for piece in pieces):
-        return True
+    for secret in secrets:
+        for piece in pieces:
+            if secret in piece:
+                return True
     return isinstance(messages, History) and _history(messages, secrets)
 
 

@@ -155,6 +155,7 @@ class Writer:
     def _deal_with(self, traces: Sequence[Trace]) -> None:
         """Store them; where more comes than can be stored, they wait in the file, which takes a tenth of the time."""
         learned = [self._learned.get_nowait() for _ in range(self._learned.qsize())]
+        self._veil.look_again()
         ready = [*filter(None, map(self._ready, traces))]
         if self._room.held > SWAMPED:
             ready = [one for one in ready if not self._is_set_down(one.trace)]
