@@ -37,6 +37,8 @@ from ccr_tui.store.queries import Today, TraceRow
 
 READ_S = 0.25
 """The shortest time between two readings of the requests."""
+USUAL, FRAME = 6, 2
+"""Requests that the box of what runs has room for on a high screen, and the lines of its frame."""
 TODAY_S = 1.0
 """The same of the sums."""
 
@@ -107,6 +109,10 @@ class LiveScreen(Lists):
         self._shell = environment.shell_of(os.environ)
         self._welcome_wanted: bool | None = None
         self._any = False
+        self._ran = 0
+        """The most requests that ran at once since none did."""
+        self._made: int | None = None
+        """Lines of the boxes at the top, where the usual ones are too few."""
         self._greeted: Config | None = None
 
     def compose(self) -> ComposeResult:
@@ -144,6 +150,7 @@ class LiveScreen(Lists):
         if self.play is not None and self.play.is_over != self._over:
             self._ended(self.play.is_over)
         self.header.look()
+        self._make_room()
         self.now.look()
         self.footer.look()
         if self._open and self.house.engine.config is not self._greeted:
@@ -156,6 +163,18 @@ class LiveScreen(Lists):
         if self._today_stale and self._open and now - self._today_at >= TODAY_S:
             self._today_stale, self._today_at = False, now
             self._read_today()
+
+    def _make_room(self) -> None:
+        """The box of what runs is as high as the most that ran at once since it was empty, as long as the list keeps
+        most of the screen: so it seldom moves what is below it."""
+        running = len(self.house.engine.feed.board)
+        self._ran = max(self._ran, running) if running else 0
+        lines = min(self._ran, self.size.height // 3) + FRAME
+        top = self.query_one("#top")
+        wanted = lines if self._ran > USUAL and self.has_class("-tall") and not self.has_class("-narrow") else None
+        if wanted != self._made:
+            self._made = wanted
+            top.styles.height = wanted
 
     @work(thread=True, exclusive=True, group="today")
     def _read_today(self) -> None:

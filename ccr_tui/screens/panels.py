@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 
 from textual.geometry import Region
@@ -17,7 +17,7 @@ from textual.strip import Strip
 from ccr_tui import decimals
 from ccr_tui.baseline import Baseline
 from ccr_tui.records import Flight
-from ccr_tui.screens import show, spend_table
+from ccr_tui.screens import requests, show, spend_table
 from ccr_tui.screens.ink import AGENT_INKS, Inked
 from ccr_tui.screens.lines import wrap
 from ccr_tui.screens.requests import AGENTS, KINDS
@@ -88,20 +88,24 @@ class Now(Panel):
         if not flights:
             return [[(f" {self.nothing}", "muted")]]
         shown = flights if len(flights) <= height else flights[: height - 1]
-        lines = [self._flight(flight, now) for flight in shown]
+        where = apart(flights)
+        lines = [self._flight(flight, now, where) for flight in shown]
         if len(shown) < len(flights):
             lines.append([(f" … and {len(flights) - len(shown)} more", "muted")])
         return lines
 
-    def _flight(self, flight: Flight, now: float) -> Pieces:
+    def _flight(self, flight: Flight, now: float, where: Where | None = None) -> Pieces:
         width = self.size.width
         agent = flight.agent if flight.agent not in ("", "default") else KINDS.get(flight.kind, flight.kind)
-        named = max(8, min(24, width - 56))
+        beside = WHERE + 1 if where else 0
+        named = max(8, min(24, width - 56 - beside + self._freed(where)))
+        pieces: Pieces = [(" " + show.fit(where(flight), WHERE), "muted")] if where else []
         pieces = [
             (f" {SPINNER[int(now * 10) % len(SPINNER)]} ", "title"),
             (show.fit(show.harmless(AGENTS.get(agent, agent)), 7), AGENT_INKS.get(agent, "muted")),
             (show.fit(show.model(flight.model or flight.asked_model), named), "strong"),
-            *self._doing(flight, now),
+            *pieces,
+            *self._doing(flight, now, counts=not self._freed(where)),
             (f"{show.duration((now - flight.started_at) * 1000):>8} ", "muted"),
         ]
         room = width - sum(len(text) for text, _ in pieces)
@@ -109,19 +113,37 @@ class Now(Panel):
             pieces.append((" " + show.fit(tail(flight, room - 2), room - 2), "faint"))
         return pieces
 
-    def _doing(self, flight: Flight, now: float) -> Pieces:
+    def _freed(self, where: Where | None) -> int:
+        """Columns that the count of tokens leaves, where there is no room for it beside the project."""
+        return COUNT if where and self.size.width < ROOMY else 0
+
+    def _doing(self, flight: Flight, now: float, counts: bool = True) -> Pieces:
         """Its phase and its speed; one that waits has none."""
         if flight.phase == "retrying":
-            return [(" " + show.fit(again(flight, now), 36), "warn")]
+            return [(" " + show.fit(again(flight, now), 36 if counts else 36 - COUNT), "warn")]
         ink = "think" if flight.phase == "thinking" else ""
-        return [(" " + show.fit(phase(flight), 15), ink), *self._speed(flight, now)]
+        return [(" " + show.fit(phase(flight), 15), ink), *self._speed(flight, now)[not counts :]]
 
     def _speed(self, flight: Flight, now: float) -> Pieces:
         guessed = flight.output_chars // 4
         told = f"~{show.tokens(guessed)} tok" if guessed else ""
         since = now - flight.started_at - (flight.ttft_ms or 0) / 1000
         rate = f"{guessed / since:.0f} tok/s" if guessed and flight.ttft_ms is not None and since > RATE_AFTER_S else ""
-        return [(f"{told:>10}", ""), (f"{rate:>11}", "muted")]
+        return [(f"{told:>{COUNT}}", ""), (f"{rate:>11}", "muted")]
+
+
+WHERE, COUNT, ROOMY = 10, 10, 84
+"""Columns of the project, and of the count of tokens; those from which on there is room for both."""
+Where = Callable[[Flight], str]
+
+
+def apart(flights: Sequence[Flight]) -> Where | None:
+    """What tells requests apart: their projects, or in one project their sessions."""
+    if len({flight.project for flight in flights}) > 1:
+        return lambda flight: show.harmless(requests.folder(flight.project)) or "–"
+    if len({flight.session for flight in flights}) > 1:
+        return lambda flight: show.harmless((flight.session or "–")[:8])
+    return None
 
 
 def phase(flight: Flight) -> str:
@@ -183,21 +205,28 @@ class TodayPanel(Panel):
         apart = list(self.budgets)
         if apart and apart[0].what == "day" and width(spent) + width(of_budget(apart[0])) < self.size.width:
             spent += [(" ", ""), *of_budget(apart.pop(0))]
-        told: Pieces = [_name("failed", wide), failed(today)]
-        (spent if width(spent) + width(router(today)) <= self.size.width else told).extend(router(today))
-        replays = of_replays(self.replayed)
+        money = [spent, *([self._compared(at, against(today, self.compared), wide)] if self.compared else [])]
+        of_router = self._beside(money, router(today), wide, "router")
+        of_replays = self._beside(money, replays(self.replayed), wide, "replays")
         asked: Pieces = [_name("requests", wide), (f"{today.requests}", "")]
-        (spent if width(spent) + width(replays) <= self.size.width else asked).extend(replays)
+        told = [[_name("failed", wide), failed(today)]]
+        budgets = [[_name(f"per {each.what}", wide), *of_budget(each)] for each in apart]
+        lines = [spent, *budgets, *money[1:], *of_router, *of_replays]
+        lines.append([_name("cached", wide), (full, "good"), (rest, "faint"), (cached, "")])
+        if len(lines) + 2 > self.size.height:  # what failed is seen, however low it is
+            told, asked = [], [*asked, ("  ", ""), failed(today), (" failed", "muted")]
         graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 1)))
-        return [
-            spent,
-            *([_name(f"per {each.what}", wide), *of_budget(each)] for each in apart),
-            *([self._compared(at, against(today, self.compared), wide)] if self.compared else []),
-            [_name("cached", wide), (full, "good"), (rest, "faint"), (cached, "")],
-            [*asked, (f" {graph}", "link")],
-            told,
-            [_name("tokens", wide), (tokens(today), "")],
-        ]
+        return [*lines, [*asked, (f" {graph}", "link")], *told, [_name("tokens", wide), (tokens(today), "")]]
+
+    def _beside(self, money: Sequence[Pieces], part: Pieces, wide: int, name: str) -> list[Pieces]:
+        """Behind the first line of money that has room for it, else on a line of its own."""
+        if not part:
+            return []
+        for line in money:
+            if width(line) + width(part) <= self.size.width:
+                line.extend(part)
+                return []
+        return [[_name(name, wide), *part[1:]]]
 
     def _compared(self, at: str, told: Pieces, wide: int) -> Pieces:
         """The baseline's line; a name for which the column is too narrow takes what the amount leaves."""
@@ -214,10 +243,9 @@ class TodayPanel(Panel):
         )
         for part in (
             *([*of_budget(each, 0), (" a day", "")] for each in self.budgets if each.what == "day"),
+            [(f"{today.requests} request{'s' * (today.requests != 1)}", ""), *broken(today)],
             *compared,
             *([[(f"replays +{show.money(self.replayed)}", "")]] if self.replayed else []),
-            [(f"{today.requests} request{'s' * (today.requests != 1)}", "")],
-            [(failed(today)[0] + " failed", failed(today)[1])],
             *of_router,
             *([(f"per {each.what} ", ""), *of_budget(each, 0)] for each in self.budgets if each.what != "day"),
             [(f"{cached} cached", "")],
@@ -277,8 +305,7 @@ def source_of(today: Today, compared: Baseline) -> str:
 
 def tokens(today: Today) -> str:
     """Tokens in and out; a tilde where a good part of them is estimated."""
-    some = today.prompt_tokens + today.output_tokens
-    about = "~" if today.estimated_tokens > some / 20 else ""
+    about = "~" if today.has_guesses else ""
     return f"{about}{show.tokens(today.prompt_tokens)} in · {about}{show.tokens(today.output_tokens)} out"
 
 
@@ -301,9 +328,14 @@ def router(today: Today) -> Pieces:
     return [(" · router ", "muted"), (show.money(today.router_cost), "money")] if today.router_cost else []
 
 
-def of_replays(cost: int) -> Pieces:
+def replays(cost: int) -> Pieces:
     """What replays and labs have cost beside it, if anything."""
     return [(" · replays ", "muted"), (f"+{show.money(cost)}", "money")] if cost else []
+
+
+def broken(today: Today) -> Pieces:
+    """How many of the requests failed, if any did."""
+    return [(f" ✗{today.failed}", "bad")] if today.failed else []
 
 
 def failed(today: Today) -> tuple[str, str]:

@@ -123,7 +123,7 @@ def project(row: TraceRow) -> Cell:
     """The last part of its path; a request that a replay or a lab has sent belongs to none, and says so."""
     if row.origin == "replay":
         return ("↻ lab" if row.run_kind == "lab" else "↻ replay"), "warn"
-    return show.harmless(_last(row.project)), "muted"
+    return show.harmless(folder(row.project)), "muted"
 
 
 def marks(row: TraceRow) -> str:
@@ -190,7 +190,8 @@ def rate(row: TraceRow) -> str:
     return f"{row.output_tokens / ((row.duration_ms - row.ttft_ms) / 1000):.0f}"
 
 
-def _last(path: str | None) -> str:
+def folder(path: str | None) -> str:
+    """The last part of a project's path."""
     return (path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
 
 

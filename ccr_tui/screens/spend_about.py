@@ -20,7 +20,8 @@ from ccr_tui.spending import Spending
 
 MEANT = (
     ("spent", "All calls, the router's and the agents' before the answer included, each at the price of its time. "
-     "~: some of it rests on tokens that we estimated, because the provider reported none. +: more calls were made "
+     "~: more than a hundredth of it rests on tokens that we estimated, because providers reported none (the tokens "
+     "beside it have a rule of their own, the same: costs and tokens may differ in it). +: more calls were made "
      "whose price nobody knows; they are in no sum."),
     ("at a model", "One model for all: the answers' tokens as they were recorded, at that model's price of today. What "
      "was cached counts as cached, and so does what a switch of models lost; no router and no agent before the answer "

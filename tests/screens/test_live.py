@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from generated import failed, recorded, trace
+from generated import attempt, failed, recorded, trace
 from houses import DEMO, QWEN, ROUTER, House, settled, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -17,7 +18,7 @@ from textual.widgets import Input
 from ccr_tui import environment
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config
-from ccr_tui.records import Trace
+from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.screens.panels import Welcome
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -442,3 +443,54 @@ async def test_help_has_the_key_of_the_demo_where_one_is_played(tmp_path: Path, 
         await settled(pilot)
         assert ("Play the demo once more" in text(app)) is demo
     await house.stop()
+
+
+def requests_of(count: int, **more: Any) -> list[Trace]:
+    now = time.time()
+    return [replace(trace(**more), uid=f"t{i:03}", started_at=now - i) for i in range(count)]
+
+
+LIST = Price(1_000_000_000, 2_000_000_000)
+ASIDE = attempt(1, purpose="route", model="small", usage=Usage(20_000, 10), price=LIST, cost=22_000_000)
+ODD = attempt(2, model="odd", usage=Usage(500_000, 20), price=None, cost=None, cost_basis="unknown")
+PAID = attempt(2, usage=Usage(50_000, 20), price=LIST, cost=52_000_000)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (200, 60), (120, 30)], ids=str)
+async def test_what_the_router_cost_stands_with_the_money(tmp_path: Path, size: tuple[int, int]) -> None:
+    some = [*requests_of(2, attempts=(ASIDE, PAID)), *requests_of(1, attempts=(ASIDE, replace(ODD, n=2)))]
+    some = [replace(one, uid=f"r{n}") for n, one in enumerate(some)]
+    async with opened(tmp_path, ROUTER, size, [*some, failed(started_at=time.time())]) as (_, pilot):
+        page = await until(pilot, "unpriced", "router")
+        lines = [line for line in page.split("\n") if " router " in line and "$" in line]
+        assert lines and not any("failed" in line for line in lines), page
+        assert "✗ 1" in page, "a failure is seen, however low the panel is"
+
+
+async def test_a_low_screen_tells_failures_before_comparisons(tmp_path: Path) -> None:
+    some = [*requests_of(3, attempts=(PAID,)), failed(started_at=time.time())]
+    async with opened(tmp_path, QWEN, (80, 24), some) as (_, pilot):
+        page = await until(pilot, "4 requests ✗1")
+        line = next(line for line in page.split("\n") if "4 requests" in line)
+        assert "at opus" not in line or line.index("✗1") < line.index("at opus")
+
+
+async def test_what_runs_is_told_apart_and_is_all_seen_on_a_high_screen(tmp_path: Path) -> None:
+    async with opened(tmp_path, QWEN, (120, 40)) as (house, pilot):
+        for n in range(9):
+            house.fly(f"f{n}", project=f"/home/ada/work-{n}", session=f"s{n}", started_at=time.time() - n, model="m")
+        page = await until(pilot, "9 running", "work-8")
+        assert all(f"work-{n}" in page for n in range(9)) and "more" not in page
+        for n in range(1, 9):
+            house.feed.board.pop(f"f{n}")
+        page = await until(pilot, "1 running")
+        assert "work-0" not in page, "a single one needs no telling apart"
+        house.feed.board.pop("f0")
+        await until(pilot, "nothing is running")
+
+
+async def test_in_one_project_sessions_tell_apart(tmp_path: Path) -> None:
+    async with opened(tmp_path, QWEN, (120, 40)) as (house, pilot):
+        for n in range(2):
+            house.fly(f"f{n}", project="/x", session=f"{n}aaabbb-ccc", started_at=time.time(), model="m")
+        await until(pilot, "0aaabbb-", "1aaabbb-")
