@@ -15,11 +15,12 @@ from typing import Any, TypeAlias
 from ccr_tui import chunks, economy
 from ccr_tui.chunks import Path
 from ccr_tui.economy import Economy
-from ccr_tui.records import Attempt, Json, Price, Trace, Usage
+from ccr_tui.records import Attempt, Json, Trace, Usage
 from ccr_tui.store import afterwards, codec, gone, said, totals
 from ccr_tui.store.before import before
 from ccr_tui.store.bodies import Shelf
 from ccr_tui.store.mentions import Mentions
+from ccr_tui.store.named import Names, inserting, text
 from ccr_tui.store.ready import Ready
 from ccr_tui.store.schema import SLOT_S
 from ccr_tui.store.shares import adding
@@ -40,15 +41,10 @@ ATTEMPT = (
 )  # fmt: skip
 
 
-def _statement(table: str, columns: Iterable[str]) -> str:
-    names = list(columns)
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-
-
-INSERT_TRACE, INSERT_ATTEMPT = _statement("trace", TRACE), _statement("attempt", ATTEMPT)
-INSERT_RECORD = _statement("record", ("trace", "data", "raw"))
-INSERT_STREAM = _statement("stream", ("attempt", "data"))
-INSERT_SAID = _statement("said", ("rowid", "text"))
+INSERT_TRACE, INSERT_ATTEMPT = inserting("trace", TRACE), inserting("attempt", ATTEMPT)
+INSERT_RECORD = inserting("record", ("trace", "data", "raw"))
+INSERT_STREAM = inserting("stream", ("attempt", "data"))
+INSERT_SAID = inserting("said", ("rowid", "text"))
 STATEMENTS = (INSERT_SAID, INSERT_TRACE, INSERT_ATTEMPT, INSERT_RECORD, INSERT_STREAM)
 LAST = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'trace'), (SELECT max(id) FROM attempt),
@@ -79,16 +75,13 @@ class Insertion:
         self._db = connection
         self._shelf = Shelf(connection)
         self._mentions, self._titles = Mentions(connection), Titles(connection)
-        self._ids: dict[tuple[object, ...], int] = {}
+        self._names = Names(connection)
         self._sums: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
         """What the traces of now add to the spending, by its keys."""
         self._rows: dict[str, list[Sequence[Any]]] = {statement: [] for statement in STATEMENTS}
         """What is not written yet."""
         self._sessions: set[int] = set()
         """Whose requests are not written yet."""
-        self._models: dict[tuple[str, str], int] = {}
-        self._latest: tuple[Price | None, int] = None, 0
-        """The price that was looked up last: mostly it is the next one's."""
         self._is_any_gone = True
         self._attempts = 0
         """The number of late."""
@@ -99,9 +92,7 @@ class Insertion:
         self._shelf.forget()
         self._mentions.forget()
         self._titles.forget()
-        self._ids.clear()
-        self._models.clear()
-        self._latest = None, 0
+        self._names.forget()
         self._let_go()
         self._sums.clear()
 
@@ -178,9 +169,9 @@ class Insertion:
     def _add(self, made: Ready, n: int, whose: tuple[int | None, int | None], laid: _Laid) -> None:
         trace, (session, project), (request, reply, sent) = made.trace, whose, laid
         answer = trace.answer
-        run = None if trace.run is None else self._run(trace)
+        run = None if trace.run is None else self._names.run(trace)
         economies = self._economies(trace, answer, (session, run, request), n)
-        told = [*zip(trace.attempts, map(self._model, trace.attempts), economies, strict=True)]
+        told = [*zip(trace.attempts, map(self._names.model, trace.attempts), economies, strict=True)]
         self._rows[INSERT_TRACE].append(self._row(trace, answer, (n, session, project, run, request, reply), economies))
         for (attempt, model, dealings), body, stream in zip(told, sent, made.streams, strict=True):
             self._attempt(attempt, model, body, stream, n, attempt is answer, dealings)
@@ -215,12 +206,12 @@ class Insertion:
             self._seen = version
 
     def _whose(self, trace: Trace) -> tuple[int | None, int | None]:
-        project = None if trace.project is None else self._id("project", path=_text(trace.project))
+        project = self._names.project(trace.project)
         if trace.session is None:
             return None, project
         end = trace.started_at + trace.duration_ms / 1000
-        self._db.execute(SEE_SESSION, (_text(trace.session), project, trace.started_at, end))
-        session = self._id("session", uid=_text(trace.session))
+        self._db.execute(SEE_SESSION, (text(trace.session), project, trace.started_at, end))
+        session = self._names.session(trace.session)
         self._titles.note(session, trace)
         return session, project
 
@@ -230,9 +221,9 @@ class Insertion:
             return None
 
         def index(chunk: int, place: int) -> None:
-            text = said.indexed(chunks.spoken(body)[place])
-            if text.strip():
-                self._rows[INSERT_SAID].append((chunk, text))
+            words = said.indexed(chunks.spoken(body)[place])
+            if words.strip():
+                self._rows[INSERT_SAID].append((chunk, words))
 
         made = self._shelf.lay(path, (n, session or 0), index)
         self._mentions.note(session, n, self._shelf.said, self._shelf.brought)
@@ -245,15 +236,15 @@ class Insertion:
         n, session, project, run, request, reply = ids
         decision, failure, attempts = trace.decision, trace.failure, trace.attempts
         chose = _NOBODY if decision is None else (
-            decision.mode, _text(decision.agent), _text(decision.rule), _text(decision.model)
+            decision.mode, text(decision.agent), text(decision.rule), text(decision.model)
         )  # fmt: skip
         told = [one for one, attempt in zip(economies, attempts, strict=True) if attempt.usage]
         return (
-            n, trace.uid, session, project, _text(trace.agent_id), trace.origin, trace.kind, trace.started_at,
-            trace.duration_ms, trace.ttft_ms, trace.outcome, trace.status, failure and _text(failure.message),
-            _text(trace.asked_model), *chose, self._answered_by(trace, answer), answer and _text(answer.stop_reason),
-            *_tokens(answer.usage if answer else None), trace.estimate, *totals.money(trace, answer), len(attempts),
-            run, _text(trace.replay_of), request, reply,
+            n, trace.uid, session, project, text(trace.agent_id), trace.origin, trace.kind, trace.started_at,
+            trace.duration_ms, trace.ttft_ms, trace.outcome, trace.status, failure and text(failure.message),
+            text(trace.asked_model), *chose, self._names.answered_by(trace, answer),
+            answer and text(answer.stop_reason), *_tokens(answer.usage if answer else None), trace.estimate,
+            *totals.money(trace, answer), len(attempts), run, text(trace.replay_of), request, reply,
             economy.total([one.saved for one in told]), economy.total([one.lost for one in told]),
         )  # fmt: skip
 
@@ -273,9 +264,9 @@ class Insertion:
         failure, usage = attempt.failure, attempt.usage
         self._rows[INSERT_ATTEMPT].append((
             self._attempts, n, attempt.n, is_answer, attempt.purpose, model, attempt.started_at,
-            attempt.ttft_ms, attempt.duration_ms, attempt.status, _text(attempt.stop_reason),
-            failure and _text(failure.message), *_tokens(usage), attempt.cost, attempt.cost_basis,
-            self._price_id(attempt) or None, sent, one.saved, one.lost, one.switched,
+            attempt.ttft_ms, attempt.duration_ms, attempt.status, text(attempt.stop_reason),
+            failure and text(failure.message), *_tokens(usage), attempt.cost, attempt.cost_basis,
+            self._names.price(attempt.price) or None, sent, one.saved, one.lost, one.switched,
             usage.cache_write_1h if usage else 0,
         ))  # fmt: skip
         if stream:
@@ -291,73 +282,22 @@ class Insertion:
     ) -> Iterable[_Share]:
         """What each attempt adds to the sums. The request is counted with its answer, or alone."""
         slot = int(trace.started_at) // SLOT_S * SLOT_S
-        agent = trace.decision and _text(trace.decision.agent)
+        agent = trace.decision and text(trace.decision.agent)
         for_all = (agent or "", session or 0, project or 0, trace.kind)
         failed = int(trace.outcome == "error")
         if answer is None:
-            model = self._answered_by(trace, answer) or 0
+            model = self._names.answered_by(trace, answer) or 0
             yield (slot, model, *for_all, "answer", "", "unknown", 0), (1, failed, *_NOTHING_ELSE)
         for attempt, model, one in told:
             usage, cost, is_answer = attempt.usage, attempt.cost, attempt is answer
             *tokens, basis = _tokens(usage)
             priced = "unknown" if cost is None else attempt.cost_basis
             unknown = usage is not None and None in (one.saved, one.lost)
-            key = (slot, model, *for_all, attempt.purpose, basis or "", priced, self._price_id(attempt))
+            key = (slot, model, *for_all, attempt.purpose, basis or "", priced, self._names.price(attempt.price))
             yield key, (
                 int(is_answer), failed if is_answer else 0, *tokens, cost or 0, int(totals.is_unpriced(attempt)),
                 one.saved or 0, one.lost or 0, one.switched, int(unknown), usage.cache_write_1h if usage else 0,
             )  # fmt: skip
-
-    def _answered_by(self, trace: Trace, answer: Attempt | None) -> int | None:
-        """Whoever answered, else whoever was to: then only our own name for it is known."""
-        if answer:
-            return self._model(answer)
-        return self._id("model", provider="", model=_text(trace.decision.model)) if trace.decision else None
-
-    def _model(self, attempt: Attempt) -> int:
-        known = self._models.get((attempt.provider, attempt.model))
-        if known is None:
-            known = self._id("model", provider=_text(attempt.provider), model=_text(attempt.model))
-            self._models[attempt.provider, attempt.model] = known
-        return known
-
-    def _price_id(self, attempt: Attempt) -> int:
-        price = attempt.price
-        if price is None:
-            return 0
-        if price is not self._latest[0]:
-            self._latest = price, self._price(price)
-        return self._latest[1]
-
-    def _price(self, price: Price) -> int:
-        """Append-only: a trace keeps the price that it was billed at."""
-        columns = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "since", "source", "basis")
-        row = (*(getattr(price, name) for name in columns[:5]), _text(price.since), _text(price.source), price.basis)
-        known = self._ids.get(("price", *row))
-        if known is None:
-            same = " AND ".join(f"{name} IS ?" for name in columns)
-            self._db.execute(_statement("price", columns).replace("INSERT", "INSERT OR IGNORE"), row)
-            found = self._db.execute(f"SELECT id FROM price WHERE {same}", row).fetchone()
-            known = self._ids["price", *row] = int(found[0])
-        return known
-
-    def _run(self, trace: Trace) -> int:
-        self._db.execute(
-            "INSERT OR IGNORE INTO run (uid, started_at) VALUES (?, ?)", (_text(trace.run), trace.started_at)
-        )
-        return int(self._db.execute("SELECT id FROM run WHERE uid = ?", (_text(trace.run),)).fetchone()[0])
-
-    def _id(self, table: str, **values: Any) -> int:
-        """The id of a small thing that is stated once; made if it is new."""
-        key = (table, *values.items())
-        known = self._ids.get(key)
-        if known is None:
-            row = list(values.values())
-            self._db.execute(_statement(table, values).replace("INSERT", "INSERT OR IGNORE"), row)
-            same = " AND ".join(f"{name} = ?" for name in values)
-            found = self._db.execute(f"SELECT id FROM {table} WHERE {same}", row).fetchone()
-            known = self._ids[key] = int(found[0])
-        return known
 
 
 _NOBODY = (None, None, None, None)
@@ -375,8 +315,3 @@ def _tokens(usage: Usage | None) -> tuple[Any, ...]:
 
 def _raw(trace: Trace) -> bytes | None:
     return None if trace.raw is None else zlib.compress(trace.raw)
-
-
-def _text(value: str | None) -> str | None:
-    """For a column to search by; the exact string is in the record."""
-    return None if value is None else codec.utf8(value)
