@@ -93,6 +93,8 @@ class Delivery:
         self._now = now
         self._fold = Fold()
         self._started = False
+        self._counts: Mapping[str, Json] = {}
+        """Tokens that a message_start told which was not passed on."""
         self._base = 0
         self._touched = 0
         self._lock = asyncio.Lock()
@@ -127,10 +129,20 @@ class Delivery:
     def _fresh(self, events: list[Json]) -> list[Json]:
         """Without a second message_start: the first may have gone out with a ping, or before a failed attempt."""
         if not (events and events[0]["type"] == "message_start"):
+            return [self._counted(event) for event in events] if self._counts else events
+        if not self._started:
+            self._started = True
             return events
-        fresh = events[1:] if self._started else events
-        self._started = True
-        return fresh
+        self._counts = events[0]["message"].get("usage") or {}
+        return self._fresh(events[1:])
+
+    def _counted(self, event: Json) -> Json:
+        """An Anthropic upstream may tell a request's tokens at the start alone: then they stand at the end too."""
+        if event["type"] != "message_delta":
+            return event
+        told = event.get("usage") or {}
+        missing = {name: count for name, count in self._counts.items() if told.get(name) is None}
+        return {**event, "usage": {**told, **missing}} if missing else event
 
     def _note(self, event: Json, now: int) -> None:
         """Into the fold, the timeline and the board."""

@@ -75,3 +75,33 @@ async def test_others_run_while_an_answer_that_is_not_streamed_comes_in_a_flood(
     with suppress(asyncio.CancelledError):
         await flooding
     assert sent < 10
+
+
+def begun(**usage: int | None) -> dict[str, Any]:
+    return {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": usage}}
+
+
+def ended(**usage: int | None) -> dict[str, Any]:
+    return {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}
+
+
+SECOND = [
+    pytest.param(ended(output_tokens=7), {"input_tokens": 10, "output_tokens": 7}, id="output alone"),
+    pytest.param(
+        ended(input_tokens=None, output_tokens=7), {"input_tokens": 10, "output_tokens": 7}, id="nothing of the rest"
+    ),
+    pytest.param(
+        ended(input_tokens=12, output_tokens=7), {"input_tokens": 12, "output_tokens": 7}, id="it says more itself"
+    ),
+]
+
+
+@pytest.mark.parametrize(("end", "usage"), SECOND)
+async def test_the_tokens_of_a_message_that_a_ping_has_begun_before_are_told_at_its_end(
+    end: dict[str, Any], usage: dict[str, int]
+) -> None:
+    delivery = Delivery(Collector(), Flight("uid", 0.0, "m"), lambda: 0)
+    await delivery.send([begun(input_tokens=0, output_tokens=0)])
+    await delivery.send([begun(input_tokens=10, output_tokens=1), STOP])
+    await delivery.send([end])
+    assert delivery.message["usage"] == usage
