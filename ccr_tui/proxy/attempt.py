@@ -24,6 +24,7 @@ from ccr_tui.proxy.delivery import joined
 from ccr_tui.proxy.openai import error_of, redact
 from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.reply import ChatReply, MessagesReply
+from ccr_tui.proxy.unfenced import BareReply
 from ccr_tui.proxy.upstream import Call, Response, Upstreams, pieces, whole
 from ccr_tui.records import Attempt, CostBasis, Failure, Json, Price, Purpose, Usage
 from ccr_tui.seen import written
@@ -87,7 +88,8 @@ def chat_order(making: Making) -> Order:
     made = request.translate(making.body, model.id, facts, model.max_output)
 
     def reply(estimate: int) -> Reply:
-        return ChatReply(
+        kind = BareReply if made.is_json else ChatReply
+        return kind(
             message_id=making.message_id,
             model=making.asked.model,
             estimate=estimate,

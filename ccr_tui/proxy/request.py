@@ -53,6 +53,8 @@ class Translation:
     """Stop sequences that the provider does not take."""
     mute: bool = False
     """Whether nothing of the answer is wanted: the request warms the provider's prompt cache."""
+    is_json: bool = False
+    """Whether the answer must be JSON."""
 
 
 def translate(body: Json, model_id: str, facts: Facts, max_output: int | None = None) -> Translation:
@@ -97,7 +99,8 @@ class _Translator:
         }
         self._left_out()
         mute, names = self._body.get("max_tokens") == 0, dict(self._names.restore)
-        return Translation(sent, self._notes.all(), names, stops, thought.thinking, self._watched, mute)
+        is_json = output_schema(self._body) is not None
+        return Translation(sent, self._notes.all(), names, stops, thought.thinking, self._watched, mute, is_json)
 
     def _refuse(self) -> None:
         """What would be answered with something else than the client can take for an answer. Raises BadRequest."""
