@@ -21,6 +21,7 @@ from ccr_tui.prices import cost
 from ccr_tui.proxy import anthropic, quirks, request
 from ccr_tui.proxy.asked import Asked
 from ccr_tui.proxy.delivery import joined
+from ccr_tui.proxy.disguise import covered, undressed
 from ccr_tui.proxy.openai import error_of, redact
 from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.reply import ChatReply, MessagesReply
@@ -283,7 +284,7 @@ class Calling:
             self.first = self._now()
         await sink(events if isinstance(reply, MessagesReply) else joined(events))
         if reply.error:
-            reply.error.message = redact(reply.error.message, self.order.secrets)
+            reply.error.message = redact(undressed(reply.error.message, self.order.secrets), self.order.secrets)
             raise reply.error
 
     def _keep_piece(self, piece: bytes) -> None:
@@ -325,21 +326,25 @@ class Calling:
             notes=(*self.notes, *(reply.notes if reply else ())),
             answered_by=self.answered_by,
             connect_ms=None if self.connected is None else self.connected - self.begun,
-            stream=masked(self._stream, self.order.secrets),
+            stream=masked(self._stream, self.order.secrets, self.failure is not None),
             estimate=self.estimate,
             family=quirks.facts_for(order.provider, order.model).family,
             request_id=self.request_id,
         )
 
 
-def masked(stream: Sequence[tuple[int, bytes]], secrets: Iterable[str]) -> tuple[tuple[int, bytes], ...]:
-    """The pieces, with asterisks for every byte of a credential that the provider repeated, even across two pieces."""
+def masked(
+    stream: Sequence[tuple[int, bytes]], secrets: tuple[str, ...], is_refusal: bool
+) -> tuple[tuple[int, bytes], ...]:
+    """The pieces, with asterisks for every byte of a credential that the provider repeated, even across two pieces; in
+    a refusal however it is written."""
     data = b"".join(piece for _, piece in stream)
     found = [secret for text in secrets if (secret := text.encode()) in data]
-    if not found:
+    if not found and not is_refusal:
         return tuple(stream)
     for secret in found:
         data = data.replace(secret, b"*" * len(secret))
+    data = covered(data, secrets) if is_refusal else data
     ends = [*accumulate((len(piece) for _, piece in stream), initial=0)]
     return tuple((ms, data[start:end]) for (ms, _), start, end in zip(stream, ends, ends[1:], strict=False))
 

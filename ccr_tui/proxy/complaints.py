@@ -18,6 +18,7 @@ from typing import NamedTuple
 from ccr_tui.errors import ProxyError, UpstreamRefused
 from ccr_tui.proxy import unknown
 from ccr_tui.proxy.anthropic import error_type
+from ccr_tui.proxy.disguise import covered, undressed
 from ccr_tui.proxy.overflow import Overflow, output_limit, overflow
 from ccr_tui.proxy.shortening import cure
 from ccr_tui.records import Json
@@ -67,7 +68,7 @@ def error_of(
     *,
     estimate: int | None = None,
     window: int | None = None,
-    secrets: Iterable[str] = (),
+    secrets: tuple[str, ...] = (),
     guess: unknown.Guess | None = None,
 ) -> ProxyError:
     """The error for an answer that is no answer. `status` may be 200 when its body holds an error. `sent` is the body
@@ -76,14 +77,14 @@ def error_of(
     if status < 300 and status != 200:
         sentence = f"{provider} answered {status}, which holds no answer. Check providers.{provider}.base_url."
         return UpstreamRefused(sentence, status=502)
-    said = read_error(body)
+    said = read_error(covered(body, secrets) if isinstance(body, bytes) else body)
     lowered = {name.lower(): value for name, value in headers.items()}
     asked = _asked(provider, sent if isinstance(sent, dict) else {}, estimate, window)
     error = _judge(_true_status(status, said), said, asked, _answered(status))
     if guess is not None and error.status in (400, 422) and not said.anthropic:
         error.message = _told(error, unknown.cure(said.message, sent, guess))
     error.status = error.status if 400 <= error.status < 600 else 502
-    error.message = redact(error.message, secrets)
+    error.message = redact(undressed(error.message, secrets), secrets)
     error.args = (error.message,)
     error.details = _details(said, secrets)
     wait = lowered.get("retry-after", "")

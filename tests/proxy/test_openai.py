@@ -527,7 +527,7 @@ def test_no_credential_is_passed_on(secret: str) -> None:
 
 
 def test_a_named_secret_is_cut_out() -> None:
-    error = refused(401, openai_error("bad key plainpassword"), secrets=["plainpassword"])
+    error = refused(401, openai_error("bad key plainpassword"), secrets=("plainpassword",))
     assert "plainpassword" not in error.message and "plainpassword" not in str(error)
 
 
