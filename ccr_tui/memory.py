@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from secrets import token_hex
 
 from ccr_tui.records import Json
-from ccr_tui.seen import LISTS, History, Part, Parts, text_of
+from ccr_tui.seen import DATA, KINDS, LISTS, History, Part, Parts
 from ccr_tui.slim import dataclass
 from ccr_tui.wire import DEEPEST, check_depth, dumps, parsed
 
@@ -73,9 +73,13 @@ class Memory:
 
         Known tools and system blocks are in their places. Raises ValueError for what is no JSON.
         """
-        known, span = self._talks.find(raw)
-        found = {key: at for key, lists in self._lists.items() if (at := lists.find(raw, span)) is not None}
-        spans = [at for _, at in found.values()] + ([span] if span else [])
+        form, start = _form(raw)
+        if form is None:
+            return (), parsed(raw)
+        known, end = self._talks.longest(raw, start, form)
+        talk = start, end, dumps(CUT) + form.comma
+        found = {key: at for key, lists in self._lists.items() if (at := lists.find(raw, form, talk)) is not None}
+        spans = [at for _, at in found.values()] + ([talk] if known else [])
         if spans and (body := _without(raw, spans)) is not None:
             is_first = not known or body.get("messages", ())[:1] == [CUT]
             if is_first and all(body.get(key) == CUT for key in found):
@@ -121,8 +125,15 @@ class Form:
     comma: bytes
     """What stands between two messages."""
 
+    def joined(self, parts: Parts) -> bytes:
+        """A list of tools or system blocks."""
+        text: bytes | None = parts.found.get(self)
+        if text is None:
+            text = parts.found[self] = b"[%b]" % self.comma.join(map(self.text, parts))
+        return text
+
     def text(self, part: Part) -> bytes:
-        """A message."""
+        """A message, tool or block."""
         if not self.blank and not (self.is_ascii and not part.data.isascii()):
             return part.data
         text: bytes | None = part.found.get(self)
@@ -138,10 +149,10 @@ FORMS = {is_ascii: (Form(b"", is_ascii, b"[", b","), Form(b" ", is_ascii, b" [",
 
 
 class Lists:
-    """The lists of late that have stood under one key, the latest last. They are known in JavaScript's form alone."""
+    """The lists of late that have stood under one key, the latest last."""
 
     def __init__(self, key: str) -> None:
-        self._opening = b'"%b":' % key.encode()
+        self._key = b'"%b":' % key.encode()
         self._kept: OrderedDict[tuple[int, ...], Parts] = OrderedDict()
 
     def same(self, values: list[Json]) -> list[Json]:
@@ -157,54 +168,72 @@ class Lists:
         self._kept.move_to_end(names)
         return known
 
-    def find(self, raw: bytes, messages: Span | None) -> tuple[Parts, Span] | None:
+    def find(self, raw: bytes, form: Form, talk: Span) -> tuple[Parts, Span] | None:
         """A list that stands in the body, not among its known messages, and where; it may be another key's there."""
-        start, end = messages[:2] if messages else (len(raw), len(raw))
-        at = raw.find(self._opening, end)
-        if at < 0:
-            at = raw.find(self._opening, 0, start)
-        at += len(self._opening)
-        for names in reversed(self._kept) if at >= len(self._opening) else ():
-            text = text_of(parts := self._kept[names])
+        key, (start, end, _) = self._key + form.opening, talk
+        at = raw.find(key, end)
+        if at < 0 and (at := raw.find(key, 0, start)) < 0:
+            return None
+        at += len(key) - 1
+        for names in reversed(self._kept):
+            text = form.joined(parts := self._kept[names])
             if raw.startswith(text, at):
                 self._kept.move_to_end(names)
                 return parts, (at, at + len(text), dumps(CUT))
         return None
 
 
+class Talk:
+    """The messages of one conversation, and their texts in the forms in which it has come."""
+
+    def __init__(self, messages: Sequence[Part], before: Talk | None, known: int) -> None:
+        """`known` of the messages are those of the conversation before."""
+        self.messages = messages
+        self.size = sum(map(len, map(DATA, messages))) + PART * len(messages)
+        kept = before._texts if before else {}
+        self._texts: dict[Form, list[bytes]] = {form: texts[:known] for form, texts in kept.items()}
+
+    def common(self, raw: bytes, start: int, form: Form) -> tuple[int, int]:
+        """How many of the messages stand at `start`, each with a comma behind it, and where they end."""
+        comma, at = form.comma, start
+        for n, text in enumerate(self._in(form)):
+            if not raw.startswith(text, at) or not raw.startswith(comma, end := at + len(text)):
+                return n, at
+            at = end + len(comma)
+        return len(self.messages), at
+
+    def _in(self, form: Form) -> list[bytes]:
+        texts = self._texts.setdefault(form, [])
+        if len(texts) < len(self.messages):
+            texts += map(form.text, self.messages[len(texts) :])
+        return texts
+
+
 class Talks:
-    """The messages of the conversations of late, the latest first."""
+    """The conversations of late, the latest first."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._kept: list[tuple[int, Sequence[Part]]] = []
+        self._kept: list[Talk] = []
 
-    def find(self, raw: bytes) -> tuple[Sequence[Part], Span | None]:
-        """Messages that the body seems to begin with, and where all of those stand."""
-        form, start = _form(raw)
-        if form is not None:
-            known, end = self._longest(raw, start, form)
-            if known:
-                return known, (start, end, dumps(CUT) + form.comma)
-        return (), None
-
-    def _longest(self, raw: bytes, start: int, form: Form) -> tuple[Sequence[Part], int]:
+    def longest(self, raw: bytes, start: int, form: Form) -> tuple[Sequence[Part], int]:
         """The most messages of one conversation that stand at `start`, and where they end."""
-        found = [(*_common(raw, start, talk, form), n) for n, (_, talk) in enumerate(self._kept)]
+        found = [(*talk.common(raw, start, form), n) for n, talk in enumerate(self._kept)]
         count, end, n = max(found, key=lambda each: each[0], default=(0, start, 0))
         if not count:
             return (), start
         self._kept.insert(0, self._kept.pop(n))
-        return self._kept[0][1][:count], end
+        return self._kept[0].messages[:count], end
 
     def remember(self, messages: Json, known: int) -> None:
         """A conversation whose first messages were known: it takes the place of the one that it goes on from."""
-        if not isinstance(messages, list) or len(messages) < SHORT or not all(isinstance(m, Part) for m in messages):
+        if not isinstance(messages, list) or len(messages) < SHORT or not KINDS.issuperset(map(type, messages)):
             return
-        if known and known >= len(self._kept[0][1]) - CHANGES:
+        before = self._kept[0] if known else None
+        if before and known >= len(before.messages) - CHANGES:
             del self._kept[0]
-        self._kept.insert(0, (sum([len(message.data) + PART for message in messages]), messages))
-        while len(self._kept) > TALKS or sum(size for size, _ in self._kept) > self._limit:
+        self._kept.insert(0, Talk(messages, before, known))
+        while len(self._kept) > TALKS or sum(talk.size for talk in self._kept) > self._limit:
             self._kept.pop()
 
 
@@ -218,18 +247,6 @@ def _form(raw: bytes) -> tuple[Form | None, int]:
                 return form, start + len(form.opening)
         at = raw.find(MESSAGES, start)
     return None, 0
-
-
-def _common(raw: bytes, start: int, talk: Sequence[Part], form: Form) -> tuple[int, int]:
-    """How many of the messages stand at `start`, each with a comma behind it, and where they end."""
-    comma = form.comma
-    for n, part in enumerate(talk):
-        text = form.text(part)
-        end = start + len(text)
-        if not (raw.startswith(text, start) and raw.startswith(comma, end)):
-            return n, start
-        start = end + len(comma)
-    return len(talk), start
 
 
 def _without(raw: bytes, spans: list[Span]) -> Json:

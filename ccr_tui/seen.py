@@ -12,6 +12,7 @@ their bytes, because Python takes 1, 1.0 and True for equal and pays no heed to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any, NoReturn, TypeVar
 from weakref import ref
 
@@ -65,6 +66,8 @@ class Parts(list[Any]):
     append = clear = extend = insert = pop = remove = reverse = sort = _fixed
 
 
+DATA = attrgetter("data")
+KINDS = frozenset({Part})
 KEEPERS = frozenset({Part, Parts})
 
 
@@ -172,6 +175,8 @@ def _spliced(value: Json) -> Json:
         return orjson.Fragment(text_of(value))
     if not isinstance(value, list):
         return value
+    if KINDS.issuperset(map(type, value)):  # there may be thousands
+        return list(map(orjson.Fragment, map(DATA, value)))
     return [orjson.Fragment(each.data) if isinstance(each, Part) else each for each in value]
 
 

@@ -82,15 +82,16 @@ NESTED = {"type": "tool_use", "id": "toolu_9", "name": "Read", "input": {"tools"
     "raw",
     [
         pytest.param(b'{"tools":%b,"messages":[],"system":%b}' % (TOOLS, BLOCKS), id="another order"),
-        pytest.param(b'{"system":%b,"tools":%b}' % (TOOLS, BLOCKS), id="each other's"),
-        pytest.param(b'{"tools":%b,"tools":[]}' % TOOLS, id="given twice, the last one counts"),
-        pytest.param(b'{"tools":[],"tools":%b}' % TOOLS, id="given twice, the first one does not count"),
-        pytest.param(b'{"metadata":{"tools":%b},"tools":[1]}' % TOOLS, id="nested before"),
-        pytest.param(b'{"metadata":{"tools":%b}}' % TOOLS, id="nested only"),
-        pytest.param(b'{"tools":[{"system":%b}],"system":%b}' % (BLOCKS, BLOCKS), id="one in the other"),
-        pytest.param(b'{"tools":%b,"x":"\\"tools\\":[1]"}' % TOOLS, id="its key in a text"),
-        pytest.param(b'{"x":"\\"tools\\":%b"}' % TOOLS.replace(b'"', b'\\"'), id="in a text"),
-        pytest.param(b'[{"tools":%b}]' % TOOLS, id="no object"),
+        pytest.param(b'{"tools":%b,"system":%b}' % (TOOLS, BLOCKS), id="without messages"),
+        pytest.param(b'{"system":%b,"tools":%b,"messages":[]}' % (TOOLS, BLOCKS), id="each other's"),
+        pytest.param(b'{"tools":%b,"tools":[],"messages":[]}' % TOOLS, id="given twice, the last one counts"),
+        pytest.param(b'{"messages":[],"tools":[],"tools":%b}' % TOOLS, id="given twice, the first one does not count"),
+        pytest.param(b'{"metadata":{"tools":%b},"tools":[1],"messages":[]}' % TOOLS, id="nested before"),
+        pytest.param(b'{"metadata":{"tools":%b},"messages":[]}' % TOOLS, id="nested only"),
+        pytest.param(b'{"tools":[{"system":%b}],"system":%b,"messages":[]}' % (BLOCKS, BLOCKS), id="one in the other"),
+        pytest.param(b'{"messages":[],"tools":%b,"x":"\\"tools\\":[1]"}' % TOOLS, id="its key in a text"),
+        pytest.param(b'{"messages":[],"x":"\\"tools\\":%b"}' % TOOLS.replace(b'"', b'\\"'), id="in a text"),
+        pytest.param(b'[{"tools":%b,"messages":[]}]' % TOOLS, id="no object"),
         pytest.param(wire.dumps(asking([TOOL, ODD], {"role": "assistant", "content": [NESTED]})), id="in a call"),
         pytest.param(wire.dumps({"messages": [], **asking([TOOL, ODD], message())}), id="known messages too"),
     ],
@@ -108,7 +109,7 @@ def test_what_is_no_json_behind_a_known_list_is_refused(end: bytes) -> None:
     memory = Memory()
     memory.read(wire.dumps(asking([TOOL, ODD])))
     with pytest.raises(ValueError):
-        memory.read(b'{"tools":%b%b' % (TOOLS, end))
+        memory.read(b'{"messages":[],"tools":%b%b' % (TOOLS, end))
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,22 @@ def test_what_is_known_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
             memory.read(form({"model": "m", "messages": long[:count], "tools": []}))
     assert parsed[0] > 70_000
     assert all(size < 50_000 for size in parsed[1:])
+
+
+@pytest.mark.parametrize("form", FORMS[:4], ids=NAMES[:4])
+@pytest.mark.parametrize("order", [("system", "tools", "messages"), ("messages", "system", "tools")], ids="-".join)
+def test_known_tools_and_system_blocks_are_not_parsed(
+    monkeypatch: pytest.MonkeyPatch, form: Callable[[Json], bytes], order: tuple[str, ...]
+) -> None:
+    memory, parsed = Memory(), list[int]()
+    monkeypatch.setattr("ccr_tui.memory.parsed", lambda raw: parsed.append(len(raw)) or wire.loads(raw))
+    tools = [{**TOOL, "name": f"Tool{n}", "description": "wörd " * 500} for n in range(20)]
+    for n in range(3):
+        whole = {"system": [{"type": "text", "text": "wörd " * 5000}], "tools": tools, "messages": [message(n=n)]}
+        body = {key: whole[key] for key in order}
+        assert json.dumps(memory.read(form(body))) == json.dumps(body)
+    assert parsed[0] > 70_000
+    assert all(size < 1_000 for size in parsed[1:])
 
 
 PAIRS = [

@@ -20,7 +20,7 @@ from ccr_tui.proxy.content import Piece, Reader, as_content, compact
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.proxy.sealing import Unsealed
-from ccr_tui.proxy.steps import Past, Step, calls_in, steps_of
+from ccr_tui.proxy.steps import Past, Step, Trail, names_in, steps_of
 from ccr_tui.proxy.tools import Ids, Names
 from ccr_tui.records import Json
 from ccr_tui.seen import Part
@@ -79,8 +79,7 @@ class Conversation:
         start = None if self._facts.alternate else (self._model_id, self._thinking, *self._names.state())
         past = Past(messages, self._facts, start)
         begun, count = past.beginning()
-        for step in begun:
-            self._take_over(step)
+        self._take_over(begun)
         for assistants, others in steps_of(messages[count:] if count else messages):
             self._step(assistants, others, past)
         past.keep()
@@ -97,18 +96,18 @@ class Conversation:
         known = past.next(asked)
         if known is not None:
             return self._take_over(known)
-        at, counts = len(self._out), self._notes.counts()
+        at, ids, counts = len(self._out), len(self._ids.given), self._notes.counts()
         self._exchange(assistants, others)
         if past.may_add(asked):
             self._out[at:] = sent = [Part(message, dumps(message)) for message in self._out[at:]]
             noted = tuple(self._notes.since(counts))
-            past.add(Step(asked, tuple(sent), tuple(calls_in(assistants)), noted))
+            past.add(Step(asked, tuple(sent), tuple(self._ids.given[ids:]), tuple(names_in(assistants)), noted))
         return None
 
-    def _take_over(self, step: Step) -> None:
+    def _take_over(self, step: Step | Trail) -> None:
         self._out.extend(step.sent)
-        for id, name in step.calls:
-            self._ids.fresh(id)
+        self._ids.take(step.ids)
+        for name in dict.fromkeys(step.names):
             self._names.of(name)
         for sentence, count in step.notes:
             self._notes.add(sentence, count)

@@ -66,16 +66,22 @@ def _request(body: Json, counting: bool) -> None:
     if not body["messages"]:
         raise _Wrong("at least one message is required", "messages")
     with _At("messages"):
-        _each(body["messages"], _message)
+        _messages(body["messages"])
     _system(body.get("system"))
     _tools(body.get("tools"))
     _settings(body)
 
 
-def _each(items: list[Json], check: Callable[[Json], None]) -> None:
-    for n, item in enumerate(items):
-        if type(item) is Part and check in item.found:  # there may be thousands
-            continue
+def _messages(messages: list[Json]) -> None:
+    """Of a conversation that goes on, only what is new is looked at: there may be thousands."""
+    if not isinstance(messages, History):
+        return _each(messages, _message)
+    _each(messages, _message, messages.known if messages.recall(_messages) else 0)
+    return messages.keep(_messages, True)
+
+
+def _each(items: list[Json], check: Callable[[Json], None], start: int = 0) -> None:
+    for n, item in enumerate(items[start:] if start else items, start):
         try:
             once(item, check)
         except _Wrong as wrong:

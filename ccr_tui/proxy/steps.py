@@ -8,7 +8,9 @@ it; left with its messages, they once kept whole conversations in memory (1.3 MB
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import field
 from itertools import groupby
 from operator import is_
 
@@ -26,10 +28,45 @@ class Step:
     """The client's messages."""
     sent: tuple[Part, ...]
     """The chat messages that were made of them."""
-    calls: tuple[tuple[str, str], ...]
-    """Id and name of each tool call: they take up ids and names, which later ones must not have."""
+    ids: tuple[str, ...]
+    """Those that its tool calls were given: later ones must not have them."""
+    names: tuple[str, ...]
+    """Of the tools that it called, which have their names upstream by now."""
     notes: tuple[tuple[str, int], ...]
     """What was noted about it, and how often."""
+
+
+@dataclass(slots=True, eq=False)
+class Trail:
+    """Steps in a row, and what they come to: a long conversation is taken over in one piece, not step by step."""
+
+    steps: list[Step] = field(default_factory=list)
+    sent: list[Part] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    notes: list[tuple[str, int]] = field(default_factory=list)
+    ends: list[tuple[int, ...]] = field(default_factory=list)
+    """After each step: how many of the client's messages, and of each of the lists above, there are."""
+
+    def add(self, step: Step) -> None:
+        """One more."""
+        self.steps.append(step)
+        self.sent += step.sent
+        self.ids += step.ids
+        self.names += step.names
+        self.notes += step.notes
+        asked = (self.ends[-1][0] if self.ends else 0) + len(step.asked)
+        self.ends.append((asked, len(self.sent), len(self.ids), len(self.names), len(self.notes)))
+
+    def before(self, message: int) -> Trail:
+        """The steps that end before this message."""
+        n = bisect_left(self.ends, (message,))
+        if not n:
+            return Trail()
+        _, sent, ids, names, notes = self.ends[n - 1]
+        return Trail(
+            self.steps[:n], self.sent[:sent], self.ids[:ids], self.names[:names], self.notes[:notes], self.ends[:n]
+        )
 
 
 def steps_of(messages: Sequence[Json]) -> Iterator[tuple[list[Json], list[Json]]]:
@@ -52,40 +89,31 @@ class Past:
         """`start` is what the whole conversation begins with; None where nothing may be taken over."""
         self._history = messages if isinstance(messages, History) and start is not None else None
         self._facts, self._start = facts, start
-        self._steps: list[Step] = []
-        self._known = self._recall()
+        self._trail = Trail()
+        self._known: Sequence[Step] = ()
         self._is_whole = True
 
-    def _recall(self) -> Sequence[Step]:
-        kept = None if self._history is None else self._history.recall((Past, id(self._facts)))
-        if kept is None:
-            return ()
-        facts, start, steps = kept
-        return steps if facts is self._facts and start == self._start else ()
+    def beginning(self) -> tuple[Trail, int]:
+        """The steps that surely hold, and how many messages they are of.
 
-    def beginning(self) -> tuple[Sequence[Step], int]:
-        """The steps that surely hold, taken as they are, and how many messages they are of.
-
-        The turn before had these very messages, and the one behind them, so that none of these steps can have grown.
+        The turn before had these very messages (`History.known`), and the one behind them, so that none of these steps
+        can have grown.
         """
-        history, count = self._history, 0
-        if history is None:
-            return (), 0
-        for step in self._known:
-            end = count + len(step.asked)
-            if end >= history.known or not all(map(is_, step.asked, history[count:end])):
-                break
-            self._steps.append(step)
-            count = end
-        return self._steps[:], count
+        history = self._history
+        kept = None if history is None else history.recall((Past, id(self._facts)))
+        if history is None or kept is None or kept[0] is not self._facts or kept[1] != self._start:
+            return self._trail, 0
+        self._known = kept[2].steps
+        self._trail = kept[2].before(history.known)
+        return self._trail, self._trail.ends[-1][0] if self._trail.ends else 0
 
     def next(self, asked: Sequence[Json]) -> Step | None:
         """What these very messages became at this place, if that is known."""
-        at = len(self._steps)
+        at = len(self._trail.steps)
         if at < len(self._known) and self._is_whole:
             step = self._known[at]
             if len(step.asked) == len(asked) and all(map(is_, step.asked, asked)):
-                self._steps.append(step)
+                self._trail.add(step)
                 return step
         self._known = ()
         return None
@@ -97,16 +125,16 @@ class Past:
 
     def add(self, step: Step) -> None:
         """The next one, which was made just now."""
-        self._steps.append(step)
+        self._trail.add(step)
 
     def keep(self) -> None:
         """Leave the steps to the next turn."""
         if self._history is not None:
-            self._history.keep((Past, id(self._facts)), (self._facts, self._start, self._steps))
+            self._history.keep((Past, id(self._facts)), (self._facts, self._start, self._trail))
 
 
-def calls_in(messages: Sequence[Json]) -> Iterator[tuple[str, str]]:
-    """Id and name of every tool call, in order."""
+def names_in(messages: Sequence[Json]) -> Iterator[str]:
+    """The name of every tool call, in order."""
     for message in messages:
         if message["role"] == "assistant" and isinstance(message["content"], list):
-            yield from ((block["id"], block["name"]) for block in message["content"] if block["type"] == "tool_use")
+            yield from (block["name"] for block in message["content"] if block["type"] == "tool_use")

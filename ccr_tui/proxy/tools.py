@@ -9,7 +9,7 @@ trace and a sentence to the model. The one surprise: a schema's properties may b
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from hashlib import blake2b
 from typing import Any
@@ -87,6 +87,12 @@ class Ids:
         self._size = 9 if facts.tool_ids == "nine" else 24
         self._prefix = "" if facts.tool_ids == "nine" else "call_"
         self._seen: set[str] = set()
+        self.given: list[str] = []
+        """Those that were made by `fresh`, in order."""
+
+    def take(self, ids: Collection[str]) -> None:
+        """These were given in an earlier turn."""
+        self._seen.update(ids)
 
     def fresh(self, original: str) -> str:
         made = original if self._legal.fullmatch(original) else self._made(original)
@@ -95,6 +101,7 @@ class Ids:
             salt += 1
             made = self._made(f"{original}#{salt}")
         self._seen.add(made)
+        self.given.append(made)
         return made
 
     def _made(self, text: str) -> str:
