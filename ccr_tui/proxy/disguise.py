@@ -15,7 +15,7 @@ from functools import lru_cache
 SHORTEST = 8
 """Characters of a credential below which it is only looked for as it is."""
 MOST = 32 * 1024
-"""Bytes that are looked at, at either end: a refusal has some hundred, or ends what was being answered. It takes 9 ms."""
+"""Bytes that are looked at, at either end: a refusal has some hundred, or ends an answer. It takes 9 ms."""
 
 
 def covered(data: bytes, secrets: tuple[str, ...]) -> bytes:
