@@ -28,6 +28,8 @@ TALKS = 16
 """Conversations whose beginning is remembered; subagents have one each."""
 SHORT = 3
 """Messages below which a conversation is not remembered: side questions come and go."""
+BLOCK = 16
+"""Messages at the beginning of a conversation that are compared at once."""
 CHANGES = 4
 """How many messages at the end of a conversation the next turn may have altered: the marks of the cache move there."""
 MESSAGES = b'"messages":'
@@ -50,7 +52,8 @@ class Memory:
 
     def read(self, raw: bytes) -> Json:
         """The body that the bytes hold, in parts. Raises ValueError for what is no JSON, or nested too deeply."""
-        known, body = self._cut(raw)
+        form, start = _form(raw)
+        known, body = self._cut(raw, form, start) if form else ((), parsed(raw))
         if not isinstance(body, dict):
             check_depth(body)
             return body
@@ -65,17 +68,14 @@ class Memory:
             body["messages"] = [*known, *body["messages"][1:]]
         if isinstance(body.get("messages"), list):
             body["messages"] = History(body["messages"])
-        self._talks.remember(body.get("messages"), len(known))
+        self._talks.remember(body.get("messages"), len(known), form)
         return body
 
-    def _cut(self, raw: bytes) -> tuple[Sequence[Part], Json]:
+    def _cut(self, raw: bytes, form: Form, start: int) -> tuple[Sequence[Part], Json]:
         """Messages that the body begins with, and the body, in which CUT stands for all of those.
 
         Known tools and system blocks are in their places. Raises ValueError for what is no JSON.
         """
-        form, start = _form(raw)
-        if form is None:
-            return (), parsed(raw)
         known, end = self._talks.longest(raw, start, form)
         talk = start, end, dumps(CUT) + form.comma
         found = {key: at for key, lists in self._lists.items() if (at := lists.find(raw, form, talk)) is not None}
@@ -184,29 +184,35 @@ class Lists:
 
 
 class Talk:
-    """The messages of one conversation, and their texts in the forms in which it has come."""
+    """The messages of one conversation, and its beginning as text in the forms in which it has come."""
 
     def __init__(self, messages: Sequence[Part], before: Talk | None, known: int) -> None:
         """`known` of the messages are those of the conversation before."""
         self.messages = messages
         self.size = sum(map(len, map(DATA, messages))) + PART * len(messages)
-        kept = before._texts if before else {}
-        self._texts: dict[Form, list[bytes]] = {form: texts[:known] for form, texts in kept.items()}
+        kept = before._blocks if before else {}
+        self._blocks: dict[Form, list[bytes]] = {form: blocks[: known // BLOCK] for form, blocks in kept.items()}
 
     def common(self, raw: bytes, start: int, form: Form) -> tuple[int, int]:
         """How many of the messages stand at `start`, each with a comma behind it, and where they end."""
-        comma, at = form.comma, start
-        for n, text in enumerate(self._in(form)):
+        n, at, comma = 0, start, form.comma
+        for block in self._blocks.get(form, ()):
+            if not raw.startswith(block, at):
+                break
+            n, at = n + BLOCK, at + len(block)
+        for part in self.messages[n:]:
+            text = form.text(part)
             if not raw.startswith(text, at) or not raw.startswith(comma, end := at + len(text)):
                 return n, at
-            at = end + len(comma)
-        return len(self.messages), at
+            n, at = n + 1, end + len(comma)
+        return n, at
 
-    def _in(self, form: Form) -> list[bytes]:
-        texts = self._texts.setdefault(form, [])
-        if len(texts) < len(self.messages):
-            texts += map(form.text, self.messages[len(texts) :])
-        return texts
+    def has_come(self, form: Form) -> None:
+        """In this form: what surely stays of it is joined, so that it is compared at once in the next turn."""
+        blocks = self._blocks.setdefault(form, [])
+        for at in range(len(blocks) * BLOCK, len(self.messages) - CHANGES - BLOCK, BLOCK):
+            texts = map(form.text, self.messages[at : at + BLOCK])
+            blocks.append(b"".join([piece for text in texts for piece in (text, form.comma)]))
 
 
 class Talks:
@@ -225,14 +231,16 @@ class Talks:
         self._kept.insert(0, self._kept.pop(n))
         return self._kept[0].messages[:count], end
 
-    def remember(self, messages: Json, known: int) -> None:
+    def remember(self, messages: Json, known: int, form: Form | None) -> None:
         """A conversation whose first messages were known: it takes the place of the one that it goes on from."""
         if not isinstance(messages, list) or len(messages) < SHORT or not KINDS.issuperset(map(type, messages)):
             return
         before = self._kept[0] if known else None
         if before and known >= len(before.messages) - CHANGES:
             del self._kept[0]
-        self._kept.insert(0, Talk(messages, before, known))
+        self._kept.insert(0, talk := Talk(messages, before, known))
+        if form is not None:
+            talk.has_come(form)
         while len(self._kept) > TALKS or sum(talk.size for talk in self._kept) > self._limit:
             self._kept.pop()
 

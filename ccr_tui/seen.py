@@ -175,9 +175,10 @@ def _spliced(value: Json) -> Json:
         return orjson.Fragment(text_of(value))
     if not isinstance(value, list):
         return value
-    if KINDS.issuperset(map(type, value)):  # there may be thousands
-        return list(map(orjson.Fragment, map(DATA, value)))
-    return [orjson.Fragment(each.data) if isinstance(each, Part) else each for each in value]
+    if not KINDS.issuperset(map(type, value[1:])):
+        return [orjson.Fragment(each.data) if isinstance(each, Part) else each for each in value]
+    parts = map(orjson.Fragment, map(DATA, value[1:]))  # there may be thousands; the first one may be the system's
+    return [orjson.Fragment(value[0].data) if isinstance(value[0], Part) else value[0], *parts] if value else value
 
 
 def text_of(parts: Parts) -> bytes:

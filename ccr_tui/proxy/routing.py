@@ -53,10 +53,12 @@ def decide(question: Question, rules: tuple[Rule, ...] = RULES) -> RouteDecision
     considered: list[tuple[str, str]] = []
     for rule in rules:
         answer = rule(question)
-        why = reason(rule, answer) if isinstance(answer, Choice) else answer
+        if isinstance(answer, str):
+            considered.append((rule.__name__, answer))
+            continue
+        why = reason(rule, answer)
         considered.append((rule.__name__, why))
-        if isinstance(answer, Choice):
-            return decision(question.config, answer, rule.__name__, why, considered)
+        return decision(question.config, answer, rule.__name__, why, considered)
     raise NotFound(NOBODY, should_retry=False)
 
 

@@ -110,9 +110,9 @@ class Decoder:
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._data:
-            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            name, id = _text(self._name) if self._name else "", _text(self._id) if self._id else ""
-            events.append(Event(name, _text(data), id))
+            data = _text(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+            bare = not (self._name or self._id)
+            events.append(Event("", data) if bare else Event(_text(self._name), data, _text(self._id)))
         self._data, self._data_size, self._name = [], 0, b""
 
     def _field(self, line: bytes) -> None:

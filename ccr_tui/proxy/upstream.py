@@ -26,7 +26,7 @@ import httpx
 from ccr_tui import demo
 from ccr_tui.errors import ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from ccr_tui.proxy.transports import DemoTransport, SocksTransport, WatchedTransport, http_proxy
-from ccr_tui.proxy.ways import way_out
+from ccr_tui.proxy.ways import host_of, way_out
 from ccr_tui.slim import dataclass
 
 SLICE, FIRST = 512 * 1024, 16 * 1024
@@ -252,8 +252,7 @@ async def whole(response: httpx.Response, call: Call, limit: int = 64 * 1024 * 1
 
 def way_of(call: Call) -> str:
     """The proxy that leads to the call's host: a URL, "" for none, "demo" for the demo model."""
-    host = urlsplit(call.url).hostname
-    return "demo" if host == demo.HOST else way_out(call.url, call.proxy, call.env)
+    return "demo" if host_of(call.url) == demo.HOST else way_out(call.url, call.proxy, call.env)
 
 
 def longest_s(call: Call) -> float | None:

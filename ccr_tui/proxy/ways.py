@@ -18,7 +18,7 @@ def way_out(url: str, proxy: str | None, env: Mapping[str, str]) -> str:
 
     `proxy` is the provider's or the config's own; "" forbids one, None leaves it to the environment.
     """
-    if is_loopback(urlsplit(url).hostname or ""):
+    if is_loopback(host_of(url)):
         return ""
     return environment_proxy(url, env) if proxy is None else proxy
 
@@ -39,6 +39,12 @@ def proxies_in(env: Mapping[str, str]) -> dict[str, str]:
     """The variables that end in _proxy, by what stands before it; lower case goes before upper case."""
     ordered = sorted(env.items(), key=lambda item: item[0].islower())
     return {name[:-6].lower(): value for name, value in ordered if name.lower().endswith("_proxy") and value}
+
+
+@lru_cache(maxsize=256)
+def host_of(url: str) -> str:
+    """The host's name or address, in small letters; "" without one."""
+    return urlsplit(url).hostname or ""
 
 
 @lru_cache(maxsize=256)
