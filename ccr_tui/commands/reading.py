@@ -49,10 +49,11 @@ def _facts(trace: Trace, row: TraceRow) -> Iterator[tuple[str, str]]:
     if trace.decision:
         yield "route", f"{trace.decision.agent}, {trace.decision.mode} mode, rule {row.rule}: {trace.decision.reason}"
     yield "outcome", f"{row.outcome} {failing.status(trace)}" + (f", {row.stop_reason}" if row.stop_reason else "")
+    prompt = row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
     yield (
         "tokens",
         (
-            f"{tokens(row.input_tokens)} in, {tokens(row.cache_read_tokens)} cached, {tokens(row.output_tokens)} out "
+            f"{tokens(prompt)} in ({tokens(row.cache_read_tokens)} of it cached), {tokens(row.output_tokens)} out "
             f"({row.usage_basis or 'not known'}); estimated in: {tokens(row.estimated_input_tokens) or 'not'}"
         ),
     )

@@ -37,8 +37,8 @@ from ccr_tui.store.queries import Today, TraceRow
 
 READ_S = 0.25
 """The shortest time between two readings of the requests."""
-USUAL, FRAME = 6, 2
-"""Requests that the box of what runs has room for on a high screen, and the lines of its frame."""
+FRAME = 2
+"""Lines of a frame."""
 TODAY_S = 1.0
 """The same of the sums."""
 
@@ -111,8 +111,8 @@ class LiveScreen(Lists):
         self._any = False
         self._ran = 0
         """The most requests that ran at once since none did."""
-        self._made: int | None = None
-        """Lines of the boxes at the top, where the usual ones are too few."""
+        self._made: tuple[int | None, bool] = (None, False)
+        """Lines of the boxes at the top, where the usual ones are too few; and whether one stands below the other."""
         self._greeted: Config | None = None
 
     def compose(self) -> ComposeResult:
@@ -167,14 +167,20 @@ class LiveScreen(Lists):
     def _make_room(self) -> None:
         """The box of what runs is as high as the most that ran at once since it was empty, as long as the list keeps
         most of the screen: so it seldom moves what is below it."""
-        running = len(self.house.engine.feed.board)
+        running, narrow = len(self.house.engine.feed.board), self.has_class("-narrow")
         self._ran = max(self._ran, running) if running else 0
-        lines = min(self._ran, self.size.height // 3) + FRAME
-        top = self.query_one("#top")
-        wanted = lines if self._ran > USUAL and self.has_class("-tall") and not self.has_class("-narrow") else None
-        if wanted != self._made:
-            self._made = wanted
-            top.styles.height = wanted
+        lines = min(self._ran, self.size.height // (5 if narrow else 3))
+        fits = lines <= self._usual(narrow) or self.has_class("-short") or self.has_class("-tiny")
+        wanted = None if fits else lines + FRAME
+        if (wanted, narrow) != self._made:
+            self._made = wanted, narrow
+            self.now.styles.height = wanted if narrow else None
+            self.query_one("#top").styles.height = wanted + 1 if wanted and narrow else wanted
+
+    def _usual(self, narrow: bool) -> int:
+        """Lines of that box by the style sheet."""
+        high, tall = self.has_class("-high"), self.has_class("-tall")
+        return (4 if high or tall else 2) if narrow else 6 if tall else 5
 
     @work(thread=True, exclusive=True, group="today")
     def _read_today(self) -> None:

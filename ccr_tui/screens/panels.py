@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 
@@ -91,18 +92,18 @@ class Now(Panel):
         where = apart(flights)
         lines = [self._flight(flight, now, where) for flight in shown]
         if len(shown) < len(flights):
-            lines.append([(f" … and {len(flights) - len(shown)} more", "muted")])
+            lines.append([(f" … and {told_together(flights[len(shown) :])}", "muted")])
         return lines
 
     def _flight(self, flight: Flight, now: float, where: Where | None = None) -> Pieces:
         width = self.size.width
         agent = flight.agent if flight.agent not in ("", "default") else KINDS.get(flight.kind, flight.kind)
         beside = WHERE + 1 if where else 0
-        named = max(8, min(24, width - 56 - beside + self._freed(where)))
+        named = max(8, min(24, width - 57 - beside + self._freed(where)))
         pieces: Pieces = [(" " + show.fit(where(flight), WHERE), "muted")] if where else []
         pieces = [
             (f" {SPINNER[int(now * 10) % len(SPINNER)]} ", "title"),
-            (show.fit(show.harmless(AGENTS.get(agent, agent)), 7), AGENT_INKS.get(agent, "muted")),
+            (show.fit(show.harmless(AGENTS.get(agent, agent)), 7) + " ", AGENT_INKS.get(agent, "muted")),
             (show.fit(show.model(flight.model or flight.asked_model), named), "strong"),
             *pieces,
             *self._doing(flight, now, counts=not self._freed(where)),
@@ -144,6 +145,12 @@ def apart(flights: Sequence[Flight]) -> Where | None:
     if len({flight.session for flight in flights}) > 1:
         return lambda flight: show.harmless((flight.session or "–")[:8])
     return None
+
+
+def told_together(flights: Sequence[Flight]) -> str:
+    """How many there are, and what they do."""
+    doing = Counter("answering" if flight.phase in ("text", "tool") else flight.phase for flight in flights)
+    return f"{len(flights)} more: " + ", ".join(f"{count} {name}" for name, count in doing.most_common())
 
 
 def phase(flight: Flight) -> str:
@@ -215,7 +222,7 @@ class TodayPanel(Panel):
         lines.append([_name("cached", wide), (full, "good"), (rest, "faint"), (cached, "")])
         if len(lines) + 2 > self.size.height:  # what failed is seen, however low it is
             told, asked = [], [*asked, ("  ", ""), failed(today), (" failed", "muted")]
-        graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 1)))
+        graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 2)))
         return [*lines, [*asked, (f" {graph}", "link")], *told, [_name("tokens", wide), (tokens(today), "")]]
 
     def _beside(self, money: Sequence[Pieces], part: Pieces, wide: int, name: str) -> list[Pieces]:
@@ -226,7 +233,7 @@ class TodayPanel(Panel):
             if width(line) + width(part) <= self.size.width:
                 line.extend(part)
                 return []
-        return [[_name(name, wide), *part[1:]]]
+        return [[_name(name, wide), *part[1:], *([(" not in spent", "faint")] if name == "replays" else [])]]
 
     def _compared(self, at: str, told: Pieces, wide: int) -> Pieces:
         """The baseline's line; a name for which the column is too narrow takes what the amount leaves."""
@@ -246,9 +253,9 @@ class TodayPanel(Panel):
             [(f"{today.requests} request{'s' * (today.requests != 1)}", ""), *broken(today)],
             *compared,
             *([[(f"replays +{show.money(self.replayed)}", "")]] if self.replayed else []),
-            *of_router,
-            *([(f"per {each.what} ", ""), *of_budget(each, 0)] for each in self.budgets if each.what != "day"),
             [(f"{cached} cached", "")],
+            *([(f"per {each.what} ", ""), *of_budget(each, 0)] for each in self.budgets if each.what != "day"),
+            *of_router,
             [(tokens(today), "")],
         ):
             size = sum(len(text) for text, _ in part) + 3

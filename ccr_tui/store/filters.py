@@ -70,7 +70,6 @@ NUMBERS = {
     "status": "t.status",
 }
 COLUMNS = {
-    "asked": "t.asked_model",
     "subagent": "t.agent_id",
     "kind": "t.kind",
     "rule": "t.rule",
@@ -175,10 +174,27 @@ def _project(db: sqlite3.Connection, name: str) -> Condition:
 
 
 def _model(db: sqlite3.Connection, name: str) -> Condition:
-    whole, end = _glob(name), f"%/{_glob(name)}"
-    like = "model LIKE ? ESCAPE '!' OR model LIKE ? ESCAPE '!'"
-    answered, ids = _among("t.model_id", db, f"SELECT id FROM model WHERE {like}", whole, end)
-    return f"{answered} OR t.chosen LIKE ? ESCAPE '!'", [*ids, whole]
+    forms = _in_full(name)
+    like = " OR ".join(["model LIKE ? ESCAPE '!'"] * len(forms))
+    answered, ids = _among("t.model_id", db, f"SELECT id FROM model WHERE {like}", *forms)
+    return f"{answered} OR t.chosen LIKE ? ESCAPE '!'", [*ids, forms[0]]
+
+
+def _asked(_: sqlite3.Connection, name: str) -> Condition:
+    forms = _in_full(name)
+    return " OR ".join(["t.asked_model LIKE ? ESCAPE '!'"] * len(forms)), forms
+
+
+def _in_full(name: str) -> list[str]:
+    """Patterns of a model's names: as they are, and as those that lists show short: without claude-, a date, a
+    context's length and what stands before a slash."""
+    short = _glob(name)
+    begun = [short] if name.startswith("claude-") else [short, f"claude-{short}"]
+    return [*(one + end for end in ("", *DATED) for one in begun), f"%/{short}"]
+
+
+DATED = ("-20______", "-20__-__-__", "-latest", "[1m]")
+"""What ends an id and is not shown."""
 
 
 def _provider(db: sqlite3.Connection, name: str) -> Condition:
@@ -250,6 +266,7 @@ SPECIAL: dict[str, Callable[[sqlite3.Connection, Any], Condition]] = {
     "session": _session,
     "project": _project,
     "model": _model,
+    "asked": _asked,
     "provider": _provider,
     "agent": _agent,
     "id": _id,

@@ -104,6 +104,7 @@ class TraceRow:
             "cache_saved_usd": usd(self.cache_saved),
             "cache_lost_usd": usd(self.cache_lost),
             "marked": bool(self.marked),
+            "unbilled": self.is_unbilled,
         }
         return shown if self.snippet is None else shown | {"snippet": self.snippet}
 

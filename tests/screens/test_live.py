@@ -479,14 +479,24 @@ async def test_what_runs_is_told_apart_and_is_all_seen_on_a_high_screen(tmp_path
     async with opened(tmp_path, QWEN, (120, 40)) as (house, pilot):
         for n in range(9):
             house.fly(f"f{n}", project=f"/home/ada/work-{n}", session=f"s{n}", started_at=time.time() - n, model="m")
-        page = await until(pilot, "9 running", "work-8")
-        assert all(f"work-{n}" in page for n in range(9)) and "more" not in page
+        page = await until(pilot, "9 running", *(f"work-{n}" for n in range(9)))
+        assert " more" not in page
         for n in range(1, 9):
             house.feed.board.pop(f"f{n}")
         page = await until(pilot, "1 running")
         assert "work-0" not in page, "a single one needs no telling apart"
         house.feed.board.pop("f0")
         await until(pilot, "nothing is running")
+
+
+async def test_what_does_not_fit_is_told_together(tmp_path: Path) -> None:
+    async with opened(tmp_path, QWEN, (80, 24)) as (house, pilot):
+        for n in range(14):
+            house.fly(
+                f"f{n}", started_at=time.time() - n, model="m", agent="explicit", phase="thinking" if n else "text"
+            )
+        page = await until(pilot, "14 running", "… and 11 more: 10 thinking, 1 answering")
+        assert page.count("explic… m ") == 3, "agent and model stand apart"
 
 
 async def test_in_one_project_sessions_tell_apart(tmp_path: Path) -> None:

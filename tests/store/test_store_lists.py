@@ -15,6 +15,7 @@ import pytest
 from ccr_tui.errors import StoreError
 from ccr_tui.filtering import parse
 from ccr_tui.records import Price, Trace, Usage
+from ccr_tui.screens import show
 from ccr_tui.store import archive, marks, mentions, phrases, schema
 from ccr_tui.store.queries import Filter, Order, Reader
 from ccr_tui.store.verify import verify
@@ -79,6 +80,11 @@ FILTERS = [
     ("!model:qwen*", "f"),
     ("provider:deepseek", "e"),
     ("asked:*opus*", "g f e d c b a"),
+    ("asked:opus-5-5", "g f e d c b a"),
+    ("asked:claude-opus-5-5", "g f e d c b a"),
+    ("asked:opus-5", ""),
+    ("model:max", ""),
+    ("!asked:opus-5-5", ""),
     ("project:web", "b"),
     ("project:*w*", "b"),
     ("project:%", ""),
@@ -337,3 +343,30 @@ def test_filters_are_remembered_and_named(path: Path, reader: Reader) -> None:
     assert all(p.name is None for p in reader.phrases())
     times = [p.text for p in reader.phrases()]
     assert all(a != b for a, b in pairwise(times))
+
+
+SHORT = [
+    ("claude-opus-5-5-20260801", "opus-5-5"),
+    ("claude-sonnet-4-5[1m]", "sonnet-4-5"),
+    ("openai/gpt-5.2", "gpt-5.2"),
+    ("gpt-4o-2024-08-06", "gpt-4o"),
+    ("qwen-max-latest", "qwen-max"),
+]
+
+
+@pytest.mark.parametrize(("name", "short"), SHORT, ids=[case[0] for case in SHORT])
+def test_a_model_is_found_by_the_name_that_lists_show(tmp_path: Path, name: str, short: str) -> None:
+    path = tmp_path / "ccr.db"
+    archive.take_in(path, [generated.trace("a", asked_model=name, attempts=(answer(model=name),))])
+    reader = Reader(path)
+    assert show.model(name) == short
+    for text in (f"asked:{short}", f"model:{short}", f"asked:{name}", f"model:{name}"):
+        assert ids(reader.rows(Filter(terms=parse(text, T)))) == "a", text
+    assert ids(reader.rows(Filter(terms=parse(f"asked:{short[:-1]}", T)))) == ""
+    reader.close()
+
+
+def test_scripts_can_tell_what_nobody_billed_from_a_price_that_nobody_knows(some: Reader) -> None:
+    told = {row.id: (row.as_json()["cost_usd"], row.as_json()["unbilled"]) for row in some.rows()}
+    assert (told["d"], told["e"]) == ((None, True), (None, False))
+    assert told["a"][0] is not None and not told["a"][1]
