@@ -15,15 +15,18 @@ import pytest
 
 from ccr_tui.cli import main
 from ccr_tui.records import Trace
+from ccr_tui.replay.export import harmless
 from ccr_tui.store import archive
 from ccr_tui.store.writer import Writer
 
 NASTY = (
-    "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u2066[/red][@click=app.quit]x[/]\r\x08\x7f\u200e"
+    "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u2066\u200b\u2060\U000e0041[/red][@click=app.quit]x[/]\r\x08\x7f\u200e"
     "<script>alert(1)</script>`$(id)'\";\ud800"
 )
-STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What a terminal obeys, and what turns text around; line ends and tabs are ours."""
+STEERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ud800-\udfff\U000e0041]"
+)
+"""What a terminal obeys, what turns text around or can't be seen; line ends and tabs are ours."""
 JSON_STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -139,3 +142,16 @@ def test_a_page_of_hostile_requests_runs_nothing(call: Callable[..., str], folde
     call("traces", "export", "--no-redact", "-o", "out.html")
     page = (folder / "out.html").read_text("utf-8", "replace")
     assert "alert(1)" in page and "<script>alert" not in page
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "html"])
+def test_a_replay_that_is_written_down_steers_nothing(call: Callable[..., str], folder: Path, form: str) -> None:
+    call("replay", "archive.jsonl", "--variant", "all=qwen-max", "--export", f"replay.{form}")
+    said = (folder / f"replay.{form}").read_text()
+    assert "owned" in said
+    assert [hex(ord(each)) for each in STEERS.findall(said)] == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1+1", " =1+1", "\r\n=1+1"])
+def test_a_spreadsheet_takes_no_text_for_a_formula(text: str) -> None:
+    assert harmless(text) == f"'{text}"

@@ -14,6 +14,7 @@ from io import StringIO
 from ccr_tui.prices import show, usd
 from ccr_tui.replay.words import RECORDED, Comparison, VariantSums
 from ccr_tui.store.rows import iso
+from ccr_tui.transfer.telling import visible
 
 COLUMNS: tuple[tuple[str, Callable[[VariantSums], str]], ...] = (
     ("variant", lambda line: line.name),
@@ -157,7 +158,11 @@ def _line(name: str, series: list[int], top: int, at: int) -> str:
     return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>{label}'
 
 
-FORMATS: Mapping[str, Callable[[Comparison], str]] = {"md": markdown, "csv": as_csv, "html": html}
+FORMATS: Mapping[str, Callable[[Comparison], str]] = {
+    "md": lambda found: visible(markdown(found)),
+    "csv": lambda found: visible(as_csv(found)),
+    "html": lambda found: visible(html(found)),
+}
 """By the end of a file's name."""
 
 
@@ -178,4 +183,4 @@ def cell(text: str) -> str:
 
 def harmless(text: str) -> str:
     """Spreadsheets take a text that begins so for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text

@@ -18,6 +18,7 @@ from ccr_tui.replay.labkept import Found, KeptTurn
 from ccr_tui.replay.labsums import Report, Trivial
 from ccr_tui.slim import dataclass
 from ccr_tui.store.rows import iso
+from ccr_tui.transfer.telling import visible
 
 HEADS = ("router", "model", "right", "invalid", "flips", "median", "in", "out", "cost", "hops", "net saving")
 PLAIN = ("turns", "labelled", "right", "accuracy", "invalid", "asked", "flips", "ms", "input_tokens", "output_tokens")
@@ -92,7 +93,11 @@ def html(found: Found) -> str:
     )
 
 
-FORMATS: Mapping[str, Callable[[Found], str]] = {"md": markdown, "csv": as_csv, "html": html}
+FORMATS: Mapping[str, Callable[[Found], str]] = {
+    "md": lambda found: visible(markdown(found)),
+    "csv": lambda found: visible(as_csv(found)),
+    "html": lambda found: visible(html(found)),
+}
 """By the end of a file's name."""
 
 

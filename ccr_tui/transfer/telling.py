@@ -20,7 +20,10 @@ from ccr_tui.slim import dataclass
 from ccr_tui.store import totals
 from ccr_tui.transfer.transcript import blocks_of
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ud800-\udfff\ufeff"
+    "\U000e0000-\U000e007f]"
+)
 LONG = 2_000
 """Characters from which a piece is folded where the format can."""
 
@@ -96,7 +99,7 @@ class Teller:
 
 
 def visible(text: str) -> str:
-    """Text without what steers a terminal, turns the direction of writing, or is no character at all."""
+    """Text without what steers a terminal, turns the direction of writing, can't be seen, or is no character at all."""
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
 
 
