@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -114,7 +114,24 @@ FULL = {errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENO
 
 def main(args: list[str] | None = None) -> None:
     """Run the program and end it with its exit code."""
-    sys.exit(_code(args))
+    _open_streams()
+    code = _code(args)
+    try:
+        sys.stderr.flush()
+    except OSError:  # Python would end with 120
+        _discard(sys.stderr)
+    sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Those that are closed (`serve 2>&-`): files of ours would get their numbers, which libuv does not close."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the least number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
 
 
 def _code(args: list[str] | None) -> int:
@@ -133,7 +150,7 @@ def _code(args: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except (Unread, BrokenPipeError):  # `ccr-tui traces ls | head`: whoever has read enough wants no words about it
-        _discard()
+        _discard(sys.stdout)
         return UNREAD
     except OSError as error:
         if error.errno not in FULL:
@@ -145,12 +162,12 @@ def _code(args: list[str] | None) -> int:
 def _unwritten(error: OSError) -> int:
     from ccr_tui.commands.common import narrate
 
-    _discard()
+    _discard(sys.stdout)
     with suppress(OSError):
         narrate(f"ccr-tui: the output could not be written: {error.strerror or error}")
     return 1
 
 
-def _discard() -> None:
+def _discard(stream: IO[str]) -> None:
     """What still waits to be written would fail once more at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
