@@ -144,7 +144,8 @@ def _fish(name: str, value: str) -> str:
 
 
 def _powershell(name: str, value: str) -> str:
-    return f"$env:{name} = '" + value.replace("'", "''") + "'"
+    """PowerShell ends a text at a typographic quote too."""
+    return f"$env:{name} = '" + "".join(2 * one if one in "'\u2018\u2019\u201a\u201b" else one for one in value) + "'"
 
 
 def _plain(value: str) -> bool:
