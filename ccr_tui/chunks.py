@@ -10,11 +10,12 @@ A part that was cut before is not cut again.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 from hashlib import blake2b
 from operator import is_
-from typing import Any
+from typing import Any, overload
 
 from ccr_tui.records import Json
 from ccr_tui.seen import LISTS, History, Part
@@ -35,9 +36,15 @@ _Cut = tuple[bytes, bytes, tuple[Mark, ...]]
 """An element as a chunk: its bytes without marks, their digest, the marks."""
 
 
+NAME = 16
+"""Bytes of a name."""
+FEW = 64
+"""Messages up to which the chunks of a body are listed; of more, each is got from its message when it is asked for."""
+
+
 def digest(data: bytes) -> bytes:
     """The name of a chunk: 16 bytes of BLAKE2b."""
-    return blake2b(data, digest_size=16).digest()
+    return blake2b(data, digest_size=NAME).digest()
 
 
 @dataclass(slots=True)
@@ -51,18 +58,15 @@ class Path:
     """JSON: how many chunks belong to which key, and the marks with their places."""
     said: range
     """Which chunks are messages (or the reply): what people search for."""
-    names: tuple[bytes, ...]
-    """The digest of each chunk."""
+    names: bytes
+    """The digests of all chunks in a row, `NAME` bytes each: a thousand of them are compared and copied at once."""
+    size: int
+    """Bytes of all chunks and the manifest."""
 
     @property
     def name(self) -> bytes:
         """The digest of the whole: equal only where every chunk and the manifest are."""
-        return digest(b"".join((*self.names, digest(self.manifest))))
-
-    @property
-    def size(self) -> int:
-        """Bytes of all chunks and the manifest."""
-        return sum(map(len, self.chunks)) + len(self.manifest)
+        return digest(self.names + digest(self.manifest))
 
 
 def split(body: Json) -> Path:
@@ -70,22 +74,32 @@ def split(body: Json) -> Path:
     parts: list[list[Any]] = []
     cuts = _Cuts()
     frame = _take_apart(body, parts, cuts)
-    last = len(cuts.data)
     data = dumps(frame)
-    cuts.data.append(data)
-    cuts.names.append(digest(data))
-    manifest = [parts, cuts.marks] if cuts.marks else [parts] if parts else []
-    said = range(last - _size(parts[-1]), last) if _is_said(parts) else range(0)
-    return Path(cuts.data, dumps(manifest), said, tuple(cuts.names))
+    manifest = dumps([parts, cuts.marks] if cuts.marks else [parts] if parts else [])
+    count, names = len(cuts), b"".join((*cuts.names, digest(data)))
+    said = range(count - _size(parts[-1]), count) if _is_said(parts) else range(0)
+    size = cuts.size + len(data) + len(manifest)
+    return Path(cuts.chunks(data), manifest, said, names, size)
 
 
 @dataclass(slots=True)
 class _Cuts:
-    """The chunks so far, in columns."""
+    """The chunks so far, in columns. Those of a history, which comes last, stay with its messages."""
 
     data: list[bytes] = field(default_factory=list)
     names: list[bytes] = field(default_factory=list)
     marks: list[list[Any]] = field(default_factory=list)
+    history: Sequence[Json] = ()
+    size: int = 0
+
+    def __len__(self) -> int:
+        return len(self.data) + len(self.history)
+
+    def chunks(self, frame: bytes) -> Sequence[bytes]:
+        """All of them, and the frame."""
+        if len(self.history) > FEW:
+            return Chunks(self.data, self.history, [frame])
+        return [*self.data, *[_cut(message)[0] for message in self.history], frame]
 
     def add(self, elements: Sequence[Json], is_same_again: bool = False) -> None:
         """The elements as chunks, in their order. `is_same_again`: a conversation brings all of them in each turn."""
@@ -105,6 +119,7 @@ class _Cuts:
                 self.marks += [[at, *mark] for mark in found]
             self.data.append(data)
             self.names.append(name)
+            self.size += len(data)
 
     def _add_known(self, first: Part, others: Sequence[Json]) -> None:
         """In columns too. The first one remembers what came with it, and what became of all."""
@@ -112,29 +127,78 @@ class _Cuts:
         if known is None or len(known[0]) != len(others) or not all(map(is_, known[0], others)):
             cuts = _Cuts()
             cuts._add_each((first, *others))
+            cuts.names = [b"".join(cuts.names)]
             known = first.found[_Cuts] = others, cuts
-        start = len(self.data)
-        self.marks += [[start + at, *mark] for at, *mark in known[1].marks]
-        self.data += known[1].data
-        self.names += known[1].names
+        start, cuts = len(self.data), known[1]
+        self.marks += [[start + at, *mark] for at, *mark in cuts.marks]
+        self.data += cuts.data
+        self.names += cuts.names
+        self.size += cuts.size
 
     def _add_history(self, history: History) -> None:
-        """In columns, so that what an earlier turn has cut is copied and not looked at."""
+        """What earlier turns have cut is copied in one piece and not looked at, be it a thousand messages."""
+        before: _Talk = history.recall(_Cuts) or _NOTHING
+        known = min(history.known, len(before.ends))
+        ends, size = before.ends[:known], before.ends[known - 1] if known else 0
+        names, marks = [before.names[: NAME * known]], [mark for mark in before.marks if mark[0] < known]
+        for at in range(known, len(history)):
+            data, name, found = _cut(history[at])
+            size += len(data)
+            ends.append(size)
+            names.append(name)
+            marks += [(at, mark) for mark in found]
+        talk = _Talk(b"".join(names), ends, marks)
+        history.keep(_Cuts, talk)
         start = len(self.data)
-        for _, found in history.along("marks", _NO_MARKS, _and_marks)[-1:]:
-            self.marks += [[start + at, *mark] for at, mark in found]
-        self.data += history.along("data", b"", lambda _, message: _cut(message)[0])
-        self.names += history.along("names", b"", lambda _, message: _cut(message)[1])
+        self.marks += [[start + at, *mark] for at, mark in marks]
+        self.names.append(talk.names)
+        self.size += size
+        self.history = history
 
 
-_Marked = tuple[int, tuple[tuple[int, Mark], ...]]
-"""How many messages there were, and the marks in them, each with the place of its message."""
-_NO_MARKS: _Marked = (0, ())
+@dataclass(slots=True)
+class _Talk:
+    """What the messages of a history became: their names in a row, where the bytes of each end if they are added up,
+    and the marks, each with the place of its message. Nobody changes one."""
+
+    names: bytes
+    ends: array[int]
+    marks: list[tuple[int, Mark]]
 
 
-def _and_marks(before: _Marked, message: Json) -> _Marked:
-    at, marks = before
-    return at + 1, (*marks, *((at, mark) for mark in _cut(message)[2]))
+_NOTHING = _Talk(b"", array("Q"), [])
+
+
+class Chunks(Sequence[bytes]):
+    """The chunks of a long conversation, none of which is touched before somebody asks for it."""
+
+    __slots__ = ("_frame", "_head", "_history")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, head: list[bytes], history: Sequence[Json], frame: list[bytes]) -> None:
+        self._head, self._history, self._frame = head, history, frame
+
+    def __len__(self) -> int:
+        return len(self._head) + len(self._history) + 1
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[bytes]: ...
+    def __getitem__(self, at: int | slice) -> bytes | list[bytes]:
+        if isinstance(at, slice):
+            return [self._at(each) for each in range(*at.indices(len(self)))]
+        return self._at(range(len(self))[at])
+
+    def _at(self, at: int) -> bytes:
+        head, history = self._head, self._history
+        if at < len(head):
+            return head[at]
+        at -= len(head)
+        return _cut(history[at])[0] if at < len(history) else self._frame[0]
+
+    def __eq__(self, other: object) -> bool:
+        return [*self] == [*other] if isinstance(other, Sequence) else NotImplemented
 
 
 def spoken(body: Json) -> Sequence[Json]:

@@ -14,11 +14,11 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TypeAlias
 
 from ccr_tui import chunks
-from ccr_tui.chunks import Path
+from ccr_tui.chunks import NAME, Path
 from ccr_tui.records import Json
 from ccr_tui.slim import dataclass
 from ccr_tui.store.codec import spread, squeeze
@@ -57,8 +57,8 @@ SELECT id, chunk FROM path ORDER BY height DESC
 """Nodes and chunks of a body, from the first to the last."""
 
 
-Walk: TypeAlias = tuple[tuple[bytes, ...], list[tuple[int, int]]]
-"""A path that was gone along: the names of its chunks, and node and chunk of each."""
+Walk: TypeAlias = tuple[bytes, list[tuple[int, int]]]
+"""A path that was gone along: the names of its chunks in a row, and node and chunk of each."""
 
 
 class Shelf:
@@ -71,12 +71,12 @@ class Shelf:
         self.connection = connection
         self.chunk_ids: dict[bytes, int] = {}
         self.node_ids: dict[tuple[int, int], int] = {}
-        self.walks: OrderedDict[tuple[bytes, ...], Walk] = OrderedDict()
+        self.walks: OrderedDict[bytes, Walk] = OrderedDict()
         """The longer paths of late, by their first messages."""
-        self._beginnings: dict[tuple[bytes, ...], list[tuple[int, int]]] = {}
+        self._beginnings: dict[bytes, list[tuple[int, int]]] = {}
         """The steps of what stands before the messages, by its names."""
-        self.said: list[tuple[int, int]] = []
-        """Node and chunk of each message of the body that was put last."""
+        self.said: Iterable[tuple[int, int]] = ()
+        """Node and chunk of each message of the body that was put last, from its end; to be asked for at once."""
         self.brought: dict[int, tuple[int, int]] = {}
         """Chunks that are not written yet, and the trace that brought them, with its session."""
         self._absent: set[bytes] = set()
@@ -108,7 +108,7 @@ class Shelf:
     def look_for(self, paths: Iterable[Path]) -> None:
         """Find out in one go which chunks at the ends of these are there, which is where new ones stand."""
         ids = self.chunk_ids
-        names = [name for path in paths for name in path.names[-ENDS:] if name not in ids]
+        names = [name for path in paths for name in _ending(path) if name not in ids]
         for at in range(0, len(names), 256):
             some = names[at : at + 256]
             full = 1 << (len(some) - 1).bit_length()  # of each length there is a statement to be remembered
@@ -153,10 +153,11 @@ class Shelf:
         """The last node of the path, and whether it was made now. What follows a new node is new too."""
         steps, is_new, names, nodes = self._beginning(path), False, path.names, self.node_ids
         node = steps[-1][0] if steps else 0
-        for at in range(len(steps), len(names)):
-            chunk = self.chunk_ids.get(names[at])
+        for at in range(NAME * len(steps), len(names), NAME):
+            name = names[at : at + NAME]
+            chunk = self.chunk_ids.get(name)
             if chunk is None:
-                chunk, is_new = self._found(path, at, by, said, is_new)
+                chunk, is_new = self._found(path, name, at // NAME, by, said, is_new)
             step = node, chunk
             known = None if is_new else nodes.get(step) or self._known_node(step)
             if known is None:
@@ -170,32 +171,40 @@ class Shelf:
 
     def _beginning(self, path: Path) -> list[tuple[int, int]]:
         """The nodes and chunks that the turn before went along too: all but its frame, perhaps its last messages; else
-        those that another conversation with the same tools and system prompt went along."""
+        those that another conversation with the same tools and system prompt went along. The list is the caller's."""
         names = path.names
         if self.walks:
-            walked, steps = self.walks.pop(_conversation(path), ((), []))
-            for end in range(len(walked) - 1, max(0, len(walked) - ENDS), -1):
-                if end <= len(names) and names[end - 1] == walked[end - 1] and names[:end] == walked[:end]:
-                    return steps[:end]
-        return self._beginnings.get(names[: path.said.start], [])[:]
+            walked, steps = self.walks.pop(_conversation(path), (b"", []))
+            for end in range(len(steps) - 1, max(0, len(steps) - ENDS), -1):
+                if names.startswith(walked[: NAME * end]):
+                    del steps[end:]  # the turn before has no use for them any more
+                    return steps
+        return self._beginnings.get(names[: NAME * path.said.start], [])[:]
 
     def _remember(self, path: Path, steps: list[tuple[int, int]]) -> None:
-        first = path.said.start
-        self.said = steps[first : path.said.stop]
-        if len(path.said) > 1:
-            self.walks[_conversation(path)] = path.names, steps
+        said, names = path.said, path.names
+        self.said = islice(reversed(steps), len(steps) - said.stop, len(steps) - said.start)
+        if len(said) > 1:
+            self.walks[_conversation(path)] = names, steps
             if len(self.walks) > WALKS:
                 self.walks.popitem(last=False)
-        if first:
-            self._beginnings[path.names[:first]] = steps[:first]
-            if len(self._beginnings) > BEGINNINGS:
-                self._beginnings.clear()
+        if said.start:
+            before = names[: NAME * said.start]
+            if before not in self._beginnings:
+                if len(self._beginnings) == BEGINNINGS:
+                    self._beginnings.clear()
+                self._beginnings[before] = steps[: said.start]
 
     def _found(
-        self, path: Path, at: int, by: tuple[int, int], said: Callable[[int, int], None] | None, is_new: bool
+        self,
+        path: Path,
+        name: bytes,
+        at: int,
+        by: tuple[int, int],
+        said: Callable[[int, int], None] | None,
+        is_new: bool,
     ) -> tuple[int, bool]:
         """The id of a chunk that is not remembered, and whether the node that it stands in must be new."""
-        name = path.names[at]
         known = None if name in self._absent else self._known("SELECT id FROM chunk WHERE hash = ?", (name,))
         if known is not None:
             self.chunk_ids[name] = known
@@ -219,9 +228,16 @@ class Shelf:
         return None if found is None else int(found[0])
 
 
-def _conversation(path: Path) -> tuple[bytes, ...]:
-    """What tells the paths of one conversation from those of others."""
-    return path.names[path.said.start : path.said.start + 2]
+def _conversation(path: Path) -> bytes:
+    """What tells the paths of one conversation from those of others: the names of its first two messages."""
+    start = NAME * path.said.start
+    return path.names[start : start + 2 * NAME]
+
+
+def _ending(path: Path) -> Iterator[bytes]:
+    """The names of its last chunks."""
+    names = path.names[-NAME * ENDS :]
+    return (names[at : at + NAME] for at in range(0, len(names), NAME))
 
 
 @dataclass(slots=True)

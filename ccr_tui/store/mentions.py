@@ -8,7 +8,7 @@ back only to what is known. The one surprise: requests outside any session count
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from ccr_tui.store.bodies import PATH
 
@@ -33,10 +33,11 @@ class Mentions:
         self._known: set[int] = set()
 
     def note(
-        self, session: int | None, trace: int, path: Sequence[Step], unwritten: Mapping[int, tuple[int, int]] = {}
+        self, session: int | None, trace: int, path: Iterable[Step], unwritten: Mapping[int, tuple[int, int]] = {}
     ) -> None:
-        """`path` is that of a body of this request; what the session said before is not noted again. `unwritten` are
-        chunks that the database does not have yet, and who brought them: the request, and its session or 0."""
+        """`path` is that of a body of this request, from its end; what the session said before is not noted again.
+        `unwritten` are chunks that the database does not have yet, and who brought them: the request, and its session
+        or 0."""
         if len(self._known) > MEMORY:
             self.forget()
         for chunk in self._news(session or 0, path):
@@ -48,10 +49,10 @@ class Mentions:
         """What is remembered; a transaction was rolled back, or another process has removed something."""
         self._known.clear()
 
-    def _news(self, session: int, path: Sequence[Step]) -> list[int]:
+    def _news(self, session: int, path: Iterable[Step]) -> list[int]:
         """The chunks at the end of the path that this session has not been seen to say: a path is known as a whole."""
         fresh = []
-        for node, chunk in reversed(path):
+        for node, chunk in path:
             one = node << 32 | session  # one number takes half of what a pair of them does
             if one in self._known:
                 break
@@ -71,4 +72,4 @@ def fill(db: sqlite3.Connection) -> None:
     traces = "SELECT n, session_id, request_id, reply_id FROM trace ORDER BY n"
     for n, session, *bodies in db.execute(traces).fetchall():
         for body in bodies:
-            mentions.note(session, n, path_of(db, body))
+            mentions.note(session, n, reversed(path_of(db, body)))
