@@ -141,7 +141,12 @@ def test_a_shell_reads_back_what_was_meant(shell: str, value: str) -> None:
     assert read_back([path, "-c"], f'{script}\nprintf %s "$X"') == value
 
 
-POWERSHELL = [("it's", "$env:X = 'it''s'"), ("$HOME", "$env:X = '$HOME'"), ("", "$env:X = ''"), ("a’;x‘", "$env:X = 'a’’;x‘‘'")]
+POWERSHELL = [
+    ("it's", "$env:X = 'it''s'"),
+    ("$HOME", "$env:X = '$HOME'"),
+    ("", "$env:X = ''"),
+    ("a’;x‘", "$env:X = 'a’’;x‘‘'"),
+]
 
 
 @pytest.mark.parametrize(("value", "line"), POWERSHELL)
