@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field, replace
 
+from ccr_tui.config import Model, Provider
 from ccr_tui.errors import CcrError
 from ccr_tui.feed import Feed
 from ccr_tui.prices import show
@@ -22,6 +23,8 @@ from ccr_tui.proxy.asked import about, newest_turn, texts_of
 from ccr_tui.proxy.collector import Collector
 from ccr_tui.proxy.consult import USES, question, verdict
 from ccr_tui.proxy.context import Context
+from ccr_tui.proxy.quirks import facts_for
+from ccr_tui.proxy.request import translate
 from ccr_tui.proxy.rules import ROUTED
 from ccr_tui.proxy.turn import goes_on
 from ccr_tui.records import Attempt, Json, Trace
@@ -226,7 +229,7 @@ class Asking:
         body = question_for(candidate, turn, self.bench.offered, self.bench.counter)
         variant = candidate.variant
         model = variant.config.models[variant.model or ""]
-        most = self.worst.of(body, model, variant.config.providers[model.provider])
+        most = at_worst(self.worst, body, model, variant.config.providers[model.provider])
         if most is None and self.budget.cap is not None:
             raise CcrError(f"{candidate.name}: {unpriced(model.name)}")
         if self.bench.cancelled() or not self.budget.fits(most or 0):
@@ -274,10 +277,10 @@ class Asking:
     def _stopped(self) -> None:
         self.ended = True
         if not any(note.startswith("It ended early") for note in self.notes):
-            cap = "" if self.bench.cap is None else f" of {show(self.bench.cap)}"
-            self.notes.append(
-                f"It ended early, at {show(self.budget.spent)}: it was cancelled, or the budget{cap} was too small."
-            )
+            why = "it was cancelled"
+            if not self.bench.cancelled() and self.bench.cap is not None:
+                why = f"the next question would at worst have passed the budget of {show(self.bench.cap)}"
+            self.notes.append(f"It ended early, at {show(self.budget.spent)}: {why}.")
 
     def _told(self, candidate: Candidate) -> None:
         self.done += 1
@@ -285,6 +288,16 @@ class Asking:
             took = (time.monotonic() - self.began) / self.sent if self.sent else None
             left = None if took is None else took * (self.total - self.done)
             self.bench.tell(Progress(self.done, self.total, self.budget.spent, candidate.name, left))
+
+
+def at_worst(worst: Worst, body: Json, model: Model, provider: Provider) -> int | None:
+    """What a question may cost: as it is put, or as it is sent, which is longer with some providers; None where no
+    price is known."""
+    asked = worst.of(body, model, provider)
+    if asked is None or provider.kind != "openai":
+        return asked
+    sent = translate(body, model.id, facts_for(provider, model), model.max_output).body
+    return max(asked, worst.of(sent, model, provider) or 0)
 
 
 def question_of(turn: Turn, nth: int) -> str:

@@ -163,7 +163,10 @@ def bill(
             questions += times
             body = lab.question_for(each, turn, offered, counter)
             usage = Usage(counter.request(body).total, output=ANSWER)
-            price, dearest = quoted(bench, model, provider, time.time(), usage), worst.of(body, model, provider)
+            price, dearest = (
+                quoted(bench, model, provider, time.time(), usage),
+                lab.at_worst(worst, body, model, provider),
+            )
             likely.append(None if price is None else cost(usage, price) * times)
             most.append(None if dearest is None else dearest * times)
     return Bill(questions, labsums.total(likely), labsums.total(most))

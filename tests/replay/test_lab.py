@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -18,11 +19,13 @@ from hypothesis import strategies as st
 from simulated import Habits, Simulated, answered, event, recording, small, standing, told, variants
 
 from ccr_tui.errors import CcrError
+from ccr_tui.prices import Book
 from ccr_tui.records import Price, RouteDecision, Trace, Usage
 from ccr_tui.replay import instant, lab, labexport, labkept, labsums
 from ccr_tui.replay.lab import Bench, Candidate, Turn
 from ccr_tui.replay.labkept import Found, KeptTurn
 from ccr_tui.replay.labsums import Money, Said
+from ccr_tui.replay.worst import Worst
 from ccr_tui.store import labels
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.runs import Runs
@@ -114,6 +117,18 @@ def test_a_budget_ends_it(counter: Counter) -> None:
     found, notes = tried(counter, router, *(turn(n, "tool") for n in range(50)), cap=10_000_000)
     assert router.bill <= 10_000_000 and 0 < found.turns < 50
     assert notes[0].startswith("It ended early")
+    assert "would at worst have passed the budget of $0.01" in notes[0] and "cancelled" not in notes[0]
+
+
+def test_the_worst_case_of_all_questions_is_budget_enough(counter: Counter) -> None:
+    turns = [turn(n, "tool") for n in range(2)]
+    (variant,) = variants({"router": PRICE})
+    model = variant.config.models[variant.model or ""]
+    worst = Worst(Book(), counter, time.time)
+    asked = [lab.question_for(Candidate("mine", variant), each, OFFERED, counter) for each in turns]
+    most = [lab.at_worst(worst, body, model, variant.config.providers[model.provider]) for body in asked]
+    found, notes = tried(counter, Router(counter, TOOL), *turns, cap=sum(each or 0 for each in most))
+    assert (found.turns, notes) == (2, ())
 
 
 def test_a_router_without_an_answer_tells_why(counter: Counter) -> None:
