@@ -45,6 +45,9 @@ SPOILED = (
 PASSING = ("locked", "busy", "full", "readonly", "unable to open", "disk I/O error")
 """What SQLite says of trouble that may pass: nothing is wrong with the trace, nor with the file."""
 
+ROOM = ("full", "unable to open")
+"""What it says where a copy can't be made now, although nothing is wrong with what is copied."""
+
 
 class Ground:
     """An open database. `connection` and `insertion` change when the file does."""
@@ -78,7 +81,10 @@ class Ground:
 
     def _is_log_whole(self) -> bool:
         """Whether what something else has done to the log is what programs of ours may do."""
-        is_whole = self._log.is_whole()
+        try:
+            is_whole = self._log.is_whole()
+        except OSError:  # the doubt stays
+            return True
         if is_whole is None:
             carried = soundness.newest_alone(self.path)
             is_whole = carried is not None and carried >= self._newest
@@ -152,13 +158,16 @@ class Ground:
         return f"{told.format(self.path)} The file as it was found is {kept}."
 
     def _is_copied(self, made: Path) -> bool:
+        """False where it is not whole. Raises StoreError where that can't be done now: it is waited for."""
         try:
             if soundness.fault(self.path, alone=True):
                 return False
             os.close(ownfiles.create(made, os.O_RDWR | os.O_EXCL))
             soundness.copy(self.path, made)
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError) as error:
             _discard(made)
+            if isinstance(error, OSError) or any(sign in str(error) for sign in ROOM):
+                raise schema.trouble(self.path, error) from error
             return False
         return True
 

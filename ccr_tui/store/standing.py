@@ -107,23 +107,29 @@ class Log:
 
     def take(self) -> None:
         """As it is now it is well."""
-        self._extent, self._salt = extent(self._path), self._head()[1]
+        self._extent, self._salt = extent(self._path), b""
+        with suppress(OSError):  # there is none yet
+            self._salt = self._head()[1]
 
     def note(self) -> None:
         """It was written into by this program: did that go where it belongs?"""
         before, now = self._extent, extent(self._path)
         if now is None or not now[1]:
             return
-        page, salt = self._head()
-        self._is_spoiled = not page or (salt == self._salt and self._has_hole(page, before))
-        self._extent, self._salt = now, salt
+        with suppress(OSError):  # not to be told, for want of descriptors
+            page, salt = self._head()
+            self._is_spoiled = not page or (salt == self._salt and self._has_hole(page, before))
+            self._extent, self._salt = now, salt
 
     def is_as_left(self) -> bool:
         """Whether nothing else has touched it."""
         return not self._is_spoiled and extent(self._path) == self._extent
 
     def is_whole(self) -> bool | None:
-        """Whether nothing was cut off or overwritten. None where it is empty: who carried it all over may do so."""
+        """Whether nothing was cut off or overwritten. None where it is empty: who carried it all over may do so.
+
+        Raises OSError where it can't be looked at.
+        """
         now = extent(self._path)
         if self._is_spoiled or now is None:
             return False
@@ -159,11 +165,8 @@ class Log:
         return whole < 1 or self._bytes(HEAD + (whole - 1) * (page + FRAME), FRAME)[8:16] == salt
 
     def _bytes(self, begin: int, count: int) -> bytes:
-        """SQLite locks nothing of this file, so that it may be opened and closed."""
-        try:
-            if self._descriptor < 0:
-                self._descriptor = os.open(self._path, FLAGS)
-            os.lseek(self._descriptor, begin, os.SEEK_SET)
-            return os.read(self._descriptor, count)
-        except OSError:
-            return b""
+        """SQLite locks nothing of this file, so that it may be opened and closed. Raises OSError."""
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._path, FLAGS)
+        os.lseek(self._descriptor, begin, os.SEEK_SET)
+        return os.read(self._descriptor, count)

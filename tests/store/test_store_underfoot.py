@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -276,3 +276,58 @@ def test_what_is_written_into_it_while_its_log_is_carried_over_is_noticed_at_the
     assert stored(path) == ["t08"] and verify(path) == []
     assert "was damaged" in running.sentences[0]
     assert running._ground.wrong() is None and running._ground._look_at > time.monotonic()
+
+
+@pytest.fixture
+def without_descriptors(path: Path) -> Iterator[Callable[[], None]]:
+    """No file can be opened any more in this process, until the end or a second call."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+
+    def switch() -> None:
+        if taken:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            while taken:
+                os.close(taken.pop())
+            return
+        taken.append(os.open(os.devnull, os.O_RDONLY))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, limits[1]))
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+
+    yield switch
+    if taken:
+        switch()
+
+
+def test_no_descriptors_left_is_no_damage(path: Path, without_descriptors: Callable[[], None]) -> None:
+    made = Watched(path)
+    made.start()
+    without_descriptors()
+    for trace in TRACES[:3]:
+        made.put(trace)
+    made.flush(1)
+    without_descriptors()
+    for trace in TRACES[3:6]:
+        made.put(trace)
+    assert made.flush(30) and made.close(30)
+    assert stored(path) == ids(6) and verify(path) == [] and made.sentences == []
+
+
+def test_a_copy_that_cannot_be_made_now_is_waited_for(
+    path: Path, running: Watched, tmp_path: Path, without_descriptors: Callable[[], None]
+) -> None:
+    """What is in the file's place is whole: to move it aside would lose sight of it."""
+    backup = tmp_path / "backup.db"
+    archive.take_in(backup, TRACES[8:10])
+    data = backup.read_bytes()
+    os.truncate(f"{path}-wal", 0)
+    path.write_bytes(data)
+    without_descriptors()
+    running.put(TRACES[1])
+    running.until(lambda: bool(running.trouble))
+    without_descriptors()
+    assert running.flush(30)
+    assert stored(path) == ["t01", "t08", "t09"] and not any("was damaged" in said for said in running.sentences)
