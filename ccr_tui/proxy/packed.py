@@ -22,8 +22,24 @@ class Unpackable(ProxyError):
     type = "invalid_request_error"
 
 
+_CODES = {
+    Unpackable: "request_body_encoding_unsupported",
+    BadRequest: "request_body_encoding_invalid",
+    TooLarge: "request_body_too_large_after_decoding",
+}
+"""What programs branch on (the official SDK's error details, 2.12)."""
+
+
 def unpacked(raw: bytes, encoding: str, limit: int) -> bytes:
     """The body without its encodings; the last one named was put on last. Raises Unpackable, BadRequest, TooLarge."""
+    try:
+        return _unpacked(raw, encoding, limit)
+    except ProxyError as error:
+        error.details = {"error_code": _CODES[type(error)]}
+        raise
+
+
+def _unpacked(raw: bytes, encoding: str, limit: int) -> bytes:
     for name in reversed([one.strip().lower() for one in encoding.split(",")]):
         if name in ("gzip", "x-gzip"):
             raw = _members(raw, limit)

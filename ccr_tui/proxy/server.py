@@ -353,7 +353,7 @@ def refusal(error: ProxyError, uid: str = "") -> web.Response:
         headers["x-should-retry"] = str(error.should_retry).lower()
     if error.status == 415:
         headers["accept-encoding"] = TAKEN  # RFC 9110, 15.5.16
-    return answer(error_body(error.failure, request_id), error.status, headers)
+    return answer(error_body(error.failure, request_id, error.details), error.status, headers)
 
 
 def told_to(remote: str | None, health: Json) -> Json:

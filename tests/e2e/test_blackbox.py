@@ -256,6 +256,7 @@ async def test_an_odd_request_is_the_clients_fault(
     found, told = await raw_status(odd.address, head + headers + b"\r\n" + body)
     assert (found, told["type"]) == (status, "error")
     assert told["error"]["type"] == ("permission_error" if status == 403 else "invalid_request_error")
+    assert ("error_code" in told["error"].get("details", {})) == (b"content-encoding" in headers)
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,19 @@ BAD: list[tuple[str, str, bytes, type[ProxyError], str]] = [
 ]
 
 
+CODES = {
+    Unpackable: "request_body_encoding_unsupported",
+    BadRequest: "request_body_encoding_invalid",
+    TooLarge: "request_body_too_large_after_decoding",
+}
+
+
 @pytest.mark.parametrize(("encoding", "raw", "kind", "says"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
 def test_what_cannot_be_unpacked_is_told(encoding: str, raw: bytes, kind: type[ProxyError], says: str) -> None:
     with pytest.raises(kind, match=says) as told:
         unpacked(raw, encoding, LIMIT)
     assert told.value.should_retry is False
+    assert told.value.details == {"error_code": CODES[kind]}
 
 
 @given(raw=st.binary(max_size=200), encoding=st.sampled_from(["gzip", "deflate", "gzip, deflate"]))
