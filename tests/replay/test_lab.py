@@ -127,7 +127,7 @@ def test_the_worst_case_of_all_questions_is_budget_enough(counter: Counter) -> N
     worst = Worst(Book(), counter, time.time)
     asked = [lab.question_for(Candidate("mine", variant), each, OFFERED, counter) for each in turns]
     most = [lab.at_worst(worst, body, model, variant.config.providers[model.provider]) for body in asked]
-    found, notes = tried(counter, Router(counter, TOOL), *turns, cap=sum(each or 0 for each in most))
+    found, notes = tried(counter, Router(counter, TOOL), *turns, cap=sum(each or 0 for each in most), concurrency=2)
     assert (found.turns, notes) == (2, ())
 
 
