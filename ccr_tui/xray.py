@@ -70,7 +70,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class XRay:
-    """A request's tokens. `tokens` of all parts add up to `tokens` of the whole, and so do their costs."""
+    """A request's tokens. `tokens` of all parts add up to `tokens` of the whole, and so do their costs; `grown` of all
+    parts and `rescaled` to `grown`."""
 
     counted: int
     """Of the client's body, in our tokenizer's terms."""
@@ -89,6 +90,8 @@ class XRay:
     grown: int | None
     reported_before: int | None = None
     """What the provider of the request before reported of its prompt."""
+    rescaled: int = 0
+    """The part of `grown` that no part has: both reports are of another scale (another model, another template)."""
     parts: tuple[Part, ...] = ()
     """Kinds in their order."""
     tools: tuple[Part, ...] = ()
@@ -120,6 +123,7 @@ class XRay:
             "cost_usd": prices.usd(self.cost),
             "grown_tokens": self.grown,
             "reported_tokens_before": self.reported_before,
+            "rescaled_tokens": self.rescaled,
             "parts": [_part_json(part, self.tokens) for part in self.parts],
             "tools": [_part_json(part, self.tokens) for part in self.tools],
             "heaviest": [_heavy_json(heavy, self.tokens) for heavy in self.heaviest],
@@ -163,7 +167,16 @@ def of_trace(trace: Trace, before: Trace | None, scale: Scale) -> XRay:
     was = None if last is None else last.sent
     found = xray(trace.body, scale, usage, price, None if before is None else before.body, sent, was)
     told = None if last is None else last.usage
-    return replace(found, reported_before=told.prompt if told is not None and told.basis == "reported" else None)
+    return found if told is None or told.basis != "reported" else rescaled(found, told.prompt)
+
+
+def rescaled(found: XRay, before: int) -> XRay:
+    """With what was reported of the request before: where both reports count, the whole has grown by their difference,
+    and what the parts leave of that lies in the reports' scales."""
+    if found.grown is None or not found.scaled or not is_sensible(before, found.tokens - found.grown):
+        return replace(found, reported_before=before)
+    grown = found.tokens - before
+    return replace(found, reported_before=before, grown=grown, rescaled=grown - found.grown)
 
 
 def xray(

@@ -93,8 +93,22 @@ def test_what_is_new_was_in_no_cache_wherever_it_stands() -> None:
 def test_what_was_reported_before_is_told() -> None:
     one, two = list(recorded(4, 9))[-2:]
     answered = replace(one, attempts=(replace(one.attempts[0], usage=Usage(318, 5)),))
-    assert xray.of_trace(two, answered, SCALE).as_json()["reported_tokens_before"] == 318
-    assert xray.of_trace(two, None, SCALE).reported_before is None
+    found = xray.of_trace(two, answered, SCALE).as_json()
+    assert found["reported_tokens_before"] == 318
+
+
+def test_the_whole_has_grown_by_the_difference_of_the_reports() -> None:
+    one, two = list(recorded(4, 9))[-2:]
+    first, second = (tally(each.body, SCALE).total for each in (one, two))
+    before, now = (
+        replace(each, attempts=(replace(each.attempts[0], usage=Usage(count, 5)),))
+        for each, count in ((one, round(first * 1.1)), (two, round(second * 0.9)))
+    )
+    found = xray.of_trace(now, before, SCALE)
+    assert found.grown == round(second * 0.9) - round(first * 1.1), "as the context over time has it"
+    assert found.grown == sum(part.grown or 0 for part in found.parts) + found.rescaled
+    nonsense = replace(one, attempts=(replace(one.attempts[0], usage=Usage(3, 5)),))
+    assert xray.of_trace(now, nonsense, SCALE).rescaled == 0
 
 
 def test_nothing_is_scaled_to_an_estimate_and_nothing_costs_without_a_price() -> None:

@@ -115,6 +115,8 @@ def _parts(page: Document, found: XRay, width: int, unknown: str) -> None:
         )
         if first is not None:
             page.lines[line].link = ("received", first)
+    if found.rescaled:
+        page.put((f"{'other scale':20}{'':34}{show.signed(found.rescaled):>9}", "muted"))
     page.put(
         (f"{'prompt':20}", "strong"),
         (f"{'':7}{show.tokens(found.tokens):>9}{'':7}", "strong"),
@@ -130,8 +132,9 @@ def _since(found: XRay) -> str:
     """What the column is measured by, and against what."""
     if found.grown is None:
         return "no request came before"
-    told = f"; it reported {found.reported_before:,}" if found.reported_before is not None else ""
-    return f"since the request before, measured on this one's scale{told}"
+    told = f", which reported {found.reported_before:,}" if found.reported_before is not None else ""
+    own = "; parts are measured on this one's scale" if found.reported_before is not None else ""
+    return f"since the request before{told}{own}"
 
 
 def _unknown(trace: Trace) -> str:
