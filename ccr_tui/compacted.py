@@ -31,8 +31,7 @@ def since(messages: Json) -> Json:
 def _latest(messages: Json) -> int:
     """The place of the last message with a summary in it. Of a conversation that goes on only what is new is read."""
     if isinstance(messages, History):
-        found = messages.along(_latest, (0, NOWHERE), _next)
-        return found[-1][1] if found else NOWHERE
+        return messages.latest(_latest, (0, NOWHERE), _next)[1]
     places = range(len(messages) - 1, -1, -1) if isinstance(messages, list) else ()
     return next((n for n in places if _holds_summary(messages[n])), NOWHERE)
 

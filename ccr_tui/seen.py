@@ -148,11 +148,26 @@ class History(list[Any]):
             self._found[key] = known
         return known
 
+    def latest(self, key: object, start: Result, add: Callable[[Result, Any], Result]) -> Result:
+        """What `along` has at its end, for whoever wants only that: no result of an earlier message is touched."""
+        if key not in self._found:
+            count, known = self._reached(key)
+            results: list[Result] = known[:]
+            for message in self[count:]:
+                results.append(add(results[-1] if results else start, message))
+            self._found[key] = len(self), results[-REACH:]
+        last: list[Result] = self._found[key][1]
+        return last[-1] if last else start
+
     def news(self, key: object) -> list[Any]:
-        """The messages that `along` has not yet gone along with this key."""
-        if key in self._found:
-            return []
-        return self[min(len(self._inherited.get(key, ())), self._known) :]
+        """The messages that `latest` has not yet gone along with this key."""
+        return [] if key in self._found else self[self._reached(key)[0] :]
+
+    def _reached(self, key: object) -> tuple[int, list[Any]]:
+        """How many of the first messages `latest` has gone along for the history before, and the last results of it."""
+        count, results = self._inherited.get(key, (0, []))
+        left = len(results) - max(0, count - self._known)
+        return (min(count, self._known), results[:left]) if left > 0 else (0, [])
 
 
 def _history_of(message: Any) -> History | None:

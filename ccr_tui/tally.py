@@ -114,7 +114,7 @@ class _Walk:
         self.once("tools", _list(body.get("tools")), self.tools)
         messages = since(body.get("messages"))
         if isinstance(messages, History):
-            self.add(messages.along((self._scale, self._thinking), NOTHING, self.sum)[-1:])
+            self.add([messages.latest((self._scale, self._thinking), NOTHING, self.sum)])
         else:
             for message in _list(messages):
                 self.once("messages", message, self.message)

@@ -332,7 +332,12 @@ def test_what_is_worked_out_along_the_turns_is_what_a_fresh_look_gives(
     turns: list[tuple[list[int], bool]],
 ) -> None:
     parts: dict[int, Part] = {}
-    alive = []
+    alive, looked_at = [], []
+
+    def noted(before: str, message: Json) -> str:
+        looked_at.append(message)
+        return letters(before, message)
+
     for numbers, is_asked in turns:
         for n in numbers:
             parts.setdefault(n, Part({"n": n}, b"%d" % n))
@@ -340,19 +345,22 @@ def test_what_is_worked_out_along_the_turns_is_what_a_fresh_look_gives(
         alive.append(history)
         if is_asked:
             fresh = [".".join(["", *map(str, numbers[: end + 1])]) for end in range(len(numbers))]
-            unseen = history.news("letters")
             assert history.along("letters", "", letters) == fresh
-            assert unseen == list(history)[len(history) - len(unseen) :]
-            assert history.news("letters") == []
+            unseen = history.news("last")
+            looked_at.clear()
+            assert history.latest("last", "", noted) == (fresh or [""])[-1]
+            assert unseen == list(history)[len(history) - len(unseen) :] == looked_at
+            assert history.news("last") == []
 
 
 def test_a_turn_costs_what_it_added() -> None:
     parts = [Part({"n": n}, b"%d" % n) for n in range(1000)]
-    looked_at = []
+    looked_at: dict[str, list[int]] = {"along": [], "latest": []}
     for end in range(2, 1000, 2):
-        latest = History(parts[:end])
-        latest.along("n", 0, lambda _, message: looked_at.append(message["n"]) or message["n"])
-    assert looked_at == list(range(998))
+        history = History(parts[:end])
+        for name, numbers in looked_at.items():
+            getattr(history, name)(name, 0, lambda _, message, numbers=numbers: numbers.append(message["n"]))
+    assert looked_at == {name: list(range(998)) for name in looked_at}
     assert sum(History in part.found for part in parts) <= 2 * ENDS
 
 

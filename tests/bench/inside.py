@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ccr_tui import chunks
 from ccr_tui.feed import Feed
 from ccr_tui.memory import Memory
 from ccr_tui.records import Attempt, Flight, Price, Trace, Usage
@@ -108,30 +107,55 @@ def timed(call: Callable[[Any], object], given: list[Any]) -> float:
     return (statistics.median(took) - empty) / 1000
 
 
+class Talk:
+    """A conversation to which each turn adds the same 300 words."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        tools = [
+            {"name": f"T{n}", "description": self._said(200), "input_schema": {"type": "object"}} for n in range(20)
+        ]
+        system = [{"type": "text", "text": self._said(2000)}]
+        self._messages: list[Any] = []
+        self._body = {"model": "claude-bench", "max_tokens": 100, "system": system, "tools": tools}
+        self._turn = 0
+
+    def _said(self, count: int) -> str:
+        return " ".join(f"w{self._chance.randrange(5000)}" for _ in range(count))
+
+    def next(self) -> bytes:
+        """The next turn's request."""
+        self._turn += 1
+        if self._turn > 1:
+            call = {"type": "tool_use", "id": f"t{self._turn}", "name": "T1", "input": {"x": self._said(10)}}
+            self._messages.append({"role": "assistant", "content": [{"type": "text", "text": self._said(50)}, call]})
+        result = {"type": "tool_result", "tool_use_id": f"t{self._turn}", "content": self._said(240)}
+        self._messages.append({"role": "user", "content": [result]})
+        return dumps({**self._body, "messages": self._messages})
+
+
 def turns() -> dict[str, dict[str, float]]:
-    """By turn: reading, counting, storing, and the size of the request in KB; each turn adds the same 300 words."""
-    chance, counter, memory = random.Random(1), Counter(), Memory(64 << 20)
+    """By turn: reading, counting, storing, and the size of the request in KB. Conversations take turns once they have
+    come that far, because a machine's speed may change from one second to the next."""
+    counter, memory = Counter(), Memory(64 << 20)
     counter.load()
-    words = [f"w{n}" for n in range(5000)]
-    said = lambda count: " ".join(chance.choice(words) for _ in range(count))  # noqa: E731
-    messages: list[Any] = []
-    tools = [{"name": f"T{n}", "description": said(200), "input_schema": {"type": "object"}} for n in range(20)]
-    top = {"model": "claude-bench", "max_tokens": 100, "system": [{"type": "text", "text": said(2000)}], "tools": tools}
-    found: dict[int, tuple[float, ...]] = {}
+    found: dict[int, list[tuple[float, ...]]] = {at: [] for at in TURNS}
     with tempfile.TemporaryDirectory() as folder:
         shelf = Shelf(schema.writable(Path(folder) / "bench.db"))
-        for turn in range(1, max(TURNS) + AROUND):
-            result = {"type": "tool_result", "tool_use_id": f"t{turn}", "content": said(240)}
-            messages.append({"role": "user", "content": [result]})
-            found[turn] = one_turn(dumps({**top, "messages": messages}), turn, memory, counter, shelf)
-            call = {"type": "tool_use", "id": f"t{turn + 1}", "name": "T1", "input": {"x": said(10)}}
-            messages.append({"role": "assistant", "content": [{"type": "text", "text": said(50)}, call]})
+        talks = {at: Talk(at) for at in TURNS}
+        for at, talk in talks.items():
+            for _ in range(at - AROUND - 1):
+                one_turn(talk.next(), memory, counter, shelf)
+        for _ in range(2 * AROUND):
+            for at, talk in talks.items():
+                found[at].append(one_turn(talk.next(), memory, counter, shelf))
     names = ("read", "count", "store", "kilobytes")
-    near = {at: [found[turn] for turn in range(at - AROUND, min(at + AROUND, len(found)))] for at in TURNS}
-    return {str(at): dict(zip(names, map(statistics.median, zip(*near[at], strict=True)), strict=True)) for at in TURNS}
+    return {
+        str(at): dict(zip(names, map(statistics.median, zip(*found[at], strict=True)), strict=True)) for at in TURNS
+    }
 
 
-def one_turn(raw: bytes, turn: int, memory: Memory, counter: Counter, shelf: Shelf) -> tuple[float, ...]:
+def one_turn(raw: bytes, memory: Memory, counter: Counter, shelf: Shelf) -> tuple[float, ...]:
     clock = time.thread_time
     started = clock()
     body = memory.read(raw)
@@ -139,9 +163,8 @@ def one_turn(raw: bytes, turn: int, memory: Memory, counter: Counter, shelf: She
     counter.news(body)
     counter.request(body)
     counted = clock()
-    chunks.split(body)
     shelf.connection.execute("BEGIN")
-    shelf.put(body, turn)
+    shelf.put(body, 1)
     shelf.connection.execute("COMMIT")
     return (read - started) * 1e6, (counted - read) * 1e6, (clock() - counted) * 1e6, len(raw) / 1024
 
