@@ -83,11 +83,13 @@ class Ground:
         """Whether what something else has done to the log is what programs of ours may do."""
         try:
             is_whole = self._log.is_whole()
-        except OSError:  # the doubt stays
-            return True
+        except OSError:
+            return True  # it can't be told now: the doubt stays
         if is_whole is None:
             carried = soundness.newest_alone(self.path)
-            is_whole = carried is not None and carried >= self._newest
+            if carried is None:
+                return True
+            is_whole = carried >= self._newest
         if is_whole:
             self._log.take()
         return is_whole

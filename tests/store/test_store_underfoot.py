@@ -316,6 +316,20 @@ def test_no_descriptors_left_is_no_damage(path: Path, without_descriptors: Calla
     assert stored(path) == ids(6) and verify(path) == [] and made.sentences == []
 
 
+def test_no_descriptors_left_after_another_has_emptied_the_log_is_no_damage(
+    path: Path, running: Watched, without_descriptors: Callable[[], None]
+) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    without_descriptors()
+    running.put(TRACES[1])
+    running.flush(1)
+    without_descriptors()
+    running.put(TRACES[2])
+    assert running.flush(30)
+    assert stored(path) == ids(3) and running.sentences == [] and verify(path) == []
+
+
 def test_a_copy_that_cannot_be_made_now_is_waited_for(
     path: Path, running: Watched, tmp_path: Path, without_descriptors: Callable[[], None]
 ) -> None:
