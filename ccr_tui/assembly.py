@@ -38,7 +38,7 @@ def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tupl
     problems: list[str] = []
     dotenv, notes = read_dotenv(cwd)
     layers = Layers(flags, env, dotenv, problems)
-    path = _config_path(layers, cwd)
+    path = _config_path(layers, cwd, notes)
     root = Section("", _toml(path, layers), problems)
     config = _scalars(root, layers, path, cwd)
     config = replace(config, routing=rulebook.routing(root, path.parent), guards=rulebook.guards(root))
@@ -50,10 +50,14 @@ def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tupl
     return replace(config, origins=layers.origins, env=layers.environment(), notes=tuple(notes)), problems
 
 
-def _config_path(layers: Layers, cwd: Path) -> Path:
-    named = layers.flags.get("config") or layers.variable("CCR_TUI_CONFIG", values.text)
+def _config_path(layers: Layers, cwd: Path, notes: list[str]) -> Path:
+    """Never by .env, which may have come with a repository: a config.toml runs a file of its own, and says whom every
+    variable is sent to as a key."""
+    named = layers.flags.get("config") or layers.env.get("CCR_TUI_CONFIG", "").strip()
     if named:
         return cwd / Path(str(named)).expanduser()
+    if layers.dotenv.get("CCR_TUI_CONFIG", "").strip():
+        notes.append(".env names CCR_TUI_CONFIG, which only --config and the environment can set")
     return default_config()
 
 

@@ -94,7 +94,7 @@ def _variable(name: str, env: Mapping[str, str]) -> str:
 
 def _config(flags: Mapping[str, str], env: Mapping[str, str]) -> dict[str, Any]:
     """config.toml as it stands, and its folder under ""; empty where there is none, or none that can be read."""
-    named = flags.get("config") or _variable("CCR_TUI_CONFIG", env)
+    named = flags.get("config") or env.get("CCR_TUI_CONFIG", "").strip()
     if named:
         path = Path(named).expanduser()
     else:

@@ -385,3 +385,17 @@ def test_what_no_header_takes_is_told_and_not_shown(written: str, where: str) ->
     assert ("$NAME" in str(told.value)) == (where == "$NAME")
     assert keyless(config) == [str(told.value)]
     assert headers or written in secrets(config), "it is covered all the same"
+
+
+def test_a_dotenv_that_came_with_a_repository_names_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could run a file of the repository, and send any variable to anybody as a key."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    (tmp_path / "evil.toml").write_text('[routing]\ncustom = "evil.py"\n')
+    (tmp_path / ".env").write_text("CCR_TUI_CONFIG=evil.toml\nOPENAI_MODEL=m\nOPENAI_API_KEY=k\n")
+    config, problems = assembly.read({}, {}, tmp_path)
+    assert not problems and config.routing.custom is None
+    assert [note for note in config.notes if "CCR_TUI_CONFIG" in note]
+    assert assembly.read({}, {"CCR_TUI_CONFIG": "evil.toml"}, tmp_path)[0].routing.custom is not None
