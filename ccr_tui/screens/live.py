@@ -111,6 +111,8 @@ class LiveScreen(Lists):
         self._any = False
         self._ran = 0
         """The most requests that ran at once since none did."""
+        self._told = 0
+        """Lines that today's figures take."""
         self._made: tuple[int | None, bool] = (None, False)
         """Lines of the boxes at the top, where the usual ones are too few; and whether one stands below the other."""
         self._greeted: Config | None = None
@@ -165,11 +167,16 @@ class LiveScreen(Lists):
             self._read_today()
 
     def _make_room(self) -> None:
-        """The box of what runs is as high as the most that ran at once since it was empty, as long as the list keeps
-        most of the screen: so it seldom moves what is below it."""
+        """The box of what runs is as high as the most that ran at once since it was empty, and today's as what it has
+        to say, as long as the list keeps most of the screen: so they seldom move what is below them."""
         running, narrow = len(self.house.engine.feed.board), self.has_class("-narrow")
         self._ran = max(self._ran, running) if running else 0
-        lines = min(self._ran, self.size.height // (5 if narrow else 3))
+        most = self.size.height // (5 if narrow else 3)
+        told = 0 if narrow else min(self.today.wanted, most)
+        if told != self._told:
+            self._told = told
+            self.today.styles.height = told + FRAME if told > self._usual(narrow) else None
+        lines = max(min(self._ran, most), told)
         fits = lines <= self._usual(narrow) or self.has_class("-short") or self.has_class("-tiny")
         wanted = None if fits else lines + FRAME
         if (wanted, narrow) != self._made:

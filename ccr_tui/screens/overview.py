@@ -359,8 +359,8 @@ def _cost_parts(usage: Usage, price: Price) -> list[tuple[str, int, int, str]]:
     write = price.input if price.cache_write is None else price.cache_write
     return [
         ("input", usage.input, price.input, ""),
-        ("cache read", usage.cache_read, read, AS_INPUT if price.cache_read is None else ""),
-        ("cache write", usage.cache_write, write, AS_INPUT if price.cache_write is None else ""),
+        ("cache read", usage.cache_read, read, AS_INPUT if read and price.cache_read is None else ""),
+        ("cache write", usage.cache_write, write, AS_INPUT if write and price.cache_write is None else ""),
         ("output", usage.output, price.output, ""),
     ]
 

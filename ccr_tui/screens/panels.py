@@ -187,6 +187,8 @@ class TodayPanel(Panel):
         self.compared: Baseline | None = None
         self.replayed = 0
         self.budgets: Sequence[Budget] = ()
+        self.wanted = 0
+        """Lines that it would like to have."""
 
     def put(
         self, today: Today, compared: Baseline | None = None, replayed: int = 0, budgets: Sequence[Budget] = ()
@@ -218,12 +220,15 @@ class TodayPanel(Panel):
         asked: Pieces = [_name("requests", wide), (f"{today.requests}", "")]
         told = [[_name("failed", wide), failed(today)]]
         budgets = [[_name(f"per {each.what}", wide), *of_budget(each)] for each in apart]
-        lines = [spent, *budgets, *money[1:], *of_router, *of_replays]
+        lines = [*budgets, *money[1:], *of_router, *of_replays]
         lines.append([_name("cached", wide), (full, "good"), (rest, "faint"), (cached, "")])
-        if len(lines) + 2 > self.size.height:  # what failed is seen, however low it is
+        tail: list[Pieces] = [[_name("tokens", wide), (tokens(today), "")]]
+        self.wanted = len(lines) + 4
+        if low := self.wanted > self.size.height:  # what failed is seen, however low it is
             told, asked = [], [*asked, ("  ", ""), failed(today), (" failed", "muted")]
         graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 2)))
-        return [*lines, [*asked, (f" {graph}", "link")], *told, [_name("tokens", wide), (tokens(today), "")]]
+        asked = [*asked, (f" {graph}", "link")]
+        return [spent, asked, *lines, *tail] if low else [spent, *lines, asked, *told, *tail]
 
     def _beside(self, money: Sequence[Pieces], part: Pieces, wide: int, name: str) -> list[Pieces]:
         """Behind the first line of money that has room for it, else on a line of its own."""

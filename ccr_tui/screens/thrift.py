@@ -61,7 +61,7 @@ UNPRICED = "as far as is known: no price of cached tokens is, so they were recko
 def _is_assumed(trace: Trace) -> bool:
     """Whether somebody's cached tokens have no price of their own."""
     cached = (one for one in trace.attempts if one.usage is not None and one.usage.cache_read and one.price is not None)
-    return any(one.price.cache_read is None for one in cached if one.price is not None)
+    return any(one.price.cache_read is None and one.price.input > 0 for one in cached if one.price is not None)
 
 
 def _lost(page: Document, verdict: Verdict | None) -> None:

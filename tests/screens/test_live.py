@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from ccr_tui import environment
 from ccr_tui.app import CcrApp
-from ccr_tui.config import Config
+from ccr_tui.config import Config, Guards
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.screens.panels import Welcome
 
@@ -504,3 +504,19 @@ async def test_in_one_project_sessions_tell_apart(tmp_path: Path) -> None:
         for n in range(2):
             house.fly(f"f{n}", project="/x", session=f"{n}aaabbb-ccc", started_at=time.time(), model="m")
         await until(pilot, "0aaabbb-", "1aaabbb-")
+
+
+@pytest.mark.parametrize("size", [(120, 40), (120, 26)], ids=str)
+async def test_today_says_how_many_failed_whatever_else_it_has_to_say(tmp_path: Path, size: tuple[int, int]) -> None:
+    guards = Guards(budget_per_day=5_000_000_000, budget_per_session=500_000_000)
+    again = [trace(uid="again", started_at=time.time(), attempts=(PAID,), origin="replay", run="r")]
+    some = [
+        *requests_of(3, attempts=(ASIDE, PAID)),
+        *requests_of(1, attempts=(ASIDE, ODD)),
+        failed(started_at=time.time()),
+    ]
+    some = [*(replace(one, uid=f"u{n}") for n, one in enumerate(some)), *again]
+    async with opened(tmp_path, replace(ROUTER, guards=guards), size, some) as (_, pilot):
+        await until(pilot, "per session", "✗ 1", "requests", "replays")
+        if size[1] == 40:
+            await until(pilot, "tokens", "cached", "failed", "router")  # there is room for all of it

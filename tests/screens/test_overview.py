@@ -66,3 +66,5 @@ def test_cached_tokens_without_a_price_of_their_own_say_how_they_were_reckoned()
     assert "$0.333" in row and "no price of its own is known: reckoned as input" in row
     assert "$0.777" in text, "as it is written"
     assert "no price of cached tokens is, so they were reckoned as input" in text
+    free = text_of(trace(attempts=(attempt(usage=Usage(52, 16, 51), price=Price(0, 0), cost=0, cost_basis="list"),)))
+    assert "reckoned as input" not in free, "what costs nothing leaves nothing open"
