@@ -21,7 +21,8 @@ from ccr_tui.proxy.messages import Conversation, Message
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.quirks import Facts
-from ccr_tui.proxy.tools import Names, Toolbox, Workbench, digest, is_strict, parameters
+from ccr_tui.proxy.schemas import is_strict, parameters
+from ccr_tui.proxy.tools import Names, Toolbox, Workbench, digest
 from ccr_tui.records import Json
 from ccr_tui.seen import once
 from ccr_tui.slim import dataclass

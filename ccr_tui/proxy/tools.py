@@ -2,14 +2,14 @@
 
 Owns the `tools` and `tool_choice` of a chat request, and the names and ids that tools and calls have upstream. Must
 never offer the model a tool that nobody can run: what only Anthropic's servers have is taken out, with a note in the
-trace and a sentence to the model. The one surprise: a schema's properties may be called like a schema's keywords
-("format", "const"), so cleaning one has to know where it stands.
+trace and a sentence to the model. The one surprise: a tool that has come before is not made anew, so nothing that is
+made of it may depend on the rest of the request.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import field
 from hashlib import blake2b
 from typing import Any
@@ -19,6 +19,7 @@ from ccr_tui.proxy.clientside import clientside
 from ccr_tui.proxy.content import Reader, compact
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.quirks import Facts
+from ccr_tui.proxy.schemas import is_strict, parameters
 from ccr_tui.records import Json
 from ccr_tui.seen import Part, Parts
 from ccr_tui.slim import dataclass
@@ -27,9 +28,6 @@ from ccr_tui.wire import dumps
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")  # OpenAI: "Expected a string with maximum length 40"
 _NINE = re.compile(r"[a-zA-Z0-9]{9}")
-_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-_SCHEMAS = frozenset({"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames",
-                      "allOf", "anyOf", "oneOf", "prefixItems", "unevaluatedProperties"})  # fmt: skip
 
 
 def digest(text: str, size: int = 16) -> str:
@@ -254,39 +252,6 @@ class Workbench:
         return tools, {"type": "function", "function": {"name": name}}
 
 
-def parameters(schema: Json, drop: frozenset[str]) -> Json:
-    """The schema as a function's parameters: an object with properties, without what the family refuses."""
-    clean = _clean(schema, drop) if drop else schema
-    if "type" not in clean and "$ref" not in clean:
-        clean = {"type": "object", **clean}
-    elif isinstance(clean.get("type"), list) and "object" in clean["type"]:  # a call's arguments are never null
-        clean = {**clean, "type": "object"}
-    if clean.get("type") == "object" and "properties" not in clean:
-        clean = {**clean, "properties": {}}
-    return clean
-
-
-def is_strict(schema: Json) -> bool:
-    """Whether OpenAI's strict mode takes it: an object, and every object closed with all its properties required."""
-    return isinstance(schema, dict) and schema.get("type") == "object" and _closed(schema)
-
-
-def _closed(schema: Json) -> bool:
-    if isinstance(schema, list):
-        return all(map(_closed, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or isinstance(properties, dict):
-        required = schema.get("required")
-        names = set(properties) if isinstance(properties, dict) else set()
-        if schema.get("additionalProperties") is not False or not isinstance(required, list):
-            return False
-        if names != {name for name in required if isinstance(name, str)}:
-            return False
-    return all(_closed(value) for key, value in schema.items() if key not in ("enum", "const", "default", "examples"))
-
-
 def _described(tool: Json) -> str:
     """Its description; examples of its input, which chat completions have no field for, stand at the end."""
     said = tool.get("description")
@@ -294,20 +259,6 @@ def _described(tool: Json) -> str:
     told = [compact(each) for each in examples if isinstance(each, dict)] if isinstance(examples, list) else []
     parts = [said] if isinstance(said, str) and said else []
     return "\n\n".join([*parts, *(["\n".join(["Examples of its input:", *told])] if told else [])])
-
-
-def _clean(schema: Json, drop: frozenset[str]) -> Json:
-    if isinstance(schema, list):
-        return [_clean(item, drop) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {key: _cleaned(key, value, drop) for key, value in schema.items() if key not in drop}
-
-
-def _cleaned(key: str, value: Json, drop: frozenset[str]) -> Json:
-    if key in _MAPS and isinstance(value, Mapping):
-        return {name: _clean(item, drop) for name, item in value.items()}
-    return _clean(value, drop) if key in _SCHEMAS else value
 
 
 def _placeholder(tool: Json) -> bool:

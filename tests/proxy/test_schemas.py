@@ -1,0 +1,81 @@
+"""Patterns in schemas: those that every provider can read stay, others would make it refuse every request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asking import ALL, asked, chat_faults, facts, tool
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccr_tui.proxy.request import translate
+from ccr_tui.proxy.schemas import is_readable
+
+ARTIFACT = r'^(?!__.*__$)[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}"\\./[\]]{1,200}$'
+"""Claude Code 2.1.265 to 2.1.267 sent it with every request."""
+PATTERNS: list[tuple[str, Any, bool]] = [
+    ("Claude Code's own", ARTIFACT, False),
+    ("a property of characters", r"^\p{L}+$", False),
+    ("a look ahead", "^(?!x)[a-z]+$", False),
+    ("a part of the text", "[a-z]", False),
+    ("a class by its letter", r"^\d{4}$", False),
+    ("an escape", r"^a\.b$", False),
+    ("two of them", "^a$|^b$", False),
+    ("no pattern at all", "^a{2,1}$", False),
+    ("too many", "^a{99999999999}$", False),
+    ("no text", 5, False),
+    ("an open group", "^(a$", False),
+    ("a class", "^[a-z0-9_-]{1,64}$", True),
+    ("all but some", "^[^/ ]+$", True),
+    ("alternatives", "^(low|high)$", True),
+    ("anything", "^.*$", True),
+]
+
+
+@pytest.mark.parametrize(("pattern", "stays"), [p[1:] for p in PATTERNS], ids=[p[0] for p in PATTERNS])
+def test_a_pattern_stays_where_everybody_can_read_it(pattern: Any, stays: bool) -> None:
+    assert is_readable(pattern) is stays
+
+
+@given(st.text("^$[](){}\\?*+|a.-,1", max_size=12))
+def test_any_text_is_a_pattern_or_none(pattern: str) -> None:
+    assert is_readable(pattern) in (True, False)
+
+
+def text_of(pattern: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": pattern, "minLength": 1}
+
+
+BARE = {"type": "string", "minLength": 1}
+PLACES: list[tuple[str, Any, Any]] = [
+    ("a property", {"properties": {"a": text_of(ARTIFACT)}}, {"properties": {"a": BARE}}),
+    ("items", {"properties": {"a": {"items": text_of("x")}}}, {"properties": {"a": {"items": BARE}}}),
+    ("a choice", {"properties": {"a": {"anyOf": [text_of("x"), BARE]}}}, {"properties": {"a": {"anyOf": [BARE] * 2}}}),
+    ("a definition", {"$defs": {"d": text_of("x")}, "properties": {}}, {"$defs": {"d": BARE}, "properties": {}}),
+    ("the names of properties", {"properties": {}, "propertyNames": text_of(r"\w")},
+     {"properties": {}, "propertyNames": BARE}),
+    ("properties by pattern", {"properties": {}, "patternProperties": {r"\p{L}": BARE, "^x-": BARE}},
+     {"properties": {}, "patternProperties": {"^x-": BARE}}),
+    ("a property of that name", {"properties": {"pattern": text_of("^a$")}},
+     {"properties": {"pattern": text_of("^a$")}}),
+    ("a value of that name", {"properties": {"a": {"const": {"pattern": "x"}}}},
+     {"properties": {"a": {"const": {"pattern": "x"}}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "sent"), [p[1:] for p in PLACES], ids=[p[0] for p in PLACES])
+def test_it_is_left_out_wherever_it_stands(schema: Any, sent: Any) -> None:
+    made = translate(asked(tools=[{"name": "T", "input_schema": {"type": "object", **schema}}]), "m", facts("openai"))
+    assert made.body["tools"][0]["function"]["parameters"] == {"type": "object", **sent}
+    assert list(made.body["tools"][0]["function"]["parameters"]) == ["type", *sent]
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_no_family_is_sent_what_only_some_can_read(family: str) -> None:
+    form = {"format": {"type": "json_schema", "schema": {"type": "object", "properties": {"a": text_of(ARTIFACT)}}}}
+    made = translate(asked(tools=[tool(properties={"a": text_of(ARTIFACT)})]), "m", facts(family))
+    assert "pattern" not in str(made.body)
+    assert chat_faults(made.body) == []
+    answer = translate(asked(output_config=form), "m", facts(family)).body.get("response_format", {})
+    assert "pattern" not in str(answer)
