@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -21,3 +23,22 @@ def test_the_loop_takes_tasks_that_begin_at_once_as_textual_asks_for_them() -> N
         return await loop.create_task(seven())
 
     assert loops.run(main()) == 7
+
+
+FEW = """
+import resource, sys
+from ccr_tui import loops
+hard = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+async def limits():
+    return resource.getrlimit(resource.RLIMIT_NOFILE)
+print(*loops.run(limits()))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it counts sockets by themselves")
+@pytest.mark.parametrize("hard", [64, 500])
+def test_as_many_connections_as_the_system_allows(hard: int) -> None:
+    """Five hundred streams take a thousand descriptors, which is where a program on Linux begins."""
+    done = subprocess.run([sys.executable, "-c", FEW, str(hard)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(hard), str(hard)]
