@@ -194,9 +194,13 @@ def about(kind: Any) -> list[object]:
     ]
 
 
+@pytest.mark.parametrize("worth", [0, 99], ids=["filled while open", "filled while frozen"])
 @pytest.mark.parametrize("how", HOWS, ids=lambda how: "+".join(how) or "plain")
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
-def test_a_slim_dataclass_is_as_the_standard_librarys(shape: Callable[..., Any], how: dict[str, bool]) -> None:
+def test_a_slim_dataclass_is_as_the_standard_librarys(
+    shape: Callable[..., Any], how: dict[str, bool], worth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slim, "WORTH", worth)
     theirs, ours = shape(dataclasses.dataclass, **how), shape(slim.dataclass, **how)
     for args, named in CALLS:
         assert told(ours, args, named) == told(theirs, args, named)
@@ -241,6 +245,24 @@ def test_a_child_without_fields_may_have_more_attributes_but_keeps_those_of_its_
     del one.more
     with pytest.raises(FrozenInstanceError):
         del one.a
+
+
+def test_a_child_of_one_that_is_filled_while_open_is_a_child() -> None:
+    @slim.dataclass(frozen=True, slots=True)
+    class Four:
+        a: int
+        b: int = 2
+        c: int = 3
+        d: int = 4
+
+    class Child(Four):
+        pass
+
+    for kind in (Four, Child):
+        one = kind(1, d=9)
+        assert type(one) is kind and dataclasses.astuple(one) == (1, 2, 3, 9)
+        with pytest.raises(FrozenInstanceError):
+            one.a = 5  # type: ignore[misc]
 
 
 def test_methods_are_written_when_they_are_needed_and_once() -> None:
