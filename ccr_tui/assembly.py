@@ -37,6 +37,7 @@ def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tupl
     """The same, with the problems beside what could be read: enough to find the database of a broken configuration."""
     problems: list[str] = []
     dotenv, notes = read_dotenv(cwd)
+    dotenv = {name: value for name, value in dotenv.items() if not name.startswith("OTEL_")}  # of what is built there
     layers = Layers(flags, env, dotenv, problems)
     path = _config_path(layers, cwd, notes)
     root = Section("", _toml(path, layers), problems)

@@ -399,3 +399,8 @@ def test_a_dotenv_that_came_with_a_repository_names_no_configuration(
     assert not problems and config.routing.custom is None
     assert [note for note in config.notes if "CCR_TUI_CONFIG" in note]
     assert assembly.read({}, {"CCR_TUI_CONFIG": "evil.toml"}, tmp_path)[0].routing.custom is not None
+
+
+def test_where_a_project_sends_its_own_spans_is_not_where_conversations_go(read: Read) -> None:
+    assert not [name for name in read(dotenv="OTEL_EXPORTER_OTLP_ENDPOINT=http://h:4318")[0].env if "OTEL" in name]
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in read(OTEL_EXPORTER_OTLP_ENDPOINT="http://h:4318")[0].env

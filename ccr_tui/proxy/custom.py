@@ -101,12 +101,29 @@ def _tell(told: asyncio.Future[Verdict], verdict: Verdict) -> None:
 def _read(path: Path) -> tuple[bytes, object]:
     """The file's text, and what tells this version of it from others. Raises Unusable."""
     try:
+        _check_way(path)
         with path.open("rb") as file:
             about = os.fstat(file.fileno())
             _check(path, about)
             return file.read(), (path, about.st_mtime_ns, about.st_size, about.st_ino)
     except OSError as error:
         raise Unusable(f"{path.name} could not be read: {error.strerror or error}") from error
+
+
+def _check_way(path: Path) -> None:
+    """Who may put another file or a link there chooses what runs. Raises Unusable or OSError."""
+    if not hasattr(os, "getuid"):
+        return
+    link = path.lstat()
+    if stat.S_ISLNK(link.st_mode) and link.st_uid not in (os.getuid(), 0):
+        raise Unusable(f"{path.name} is a link of somebody else (user {link.st_uid}), so it is not followed")
+    if any(each.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH for each in _folders(path)):
+        raise Unusable(f"{path.name} lies in a directory that anybody can write into, so it is not run; chmod o-w it")
+
+
+def _folders(path: Path) -> set[Path]:
+    """Where the name stands, and where the file does."""
+    return {path.absolute().parent, path.resolve().parent}
 
 
 def _check(path: Path, about: os.stat_result) -> None:

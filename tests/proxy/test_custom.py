@@ -122,6 +122,22 @@ async def test_a_file_of_somebody_else_is_not_run(write: Write, monkeypatch: pyt
     assert verdict == Verdict(None, f"route.py belongs to somebody else (user {own or 12345}), so it is not run")
 
 
+@POSIX
+async def test_a_file_where_anybody_may_put_another_is_not_run(write: Write, tmp_path: Path) -> None:
+    path, own = write(route("return 'm'")), tmp_path / "own"
+    own.mkdir(0o700)
+    (own / "route.py").symlink_to(path)
+    assert (await ask(own / "route.py")).model == "m", "a link of one's own is followed"
+    tmp_path.chmod(0o777)
+    for each in (path, own / "route.py"):
+        assert "anybody can write into" in (await ask(each)).why
+    tmp_path.chmod(0o1777)
+    assert (await ask(path)).model == "m"
+    if os.getuid() == 0:
+        os.lchown(own / "route.py", 12345, -1)
+        assert "a link of somebody else (user 12345)" in (await ask(own / "route.py")).why
+
+
 async def test_a_file_that_does_not_answer_holds_nobody_up(write: Write) -> None:
     """Its calls are left behind, and after a few none is begun until one returns."""
     gate = threading.Event()
