@@ -82,6 +82,13 @@ def test_everything_is_kept_unless_something_is_said(db: Path) -> None:
     assert "6 requests removed" in ccr(db, "traces", "prune", "--yes", config="[store]\nkeep_days = 30\n").stderr
 
 
+def test_what_is_too_fresh_to_go_for_the_size_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "ccr.db"
+    archive.take_in(path, [generated.trace("now", started_at=time.time())])
+    ended = ccr(path, "traces", "prune", "--larger-than", "1KB", "--dry-run")
+    assert "Nothing is to go: requests of the last hour stay" in ended.stdout
+
+
 def test_a_pinned_session_stays(db: Path) -> None:
     assert told(ccr(db, "sessions", "pin", "old", "--json"))["pinned"] is True
     ended = ccr(db, "traces", "prune", "--older-than", "30d", "--yes")
@@ -96,10 +103,11 @@ def test_a_pinned_session_stays(db: Path) -> None:
     ("args", "says"),
     [
         (["--older-than", "soon"], "is no age"),
+        (["--older-than", "6m"], "minutes or seconds"),
         (["--larger-than", "many"], "is no size"),
         (["--session", "", "--yes"], "stands for no session"),
     ],
-    ids=["age", "size", "a variable that is not set"],
+    ids=["age", "minutes that may be months", "size", "a variable that is not set"],
 )
 def test_what_makes_no_sense_is_a_wrong_call(db: Path, args: list[str], says: str) -> None:
     ended = ccr(db, "traces", "prune", *args)

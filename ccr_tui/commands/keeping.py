@@ -33,6 +33,8 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "M
 def _age(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     from ccr_tui.filtering import moment
 
+    if value is not None and re.fullmatch(r"[\d.]+\s*[ms]", value.strip()):  # who writes 6m may mean months
+        raise click.BadParameter(f"{value!r} would be minutes or seconds; write 36h, 30d, 12w or a date")
     try:
         return None if value is None else moment(value.strip(), time.time())
     except (ValueError, OverflowError) as error:
@@ -126,7 +128,10 @@ def _say_plan(path: Path, plan: Plan, wish: Wish, say: Callable[[str], None]) ->
         say("Everything is kept. --older-than 30d, --larger-than 2GB or --session S choose what is to go.")
         return
     if not plan.requests and not plan.spared:
-        say("Nothing is to go.")
+        from ccr_tui.store.prune import TOO_FRESH
+
+        fresh = wish.larger_than is not None and size.used > wish.larger_than
+        say(f"Nothing is to go: {TOO_FRESH}" if fresh else "Nothing is to go.")
         return
     span = f", from {local(plan.oldest)} to {local(plan.newest)}" if plan.oldest and plan.newest else ""
     they = "it" if plan.requests == 1 else "they"

@@ -1,7 +1,8 @@
 """`--gate`: conditions that a comparison must fulfil, for continuous integration.
 
 Owns their grammar and what each metric means. Must never let what is not known pass. The one surprise: `cost` is a
-share of the recorded cost, because a session's dollars differ from day to day; `usd` is the amount.
+share of the recorded cost, because a session's dollars differ from day to day; `usd` is the amount, and so is
+`cost` beside a sign of dollars.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ccr_tui.replay.words import RECORDED, Comparison, Gate, VariantSums, Verdic
 from ccr_tui.values import did_you_mean
 
 SIGNS: Mapping[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
-_ONE = re.compile(r"\s*(?:([^\s<>=.]+(?:\.[^\s<>=.]+)*)\.)?([a-z]+)\s*(<=|>=|<|>)\s*\$?([0-9.]+)(%?)\s*")
+_ONE = re.compile(r"\s*(?:([^\s<>=.]+(?:\.[^\s<>=.]+)*)\.)?([a-z]+)\s*(<=|>=|<|>)\s*(\$?)([0-9.]+)(%?)\s*")
 
 Metric = Callable[[VariantSums, Comparison], float | None]
 METRICS: Mapping[str, tuple[Metric, str]] = {
@@ -33,6 +34,14 @@ METRICS: Mapping[str, tuple[Metric, str]] = {
     "length": (lambda line, whole: line.length_ratio, "the length of its texts by the recorded ones'"),
 }  # fmt: skip
 """Name to how it is measured, and what it is."""
+DOLLARS = ("usd", "high")
+UNITS = {
+    "cost": " times the recorded cost",
+    "baseline": " times the baseline's",
+    "ttft": " ms",
+    "length": " times the recorded length",
+}
+"""What stands behind a value, where that is not a mere number."""
 
 
 def parse(text: str) -> tuple[Gate, ...]:
@@ -48,7 +57,8 @@ def judge(gates: Sequence[Gate], comparison: Comparison) -> tuple[Verdict, ...]:
 def told(verdict: Verdict) -> str:
     """A verdict as a sentence."""
     gate = verdict.gate
-    value = "not known" if verdict.value is None else f"{verdict.value:.4g}"
+    unit = UNITS.get(gate.metric, "")
+    value = "not known" if verdict.value is None else f"{'$' * (gate.metric in DOLLARS)}{verdict.value:.4g}{unit}"
     passed = "passed" if verdict.passed else "FAILED"
     return f"gate {gate.metric}{gate.sign}{gate.limit:g} {passed} for {verdict.variant}: {value}"
 
@@ -57,10 +67,13 @@ def _gate(text: str) -> Gate:
     match = _ONE.fullmatch(text)
     if match is None:
         raise CcrError(f"--gate {text.strip()!r}: write METRIC<NUMBER, such as cost<0.8 or NAME.toolmatch>=0.9")
-    variant, metric, sign, number, per_cent = match.groups()
+    variant, metric, sign, dollars, number, per_cent = match.groups()
     if metric not in METRICS:
         known = "; ".join(f"{name}: {meaning}" for name, (_, meaning) in METRICS.items())
         raise CcrError(f"--gate: {metric!r} is no metric{did_you_mean(metric, [*METRICS])} ({known})")
+    if dollars and metric not in ("cost", *DOLLARS):
+        raise CcrError(f"--gate {text.strip()!r}: {metric} is {METRICS[metric][1]}, no dollars")
+    metric = "usd" if dollars and metric == "cost" else metric
     try:
         limit = float(number) / (100 if per_cent else 1)
     except ValueError:

@@ -26,7 +26,7 @@ from ccr_tui.screens.bars import Pieces
 from ccr_tui.screens.house import House
 from ccr_tui.screens.ink import Inked
 from ccr_tui.slim import dataclass
-from ccr_tui.store.prune import Plan, Progress, Pruned, Size, Wish, kept, plan, prune, size
+from ccr_tui.store.prune import TOO_FRESH, Plan, Progress, Pruned, Size, Wish, kept, plan, prune, size
 
 DAY_S = 86_400.0
 AGES = (90, 30, 7)
@@ -200,7 +200,10 @@ class StorageScreen(ModalScreen[None]):
         if found and not self.stop and not self.house.viewing:
             self.asks, self.result = found.requests > 0, []
             if not found.requests:
-                self.result = [("There is nothing of that kind.", "muted")]
+                wish = self.offers[self.chosen].wish
+                fresh = wish.larger_than is not None and found.size.used > wish.larger_than
+                words = f"Nothing is to go: {TOO_FRESH}" if fresh else "There is nothing of that kind."
+                self.result = [(words, "muted")]
             self._draw()
 
     def action_confirm(self) -> None:

@@ -36,6 +36,7 @@ PAGES = 200
 """Pages that are given back at a time."""
 FRESH_S = 3600.0
 """What is younger stays, however large the database is."""
+TOO_FRESH = "requests of the last hour stay, however large the database is."
 ROW = 1500
 """Bytes that a request takes in rows and indexes, apart from its bodies: for a forecast."""
 REWRITE = 0.1

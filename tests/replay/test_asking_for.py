@@ -142,6 +142,8 @@ GATES = {
     "cheap.cost<25%": [False],
     "cheap.cost<=25%": [True],
     "cheap.usd<$0.26": [True],
+    "cheap.cost<$0.26": [True],
+    "cheap.cost<$0.25": [False],
     "cheap.high<0.26": [False],
     "cheap.baseline<=0.5": [True],
     "cheap.toolmatch>=0.9,cheap.errors<1": [True, False],
@@ -159,12 +161,19 @@ def test_a_gate(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [("cost", "METRIC<NUMBER"), ("costs<1", "did you mean 'cost'?"), ("cost<1.2.3", "is no number"),
-     ("nobody.cost<1", "no variant 'nobody'")],
+     ("nobody.cost<1", "no variant 'nobody'"), ("toolmatch>$1", "no dollars")],
 )  # fmt: skip
 def test_a_wrong_gate_is_told(text: str, told: str) -> None:
     with pytest.raises(CcrError) as error:
         gate.judge(gate.parse(text), COMPARED)
     assert told in str(error.value)
+
+
+def test_a_verdict_says_what_its_number_is() -> None:
+    told = [gate.told(each) for each in gate.judge(gate.parse("cheap.cost<0.8,cheap.cost<$0.8,cheap.ttft<3"), COMPARED)]
+    assert told[0] == "gate cost<0.8 passed for cheap: 0.25 times the recorded cost"
+    assert told[1] == "gate usd<0.8 passed for cheap: $0.25"
+    assert told[2].endswith("not known")
 
 
 # --- exports ---------------------------------------------------------------------------------------------------------
