@@ -36,6 +36,10 @@ from ccr_tui.records import Json, Usage
 __all__ = ["ChatReply", "MessagesReply"]
 
 
+SPOKEN = frozenset({"role", "content", "reasoning_content"})
+"""The keys of a delta that does nothing but say something."""
+
+
 class ChatReply(Incoming):
     """Chat completions, streamed or whole, into one message.
 
@@ -189,6 +193,10 @@ class ChatReply(Incoming):
             self._finish.see(choice)
 
     def _delta(self, delta: Mapping[str, Json], out: list[Json]) -> None:
+        if delta.keys() <= SPOKEN and not delta.get("reasoning_content") and not self._grown:
+            if delta.get("content"):  # nearly every chunk of a stream takes this short way
+                self._content(delta["content"], out)
+            return
         if self._sealing and delta.get("reasoning_details"):
             self._sealing.add(delta["reasoning_details"])
         thought, content = reasoning_of(delta), delta.get("content")

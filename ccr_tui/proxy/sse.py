@@ -31,6 +31,9 @@ class Event(NamedTuple):
     id: str = ""
 
 
+_new = tuple.__new__
+
+
 class Decoder:
     """Push bytes of any size, get whole events. `comments` counts the lines that only keep a connection alive."""
 
@@ -93,27 +96,31 @@ class Decoder:
         if self._first and lines:
             self._first = False
             lines[0] = lines[0].removeprefix(_BOM)
-        for line in lines:
-            if self.broken:
-                break
-            if not line:
-                if self._data or self._name:
-                    self._dispatch(events)
-            elif line.startswith(b"data:"):
-                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+        for line in lines if not self.broken else ():
+            if line.startswith(b"data:"):
+                self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
                 self._data_size += len(line)
                 if self._data_size > self._limit:
                     self._check(self._data_size)
-            else:
+                    break
+            elif line:
                 self._field(line)
+                if self.broken:
+                    break
+            elif self._data or self._name:
+                self._dispatch(events)
         return events
 
     def _dispatch(self, events: list[Event]) -> None:
-        if self._data:
-            data = _text(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
-            bare = not (self._name or self._id)
-            events.append(Event("", data) if bare else Event(_text(self._name), data, _text(self._id)))
-        self._data, self._data_size, self._name = [], 0, b""
+        data = self._data
+        if data:
+            text = (data[0] if len(data) == 1 else b"\n".join(data)).decode("utf-8", "replace")
+            if self._name or self._id:
+                events.append(Event(_text(self._name), text, _text(self._id)))
+            else:  # past the class's own way, which would be a call more for each chunk
+                events.append(_new(Event, ("", text, "")))
+            self._data, self._data_size = [], 0
+        self._name = b""
 
     def _field(self, line: bytes) -> None:
         if line.startswith(b"\0"):  # padding, which would make another field of it and lose what it says
