@@ -21,7 +21,7 @@ from ccr_tui.proxy.messages import Conversation, Message
 from ccr_tui.proxy.notes import Notes, named
 from ccr_tui.proxy.passing import pass_through
 from ccr_tui.proxy.quirks import Facts
-from ccr_tui.proxy.schemas import is_strict, parameters
+from ccr_tui.proxy.schemas import form, is_strict
 from ccr_tui.proxy.tools import Names, Toolbox, Workbench, digest
 from ccr_tui.records import Json
 from ccr_tui.seen import once
@@ -229,7 +229,7 @@ class _Translator:
                 )
             return {}, ()
         if self._facts.json_schema and (self._facts.json_with_thinking or not thought.thinking):
-            clean = parameters(schema, self._facts.schema_drop)
+            clean = form(schema, self._facts.schema_drop)
             strict = {"strict": True} if is_strict(clean) else {}
             named_schema = {"name": "answer", "schema": clean, **strict}
             return {"response_format": {"type": "json_schema", "json_schema": named_schema}}, ()

@@ -203,7 +203,7 @@ class Workbench:
         description = _described(tool)
         if description:
             function["description"] = self._cut(Reader(self.facts, self.notes).sound(description), tool["name"])
-        function["parameters"] = parameters(tool["input_schema"], self.facts.schema_drop)
+        function["parameters"] = parameters(tool["input_schema"], self.facts)
         callers = tool.get("allowed_callers")
         if isinstance(callers, list) and callers and "direct" not in callers:
             self.notes.add(f"the tool {named(tool['name'])} was for code execution only; here it is called directly")

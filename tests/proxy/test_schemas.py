@@ -79,3 +79,58 @@ def test_no_family_is_sent_what_only_some_can_read(family: str) -> None:
     assert chat_faults(made.body) == []
     answer = translate(asked(output_config=form), "m", facts(family)).body.get("response_format", {})
     assert "pattern" not in str(answer)
+
+
+A, B = ({"type": "object", "properties": {name: BARE}, "required": [name]} for name in "ab")
+ROOTS: list[tuple[str, Any, Any]] = [
+    ("one of several", {"anyOf": [A, B]}, {"type": "object", "properties": {"a": BARE, "b": BARE}}),
+    ("exactly one", {"type": "object", "oneOf": [A, B], "properties": {"c": BARE}, "required": ["c"]},
+     {"type": "object", "properties": {"a": BARE, "b": BARE, "c": BARE}, "required": ["c"]}),
+    ("all of them", {"allOf": [A, B]},
+     {"type": "object", "properties": {"a": BARE, "b": BARE}, "required": ["a", "b"]}),
+    ("by name", {"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/Gone"}], "$defs": {"A": A}},
+     {"type": "object", "$defs": {"A": A}, "properties": {"a": BARE}}),
+    ("what is needed alone", {"type": "object", "properties": {"a": BARE}, "anyOf": [{"required": ["a"]}, True]},
+     {"type": "object", "properties": {"a": BARE}}),
+    ("null for a list", {"type": "object", "properties": {"a": {"type": "string", "enum": None, "default": None}},
+                         "required": None},
+     {"type": "object", "properties": {"a": {"type": "string", "default": None}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "sent"), [r[1:] for r in ROOTS], ids=[r[0] for r in ROOTS])
+def test_arguments_are_one_object_without_a_choice(schema: Any, sent: Any) -> None:
+    made = translate(asked(tools=[{"name": "T", "input_schema": schema}]), "m", facts("openai"))
+    assert made.body["tools"][0]["function"]["parameters"] == sent
+
+
+S, NULL = {"type": "string"}, {"type": "null"}
+PLAIN: list[tuple[str, Any, Any]] = [
+    ("a type beside typed branches", {"type": "string", "anyOf": [S, NULL]}, {"anyOf": [S, NULL]}),
+    ("a type that a branch lacks", {"type": "string", "anyOf": [{"enum": ["a"]}, S], "description": "d"},
+     {"anyOf": [{"type": "string", "enum": ["a"]}, S], "description": "d"}),
+    ("branches that only narrow", {"type": "object", "properties": {"a": S}, "oneOf": [{"required": ["a"]}]},
+     {"type": "object", "properties": {"a": S}}),
+    ("several types", {"type": ["string", "null"], "anyOf": [{"minLength": 1}]}, {"type": ["string", "null"]}),
+    ("a list of items", {"type": "array", "items": [S, NULL], "minItems": 2},
+     {"type": "array", "prefixItems": [S, NULL], "minItems": 2}),
+    ("something beside a reference", {"$ref": "#/$defs/a", "description": "d"}, {"$ref": "#/$defs/a"}),
+    ("anything", True, {}),
+    ("deeper", {"type": "array", "items": {"type": "string", "anyOf": [S]}},
+     {"type": "array", "items": {"anyOf": [S]}}),
+    ("nothing to do", {"anyOf": [S, NULL], "description": "d"}, {"anyOf": [S, NULL], "description": "d"}),
+    ("no more of them", {"type": "object", "properties": {}, "additionalProperties": False},
+     {"type": "object", "properties": {}, "additionalProperties": False}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "sent"), [p[1:] for p in PLAIN], ids=[p[0] for p in PLAIN])
+def test_moonshot_gets_the_forms_that_it_takes(schema: Any, sent: Any) -> None:
+    def properties(family: str, **of: Any) -> Any:
+        body = asked(tools=[tool(properties={"p": schema}, **{"$defs": {"a": S}})])
+        made = translate(body, "m", facts(family, **of)).body["tools"][0]["function"]["parameters"]
+        assert made["$defs"] == {"a": S}
+        return made["properties"]["p"]
+
+    assert properties("moonshot") == sent
+    assert properties("generic") == schema

@@ -115,6 +115,8 @@ class Facts:
     """Whether each piece of a stream may repeat what was said before it."""
     call_detail: Mapping[str, Any] = field(default_factory=dict)
     """The detail that an assistant message with tool calls must carry, where its own are lost."""
+    plain_schemas: bool = False
+    """True: a tool's schema may have no type beside anyOf, no list of items, nothing beside $ref."""
     prefill: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a last message that is the assistant's, which is refused without them."""
     extra: Mapping[str, Any] = field(default_factory=dict)

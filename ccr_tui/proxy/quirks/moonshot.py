@@ -22,6 +22,7 @@ FACTS = Facts(
     reasoning_required=True,
     parallel_off=False,  # unchecked
     json_schema=False,  # json_object is documented
+    plain_schemas=True,  # "tools.function.parameters is not a valid moonshot flavored json schema" (kimi-code #2661)
 )
 
 _PLAIN = {"thinking": "none", "reasoning_required": False, "sampling": True, "forced_tool_with_thinking": True}

@@ -27,6 +27,7 @@ MEMBERS: Members = (
                                               "data": "skip_thought_signature_validator"}}),
     # the maker's own rules hold behind the router too
     (r"deepseek-(v4|flash)|kimi-k[23]", {"forced_tool_with_thinking": False, "reasoning_required": True}),
+    (r"kimi", {"plain_schemas": True}),
     (r"claude", {"forced_tool_with_thinking": False}),
     (r"deepseek(?!.*(flash|v4\.[1-9]))|qwen3-coder|glm-[45](?!.*v)", {"images": False}),
 )  # fmt: skip
