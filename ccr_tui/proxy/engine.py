@@ -45,6 +45,8 @@ TICK_S = 0.05
 """How often the loop is asked whether it is on time."""
 FAREWELL_S = 1.0
 """How long clients may take to read that the program ends."""
+WAITING = 1024
+"""Connections that may wait to be taken in; those beyond the usual 128 were reset where hundreds came at once."""
 WINDOW = 40
 """Ticks that the shown stall looks back on: two seconds."""
 
@@ -127,7 +129,7 @@ class Engine:
             self._server.app(), turned_away, handler_cancellation=True, access_log=None, shutdown_timeout=0.2
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.config.host, self.config.port)
+        site = web.TCPSite(self._runner, self.config.host, self.config.port, backlog=WAITING)
         try:
             await site.start()
         except OSError as error:

@@ -122,3 +122,23 @@ async def post(http: aiohttp.ClientSession, served: Served, body: bytes) -> int:
     async with http.post(f"{served.address}/v1/messages", data=io.BytesIO(body)) as response:
         await response.read()
         return response.status
+
+
+@pytest.mark.skipif(
+    not Path("/proc/sys/net/core/somaxconn").exists() or int(Path("/proc/sys/net/core/somaxconn").read_text()) < 512,
+    reason="the system lets fewer wait",
+)
+async def test_hundreds_may_come_at_once_while_the_program_is_held_up(served: Served) -> None:
+    """They wait to be taken in; the system would send those away whom nobody lets wait."""
+    assert served.child
+    port = int(served.address.rpartition(":")[2])
+    os.kill(served.child.pid, signal.SIGSTOP)
+    lines = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in range(400)))
+    for _, writer in lines:
+        writer.write(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
+    os.kill(served.child.pid, signal.SIGCONT)
+    async with asyncio.timeout(20):
+        told = [await reader.readline() for reader, _ in lines]
+    assert set(told) == {b"HTTP/1.1 200 OK\r\n"}
+    for _, writer in lines:
+        writer.close()
