@@ -376,14 +376,14 @@ def test_a_description_is_cut_to_the_family_s_limit() -> None:
 def test_a_schema_is_cleaned_of_refused_keywords_but_not_of_properties_that_are_called_so() -> None:
     schema = {
         "$schema": "x", "additionalProperties": False,
-        "properties": {"$schema": {"type": "string", "examples": ["e"]}, "list": {"items": {"exclusiveMinimum": 0}}},
-        "anyOf": [{"additionalProperties": {"type": "string"}}], "default": {"$schema": "kept"},
+        "properties": {"$schema": {"type": "string", "examples": ["e"]}, "list": {"items": {"exclusiveMinimum": 0}},
+                       "one": {"anyOf": [{"additionalProperties": {"type": "string"}}]}},
+        "default": {"$schema": "kept"},
     }  # fmt: skip
     found = made(asked(tools=[{"name": "R", "input_schema": schema}]), "gemini").body["tools"][0]["function"]
     assert found["parameters"] == {
         "type": "object",
-        "properties": {"$schema": {"type": "string"}, "list": {"items": {}}},
-        "anyOf": [{}],
+        "properties": {"$schema": {"type": "string"}, "list": {"items": {}}, "one": {"anyOf": [{}]}},
         "default": {"$schema": "kept"},
     }
 
