@@ -39,6 +39,8 @@ def compare(
         )
         for v in variants
     ]  # fmt: skip
+    if kind == "rerun":
+        lines = [first, *(replace(line, notes=(*line.notes, *warmed(line, first))) for line in lines[1:])]
     done = all(len(results.get(variant.name, ())) >= len(recording.steps) for variant in variants)
     return Comparison(
         run=run,
@@ -53,6 +55,23 @@ def compare(
         finished=done,
         spent=0 if kind == "reprice" else sum(r.cost or 0 for each in results.values() for r in each),
         notes=left_out(recording),
+    )
+
+
+WARMER = 0.05
+"""By how much more of what is sent a cache may serve than in the recording before that is told."""
+
+
+def warmed(line: VariantSums, recorded: VariantSums) -> tuple[str, ...]:
+    """Whether a part of what was saved may be the recording's own doing: it has filled the cache."""
+    if not line.prompt_tokens or not recorded.prompt_tokens:
+        return ()
+    now, then = (each.cache_read_tokens / each.prompt_tokens for each in (line, recorded))
+    if now < then + WARMER:
+        return ()
+    return (
+        f"{now:.0%} of what was sent came from a cache, in the recording {then:.0%}: the provider may still have had "
+        "what the recording, or a variant before this one, sent; a session of its own would cost more",
     )
 
 

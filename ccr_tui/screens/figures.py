@@ -95,7 +95,7 @@ class Figures(Panel):
             [known(total.cache_lost, total, "warn", self.digits.get("lost")), *switching(total)],
         )
         yield "today", today(found, self.digits.get("cost"))
-        yield "  forecast", forecast(found) or [("no day before to go by", "faint")]
+        yield "  forecast", forecast(found) or [("no whole day before to go by", "faint")]
         if found.forecast:
             yield "", [(found.forecast.briefly, "faint")]
         for each in found.budgets:

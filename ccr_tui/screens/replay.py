@@ -295,7 +295,7 @@ class ReplayScreen(Choosing):
         page = Document()
         if found is not None and name is not None:
             line = found.variant(name)
-            notes = (AS_IT_WAS, *found.notes) if name == RECORDED else line.notes or FROM.get(found.kind, ())
+            notes = (AS_IT_WAS, *found.notes) if name == RECORDED else (*FROM.get(found.kind, ()), *line.notes)
             for note in notes:
                 page.put("· ", show.harmless(note), hang=2)
             if line.parts_at is not None:

@@ -197,6 +197,8 @@ def rest(lines: Sequence[VariantSums], spent: int) -> str:
 def caps(comparison: Comparison, names: Sequence[str], room: int = 0) -> list[Choice]:
     """Budgets for sending these variants for real; `room` is what the last request may cost at worst."""
     lines = [line for line in comparison.variants if line.name in names]
+    if any(line.cost is None for line in lines):
+        return [Choice(NO_CAP, NO_CAP, "whatever it costs")]
     worst = sum(line.high or 0 for line in lines) + room
     if not worst:
         return [_cap(CENT, "nothing is known to be billed"), Choice(NO_CAP, NO_CAP, "whatever it costs")]
@@ -233,7 +235,8 @@ def bill(variants: Sequence[VariantSums], names: Sequence[str]) -> str:
     known = [line for line in lines if line.cost is not None]
     total, low, high = (sum(getattr(line, part) or 0 for line in known) for part in ("cost", "low", "high"))
     requests = sum(line.requests for line in lines)
-    unknown = f", {len(lines) - len(known)} of unknown price" if len(known) < len(lines) else ""
+    free = [line.name for line in lines if line.cost is None]
+    unknown = f"; the price of {', '.join(free)} is not known, so no cap can be kept: d takes it out" if free else ""
     sends = f"{requests} request{'s' * (requests != 1)}"
     return f"{sends}, about {show.money(total)} ({show.money(low)} to {show.money(high)}){unknown}"
 

@@ -103,7 +103,7 @@ class Sending(Screen[None]):
         try:
             most = None if cap == replay_form.NO_CAP else values.budget(cap.removeprefix("$"))
         except ValueError as error:
-            self.app.notify(f"{cap} {error}", severity="error", markup=False)
+            self.app.notify(f"A cap {error}", severity="error", markup=False)
             return
         settings = Settings(kind="rerun", max_cost=most, concurrency=min(4, len(sent)))
         self.busy, self.progress = "sending…", Progress(0, found.variants[0].requests * len(sent))

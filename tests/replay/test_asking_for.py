@@ -20,6 +20,7 @@ from ccr_tui.errors import CcrError
 from ccr_tui.prices import Book
 from ccr_tui.records import Price
 from ccr_tui.replay import export, gate
+from ccr_tui.replay.sums import warmed
 from ccr_tui.replay.variants import Grammar
 from ccr_tui.replay.words import Comparison, Recording, Variant, VariantSums
 from ccr_tui.store.paths import Call, Chunks, Paths
@@ -289,3 +290,15 @@ def test_options_that_only_a_rerun_has_are_told(call: Call_, args: tuple[str, ..
     done = call("replay", str(TRACES / "coding.jsonl"), *args)
     assert done.code == 0, done.err
     assert (f"sends nothing, so {idle} changed nothing" in done.err) is bool(idle)
+
+
+# --- what a rerun owes to the recording ------------------------------------------------------------------------------
+
+
+def test_a_cache_that_the_recording_has_filled_is_told() -> None:
+    def line(read: int, sent: int = 1000) -> VariantSums:
+        return VariantSums("v", input_tokens=sent - read, cache_read_tokens=read)
+
+    (told,) = warmed(line(990), line(710))
+    assert told.startswith("99% of what was sent came from a cache, in the recording 71%")
+    assert warmed(line(720), line(710)) == warmed(line(0), line(710)) == warmed(line(0, 0), line(5)) == ()

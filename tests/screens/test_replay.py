@@ -401,6 +401,13 @@ def test_caps_are_never_below_the_bill() -> None:
     assert "7 requests, about $0.0012 ($0.001 to $0.0014)" in replay_form.bill(FOUND.variants, ["b"])
 
 
+def test_where_a_price_is_not_known_no_cap_is_offered() -> None:
+    unpriced = replace(FOUND, variants=(*FOUND.variants, VariantSums("odd", requests=7)))
+    (none,) = replay_form.caps(unpriced, ["b", "odd"])
+    assert none.value == replay_form.NO_CAP
+    assert "the price of odd is not known" in replay_form.bill(unpriced.variants, ["b", "odd"])
+
+
 CAPS = {
     0: ["0.01"],
     1: ["0.000000001", "0.000000002", "0.000000004"],
