@@ -81,8 +81,9 @@ class Memory:
         found = {key: at for key, lists in self._lists.items() if (at := lists.find(raw, form, talk)) is not None}
         spans = [at for _, at in found.values()] + ([talk] if known else [])
         if spans and (body := _without(raw, spans)) is not None:
-            is_first = not known or body.get("messages", ())[:1] == [CUT]
-            if is_first and all(body.get(key) == CUT for key in found):
+            messages = body.get("messages")
+            is_first = isinstance(messages, list) and messages[:1] == [CUT]
+            if (is_first or not known) and all(body.get(key) == CUT for key in found):
                 return known, {**body, **{key: parts for key, (parts, _) in found.items()}}
         return (), parsed(raw)
 

@@ -204,6 +204,10 @@ def test_a_turn_is_read_as_if_nothing_had_come_before(
 TALK = [message(n=n) for n in range(6)]
 CUNNING = [
     pytest.param(compact({"messages": TALK})[:-1] + b',"messages":[1]}', id="messages twice, the last counts"),
+    *(
+        pytest.param(compact({"messages": TALK})[:-1] + b',"messages":%b}' % other, id=f"then {other.decode()}")
+        for other in (b"5", b"null", b"{}", b'"x"', b"[]", b"true")
+    ),
     pytest.param(compact({"messages": TALK})[:-1] + b"," + compact({"messages": TALK})[1:], id="the same twice"),
     pytest.param(compact({"tools": [{"messages": TALK}], "messages": [1]}), id="in a tool"),
     pytest.param(compact({"system": json.dumps({"messages": TALK}), "messages": TALK[:2]}), id="in a text"),
