@@ -25,7 +25,7 @@ from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Attempt, Trace
 from ccr_tui.slim import dataclass
-from ccr_tui.store import codec, schema
+from ccr_tui.store import codec, plausible, schema
 from ccr_tui.store.marks import Mark
 from ccr_tui.wire import dumps, loads
 
@@ -58,18 +58,19 @@ def lines(traces: Iterable[Trace], mark_of: MarkOf = unmarked) -> Iterator[bytes
         yield dumps(_trace_json(trace) | ({"mark": asdict(mark)} if mark else {})) + b"\n"
 
 
-def read(given: Iterable[bytes], name: str = "archive") -> Iterator[Trace]:
-    """The traces of an archive, one by one. Raises StoreError, which names the line and what is wrong with it."""
-    return (entry.trace for entry in entries(given, name))
+def read(given: Iterable[bytes], name: str = "archive", *, is_ours: bool = False) -> Iterator[Trace]:
+    """The traces of an archive, one by one. Raises StoreError, which names the line and what is wrong with it; of one
+    that `is_ours` only what can't be read at all is wrong."""
+    return (entry.trace for entry in entries(given, name, is_ours=is_ours))
 
 
-def entries(given: Iterable[bytes], name: str = "archive") -> Iterator[Entry]:
+def entries(given: Iterable[bytes], name: str = "archive", *, is_ours: bool = False) -> Iterator[Entry]:
     """The same with what a person has put on them."""
     numbered = enumerate(given, 1)
     _check_header(next(numbered, (1, b""))[1], name)
     for number, line in numbered:
         if line.strip():
-            yield _entry(line, f"{name}, line {number}")
+            yield _entry(line, f"{name}, line {number}", is_ours)
 
 
 def append_reject(path: Path, trace: Trace, problem: str) -> None:
@@ -138,14 +139,17 @@ def _stream_json(attempt: Attempt) -> list[list[Any]]:
     return [[ms, b64encode(piece).decode()] for ms, piece in attempt.stream]
 
 
-def _entry(line: bytes, where: str) -> Entry:
+def _entry(line: bytes, where: str, is_ours: bool) -> Entry:
     try:
         given = loads(line)
         given.pop("rejected", None)
         mark = _mark(given.pop("mark", None))
         raw = given.pop("raw")
         heavy = [_heavy(entry) for entry in given["attempts"]]
-        return Entry(codec.from_json(given, heavy, raw=None if raw is None else b64decode(raw)), mark)
+        trace = codec.from_json(given, heavy, raw=None if raw is None else b64decode(raw))
+        if not is_ours:
+            plausible.check(trace)
+        return Entry(trace, mark)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{where}: this is no trace ({type(error).__name__}: {error}).") from error
 

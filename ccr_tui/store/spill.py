@@ -53,7 +53,7 @@ class Waiting:
     def __next__(self) -> Trace:
         while line := self._line():
             with suppress(StoreError):
-                return next(archive.read([self._head, line], self._path.name))
+                return next(archive.read([self._head, line], self._path.name, is_ours=True))
         raise StopIteration
 
     def is_over(self) -> bool:

@@ -23,7 +23,7 @@ from ccr_tui import __version__
 from ccr_tui.errors import BadRequest, CcrError
 from ccr_tui.records import Json, Trace
 from ccr_tui.slim import dataclass
-from ccr_tui.store import archive
+from ccr_tui.store import archive, plausible
 from ccr_tui.store.intake import Answer, Intake, Taken
 from ccr_tui.store.veil import Cover, as_it_is
 from ccr_tui.transfer import har, pairs, retelling
@@ -54,6 +54,15 @@ class Summary:
     """Requests of which less was known before."""
     left: Counter[str] = field(default_factory=Counter)
     """What was not taken, by reason."""
+
+    def lets_in(self, trace: Trace) -> bool:
+        """Whether it can be one; else it is among those that were left out."""
+        try:
+            plausible.check(trace)
+        except ValueError as error:
+            self.left[f"no request that can be ({error})"] += 1
+            return False
+        return True
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -141,7 +150,8 @@ def _take(given: Given, intake: Intake, quote: Quote, summary: Summary) -> None:
     if isinstance(given, str):
         summary.left[given] += 1
     elif isinstance(given, Trace):
-        _take_ours(given, intake, summary)
+        if summary.lets_in(given):
+            _take_ours(given, intake, summary)
     elif isinstance(given, archive.Entry):
         _take_ours(given.trace, intake, summary)
         if given.mark is not None:
@@ -192,6 +202,8 @@ def _take_recorded(given: Recorded, intake: Intake, quote: Quote, summary: Summa
         trace = trace_of(given, quote, __version__)
     except BadRequest as error:
         summary.left[f"no request for a message ({error})"] += 1
+        return
+    if not summary.lets_in(trace):
         return
     answer = answer_of(trace, given)
     if intake.has(trace.uid):
