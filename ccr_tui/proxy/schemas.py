@@ -32,6 +32,8 @@ _READABLE = re.compile(r"\^(?:\[\^?[^\\\[\]^]+\]|[^\\\[\]^$(]|\((?!\?))*\$")
 def parameters(schema: Json, facts: Facts) -> Json:
     """The schema as a function's parameters: an object with properties, without what the family refuses."""
     made = form(_without_choices(schema), facts.schema_drop)
+    if facts.list_items is not None and b'"array"' in dumps(made):
+        made = _listed(made, facts.list_items)
     return _plain(made) if facts.plain_schemas else made
 
 
@@ -150,6 +152,25 @@ def _typed_once(schema: Json) -> Json:
     if isinstance(kind, str) and kind not in ("object", "array"):
         return {**rest, key: [{"type": kind, **branch} if isinstance(branch, dict) else branch for branch in branches]}
     return {name: value for name, value in schema.items() if name != key}
+
+
+def _listed(schema: Json, items: Mapping[str, Any]) -> Json:
+    """With something said of the items of each list."""
+    if isinstance(schema, list):
+        return [_listed(item, items) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _listed_in(key, value, items) for key, value in schema.items()}
+    kinds = made.get("type")
+    if "array" in (kinds if isinstance(kinds, list) else [kinds]) and not made.keys() & {"items", "prefixItems"}:
+        made["items"] = dict(items)
+    return made
+
+
+def _listed_in(key: str, value: Json, items: Mapping[str, Any]) -> Json:
+    if key in _MAPS and isinstance(value, Mapping):
+        return {name: _listed(item, items) for name, item in value.items()}
+    return _listed(value, items) if key in _SCHEMAS else value
 
 
 def is_readable(pattern: Json) -> bool:

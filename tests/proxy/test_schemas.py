@@ -134,3 +134,30 @@ def test_moonshot_gets_the_forms_that_it_takes(schema: Any, sent: Any) -> None:
 
     assert properties("moonshot") == sent
     assert properties("generic") == schema
+
+
+LISTS: list[tuple[str, Any, Any]] = [
+    ("one", {"type": "array"}, {"type": "array", "items": {}}),
+    ("or null", {"type": ["array", "null"]}, {"type": ["array", "null"], "items": {}}),
+    ("in a list", {"type": "array", "items": {"type": "array"}},
+     {"type": "array", "items": {"type": "array", "items": {}}}),
+    ("in a choice", {"anyOf": [S, {"type": "array"}]}, {"anyOf": [S, {"type": "array", "items": {}}]}),
+    ("of known items", {"type": "array", "items": S}, {"type": "array", "items": S}),
+    ("of known places", {"type": "array", "prefixItems": [S]}, {"type": "array", "prefixItems": [S]}),
+    ("by name alone", {"const": {"type": "array"}}, {"const": {"type": "array"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "sent"), [each[1:] for each in LISTS], ids=[each[0] for each in LISTS])
+def test_a_list_says_something_of_its_items_where_it_must(schema: Any, sent: Any) -> None:
+    def properties(family: str) -> Any:
+        made = translate(asked(tools=[tool(properties={"p": schema})]), "m", facts(family)).body["tools"][0]
+        return made["function"]["parameters"]["properties"]["p"]
+
+    assert properties("openai") == properties("openrouter") == sent
+    assert properties("generic") == properties("llama_cpp") == schema
+
+
+def test_gemini_wants_a_type_of_items() -> None:
+    made = translate(asked(tools=[tool(properties={"p": {"type": "array"}})]), "m", facts("gemini")).body["tools"][0]
+    assert made["function"]["parameters"]["properties"]["p"]["items"] == {"type": "string"}

@@ -18,6 +18,7 @@ FACTS = Facts(
     schema_drop=frozenset({"$schema", "$id", "$comment", "additionalProperties", "unevaluatedProperties",
                            "propertyNames", "patternProperties", "exclusiveMinimum", "exclusiveMaximum", "examples"}),
     parallel_off=False,  # unchecked
+    list_items={"type": "string"},  # "items: missing field" (AstrBot #6029)
     thinking="reasoning_effort",
     efforts=("none", "low", "medium", "high"),
     tool_call_extra={"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}},

@@ -14,6 +14,7 @@ FACTS = Facts(
     documents="file",
     max_stops=4,
     strict_tools=True,
+    list_items={},  # "array schema missing items" (apify-mcp-server #36)
     tool_description_limit=None,  # 1024 was lifted; unchecked
     prompt_cache_key=True,
 )

@@ -12,6 +12,7 @@ FACTS = Facts(
     family="openrouter",
     documents="file",
     strict_tools=True,
+    list_items={},
     top_k=True,
     thinking="reasoning_object",
     efforts=("minimal", "low", "medium", "high", "xhigh"),
