@@ -278,7 +278,7 @@ def _bare(element: Json, data: bytes) -> _Cut:
     if _MARK_BYTES not in data:
         return _named(data)
     marks: list[Mark] = []
-    return _named(dumps(_lift(element, (), marks)), tuple(marks))
+    return _named(bytes(memoryview(dumps(_lift(element, (), marks)))), tuple(marks))  # a copy, as in `Part`
 
 
 def _named(data: bytes, marks: tuple[Mark, ...] = ()) -> _Cut:

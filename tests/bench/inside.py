@@ -27,6 +27,8 @@ from ccr_tui.tokens import Counter
 from ccr_tui.wire import dumps
 
 CALLS = 2000
+TOGETHER = 20
+"""Requests that are handed over without a pause: what dense traffic brings before the store's thread sets to work."""
 TURNS = (50, 500)
 AROUND = 20
 """Turns around each, of which the median is taken."""
@@ -90,16 +92,19 @@ def handing_over() -> dict[str, float]:
         body = {"model": "claude-bench", "max_tokens": 1, "messages": [{"role": "user", "content": "bench"}]}
         traces = [trace(n, body) for n in range(CALLS)]
         flights = [Flight(each.uid, each.started_at, "claude-bench") for each in traces]
-        begun = timed(feed.begin, flights)
-        landed = timed(feed.land, traces)
+        begun = timed(feed.begin, flights, writer.flush)
+        landed = timed(feed.land, traces, writer.flush)
         writer.close(60)
     return {"begin": begun, "land": landed}
 
 
-def timed(call: Callable[[Any], object], given: list[Any]) -> float:
-    """The median of single calls, in microseconds of this thread's CPU."""
+def timed(call: Callable[[Any], object], given: list[Any], settle: Callable[[], object]) -> float:
+    """The median of single calls, in microseconds of this thread's CPU; `settle` waits for the store's thread, which
+    would else work at the same time all the while, on the other half of the same core perhaps."""
     took = []
-    for one in given:
+    for n, one in enumerate(given):
+        if n % TOGETHER == 0:
+            settle()
         started = time.thread_time_ns()
         call(one)
         took.append(time.thread_time_ns() - started)
