@@ -1,8 +1,8 @@
 """Whether the configuration has changed on the disk, and what it says then.
 
 Owns the looking: once a second, at the time and size of a few files. Must never read a file on the event loop, nor take
-one for complete that is still being written. The one surprise: a file that was there and is gone is a problem and not a
-change, because editors take it away for a moment, and because without it a demo model would answer.
+one for complete that is still being written. The one surprise: a config.toml that was there and is gone is a problem
+and not a change, because editors take it away for a moment, and because without it a demo model would answer.
 """
 
 from __future__ import annotations
@@ -51,10 +51,12 @@ async def watch(
     every_s: float | None = None,
     settle_s: float = SETTLE_S,
 ) -> None:
-    """Tell of every change of these files, until cancelled: the new configuration, or what is wrong with it.
+    """Tell of every change of these files, config.toml first, until cancelled: the new configuration, or what is wrong
+    with it.
 
     What they say at the beginning is told too: they may have changed since they were read.
     """
+    main = next(iter(paths))
     known = await asyncio.to_thread(_stamps, paths)
     there = {path for path, stamp in known.items() if stamp}
     tell(await asyncio.to_thread(loaded, source))
@@ -64,9 +66,9 @@ async def watch(
         if found == known:
             continue
         known = await _settled(paths, found, settle_s)
-        gone = [path for path in there if known[path] is None]
+        gone = main in there and known[main] is None
         there |= {path for path, stamp in known.items() if stamp}
-        tell(_gone(gone[0]) if gone else await asyncio.to_thread(loaded, source))
+        tell(_gone(main) if gone else await asyncio.to_thread(loaded, source))
 
 
 async def _settled(paths: Collection[Path], found: Mapping[Path, Stamp], settle_s: float) -> dict[Path, Stamp]:

@@ -115,6 +115,23 @@ async def test_a_file_that_comes_into_being_counts(path: Path) -> None:
     assert found.env["GROQ_TEST_KEY"] == "abc"
 
 
+async def test_what_a_lost_dotenv_said_still_counts_and_the_other_file_goes_on(path: Path) -> None:
+    dotenv, text = path.with_name(".env"), '[providers.groq]\napi_key = "$GROQ_TEST_KEY"\n[models.{name}]\n'
+    path.write_text(text.format(name="one"))
+    dotenv.write_text("GROQ_TEST_KEY=abc\nCCR_TUI_CONFIG=elsewhere.toml\n")
+    async with watching(path, dotenv) as told:
+        dotenv.unlink()
+        held = await told.next()
+        path.write_text(text.format(name="second"))
+        changed = await told.next()
+        dotenv.write_text("GROQ_TEST_KEY=def\n")
+        anew = await told.next()
+    assert isinstance(held, Config) and held.env["GROQ_TEST_KEY"] == "abc"
+    assert [note for note in held.notes if ".env is gone; what it said (GROQ_TEST_KEY) still counts" in note]
+    assert isinstance(changed, Config) and "second" in changed.models
+    assert isinstance(anew, Config) and anew.env["GROQ_TEST_KEY"] == "def"
+
+
 async def test_nothing_is_told_while_nothing_changes(path: Path) -> None:
     async with watching(path) as told:
         await asyncio.sleep(0.1)

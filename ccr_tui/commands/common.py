@@ -16,6 +16,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -29,6 +30,7 @@ from ccr_tui.config import Config
 from ccr_tui.environment import checked
 from ccr_tui.errors import CcrError, ConfigError, StoreError
 from ccr_tui.records import Json
+from ccr_tui.settings import read_dotenv
 
 if TYPE_CHECKING:
     from ccr_tui.store.queries import Reader
@@ -80,18 +82,35 @@ def read(flags: Mapping[str, str]) -> tuple[Config, list[str]]:
     return checked(flags, os.environ, Path.cwd())
 
 
+def _may_say(name: str) -> bool:
+    """Whether a .env is heard on it: it may have come with a repository."""
+    return name != "CCR_TUI_CONFIG" and not name.startswith("OTEL_")
+
+
 class Source:
     """The configuration of these flags, this environment and this directory, as often as it is asked for."""
 
     def __init__(self, flags: Mapping[str, str]) -> None:
         self._flags = flags
+        self._said: Mapping[str, str] = {}
+        """What .env said when it was last there."""
 
     def load(self) -> Config:
-        """It, as the files say it now. Raises ConfigError."""
-        config, problems = read(self._flags)
+        """It, as the files say it now. Raises ConfigError.
+
+        What a .env has said that is gone still counts: editors take files away for a moment, and keys stand there.
+        """
+        cwd = Path.cwd()
+        if (cwd / ".env").exists():
+            self._said = read_dotenv(cwd)[0]
+            gone: Mapping[str, str] = {}
+        else:
+            gone = {name: value for name, value in self._said.items() if name not in os.environ and _may_say(name)}
+        config, problems = checked(self._flags, {**gone, **os.environ}, cwd)
         if problems:
             raise ConfigError(*problems)
-        return config
+        note = f".env is gone; what it said ({', '.join(sorted(gone))}) still counts until ccr-tui starts anew"
+        return replace(config, notes=(*config.notes, note)) if gone else config
 
     def problems(self, file: Path) -> list[str]:
         """What would be wrong with it if this file were config.toml."""
