@@ -19,6 +19,7 @@ from ccr_tui.errors import CcrError
 from ccr_tui.prices import usd
 from ccr_tui.records import Trace, Usage
 from ccr_tui.slim import dataclass
+from ccr_tui.store import plausible
 from ccr_tui.store.intake import Answer, Intake
 from ccr_tui.store.veil import Cover, as_it_is
 from ccr_tui.transfer.claims import Claim, claims_of, winners
@@ -58,7 +59,7 @@ class Summary:
     """Answers that are perhaps still being written."""
     made_up: int = 0
     broken: int = 0
-    """Lines that could not be read."""
+    """Lines that could not be read, and answers that none can be."""
     usage: Usage = field(default_factory=Usage)
     """Of the new ones."""
     cost: int = 0
@@ -205,9 +206,16 @@ class _Taking:
             self.summary.proxied += 1
             self.intake.note(answer)
         else:
-            trace = teller.trace(call)
-            self.intake.add(trace, answer)
-            self.summary.took(trace)
+            self._add(teller.trace(call), answer)
+
+    def _add(self, trace: Trace, answer: Answer) -> None:
+        try:
+            plausible.check(trace)
+        except ValueError:
+            self.summary.broken += 1
+            return
+        self.intake.add(trace, answer)
+        self.summary.took(trace)
 
     def _read(self, path: Path, reading: Callable[[Path], T], otherwise: T) -> T:
         try:

@@ -235,6 +235,15 @@ def test_loops_and_lost_parents_end_nowhere(db: Path, tmp_path: Path) -> None:
     assert take(db, writer.write(tmp_path / "x.jsonl")).new == 2
 
 
+def test_an_answer_of_thirty_digits_takes_no_other_along(db: Path, tmp_path: Path) -> None:
+    writer = Writer()
+    for n, tokens in enumerate((10**30, 5)):
+        writer.user(f"prompt {n}")
+        writer.answer(f"msg_{n}", text("x"), usage={**usage(), "input_tokens": tokens})
+    summary = take(db, writer.write(tmp_path / "x.jsonl"))
+    assert (summary.new, summary.broken) == (1, 1)
+
+
 def test_nothing_to_read_is_said(db: Path, tmp_path: Path) -> None:
     with pytest.raises(CcrError, match="no transcripts"):
         take(db, tmp_path)
