@@ -8,6 +8,8 @@ working directory.
 
 from __future__ import annotations
 
+import errno
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +22,9 @@ from ccr_tui.config import Config
 from ccr_tui.errors import ConfigError
 from ccr_tui.records import Mode
 from ccr_tui.settings import Layers, Section, default_config, default_db, read_dotenv
+
+MOST = 64 * 1024 * 1024
+"""Bytes of a config.toml."""
 
 
 def load(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> Config:
@@ -64,15 +69,26 @@ def _config_path(layers: Layers, cwd: Path, notes: list[str]) -> Path:
 
 def _toml(path: Path, layers: Layers) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(_bytes(path).decode("utf-8-sig"))
     except FileNotFoundError:
         if layers.flags.get("config"):
             layers.problems.append(f"flag --config names {path}, which does not exist; `ccr-tui config init` writes it")
     except (OSError, UnicodeDecodeError) as error:
-        layers.problems.append(f"{path} could not be read: {error}")
+        why = error if isinstance(error, UnicodeDecodeError) else error.strerror or error
+        layers.problems.append(f"{path} could not be read: {why}")
     except tomllib.TOMLDecodeError as error:
         layers.problems.append(f"{path} is not valid TOML: {error}")
     return {}
+
+
+def _bytes(path: Path) -> bytes:
+    """Of a pipe nobody may ever write into it, and a device may have no end. Raises OSError."""
+    if path.is_fifo():
+        raise OSError(errno.EINVAL, "it is a pipe, which can be read but once; name a file")
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size > MOST or len(data := file.read(MOST + 1)) > MOST:
+            raise OSError(errno.EFBIG, f"it is over {MOST >> 20} MiB")
+    return data
 
 
 def _scalars(root: Section, layers: Layers, path: Path, cwd: Path) -> Config:
