@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import generated
 import pytest
 
 from ccr_tui.records import Json
-from ccr_tui.store import said
+from ccr_tui.store import mentions, said, schema
+from ccr_tui.store.insert import Insertion
+from ccr_tui.store.ready import Ready
 
 THOUGHT = {"type": "thinking", "thinking": "b", "signature": "s"}
 INPUT = {"command": ["ls", {"a": "-l"}], "n": 1}
@@ -59,3 +64,16 @@ def test_a_snippet_is_one_line_around_the_first_hit() -> None:
     assert snippet.startswith("…") and snippet.endswith("…") and "\n" not in snippet
     assert len(snippet) == 2 * said.AROUND + 2
     assert said.snippet({"content": "short"}, "nothing") == "short"
+
+
+def test_a_session_that_goes_on_within_one_transaction_repeats_nobody(path: Path) -> None:
+    """Who said something first, and who said it again, does not depend on how many requests are stored together."""
+    noted = "SELECT chunk, session_id, trace FROM again ORDER BY 1, 2"
+    with closing(schema.writable(path)) as db:
+        db.execute("BEGIN")
+        Insertion(db).add_all([*map(Ready.of, generated.recorded(seed=3, turns=40))])
+        db.execute("COMMIT")
+        together = db.execute(noted).fetchall()
+        db.execute("DELETE FROM again")
+        mentions.fill(db)
+        assert db.execute(noted).fetchall() == together
