@@ -216,6 +216,13 @@ def as_content(pieces: list[Piece]) -> str | list[Part]:
     return [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
 
 
+def reminder(text: str) -> str:
+    """What the system says to a model that hears it from nobody but the user."""
+    if text.startswith("<system-reminder>") and text.rstrip().endswith("</system-reminder>"):
+        return text
+    return f"<system-reminder>\n{text}\n</system-reminder>"
+
+
 def compact(value: Json) -> str:
     """JSON on one line."""
     return wire.dumps(value).decode()

@@ -16,7 +16,7 @@ from typing import Any
 from ccr_tui.proxy import hop
 from ccr_tui.proxy.anthropic import UNPARSED
 from ccr_tui.proxy.content import Part as ChatPart
-from ccr_tui.proxy.content import Piece, Reader, as_content, compact
+from ccr_tui.proxy.content import Piece, Reader, as_content, compact, reminder
 from ccr_tui.proxy.notes import Notes
 from ccr_tui.proxy.quirks import Facts
 from ccr_tui.proxy.sealing import Unsealed
@@ -255,7 +255,7 @@ class Conversation:
         if self._facts.mid_system == "system":
             self._add({"role": "system", "content": text})
         else:
-            self._user(text if _reminds(text) else f"<system-reminder>\n{text}\n</system-reminder>")
+            self._user(reminder(text))
 
     def _user(self, content: str | list[ChatPart]) -> None:
         if self._out and self._out[-1]["role"] == "tool" and not self._facts.user_after_tool:
@@ -296,10 +296,6 @@ def _failed(block: Json) -> bool:
 def _marked(text: str, block: Json) -> str:
     """An error says so, unless it already does."""
     return f"Error: {text}" if _failed(block) and not text.startswith(("Error", "<tool_use_error>")) else text
-
-
-def _reminds(text: str) -> bool:
-    return text.startswith("<system-reminder>") and text.rstrip().endswith("</system-reminder>")
 
 
 def _same_voice(last: Message, message: Message) -> bool:

@@ -1,11 +1,13 @@
 """A Messages API request on its way to an upstream that speaks the Messages API itself.
 
-Owns the two things that change: the model's name, and reasoning that the upstream could not accept. Must never touch
-anything else, nor the body that it was given. The one surprise: a thinking block that was made from another model's
-reasoning carries our mark instead of Anthropic's signature, and one such block makes Anthropic refuse the session; but
-without it, thinking with a budget is refused while the tool calls that followed it are under way. Other models behind
-the same format sign nothing, and refuse calls that come back without their reasoning (Kimi, Mimo: "reasoning_content
-is missing in assistant tool call message"), so they get every block, ours with an empty signature (opencode #44713).
+Owns what changes: the model's name, reasoning that the upstream could not accept, and for servers of other models what
+only Anthropic's own know. Must never touch anything else, nor the body that it was given. The one surprise: a thinking
+block that was made from another model's reasoning carries our mark instead of Anthropic's signature, and one such block
+makes Anthropic refuse the session; but without it, thinking with a budget is refused while the tool calls that followed
+it are under way. Other models behind the same format sign nothing, and refuse calls that come back without their
+reasoning (Kimi, Mimo: "reasoning_content is missing in assistant tool call message"), so they get every block, ours
+with an empty signature (opencode #44713). They know no system messages in the middle either ("messages[1].role: unknown
+variant `system`", awesome-deepseek-agent #167), nor every pattern in a schema (claude-code #92964).
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ccr_tui.proxy import hop
+from ccr_tui.proxy.asked import texts_of
+from ccr_tui.proxy.content import reminder
 from ccr_tui.proxy.notes import Notes
+from ccr_tui.proxy.schemas import readable
 from ccr_tui.records import Json
 from ccr_tui.signed import SIGNATURE
 
@@ -28,9 +33,12 @@ _SIGNS_NOTHING = re.compile(r"(?i)kimi|moonshot|mimo|deepseek|glm|minimax|qwen|g
 def pass_through(body: Json, model_id: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The body for the upstream, and what was changed besides the model's name."""
     notes = Notes()
-    made = _unsigned if _SIGNS_NOTHING.search(model_id) else _without_ours
+    is_other = _SIGNS_NOTHING.search(model_id) is not None
+    made = _unsigned if is_other else _without_ours
     kept = [said for message in body["messages"] for said in made(message, notes)]
-    sent = {**body, "model": model_id, "messages": kept}
+    sent = {**body, "model": model_id, "messages": _by_two(kept, notes) if is_other else kept}
+    if is_other and isinstance(body.get("tools"), list):
+        sent["tools"] = [_readable(tool) for tool in body["tools"]]
     if _is_bereft(body, kept):
         notes.add("thinking was left out of this request: the calls under way are another model's, without its own")
         sent = _without_thinking(sent)
@@ -92,6 +100,32 @@ def _unsigned(message: Json, notes: Notes) -> Iterator[Json]:
     kept = [{**block, "signature": ""} if _is_ours(block) else block for block in content if not _says_nothing(block)]
     if kept:
         yield {**message, "content": kept}
+
+
+def _by_two(messages: list[Json], notes: Notes) -> list[Json]:
+    """With the words of system messages at the end of the user's message before them."""
+    if all(message["role"] != "system" for message in messages):
+        return messages
+    said: list[Json] = []
+    for message in messages:
+        if message["role"] != "system":
+            said.append(message)
+        elif told := [{"type": "text", "text": reminder(text)} for text in texts_of(message.get("content")) if text]:
+            before = said.pop() if said and said[-1]["role"] == "user" else {"role": "user", "content": []}
+            said.append({**before, "content": [*_blocks(before["content"]), *told]})
+    notes.add("system messages in the middle were sent as the user's words: only Anthropic's own models know them")
+    return said
+
+
+def _blocks(content: Json) -> list[Json]:
+    return content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
+
+
+def _readable(tool: Json) -> Json:
+    """The tool without patterns that not everybody can read."""
+    schema = tool.get("input_schema")
+    clean = readable(schema)
+    return tool if clean is schema else {**tool, "input_schema": clean}
 
 
 def _is_ours(block: Json) -> bool:

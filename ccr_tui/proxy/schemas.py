@@ -39,8 +39,7 @@ def parameters(schema: Json, facts: Facts) -> Json:
 
 def form(schema: Json, drop: frozenset[str]) -> Json:
     """The schema of an object, without what the family refuses."""
-    text = dumps(schema)
-    clean = _clean(schema, drop) if drop or b'"pattern' in text or b":null" in text else schema
+    clean = _clean(schema, drop) if drop else readable(schema)
     if "type" not in clean and "$ref" not in clean:
         clean = {"type": "object", **clean}
     elif isinstance(clean.get("type"), list) and "object" in clean["type"]:  # a call's arguments are never null
@@ -48,6 +47,12 @@ def form(schema: Json, drop: frozenset[str]) -> Json:
     if clean.get("type") == "object" and "properties" not in clean:
         clean = {**clean, "properties": {}}
     return clean
+
+
+def readable(schema: Json) -> Json:
+    """Without patterns that not everybody can read, and null where no value may stand; itself if it has neither."""
+    text = dumps(schema)
+    return _clean(schema, frozenset()) if b'"pattern' in text or b":null" in text else schema
 
 
 def is_strict(schema: Json) -> bool:

@@ -372,3 +372,37 @@ def test_a_budget_is_not_asked_for_behind_another_models_calls(said: list[Any], 
     assert (CLEARS in sent["context_management"]["edits"]) == stays
     assert len(sent["context_management"]["edits"]) == 1 + stays
     assert any("thinking was left out" in note for note in notes) != stays
+
+
+# --- passed on to servers of other models ------------------------------------------------------------------------
+
+REMINDED = {"type": "text", "text": "<system-reminder>\ns\n</system-reminder>"}
+OTHERS: list[tuple[str, list[Any], list[Any]]] = [
+    ("behind a plain text", ["a", system("s")], [user("a", REMINDED)]),
+    ("behind blocks", [user("a"), system([text("s")]), assistant("b"), "c"],
+     [user("a", REMINDED), assistant("b"), {"role": "user", "content": "c"}]),
+    ("behind a result", ["a", assistant(call("t")), user(result("t", "r")), system("s")],
+     [{"role": "user", "content": "a"}, assistant(call("t")), user(result("t", "r"), REMINDED)]),
+    ("one after another", ["a", system("s"), system("s")], [user("a", REMINDED, REMINDED)]),
+    ("before anybody speaks", [system("s"), "a"], [user(REMINDED), {"role": "user", "content": "a"}]),
+    ("saying nothing", ["a", system([]), {"role": "system", "output_config": {"effort": "low"}}],
+     [{"role": "user", "content": "a"}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "sent"), [c[1:] for c in OTHERS], ids=[c[0] for c in OTHERS])
+def test_servers_of_other_models_know_no_system_messages(said: list[Any], sent: list[Any]) -> None:
+    body = asked(*said)
+    found, notes = pass_through(body, "deepseek-v4-pro")
+    assert found["messages"] == sent
+    assert len(notes) == 1
+    assert pass_through(body, "claude-opus-5-5")[0]["messages"] == body["messages"]
+
+
+def test_servers_of_other_models_get_no_pattern_that_they_cannot_read() -> None:
+    odd = tool(properties={"a": {"type": "string", "pattern": r"^\p{L}$"}})
+    tools = [odd, tool("Edit"), {"type": "web_search_20260318", "name": "web_search"}]
+    found, _ = pass_through(asked(tools=tools), "kimi-k2.6")
+    assert found["tools"][0]["input_schema"]["properties"] == {"a": {"type": "string"}}
+    assert found["tools"][1:] == tools[1:]
+    assert pass_through(asked(tools=tools), "claude-opus-5-5")[0]["tools"] == tools
