@@ -63,6 +63,7 @@ class House:
         self._trouble = ""
         self.writer = Writer(self.db, self._committed, self._rejected, self._secrets, self._store_troubled)
         self.engine = Engine(config, self.feed, self._counter, Calibration(), self.writer.put_calibration)
+        self.engine.trouble = lambda: self._trouble
         self._reloading = Reloading(self.engine, source)
         self._keeping = Keeping(self.db, lambda: self.engine.config, self._tell_of_store)
         self._slack = Slack(self.feed)

@@ -23,7 +23,7 @@ import pytest
 
 from ccr_tui import __version__
 from ccr_tui.cli import main
-from ccr_tui.commands import common
+from ccr_tui.commands import common, doctor
 from ccr_tui.filtering import moment
 from ccr_tui.records import Badge
 from ccr_tui.store import archive, badges
@@ -575,6 +575,33 @@ def test_doctor_knows_a_strangers_ccr_tui_from_ours(
         thread.join()
     (port,) = (check for check in json.loads(ended.out)["checks"] if check["name"] == "port")
     assert (port["ok"], says in port["message"]) == (ok, True), port["message"]
+
+
+def test_doctor_says_what_keeps_the_running_one_from_writing(alone: Path, call: Call) -> None:
+    archive_of(alone / "data" / "ccr.db")
+    handler = type("Troubled", (Health,), {"files": {"trouble": "its disk is full"}})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        ended = call("--port", str(server.server_address[1]), "doctor", "--json")
+        server.shutdown()
+        thread.join()
+    (database,) = (check for check in json.loads(ended.out)["checks"] if check["name"] == "database")
+    assert (database["ok"], database["message"]) == (False, "ccr-tui 9, which runs, can't write: its disk is full")
+
+
+def test_doctor_says_that_the_disk_is_nearly_full(alone: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive_of(alone / "data" / "ccr.db")
+    monkeypatch.setattr(doctor, "LITTLE", 1 << 60)
+    assert "MB are free on its disk. Free some space there." in call("--port", "0", "doctor").out
+
+
+def archive_of(db: Path) -> None:
+    """A database with one request."""
+    writer = Writer(db)
+    writer.start()
+    writer.put(generated.trace("one"))
+    assert writer.close()
 
 
 def test_doctor_says_what_was_not_asked_and_who_fails(alone: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 import click
@@ -37,6 +38,8 @@ SAID = 200
 """Letters of an error."""
 LOOKED = 200
 """Requests that are looked through for that, at most."""
+LITTLE = 16 * 1024 * 1024
+"""Bytes that should be free on the database's disk: its log alone takes four MB, now and then more."""
 DAMAGED = (
     "`ccr-tui traces verify` tells all that is broken, `ccr-tui traces export` reads what can still be read. "
     "A file that can't be written to is moved aside by itself."
@@ -114,6 +117,10 @@ def check_database(config: Config, problems: list[str]) -> Finding:
         store.close()
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return Finding("database", False, f"{path} or its directory is not writable for you")
+    if (there := ask(config)).trouble and not there.differing(config):
+        return Finding("database", False, f"{there.what}, which runs, can't write: {there.trouble}")
+    if (free := disk_usage(path.parent).free) < LITTLE:
+        return Finding("database", False, f"{path}: {free / 1e6:.0f} MB are free on its disk. Free some space there.")
     return Finding(
         "database", True, f"{path}: {_counted(last, 'trace')}, {taken.told}{taken.beside and f'; {taken.beside}'}"
     )

@@ -35,6 +35,12 @@ class Answer:
         found = self.health.get("pid") if self.ours and isinstance(self.health, dict) else None
         return found if isinstance(found, int) else None
 
+    @property
+    def trouble(self) -> str:
+        """What keeps its store from writing now, where it tells; "" where nothing does."""
+        found = self.health.get("trouble") if self.ours and isinstance(self.health, dict) else None
+        return found if isinstance(found, str) else ""
+
     def file(self, name: str) -> Path | None:
         """Its "database" or its "config", where it tells."""
         found = self.health.get(name) if self.ours and isinstance(self.health, dict) else None

@@ -87,6 +87,8 @@ class Engine:
             "database": str((config.db or default_db()).absolute()),
         }
         """Whose they are: a second program looks whether they are its own."""
+        self.trouble: Callable[[], str] = str
+        """What keeps the store from writing now, a sentence; "" where nothing does."""
         self.swap(config)
 
     def swap(self, config: Config) -> None:
@@ -191,6 +193,7 @@ class Engine:
             "in_flight": len(self.feed.board),
             "pid": os.getpid(),
             **self._files,
+            "trouble": self.trouble(),
             "breakers": self._breakers.health(self._context.ticks()),
         }
 

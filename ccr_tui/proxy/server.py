@@ -39,8 +39,8 @@ from ccr_tui.values import is_loopback
 from ccr_tui.wire import check_many, dumps
 
 MAX_BODY = 64 * 1024 * 1024
-HERE = ("config", "database")
-"""What /health tells this machine alone: paths."""
+HERE = ("config", "database", "trouble")
+"""What /health tells this machine alone: paths, and sentences that name them."""
 MOST_MODELS = 1000
 """Entries of one page of models: the API's own limit. Without a limit the page is whole: the lists are short."""
 NO_PATH = "There is no such path here: Claude Code uses POST /v1/messages (ANTHROPIC_BASE_URL ends with the port)."

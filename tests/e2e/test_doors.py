@@ -75,8 +75,16 @@ async def test_health_names_its_files_so_that_a_second_program_knows_whether_the
     ids=str,
 )
 async def test_where_things_lie_is_told_to_this_machine_alone(remote: str | None, is_told: bool) -> None:
-    told = told_to(remote, {"status": "ok", "config": "/home/x/config.toml", "database": "/home/x/ccr.db"})
-    assert told["status"] == "ok" and ("config" in told) == ("database" in told) == is_told
+    told = told_to(
+        remote,
+        {
+            "status": "ok",
+            "config": "/home/x/config.toml",
+            "database": "/home/x/ccr.db",
+            "trouble": "/home/x/ccr.db: full",
+        },
+    )
+    assert told["status"] == "ok" and ("config" in told) == ("database" in told) == ("trouble" in told) == is_told
 
 
 BAD = [
