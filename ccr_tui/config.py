@@ -308,5 +308,6 @@ def _resolved(written: str, path: str, env: Mapping[str, str]) -> str:
     if name is None:
         return written
     if not env.get(name, "").strip():
-        raise ConfigError(f"{path} is ${name}, but {name} is not set. Export it, or put it into .env.")
+        cure = "Put it into .env where ccr-tui was started, or export it and start anew."
+        raise ConfigError(f"{path} is ${name}, but {name} is not set. {cure}")
     return env[name].strip()

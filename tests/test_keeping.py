@@ -86,7 +86,10 @@ def test_what_is_too_fresh_to_go_for_the_size_is_told(tmp_path: Path) -> None:
     path = tmp_path / "ccr.db"
     archive.take_in(path, [generated.trace("now", started_at=time.time())])
     ended = ccr(path, "traces", "prune", "--larger-than", "1KB", "--dry-run")
-    assert "Nothing is to go: requests of the last hour stay" in ended.stdout
+    assert "Nothing is to go." in ended.stdout and "requests of the last hour stay" in ended.stdout
+    archive.take_in(path, [generated.trace("old", started_at=time.time() - 90_000)])
+    ended = ccr(path, "traces", "prune", "--larger-than", "1KB", "--dry-run")
+    assert "1 request of" in ended.stdout and "more than was asked for: requests of the last hour stay" in ended.stdout
 
 
 def test_a_pinned_session_stays(db: Path) -> None:

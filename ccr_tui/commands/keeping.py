@@ -128,18 +128,24 @@ def _say_plan(path: Path, plan: Plan, wish: Wish, say: Callable[[str], None]) ->
         say("Everything is kept. --older-than 30d, --larger-than 2GB or --session S choose what is to go.")
         return
     if not plan.requests and not plan.spared:
-        from ccr_tui.store.prune import TOO_FRESH
-
-        fresh = wish.larger_than is not None and size.used > wish.larger_than
-        say(f"Nothing is to go: {TOO_FRESH}" if fresh else "Nothing is to go.")
+        say("Nothing is to go.")
+        _say_missed(plan, wish, say)
         return
     span = f", from {local(plan.oldest)} to {local(plan.newest)}" if plan.oldest and plan.newest else ""
     they = "it" if plan.requests == 1 else "they"
     say(f"{_counted(plan.requests, 'request')} of {_counted(plan.sessions, 'session')}{span}: about "
         f"{sizes.show(plan.bytes)}. The {show(plan.cost)} that {they} cost stay in the spending.")  # fmt: skip
+    _say_missed(plan, wish, say)
     if plan.spared:
         stay = "stays" if plan.spared == 1 else "stay"
         say(f"{_counted(plan.spared, 'request')} {stay}: pinned, with a bookmark or with a note.")
+
+
+def _say_missed(plan: Plan, wish: Wish, say: Callable[[str], None]) -> None:
+    from ccr_tui.store.prune import TOO_FRESH, missed
+
+    if (left := missed(plan, wish)) is not None:
+        say(f"That leaves {sizes.show(left)}, more than was asked for: {TOO_FRESH}")
 
 
 def _say_pruned(pruned: Pruned) -> None:

@@ -108,7 +108,8 @@ class LiveScreen(Lists):
         self._read_at = self._today_at = 0.0
         self._shell = environment.shell_of(os.environ)
         self._welcome_wanted: bool | None = None
-        self._any = False
+        self._known = (False, False)
+        """Whether the list was read, and whether it has anything."""
         self._ran = 0
         """The most requests that ran at once since none did."""
         self._told = 0
@@ -232,7 +233,8 @@ class LiveScreen(Lists):
         config = self._greeted = self.house.engine.config
         unset = is_demo(config) and not self.demo
         wanted = self._welcome_wanted
-        self.welcome.display = (self.table.total == 0 or unset) and not self.demo if wanted is None else wanted
+        empty = self.table.loaded and self.table.total == 0
+        self.welcome.display = (empty or unset) and not self.demo if wanted is None else wanted
         self.set_class(self.welcome.display, "-greets")
         self.welcome.put(environment.begin(config, self.house.engine.address, self._shell), unset)
 
@@ -245,8 +247,9 @@ class LiveScreen(Lists):
 
     @on(Table.Changed)
     def _any_yet(self) -> None:
-        if self._open and not self.box.bar.line.value and (self.table.total > 0) != self._any:
-            self._any = self.table.total > 0
+        known = (self.table.loaded, self.table.total > 0)
+        if self._open and not self.box.bar.line.value and known != self._known:
+            self._known = known
             self._greet()
 
     @work

@@ -10,6 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from itertools import zip_longest
 
 from textual.geometry import Region
@@ -226,8 +227,7 @@ class TodayPanel(Panel):
         self.wanted = len(lines) + 4
         if low := self.wanted > self.size.height:  # what failed is seen, however low it is
             told, asked = [], [*asked, ("  ", ""), failed(today), (" failed", "muted")]
-        graph = show.sparkline(list(today.per_hour), max(1, min(24, room, self.size.width - width(asked) - 2)))
-        asked = [*asked, (f" {graph}", "link")]
+        asked = [*asked, *by_hour(today, self.size.width - width(asked) - 1)]
         return [spent, asked, *lines, *tail] if low else [spent, *lines, asked, *told, *tail]
 
     def _beside(self, money: Sequence[Pieces], part: Pieces, wide: int, name: str) -> list[Pieces]:
@@ -268,6 +268,16 @@ class TodayPanel(Panel):
                 room -= size
                 line += [(" · ", "faint"), *part]
         return line
+
+
+BY_HOUR = " by hour"
+
+
+def by_hour(today: Today, room: int) -> Pieces:
+    """The requests of the last hours up to this one, a step an hour."""
+    graph = show.sparkline(list(today.per_hour[: datetime.now().hour + 1]), max(1, min(24, room - 1)))
+    words = BY_HOUR if len(graph) + 1 + len(BY_HOUR) <= room else ""
+    return [(f" {graph}", "link"), (words, "muted")]
 
 
 def width(pieces: Pieces) -> int:

@@ -26,7 +26,7 @@ from ccr_tui.screens.bars import Pieces
 from ccr_tui.screens.house import House
 from ccr_tui.screens.ink import Inked
 from ccr_tui.slim import dataclass
-from ccr_tui.store.prune import TOO_FRESH, Plan, Progress, Pruned, Size, Wish, kept, plan, prune, size
+from ccr_tui.store.prune import TOO_FRESH, Plan, Progress, Pruned, Size, Wish, kept, missed, plan, prune, size
 
 DAY_S = 86_400.0
 AGES = (90, 30, 7)
@@ -186,7 +186,14 @@ class StorageScreen(ModalScreen[None]):
             cost = f"${usd(found.cost)}"
             return [(f"Remove {found.requests:,} requests for good? ", "warn"), ("y", "title"), (" removes them; ", ""),
                     (f"the {cost} that they cost stay in the sums", "muted")]  # fmt: skip
+        if found and (short := self._missed(found)):
+            return short
         return [("⏎ chooses · pin a session (p) or mark a request (b) to keep it", "muted")]
+
+    def _missed(self, found: Plan) -> Pieces:
+        """That more is left than was asked for, and why."""
+        left = missed(found, self.offers[self.chosen].wish)
+        return [] if left is None else [(f"Leaves {sizes.show(left)}: {TOO_FRESH}", "muted")]
 
     def action_move(self, by: int) -> None:
         """Another offer."""
@@ -200,10 +207,7 @@ class StorageScreen(ModalScreen[None]):
         if found and not self.stop and not self.house.viewing:
             self.asks, self.result = found.requests > 0, []
             if not found.requests:
-                wish = self.offers[self.chosen].wish
-                fresh = wish.larger_than is not None and found.size.used > wish.larger_than
-                words = f"Nothing is to go: {TOO_FRESH}" if fresh else "There is nothing of that kind."
-                self.result = [(words, "muted")]
+                self.result = self._missed(found) or [("There is nothing of that kind.", "muted")]
             self._draw()
 
     def action_confirm(self) -> None:

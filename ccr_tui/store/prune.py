@@ -37,6 +37,14 @@ PAGES = 200
 FRESH_S = 3600.0
 """What is younger stays, however large the database is."""
 TOO_FRESH = "requests of the last hour stay, however large the database is."
+
+
+def missed(plan: Plan, wish: Wish) -> int | None:
+    """How many bytes would be left where that is more than was asked for; None where it is not."""
+    left = plan.size.used - plan.bytes
+    return left if wish.larger_than is not None and left > wish.larger_than else None
+
+
 ROW = 1500
 """Bytes that a request takes in rows and indexes, apart from its bodies: for a forecast."""
 REWRITE = 0.1

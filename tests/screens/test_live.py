@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from ccr_tui import environment
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config, Guards
 from ccr_tui.records import Price, Trace, Usage
+from ccr_tui.screens import panels
 from ccr_tui.screens.panels import Welcome
+from ccr_tui.store.queries import Today
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -487,6 +490,23 @@ async def test_what_runs_is_told_apart_and_is_all_seen_on_a_high_screen(tmp_path
         assert "work-0" not in page, "a single one needs no telling apart"
         house.feed.board.pop("f0")
         await until(pilot, "nothing is running")
+
+
+def test_the_graph_of_today_ends_with_this_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    day = tuple(60 if hour == 13 else hour // 5 for hour in range(24))
+    with monkeypatch.context() as patch:
+        patch.setattr(panels, "datetime", At)
+        told = "".join(text for text, _ in panels.by_hour(Today(per_hour=day), 12))
+        assert (len(told), told[-2]) == (12, "█"), "13 o'clock is the hour before this one"
+        assert "by hour" in "".join(text for text, _ in panels.by_hour(Today(per_hour=day), 40))
+
+
+class At(datetime):
+    """Half past two."""
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:
+        return datetime(2026, 11, 23, 14, 30)
 
 
 async def test_what_does_not_fit_is_told_together(tmp_path: Path) -> None:
