@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 
 from ccr_tui import chunks
+from ccr_tui.memory import Memory
 from ccr_tui.records import Json
+from ccr_tui.wire import dumps
 
 
 def same(left: Json, right: Json) -> bool:
@@ -35,6 +37,42 @@ def test_a_turn_adds_only_its_own_messages(bodies: list[Json]) -> None:
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one.chunks, two.chunks, strict=False)))
         assert shared == len(one.chunks) - 1
         assert one.chunks[-1] == two.chunks[-1]
+
+
+def turn(messages: int, marked: int, odd: bool) -> Json:
+    """A body of so many messages, one of which bears a mark."""
+    said: list[Json] = [{"role": "user", "content": [{"type": "text", "text": f"{n} " * n}]} for n in range(messages)]
+    said[marked]["content"][0]["cache_control"] = {"type": "ephemeral"}
+    tools = [{"name": f"T{n}", "input_schema": {}} for n in range(3)]
+    return {
+        "model": "m",
+        "system": [{"type": "text", "text": "S"}],
+        "tools": tools,
+        "messages": [*said, odd] if odd else said,
+    }
+
+
+TURNS = {
+    "grows, and the mark moves": [(n, n - 1, False) for n in range(58, 90, 2)],
+    "is taken back, and goes another way": [(80, 79, False), (70, 20, False), (80, 60, False), (80, 2, False)],
+    "ends in what is no message": [(70, 3, True), (72, 71, False), (74, 71, True)],
+}
+
+
+@pytest.mark.parametrize("turns", TURNS.values(), ids=TURNS)
+def test_a_long_conversation_is_cut_up_as_if_it_were_new(turns: list[tuple[int, int, bool]]) -> None:
+    memory = Memory()
+    for each in turns:
+        body = turn(*each)
+        path, fresh = chunks.split(memory.read(dumps(body))), chunks.split(body)
+        assert path == fresh and path.name == fresh.name
+        assert fresh.chunks == path.chunks and path.size == sum(map(len, fresh.chunks)) + len(path.manifest)
+        assert path.names == b"".join(map(chunks.digest, fresh.chunks))
+        assert [path.chunks[-1], *path.chunks[2:-3]] == [fresh.chunks[-1], *fresh.chunks[2:-3]]
+        assert path.chunks[len(fresh.chunks) :] == []
+        with pytest.raises(IndexError):
+            path.chunks[len(fresh.chunks)]
+        assert same(chunks.join(path.chunks, path.manifest), body)
 
 
 MARKED = [
