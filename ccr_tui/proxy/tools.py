@@ -134,6 +134,8 @@ class Workbench:
         """Of the tools and the tool_choice. `may_force` False: the model is thinking and can't be forced to call a
         tool, nor stopped from thinking."""
         tools = self._known_to_all(offered)
+        if self.facts.max_tools is not None and len(tools) > self.facts.max_tools:
+            tools = self._as_many(tools, self.facts.max_tools, wanted)
         if not tools:
             if wanted.get("type") in ("any", "tool"):
                 self.notes.add("no tool call can be forced: no tools were sent")
@@ -163,6 +165,15 @@ class Workbench:
             names.go_on_from(self.names)
             offered.found[Workbench, id(self.facts)] = (self.facts, names, tools)
         return tools
+
+    def _as_many(self, tools: list[dict[str, Any]], most: int, wanted: Json) -> list[dict[str, Any]]:
+        """What the provider takes of them: the one that must be called, then the client's own, then others, in their
+        order. With one more it would refuse every request."""
+        called = self.names.of(wanted["name"]) if wanted.get("type") == "tool" else None
+        names = [tool["function"]["name"] for tool in tools]
+        order = sorted(range(len(tools)), key=lambda n: (names[n] != called, names[n].startswith("mcp__"), n))
+        self.notes.add(f"{len(tools) - most} of {len(tools)} tools were left out: the provider takes {most}")
+        return [tools[n] for n in sorted(order[:most])]
 
     def _callable(self, tools: list[Json]) -> list[Json]:
         served = [tool for tool in tools if server_tool(tool)]

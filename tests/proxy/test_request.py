@@ -388,6 +388,24 @@ def test_a_schema_is_cleaned_of_refused_keywords_but_not_of_properties_that_are_
     }
 
 
+MANY = [tool(f"mcp__s__{n}") for n in range(127)] + [tool("Read"), tool("Edit")]
+MOST: list[tuple[str, str, dict[str, Any], set[str]]] = [
+    ("the client's own stay", "openai", {}, {"mcp__s__126"}),
+    ("and what must be called", "openai", {"tool_choice": {"type": "tool", "name": "mcp__s__126"}}, {"mcp__s__125"}),
+    ("some take more", "xai", {}, set()),
+    ("or any number", "generic", {}, set()),
+]
+
+
+@pytest.mark.parametrize(("family", "more", "missing"), [m[1:] for m in MOST], ids=[m[0] for m in MOST])
+def test_no_more_tools_are_sent_than_the_provider_takes(family: str, more: dict[str, Any], missing: set[str]) -> None:
+    found = made(asked(tools=MANY, **more), family)
+    assert [name for name in (each["name"] for each in MANY) if name not in missing] == [
+        each["function"]["name"] for each in found.body["tools"]
+    ]
+    assert len(found.notes) == len(missing)
+
+
 CHOICES: list[tuple[str, str, Any, Any, dict[str, Any]]] = [
     ("auto", "generic", {"type": "auto"}, "auto", {}),
     ("any", "generic", {"type": "any"}, "required", {}),

@@ -119,6 +119,8 @@ class Facts:
     """True: a tool's schema may have no type beside anyOf, no list of items, nothing beside $ref."""
     list_items: Mapping[str, Any] | None = None
     """What is said of the items of a list where its schema says nothing, which is refused; None: nothing is added."""
+    max_tools: int | None = None
+    """Tools that a request may offer; None: as many as there are."""
     prefill: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a last message that is the assistant's, which is refused without them."""
     extra: Mapping[str, Any] = field(default_factory=dict)

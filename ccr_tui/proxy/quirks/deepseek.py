@@ -15,6 +15,7 @@ FACTS = Facts(
     max_output=384_000,
     images=False,
     max_stops=16,
+    max_tools=128,  # api-docs.deepseek.com/api/create-chat-completion
     forced_tool_with_thinking=False,
     json_schema=False,  # only json_object, and the word "json" must be in the prompt
     thinking="thinking_type",

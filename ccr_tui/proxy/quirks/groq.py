@@ -12,6 +12,7 @@ FACTS = Facts(
     family="groq",
     max_tokens_key="max_completion_tokens",
     max_stops=4,
+    max_tools=128,
     images=False,
     json_schema=False,  # only some members
 )

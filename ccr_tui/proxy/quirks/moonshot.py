@@ -13,6 +13,7 @@ FACTS = Facts(
     family="moonshot",
     context=262_144,
     max_stops=5,
+    max_tools=128,  # "a max of 128 tools can be supported" (Kimi-K2 #90)
     sampling=False,  # K2.5 and later take only their own fixed temperature
     forced_tool_with_thinking=False,
     thinking="thinking_type",

@@ -13,6 +13,7 @@ FACTS = Facts(
     mid_system="system",
     documents="file",
     max_stops=4,
+    max_tools=128,  # "array too long. Expected an array with maximum length 128"
     strict_tools=True,
     list_items={},  # "array schema missing items" (apify-mcp-server #36)
     tool_description_limit=None,  # 1024 was lifted; unchecked

@@ -8,7 +8,7 @@ from ccr_tui.proxy.quirks import Facts, Members
 
 HOSTS = ("api.x.ai",)
 MODELS = (r"grok",)
-FACTS = Facts(family="xai", mid_system="system", max_stops=4)
+FACTS = Facts(family="xai", mid_system="system", max_stops=4, max_tools=200)  # CLIProxyAPI #5214
 
 MEMBERS: Members = (
     (r"grok-3-mini", {"thinking": "reasoning_effort", "efforts": ("low", "high"), "always_thinks": True,
