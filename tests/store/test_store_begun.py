@@ -64,7 +64,7 @@ def test_how_a_request_ended_is_read_as_it_was_noted(path: Path, begun: Begun, a
 def test_what_runs_stands_in_a_file_at_every_moment(path: Path, begun: Begun) -> None:
     """Also while the file is written anew with what still counts: whoever kills us then leaves one that has it."""
     begun.begin(flight(replace(TRACES[0], uid="always")))
-    lacking, first, is_over = [], begun.path.stat().st_ino, threading.Event()
+    lacking, is_over = [], threading.Event()
 
     def look() -> None:
         while not is_over.is_set():
@@ -81,7 +81,7 @@ def test_what_runs_stands_in_a_file_at_every_moment(path: Path, begun: Begun) ->
     is_over.set()
     watcher.join()
     assert lacking == []
-    assert begun.path.stat().st_ino != first or os.name == "nt"
+    assert begun.path.stat().st_size < 2 * notes.LARGEST, "it was written anew"
     assert list(leftovers(path)) == [], "it is still ours"
     begun.begin(flight(replace(TRACES[0], uid="last")))
     killed(begun)
