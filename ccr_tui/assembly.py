@@ -76,7 +76,7 @@ def _toml(path: Path, layers: Layers) -> dict[str, object]:
     except (OSError, UnicodeDecodeError) as error:
         why = error if isinstance(error, UnicodeDecodeError) else error.strerror or error
         layers.problems.append(f"{path} could not be read: {why}")
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or thousands of brackets
         layers.problems.append(f"{path} is not valid TOML: {error}")
     return {}
 

@@ -1,8 +1,8 @@
 """Whether the configuration has changed on the disk, and what it says then.
 
 Owns the looking: once a second, at the time and size of a few files. Must never read a file on the event loop, nor take
-one for complete that is still being written. The one surprise: a config.toml that was there and is gone is a problem
-and not a change, because editors take it away for a moment, and because without it a demo model would answer.
+one for complete that is still being written. The one surprise: a config.toml that was there and is gone, or empty, is a
+problem and not a change, because editors take it away for a moment, and because without it a demo model would answer.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ async def watch(
     """
     main = next(iter(paths))
     known = await asyncio.to_thread(_stamps, paths)
-    there = {path for path, stamp in known.items() if stamp}
+    there = {path for path, stamp in known.items() if _holds_any(stamp)}
     tell(await asyncio.to_thread(loaded, source))
     while True:
         await asyncio.sleep(every_s or EVERY_S)
@@ -66,8 +66,8 @@ async def watch(
         if found == known:
             continue
         known = await _settled(paths, found, settle_s)
-        gone = main in there and known[main] is None
-        there |= {path for path, stamp in known.items() if stamp}
+        gone = main in there and not _holds_any(known[main])
+        there |= {path for path, stamp in known.items() if _holds_any(stamp)}
         tell(_gone(main) if gone else await asyncio.to_thread(loaded, source))
 
 
@@ -100,8 +100,13 @@ def loaded(source: Source) -> Config | ConfigError:
         return error
 
 
+def _holds_any(stamp: Stamp) -> bool:
+    return stamp is not None and stamp[1] > 0
+
+
 def _gone(path: Path) -> ConfigError:
-    return ConfigError(f"{path} is gone; what it said still counts. Put it back, or restart without it.")
+    what = "empty" if path.exists() else "gone"
+    return ConfigError(f"{path} is {what}; what it said still counts. Put it back, or restart without it.")
 
 
 def adopt(running: Config, found: Config) -> tuple[Config, str | None]:

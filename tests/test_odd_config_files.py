@@ -60,6 +60,18 @@ def test_what_is_no_configuration_file_is_said_at_once(tmp_path: Path, put: Call
     assert told and str(path) in told[0] and said in told[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "[" * 5000 + "]" * 5000, "x = " + "9" * 5000, "\0", "x = {" * 5000],
+    ids=["deep", "long", "nul", "open"],
+)
+def test_what_no_parser_takes_is_a_problem_and_no_mistake_of_ours(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="is not valid TOML"):
+        load({"config": str(path)}, {}, tmp_path)
+
+
 def test_no_configuration_can_be_named(tmp_path: Path) -> None:
     """As people write it."""
     assert load({"config": os.devnull}, {}, tmp_path).models.keys() == {"demo"}

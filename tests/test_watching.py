@@ -105,6 +105,26 @@ async def test_a_file_that_is_taken_away_is_no_configuration(path: Path) -> None
     assert isinstance(back, Config)
 
 
+async def test_a_file_that_is_emptied_is_no_configuration(path: Path) -> None:
+    """An editor's first step, or a full disk's last: without it a demo model would answer."""
+    text = path.read_text()
+    async with watching(path) as told:
+        path.write_text("")
+        empty = await told.next()
+        path.write_text(text)
+        back = await told.next()
+    assert isinstance(empty, ConfigError) and "is empty; what it said still counts" in str(empty)
+    assert isinstance(back, Config)
+
+
+async def test_a_file_that_was_empty_at_the_start_is_none_at_all(path: Path) -> None:
+    path.write_text("")
+    dotenv = path.with_name(".env")
+    async with watching(path, dotenv) as told:
+        dotenv.write_text("SOME=thing\n")
+        assert isinstance(await told.next(), Config)
+
+
 async def test_a_file_that_comes_into_being_counts(path: Path) -> None:
     dotenv = path.with_name(".env")
     path.write_text('[providers.groq]\napi_key = "$GROQ_TEST_KEY"\n[models.x]\n')
