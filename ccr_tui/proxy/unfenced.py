@@ -1,8 +1,9 @@
-"""Answers that must be JSON, from models that put it into a block of Markdown.
+"""Answers that must be JSON, from models that put it into a block of Markdown, or where their reasoning belongs.
 
-Owns the taking off of that fence. Must never take anything else, nor hold back more than may be a fence. The one
-surprise: Claude Code asks for a session's title anew with every prompt as long as what it gets is no JSON (measured,
-2.1.330), so a model that can't be held to a schema would cost a request each time.
+Owns the taking off of that fence, and the finding of an answer that came as reasoning alone (vLLM with a reasoning
+parser that waits for a tag which a model that shall not think never writes, its #19222). Must never take anything else,
+nor hold back more than may be a fence. The one surprise: Claude Code asks for a session's title anew with every prompt
+as long as what it gets is no JSON (measured, 2.1.330), so either would cost a request each time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from typing import Any
 
 from ccr_tui.proxy.reply import ChatReply
+from ccr_tui.proxy.sse import loads
 from ccr_tui.records import Json
 
 _OPENS = re.compile(r"\s*```[\w+-]*[ \t]*\r?\n")
@@ -63,9 +65,27 @@ class BareReply(ChatReply):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._fence = Fence()
+        self._spoke = False
+        self._thought: list[str] = []
 
     def _speak(self, text: str, out: list[Json]) -> None:
+        self._spoke = self._spoke or not text.isspace()
         super()._speak(self._fence.feed(text), out)
+
+    def _say(self, kind: str, text: str, out: list[Json]) -> None:
+        if kind == "thinking":
+            self._thought.append(text)
+        super()._say(kind, text, out)
+
+    def _end(self, out: list[Json]) -> None:
+        self._release_tags(out)
+        if not (self._spoke or self._calls.said or self.tool_blocks_out or self._finish.cut):
+            fence = Fence()
+            answer = fence.feed("".join(self._thought)) + fence.release()
+            if is_object(answer):
+                super()._speak(answer, out)
+                self.notes.append("The answer came as reasoning; being the JSON that was asked for, it is text.")
+        super()._end(out)
 
     def _release_tags(self, out: list[Json]) -> None:
         super()._release_tags(out)
@@ -77,3 +97,11 @@ class BareReply(ChatReply):
         super()._note()
         if self._fence.taken:
             self.notes.append("JSON was asked for: the block of Markdown around it was taken off.")
+
+
+def is_object(text: str) -> bool:
+    """Whether a text is a JSON object and nothing else."""
+    try:
+        return isinstance(loads(text), dict)
+    except ValueError:
+        return False

@@ -73,6 +73,30 @@ def test_a_stop_sequence_is_watched_for_in_what_is_bare() -> None:
     assert message["stop_sequence"] == "END"
 
 
+LOST: list[tuple[str, list[Any], list[str]]] = [
+    ("the answer", [chunk(reasoning_content='{"title"'), chunk(reasoning_content=': "x"}')], ["thinking", "text"]),
+    ("the answer in a fence", [chunk(reasoning_content='```json\n{"title": "x"}\n```')], ["thinking", "text"]),
+    ("an answer beside it", [chunk(reasoning_content='{"a": 1}'), chunk(content='{"title": "x"}')],
+     ["thinking", "text"]),
+    ("no JSON", [chunk(reasoning_content="hm")], ["thinking"]),
+    ("no object", [chunk(reasoning_content="1")], ["thinking"]),
+    ("a call beside it", [chunk(reasoning_content='{"a": 1}'), calls(call(0, "a", "Read", "{}"))],
+     ["thinking", "tool_use"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("chunks", "kinds"), [each[1:] for each in LOST], ids=[each[0] for each in LOST])
+def test_json_that_came_as_reasoning_alone_is_the_answer(chunks: list[Any], kinds: list[str]) -> None:
+    message, _ = played(*chunks, chunk("stop"))
+    assert [block["type"] for block in message["content"]] == kinds
+    assert all(json.loads(block["text"]) == {"title": "x"} for block in message["content"] if "text" in block)
+
+
+def test_reasoning_that_was_cut_is_no_answer() -> None:
+    message, _ = played(chunk(reasoning_content='{"a": 1}'), chunk("length"))
+    assert [block["type"] for block in message["content"]] == ["thinking"]
+
+
 def test_only_answers_that_must_be_json_are_looked_at() -> None:
     wanted = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
     assert translate(asked(output_config=wanted), "m", facts("generic")).is_json
