@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import subprocess
 import sys
 
 import pytest
 
 from ccr_tui import loops
+from ccr_tui.replay import instant
 
 
 @pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python has eager tasks from 3.12 on")
@@ -28,6 +30,7 @@ def test_the_loop_takes_tasks_that_begin_at_once_as_textual_asks_for_them() -> N
 FEW = """
 import resource, sys
 from ccr_tui import loops
+from ccr_tui.replay import instant
 hard = int(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
 async def limits():
@@ -42,3 +45,18 @@ def test_as_many_connections_as_the_system_allows(hard: int) -> None:
     """Five hundred streams take a thousand descriptors, which is where a program on Linux begins."""
     done = subprocess.run([sys.executable, "-c", FEW, str(hard)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(hard), str(hard)]
+
+
+def test_a_clock_that_does_not_wait_waits_for_its_threads_at_the_end() -> None:
+    may_end, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        may_end.wait(10)
+        ended.set()
+
+    async def main() -> None:
+        asyncio.get_running_loop().run_in_executor(None, work)
+
+    threading.Timer(0.2, may_end.set).start()
+    instant.run(main())
+    assert ended.is_set()

@@ -39,6 +39,10 @@ class Instant(asyncio.SelectorEventLoop):
         """Seconds since it began."""
         return self._skipping.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the base has it
+        """Waits for its threads: the limit that Python has for it since 3.12 would have passed at once."""
+        await super().shutdown_default_executor()
+
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run` without waiting. Any thread that has no loop of its own may call it."""
