@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from functools import lru_cache
 from hashlib import blake2b
 from operator import is_
 from typing import Any, overload
@@ -266,11 +267,24 @@ def _is_said(parts: list[list[Any]]) -> bool:
 def _cut(element: Json) -> _Cut:
     """The element as a chunk; a part keeps what it became."""
     if not isinstance(element, Part):
-        return _bare(element, dumps(element))
+        return _prompt(element["content"]) if _is_prompt(element) else _bare(element, dumps(element))
     known: _Cut | None = element.found.get(_cut)
     if known is None:
         known = element.found[_cut] = _bare(element, element.data)
     return known
+
+
+def _is_prompt(element: Json) -> bool:
+    """Whether it is a system prompt as chat completions have it, which is put together anew for each request."""
+    if type(element) is not dict or element.get("role") != "system" or [*element] != ["role", "content"]:
+        return False
+    return type(element["content"]) is str
+
+
+@lru_cache(maxsize=8)
+def _prompt(text: str) -> _Cut:
+    element = {"role": "system", "content": text}
+    return _bare(element, bytes(memoryview(dumps(element))))
 
 
 def _bare(element: Json, data: bytes) -> _Cut:

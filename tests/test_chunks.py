@@ -75,6 +75,24 @@ def test_a_long_conversation_is_cut_up_as_if_it_were_new(turns: list[tuple[int, 
         assert same(chunks.join(path.chunks, path.manifest), body)
 
 
+PROMPTS = {
+    "as it is sent": {"role": "system", "content": 'Be "cache_control".'},
+    "the other way round": {"content": 'Be "cache_control".', "role": "system"},
+    "with more": {"role": "system", "content": 'Be "cache_control".', "name": "n"},
+    "in blocks": {"role": "system", "content": [{"type": "text", "text": "Be."}]},
+    "half a character": {"role": "system", "content": "Be \ud800."},
+    "another one": {"role": "system", "content": "Be kind."},
+    "no prompt": {"role": "user", "content": "Be kind."},
+}
+
+
+@pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
+def test_a_system_prompt_that_comes_again_is_cut_up_as_at_first(prompt: Json) -> None:
+    body = {"model": "m", "messages": [prompt, {"role": "user", "content": "x"}]}
+    for path in (chunks.split(body), chunks.split(json.loads(json.dumps(body)))):
+        assert path.chunks[0] == dumps(prompt) and same(chunks.join(path.chunks, path.manifest), body)
+
+
 MARKED = [
     pytest.param({"tools": [{"name": "a", "cache_control": {"ttl": "1h"}, "input_schema": {}}]}, id="tool"),
     pytest.param({"system": [{"cache_control": None, "type": "text"}]}, id="system block, first key"),
