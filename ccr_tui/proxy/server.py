@@ -41,6 +41,8 @@ from ccr_tui.wire import check_many, dumps
 MAX_BODY = 64 * 1024 * 1024
 HERE = ("config", "database", "trouble")
 """What /health tells this machine alone: paths, and sentences that name them."""
+TROUBLE = "There is trouble with the database; this machine is told which."
+"""Instead of a sentence that names its path."""
 MOST_MODELS = 1000
 """Entries of one page of models: the API's own limit. Without a limit the page is whole: the lists are short."""
 NO_PATH = "There is no such path here: Claude Code uses POST /v1/messages (ANTHROPIC_BASE_URL ends with the port)."
@@ -360,7 +362,8 @@ def told_to(remote: str | None, health: Json) -> Json:
     """What is told about us: whoever comes over the network need not know where things lie."""
     if is_loopback(remote or ""):
         return health
-    return {name: value for name, value in health.items() if name not in HERE}
+    told = {name: value for name, value in health.items() if name not in HERE}
+    return told | {"trouble": TROUBLE} if told.get("trouble") else told
 
 
 def bad(error: web.HTTPException) -> ProxyError:
