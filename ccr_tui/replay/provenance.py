@@ -96,7 +96,8 @@ def _price(target: Target, results: Sequence[StepResult]) -> str:
 def _cache(target: Target) -> str:
     rules = target.rules
     if rules.match == "none":
-        return f"cache of {target.model.id}: {rules.source}"
+        bound = "the lower bound counts as much as the recording's cache served"
+        return f"cache of {target.model.id}: {rules.source}; {bound}"
     promise = "exact" if rules.sure else "best effort: the upper bound counts a fifth of the hits as misses"
     assumed = f"; assumed: {rules.assumed}" if rules.assumed else ""
     return f"cache of {target.model.id}: simulated by {rules.source} ({promise}{assumed})"

@@ -146,6 +146,8 @@ class Repricer:
         price = self._quote(target.model, target.provider, row.started_at, usage)
         found = None if price is None else cost(usage, price)
         low, high = (None, None) if price is None or found is None else _band(usage, price, found, spread, target.rules)
+        if low is not None and price is not None and target.rules.match == "none" and usage.basis != "reported":
+            low = min(low, _served(usage, price, spread, self._share(step)))
         misfit = _misfit(usage, target)
         return StepResult(
             step=step.uid,
@@ -209,6 +211,12 @@ class Repricer:
         others = () if reported is None or target.tongue.known else (reported.prompt,)
         return total, _shares(total, *around(total, fit.error, *others))
 
+    def _share(self, step: Step) -> float:
+        """The part of the prompt that a cache served in the recording."""
+        call = self._answers.get(step.row.n)
+        used = call.usage if call else None
+        return used.cache_read / used.prompt if used and used.prompt else 0.0
+
     def _cached(self, target: Target, step: Step, scale: float, total: int) -> Cached:
         whole = target.rules.match == "marks"
         features = (self.prompts.whole if whole else self.prompts.chat).features
@@ -271,6 +279,13 @@ def _band(usage: Usage, price: Price, known: int, spread: Spread, rules: Rules) 
         worst = cost(replace(usage, output=0, cache_read=usage.cache_read - missed, input=usage.input + missed), price)
     low = round(sent * spread.sent[0] + said * spread.said[0])
     return min(low, known), max(round(max(sent, worst) * spread.sent[1] + said * spread.said[1]), known)
+
+
+def _served(usage: Usage, price: Price, spread: Spread, share: float) -> int:
+    """The least that it costs if a cache of which nothing is known serves as much as the recording's did."""
+    read = round(usage.input * share)
+    sent = cost(replace(usage, output=0, input=usage.input - read, cache_read=usage.cache_read + read), price)
+    return round(sent * spread.sent[0] + cost(Usage(output=usage.output), price) * spread.said[0])
 
 
 def _shares(told: int, low: int, high: int) -> tuple[float, float]:

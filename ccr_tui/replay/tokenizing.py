@@ -9,11 +9,12 @@ learned is what remains where there are too few.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from ccr_tui.config import Model, Provider
 from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.replay import spoken
-from ccr_tui.replay.fitting import Fit, Sample, fit, minus, plain
+from ccr_tui.replay.fitting import Fit, Sample, fit, minus, plain, whole
 from ccr_tui.replay.prompts import Prompts
 from ccr_tui.replay.spoken import ENOUGH, UNKNOWN_ERROR, Spoken
 from ccr_tui.replay.words import Step
@@ -21,6 +22,9 @@ from ccr_tui.slim import dataclass
 from ccr_tui.store.paths import Reported
 from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Calibration, Counter
+
+REACH = 8
+"""How many times as large as the largest that was counted a prompt, or its tools and system prompt, may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,20 @@ class Ratios:
         ratio = self.ratio(provider, id, seed)
         asked, said = self._samples(provider, id)
         simple = plain(ratio.value, ratio.error, ratio.n)
-        fitted = fit(asked, simple.weights)
+        fitted = fit(asked, simple.weights) if self._reaches(asked) else None
         return Tongue(ratio, fitted or simple, spoken.learned(said, fitted), fitted is not None)
+
+    def _reaches(self, samples: Sequence[Sample]) -> bool:
+        """Whether requests like the recording's were counted: weights that were fitted to short prompts, or to some
+        without tools, say nothing of long ones with them."""
+        rows = [step.row.n for step in self._steps]
+        if not rows or not samples:
+            return bool(samples)
+        asked = [self._prompts.features(n) for n in rows]
+        for part in (whole, itemgetter(-1)):
+            if max(map(part, asked)) > REACH * max(part(sample.features) for sample in samples):
+                return False
+        return True
 
     def _samples(self, provider: str, id: str) -> tuple[list[Sample], list[Sample]]:
         """Of requests, and of answers. Where the database has none, the recording's own."""

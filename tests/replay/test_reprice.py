@@ -364,6 +364,46 @@ def test_json_comes_back_for_every_field() -> None:
 
 # --- tokenizers ------------------------------------------------------------------------------------------------------
 
+
+def short(count: int) -> Iterator[Trace]:
+    """Requests of a few words that `second` has counted in a way of its own, several sessions of them."""
+    for n in range(count):
+        body = {
+            "model": "m",
+            "messages": [{"role": "user", "content": f"Say the {n}. word of {n * 7} others. " * (n % 5 + 1)}],
+        }
+        usage = Usage(40 + 20 * (n % 5), 5)
+        answer = generated.attempt(
+            usage=usage, price=PRICE, cost=cost(usage, PRICE), provider="two", model="second-id", stream=()
+        )
+        yield generated.trace(f"short-{n:03}", body, session=f"short-{n % 4}", started_at=100.0 + n, attempts=(answer,))
+
+
+def test_weights_that_were_fitted_to_short_prompts_say_nothing_of_long_ones(tmp_path: Path, counter: Counter) -> None:
+    reader = stored(tmp_path, iter([*short(40), *recorded()]))
+    found = repriced(Bench(recordings.of_session(reader, "s-1"), CONFIG, reader, counter), "a=second")
+    (tokens,) = [note for note in line(found, "a").notes if note.startswith("tokens of two/second-id")]
+    assert "not learned yet" in tokens
+    told = line(found, "a")
+    assert told.low < told.cost < told.high
+    reader.close()
+
+
+def test_a_cache_of_which_nothing_is_known_may_serve_what_the_recordings_did(
+    recording: Recording, reader: Reader, counter: Counter
+) -> None:
+    config = replace(
+        CONFIG,
+        providers={**CONFIG.providers, "three": Provider("three", "openai", "http://somewhere.example/v1")},
+        models={**CONFIG.models, "third": Model("third", "three", "third-id", price=PRICE)},
+    )
+    told = line(repriced(Bench(recording, config, reader, counter), "a=third"), "a")
+    assert told.cache_read_tokens == 0, "none is counted on"
+    served = sum(512 * n for n in range(6)) / sum(1000 + 10 * n + 512 * n for n in range(6))
+    assert told.low < told.cost * (1 - served / 2) < told.cost < told.high
+    assert [note for note in told.notes if "the lower bound counts as much as the recording's cache served" in note]
+
+
 texts = st.text(st.sampled_from("ab cdé中 0189\n{}.,"), min_size=50, max_size=2000)
 
 
