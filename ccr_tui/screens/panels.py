@@ -275,7 +275,9 @@ BY_HOUR = " by hour"
 
 def by_hour(today: Today, room: int) -> Pieces:
     """The requests of the last hours up to this one, a step an hour."""
-    graph = show.sparkline(list(today.per_hour[: datetime.now().hour + 1]), max(1, min(24, room - 1)))
+    graph = show.sparkline(
+        list(today.per_hour[: datetime.fromtimestamp(time.time()).hour + 1]), max(1, min(24, room - 1))
+    )
     words = BY_HOUR if len(graph) + 1 + len(BY_HOUR) <= room else ""
     return [(f" {graph}", "link"), (words, "muted")]
 

@@ -495,18 +495,10 @@ async def test_what_runs_is_told_apart_and_is_all_seen_on_a_high_screen(tmp_path
 def test_the_graph_of_today_ends_with_this_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     day = tuple(60 if hour == 13 else hour // 5 for hour in range(24))
     with monkeypatch.context() as patch:
-        patch.setattr(panels, "datetime", At)
+        patch.setattr(time, "time", lambda: datetime(2026, 11, 23, 14, 30).timestamp())
         told = "".join(text for text, _ in panels.by_hour(Today(per_hour=day), 12))
         assert (len(told), told[-2]) == (12, "█"), "13 o'clock is the hour before this one"
         assert "by hour" in "".join(text for text, _ in panels.by_hour(Today(per_hour=day), 40))
-
-
-class At(datetime):
-    """Half past two."""
-
-    @classmethod
-    def now(cls, tz: object = None) -> datetime:
-        return datetime(2026, 11, 23, 14, 30)
 
 
 async def test_what_does_not_fit_is_told_together(tmp_path: Path) -> None:
