@@ -5,7 +5,6 @@ tool, one system block, one message, or the frame (everything else). Must never 
 given. The one surprise: the order is that in which a prompt cache reads (tools, system, messages) with the frame last,
 so that the common start of two paths is what a provider could have served from its cache; and `cache_control` marks,
 which move every turn, are lifted out into a small manifest, because a mark must not make an old message a new one.
-A part that was cut before is not cut again.
 """
 
 from __future__ import annotations
@@ -13,11 +12,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import field
-from functools import lru_cache
-from hashlib import blake2b
 from operator import is_
 from typing import Any, overload
 
+from ccr_tui.cutting import MARK as MARK
+from ccr_tui.cutting import NAME as NAME
+from ccr_tui.cutting import Cut, Mark, cut, put_back
+from ccr_tui.cutting import digest as digest
 from ccr_tui.records import Json
 from ccr_tui.seen import LISTS, History, Part
 from ccr_tui.slim import dataclass
@@ -25,27 +26,8 @@ from ccr_tui.wire import dumps, loads
 
 REPLY = "reply"
 """The part of an answer that comes back as a message in the next request: its role and content, as one chunk."""
-MARK = "cache_control"
-_MARK_BYTES = b'"cache_control"'
-_MARK_DEPTH = 2
-"""Marks stand on tools, system blocks, blocks of a message, and blocks inside a tool result; nowhere deeper."""
-
-
-Mark = tuple[tuple[int, ...], int, Json]
-"""Where in its element a mark stood, its place among the keys, and the mark itself."""
-_Cut = tuple[bytes, bytes, tuple[Mark, ...]]
-"""An element as a chunk: its bytes without marks, their digest, the marks."""
-
-
-NAME = 16
-"""Bytes of a name."""
 FEW = 64
 """Messages up to which the chunks of a body are listed; of more, each is got from its message when it is asked for."""
-
-
-def digest(data: bytes) -> bytes:
-    """The name of a chunk: 16 bytes of BLAKE2b."""
-    return blake2b(data, digest_size=NAME).digest()
 
 
 @dataclass(slots=True)
@@ -100,7 +82,7 @@ class _Cuts:
         """All of them, and the frame."""
         if len(self.history) > FEW:
             return Chunks(self.data, self.history, [frame])
-        return [*self.data, *[_cut(message)[0] for message in self.history], frame]
+        return [*self.data, *[cut(message)[0] for message in self.history], frame]
 
     def add(self, elements: Sequence[Json], is_same_again: bool = False) -> None:
         """The elements as chunks, in their order. `is_same_again`: a conversation brings all of them in each turn."""
@@ -113,8 +95,8 @@ class _Cuts:
 
     def _add_each(self, elements: Sequence[Json]) -> None:
         for element in elements:
-            known: _Cut | None = element.found.get(_cut) if type(element) is Part else None
-            data, name, found = known or _cut(element)
+            known: Cut | None = element.found.get(cut) if type(element) is Part else None
+            data, name, found = known or cut(element)
             if found:
                 at = len(self.data)
                 self.marks += [[at, *mark] for mark in found]
@@ -143,7 +125,7 @@ class _Cuts:
         ends, size = before.ends[:known], before.ends[known - 1] if known else 0
         names, marks = [before.names[: NAME * known]], [mark for mark in before.marks if mark[0] < known]
         for at in range(known, len(history)):
-            data, name, found = _cut(history[at])
+            data, name, found = cut(history[at])
             size += len(data)
             ends.append(size)
             names.append(name)
@@ -196,7 +178,7 @@ class Chunks(Sequence[bytes]):
         if at < len(head):
             return head[at]
         at -= len(head)
-        return _cut(history[at])[0] if at < len(history) else self._frame[0]
+        return cut(history[at])[0] if at < len(history) else self._frame[0]
 
     def __eq__(self, other: object) -> bool:
         return [*self] == [*other] if isinstance(other, Sequence) else NotImplemented
@@ -220,7 +202,7 @@ def assemble(values: Sequence[Json], manifest: bytes) -> Json:
     parts, marks = (*loads(manifest), [], [])[:2]
     elements = list(values[:-1])
     for at, where, position, mark in marks:
-        elements[at] = _put_back(elements[at], where, position, mark)
+        elements[at] = put_back(elements[at], where, position, mark)
     return _put_together(values[-1], parts, elements)
 
 
@@ -262,63 +244,3 @@ def _size(part: list[Any]) -> int:
 
 def _is_said(parts: list[list[Any]]) -> bool:
     return bool(parts) and parts[-1][0] in ("messages", REPLY)
-
-
-def _cut(element: Json) -> _Cut:
-    """The element as a chunk; a part keeps what it became."""
-    if not isinstance(element, Part):
-        return _prompt(element["content"]) if _is_prompt(element) else _bare(element, dumps(element))
-    known: _Cut | None = element.found.get(_cut)
-    if known is None:
-        known = element.found[_cut] = _bare(element, element.data)
-    return known
-
-
-def _is_prompt(element: Json) -> bool:
-    """Whether it is a system prompt as chat completions have it, which is put together anew for each request."""
-    if type(element) is not dict or element.get("role") != "system" or [*element] != ["role", "content"]:
-        return False
-    return type(element["content"]) is str
-
-
-@lru_cache(maxsize=8)
-def _prompt(text: str) -> _Cut:
-    element = {"role": "system", "content": text}
-    return _bare(element, bytes(memoryview(dumps(element))))
-
-
-def _bare(element: Json, data: bytes) -> _Cut:
-    """Most have no mark, and looking for one in the bytes is thirty times faster than walking the value."""
-    if _MARK_BYTES not in data:
-        return _named(data)
-    marks: list[Mark] = []
-    return _named(bytes(memoryview(dumps(_lift(element, (), marks)))), tuple(marks))  # a copy, as in `Part`
-
-
-def _named(data: bytes, marks: tuple[Mark, ...] = ()) -> _Cut:
-    return data, digest(data), marks
-
-
-def _lift(value: Json, where: tuple[int, ...], marks: list[Mark]) -> Json:
-    """The value without its marks; each goes to `marks`."""
-    if not isinstance(value, dict):
-        return value
-    content = value.get("content")
-    if isinstance(content, list) and len(where) < _MARK_DEPTH:
-        bare = [_lift(block, (*where, i), marks) for i, block in enumerate(content)]
-        if any(new is not old for new, old in zip(bare, content, strict=True)):
-            value = value | {"content": bare}
-    if MARK in value:
-        marks.append((where, list(value).index(MARK), value[MARK]))
-        value = {key: entry for key, entry in value.items() if key != MARK}
-    return value
-
-
-def _put_back(value: Json, where: Sequence[int], position: int, mark: Json) -> Json:
-    if where:
-        content = list(value["content"])
-        content[where[0]] = _put_back(content[where[0]], where[1:], position, mark)
-        return value | {"content": content}
-    items = list(value.items())
-    items.insert(position, (MARK, mark))
-    return dict(items)
