@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +120,55 @@ def test_a_route_of_router_mode_says_that_the_router_would_be_asked(alone: Path,
     assert (code, out.splitlines()[0]) == (0, "b  (p/b)")
     assert "agent router, router mode, rule router" in out
     assert "the router is asked only with --ask; it chooses among tool, coder" in err
+
+
+@contextmanager
+def provider(says: str) -> Iterator[str]:
+    """A provider that always says the same; its base URL."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": says}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 50, "completion_tokens": 5, "total_tokens": 55}
+    told = json.dumps({"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        def log_message(self, *_: object) -> None:
+            """Not on stderr."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+ROUTED = "mode = 'router'\n" + TWO + "router = 'b'\ntool = 'a'\ncoder = 'b'\n"
+ASKED = {
+    "the tool agent": ('{"use": "tool"}', "agent tool, as the router said", "tool (llm_classifier)"),
+    "another first": (
+        '{"use": "coder"}',
+        "agent tool, once coder (b) has worked, as the router said",
+        "coder → tool (llm_classifier)",
+    ),
+    "nonsense": ("I don't know.", "agent tool, as the router gave no verdict", "tool (parse_failure_fallback)"),
+}
+
+
+@pytest.mark.parametrize(("says", "way", "reason"), ASKED.values(), ids=ASKED)
+def test_a_router_that_was_asked_says_who_answers(alone: Path, call: Any, says: str, way: str, reason: str) -> None:
+    with provider(says) as url:
+        (alone / "config.toml").write_text(ROUTED.replace("http://p.example", url))
+        _, out, err = call("route", "--explain", "--ask", "body.json")
+        shown = json.loads(call("route", "--ask", "body.json", "--json")[1])
+    assert out.splitlines()[0] == f"a  (p/a): {way}"
+    assert "only with --ask" not in err
+    assert (shown["model"], shown["provider"], shown["id"], shown["agent"]) == ("a", "p", "a", "tool")
+    assert (shown["rule"], shown["reason"], shown["router"]["model"]) == ("router", reason, "b")
 
 
 def test_the_users_file_is_run(alone: Path, call: Any) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ccr_tui.proxy.question import Question
 
 
+ASKED_ONLY = "the router is asked only with --ask"
+
+
 @click.command()
 @click.argument("file", required=False, metavar="[FILE|-]")
 @click.option("--trace", metavar="ID", help="A recorded request instead of a file.")
@@ -51,7 +54,7 @@ def route(
     question = asyncio.run(_question(config, flags, body, {**headers, **own}))
     shown = _shown(question)
     if ask and shown["rule"] == "router":
-        shown["router"] = _asked(question)
+        shown = _after(shown, _asked(question), question.config)
     if as_json:
         print_json(shown)
     else:
@@ -144,20 +147,50 @@ def _asked(question: Question) -> Json:
     return asyncio.run(ask_router(question.config, question.body, question.headers))
 
 
+def _after(shown: Json, said: Json, config: Config) -> Json:
+    """The route as the router would have it: the tool agent answers, whoever works before it."""
+    from ccr_tui.proxy.routing import resolve
+
+    name, *fallbacks = config.agents["tool"]
+    model, first = resolve(config, name), said["agent"]
+    path = "tool" if first == "tool" else f"{first} → tool"
+    answering = {"agent": "tool", "model": name, "provider": model.provider, "id": model.id, "fallbacks": fallbacks}
+    told = {"reason": f"{path} ({said['cause']})", "notes": [note for note in shown["notes"] if ASKED_ONLY not in note]}
+    return shown | answering | told | {"router": said, "works_first": _works(config, first)}
+
+
+def _works(config: Config, agent: str) -> Json:
+    """Who works before the tool agent speaks; None where nobody does."""
+    return None if agent == "tool" else {"agent": agent, "model": config.agents[agent][0]}
+
+
+def _way(shown: Json) -> str:
+    """Why the tool agent answers, in the router's terms."""
+    cause, first = shown["router"]["cause"], shown["works_first"]
+    if cause in ("only_tool_agent_left", "max_hops_reached"):
+        return "agent tool; the router had nothing to choose"
+    if cause != "llm_classifier":
+        return "agent tool, as the router gave no verdict"
+    if first:
+        return f"agent tool, once {first['agent']} ({first['model']}) has worked, as the router said"
+    return "agent tool, as the router said"
+
+
 def _notes(question: Question, decision: RouteDecision) -> list[str]:
     from ccr_tui.proxy.tag import tag_of
 
     notes = list(question.config.notes)
     if decision.rule == "router":
         offered = [name for name in ("tool", "coder", "think") if name in question.config.agents]
-        notes.append(f"the router is asked only with --ask; it chooses among {', '.join(offered) or 'nobody'}")
+        notes.append(f"{ASKED_ONLY}; it chooses among {', '.join(offered) or 'nobody'}")
     if tag_of(question.body) is not None:
         notes.append("the <CCR-SUBAGENT-MODEL> tag is removed before the request is sent")
     return notes
 
 
 def _print(shown: Json, explain: bool) -> None:
-    click.echo(f"{safe(shown['model'])}  ({safe(shown['provider'])}/{safe(shown['id'])})")
+    way = f": {safe(_way(shown))}" if shown.get("router") else ""
+    click.echo(f"{safe(shown['model'])}  ({safe(shown['provider'])}/{safe(shown['id'])}){way}")
     click.echo(f"agent {safe(shown['agent'])}, {shown['mode']} mode, rule {shown['rule']}: {safe(shown['reason'])}")
     if shown["fallbacks"]:
         click.echo(f"then {safe(', '.join(shown['fallbacks']))}")
