@@ -263,18 +263,20 @@ class FilterBar(Vertical):
     # -- offering
 
     def _offer(self) -> None:
-        """What fits at the cursor; with nothing typed, what was saved."""
+        """What was saved under a name that begins as what is typed, and what fits at the cursor."""
         if not self.line.has_focus:
             self.offers.put([], -1, 0)
             return
-        self._completion = complete(self.line.value, self.line.cursor_position, self._values)
-        options = self._completion.options
-        if not self.line.value:
-            self._completion = Completion(0, tuple((p.text, p.name or "") for p in self._saved()))
-            lines = [[("★ ", "title"), (show.harmless(p.name or ""), "strong"), ("  " + show.harmless(p.text), "muted")]
-                     for p in self._saved()]  # fmt: skip
-        else:
-            lines = [[(show.harmless(option), "strong"), (f"  {words}", "muted")] for option, words in options]
+        typed = self.line.value[: self.line.cursor_position]
+        found = (
+            complete(self.line.value, self.line.cursor_position, self._values) if self.line.value else Completion(0, ())
+        )
+        named = [phrase for phrase in self._saved() if (phrase.name or "").lower().startswith(typed.lower())]
+        options = found.options if found.start == 0 or not named else ()
+        lines = [[("★ ", "title"), (show.harmless(p.name or ""), "strong"), ("  " + show.harmless(p.text), "muted")]
+                 for p in named]  # fmt: skip
+        lines += [[(show.harmless(option), "strong"), (f"  {words}", "muted")] for option, words in options]
+        self._completion = Completion(0 if named else found.start, (*((p.text, p.name or "") for p in named), *options))
         self.offers.put(lines, self._chosen, min(self._completion.start, 60))
 
     def _saved(self) -> list[Phrase]:

@@ -409,11 +409,12 @@ class SpendScreen(Screen[None]):
             worker = self._candidates(config, [row.key or "" for row in seen.found.rows], seen.asked)
             found: list[Baseline] = await worker.wait()
             total = seen.found.total
-            return [choice_of(each, seen, digits) for each in sorted(found, key=lambda one: total.beside(one.price))]
+            cheapest = sorted(found, key=lambda one: total.beside(one.price))
+            return [choice_of(each, seen, digits, not is_kept) for each in cheapest]
 
         async def matching(typed: str) -> list[Choice]:
             found = await asyncio.to_thread(baseline.matching, config, typed, time.time())
-            return [choice_of(each, seen, digits) for each in found]
+            return [choice_of(each, seen, digits, not is_kept) for each in found]
 
         def chosen(names: list[str] | None) -> None:
             if names:
@@ -459,10 +460,11 @@ class SpendScreen(Screen[None]):
         return None
 
 
-def choice_of(each: Baseline, seen: Seen, digits: int) -> Choice:
-    """A model with what the shown mix would have cost, how that is to what was paid, and by whose price."""
+def choice_of(each: Baseline, seen: Seen, digits: int, is_what_if: bool) -> Choice:
+    """A model with what the shown mix would have cost, how that is to what was paid (or the other way round, as the sum
+    will say it), and by whose price."""
     total = seen.found.total
-    share, ink = spend_table.against(total, each, digits, is_what_if=True)
+    share, ink = spend_table.against(total, each, digits, is_what_if)
     source = each.price.source.removeprefix("list price of ").removeprefix("list price in ")
     note = f"{spend_table.beside(total, each, digits):>10} {share:>6}  {source}"
     return Choice(each.name, each.name, note, ink)

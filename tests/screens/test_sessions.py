@@ -25,7 +25,7 @@ from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.listed import RequestsScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.treelines import Lines, Seen
-from ccr_tui.store import archive
+from ccr_tui.store import archive, phrases
 from ccr_tui.store.amounts import Sums
 from ccr_tui.store.listing import Order
 from ccr_tui.store.queries import Reader
@@ -474,3 +474,15 @@ def test_a_session_is_compared_by_the_calls_whose_cost_it_tells(tmp_path: Path) 
     assert (cells["cost"][0], cells["at"][0]) == ("$0.001+", "$0.005+"), "as on Spend"
     assert spend_table.beside(spent, OTHER, 3) == "$0.005+"
     reader.close()
+
+
+async def test_a_saved_filter_is_offered_while_its_name_is_typed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, pilot):
+        phrases.save(house.db, "outcome:error", "fails")
+        await press(pilot, "slash", *"fai")
+        assert "★ fails  outcome:error" in await until(pilot, "★ fails")
+        await press(pilot, "tab")
+        bar = app_of(pilot).live.box.bar
+        assert bar.line.value.strip() == "outcome:error"
+        await press(pilot, *"kin")
+        assert "★" not in shown(pilot) and "kind:" in shown(pilot), "keys are offered as before"

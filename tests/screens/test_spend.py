@@ -253,6 +253,17 @@ async def test_what_is_typed_is_looked_for_in_all_lists_of_prices(opened: Open) 
         assert "$" in [row for row in screen.split("\n") if " gpt-5 " in row][-1], "a name as it is typed has its price"
 
 
+async def test_shares_are_told_as_the_sum_will_tell_them(opened: Open) -> None:
+    async with opened(config=replace(CONFIG, baseline=None)) as (_, pilot):
+        await until(pilot, "u 1 call not known")
+        await pilot.press("b")
+        await until(pilot, "Compare with", "dear ")
+        assert "−90%" in line(shown(pilot), " dear "), "what was paid against the model, as in the sum"
+        await pilot.press("escape", "w")
+        await until(pilot, "What if all", "dear ")
+        assert "+" in line(shown(pilot), " dear ").partition("%")[0], "the model against what was paid"
+
+
 async def test_what_is_not_known_can_be_gone_to(opened: Open) -> None:
     async with opened() as (_, pilot):
         await until(pilot, "u 1 call not known")
