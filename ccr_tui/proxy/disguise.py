@@ -52,7 +52,7 @@ def _letter(one: str) -> str:
     code = f"{ord(one):02x}"
     plain = {one, html.escape(one), f"\\{one}"} if not one.isalnum() else {one}
     written = "|".join(sorted(map(re.escape, plain), reverse=True))
-    return f"(?:{written}|(?i:(?:%|\\\\u00){code}|&#(?:0*{ord(one)}|x0*{code});))"
+    return f"(?:{written}|(?i:(?:%|\\\\u00){code}|&#(?:0*{ord(one)}|x0*{code});?))"
 
 
 def _encoded(secret: bytes) -> list[str]:

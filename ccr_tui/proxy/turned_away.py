@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from typing import Protocol
 from uuid import uuid4
@@ -162,7 +163,7 @@ def whence(request: Asking) -> str:
     """What a stranger wanted, and where he comes from; nothing that he presented as a key is in it."""
     parts = ["Something" if request.method == UNKNOWN else f"{request.method} {request.path}"]
     if origin := request.headers.get("Origin", ""):
-        parts.append(f"from a page of {origin}")
+        parts.append(f"from a page of {re.sub('(?<=//)[^/]*@', '', origin)}")  # no browser tells a login
     if remote := elsewhere(request.remote):
         parts.append(f"from {remote}")
     return covered(request, " ".join(plain(part)[:MOST] for part in parts))

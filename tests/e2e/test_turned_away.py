@@ -108,6 +108,7 @@ async def test_a_body_that_is_cut_off_has_a_trace(
 
 STRANGERS: list[tuple[str, dict[str, str], int, str]] = [
     ("a page", {"Origin": "https://evil.example"}, 403, "a page of https://evil.example"),
+    ("a login", {"Origin": "https://a:b@evil.example"}, 403, "a page of https://evil.example"),
     ("a name that is not ours", {"Host": "evil.example"}, 403, "The Host 'evil.example' is not ours"),
     ("a long name", {"Origin": "https://" + "e" * 5000}, 403, "eee"),
 ]

@@ -26,6 +26,7 @@ LOOKS: dict[str, Callable[[str], str]] = {
     "a URL, each letter": lambda key: "".join(f"%{ord(one):02x}" for one in key),
     "a page": escape,
     "a page, each letter": lambda key: "".join(f"&#{ord(one)};" for one in key),
+    "a page without ends": lambda key: "".join(f"&#x{ord(one):X}" for one in key),
     "base64": lambda key: b64encode(key.encode()).decode(),
     "basic authentication": lambda key: b64encode(f"user:{key}".encode()).decode(),
     "another length before it": lambda key: b64encode(f"me:{key}".encode()).decode(),
