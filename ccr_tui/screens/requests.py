@@ -40,12 +40,12 @@ def layout(width: int) -> Sequence[Column]:
         Column("cached", 6, cached, right=True, order="cached"),
         Column("out", 6, lambda row: (tokens(row, row.output_tokens if row.usage_basis else None), ""), right=True),
         Column("cost", COST, in_line, right=True, order="cost"),
-        Column("s", 5, lambda row: (show.seconds(row.duration_ms), ""), right=True, order="duration"),
+        Column("s", 5, lambda row: (took(row.duration_ms), ""), right=True, order="duration"),
     ]
     room = width - sum(column.width + 1 for column in fixed)
     for column, needed in (
         (Column("project", 12, project), 28),
-        (Column("first s", 7, lambda row: (show.seconds(row.ttft_ms), "muted"), right=True), 32),
+        (Column("first s", 7, lambda row: (took(row.ttft_ms), "muted"), right=True), 32),
         (Column("tok/s", 5, lambda row: (rate(row), "muted"), right=True), 34),
         (Column("stop", 10, lambda row: (show.harmless(row.stop_reason or ""), "muted")), 38),
         (Column("provider", 12, lambda row: (show.harmless(row.provider or ""), "muted")), 40),
@@ -180,7 +180,13 @@ def cost(row: TraceRow) -> Cell:
 def in_line(row: TraceRow) -> Cell:
     """The same for a column: the points below one another, but for less than a hundredth of a cent."""
     words, ink = cost(row)
-    return show.lined(words, widest=COST), ink
+    return show.lined(words, widest=COST) if "$" in words else words, ink
+
+
+def took(ms: int | None) -> str:
+    """A duration for a column of them: the points of seconds below one another."""
+    words = show.seconds(ms)
+    return words + "  " if words.isdigit() else words
 
 
 def rate(row: TraceRow) -> str:

@@ -37,7 +37,7 @@ MEANT = (
     ("lost", "Where another model answered than the one before it in the same conversation, or an agent was sent the "
      "conversation over again: the tokens of the common beginning that one model would have had cached, at the "
      "difference between the price of input and that of the cache. At most what the request before sent, only within "
-     "5 minutes of it, and less what the provider reported as cached: it is at least so much."),
+     "5 minutes of it, none below 1,024 tokens, and less what the provider reported as cached."),
     ("forecast", "About what today will have cost: what it has cost so far, and the mean of what the days before cost "
      "after this time of day, of at most seven days."),
     ("budgets", "guards.budget_per_day and guards.budget_per_session in config.toml. Unknown prices count as nothing."),

@@ -11,7 +11,8 @@ import pytest
 from generated import attempt, failed, trace
 
 from ccr_tui.records import Attempt, Failure, RouteDecision, Trace
-from ccr_tui.screens.requests import agent, cost, layout, names_of, project, whole, with_hops
+from ccr_tui.screens.requests import agent, cost, in_line, layout, names_of, project, took, whole, with_hops
+from ccr_tui.store import archive
 from ccr_tui.store.queries import Reader, TraceRow
 from ccr_tui.store.runs import Runs
 from ccr_tui.store.writer import Writer
@@ -165,3 +166,20 @@ def test_a_request_of_a_lab_is_told_from_one_of_a_replay(row: Callable[[Trace], 
     (found,) = reader.rows()
     reader.close()
     assert (found.as_json()["run_kind"], project(found)) == ("lab", ("↻ lab", "warn"))
+
+
+COLUMN = {400: "0.4", 2_100: "2.1", 31_000: "31  ", 123_000: "2m03", 10: "<0.1", None: "–"}
+
+
+@pytest.mark.parametrize("ms", COLUMN, ids=str)
+def test_the_points_of_seconds_stand_below_one_another(ms: int | None) -> None:
+    assert took(ms) == COLUMN[ms]
+
+
+def test_what_is_no_amount_stands_at_the_right_of_its_column(tmp_path: Path) -> None:
+    odd = attempt(cost=None, cost_basis="unknown", price=None)
+    archive.take_in(tmp_path / "ccr.db", [trace("a", attempts=(odd,)), trace("b")])
+    reader = Reader(tmp_path / "ccr.db")
+    assert in_line(reader.row("a"))[0] == "?"
+    assert in_line(reader.row("b"))[0] == "$0.0043"
+    reader.close()
