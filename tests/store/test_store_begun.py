@@ -90,6 +90,23 @@ def test_what_runs_stands_in_a_file_at_every_moment(path: Path, begun: Begun) ->
     assert left.traces[0].uid == "always"
 
 
+def test_a_line_that_stands_there_twice_says_nothing_new_and_an_end_without_a_beginning_nothing(
+    path: Path, begun: Begun
+) -> None:
+    for trace in TRACES[:3]:
+        begun.begin(flight(trace))
+    begun.end(TRACES[1])
+    lines = begun.path.read_bytes().splitlines(keepends=True)
+    os.write(begun._fd, b"".join([*lines[::-1], lines[3].replace(b"t01", b"t99")]))
+    killed(begun)
+    (left,) = leftovers(path)
+    assert [(trace.uid, trace.outcome, trace.status) for trace in left.traces] == [
+        ("t00", "error", 0),
+        ("t01", TRACES[1].outcome, TRACES[1].status),
+        ("t02", "error", 0),
+    ]
+
+
 def test_notes_that_have_taken_the_place_of_others_are_not_taken_for_a_dead_program_s(
     path: Path, begun: Begun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
