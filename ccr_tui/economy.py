@@ -30,8 +30,8 @@ ALIVE_S = 300.0
 """How long a prompt is taken to stay cached, from one request's start to the next: Anthropic's five minutes. OpenAI
 names five to ten, DeepSeek hours."""
 LEAST = 1024
-"""Tokens of a beginning below which no loss is counted: the least that OpenAI and most Claude models keep. Some keep less
-(DeepSeek 64), others more (see caching.py)."""
+"""Tokens of a beginning below which no loss is counted: the least that OpenAI and most Claude models keep. Some keep
+less (DeepSeek 64), others more (see caching.py)."""
 CONVERSING = ("main", "subagent")
 """Kinds of requests that continue a conversation."""
 HOPS = ("think", "code")
