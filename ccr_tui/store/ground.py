@@ -67,6 +67,7 @@ class Ground:
         self._carried = soundness.newest_alone(self.path) or 0
         self._is_doubtful, self._not_before = False, 0.0
         self._is_unsure, self._look_at = False, time.monotonic() + SELDOM_S
+        self._is_settled = False
 
     def wrong(self) -> Callable[[], str] | None:
         """What must be done before anything is written; it says what happened, and raises StoreError. None: nothing."""
@@ -82,7 +83,7 @@ class Ground:
     def _is_log_whole(self) -> bool:
         """Whether what something else has done to the log is what programs of ours may do."""
         try:
-            is_whole = self._log.is_whole()
+            is_whole = True if self._is_settled else self._log.is_whole()
         except OSError:
             return True  # it can't be told now: the doubt stays
         if is_whole is None:
@@ -248,7 +249,7 @@ class Ground:
         finally:
             if not is_done:
                 self._take_back()
-        self._newest = newest
+        self._newest, self._is_settled = newest, False
         self._log.note()
         self._note()
 
@@ -263,6 +264,16 @@ class Ground:
             self._is_doubtful = True
             return
         self._carried, self._is_unsure = carried, True
+
+    def settle(self) -> bool:
+        """Carry the log over, without waiting for anybody: what happens to it afterwards costs nothing. True, for that
+        is tried but once."""
+        with suppress(sqlite3.Error):
+            if self.wrong() is None:
+                is_busy, pages, done = self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._is_settled = not is_busy and pages == done
+                self._note()
+        return True
 
     def _take_back(self) -> None:
         self.insertion.forget()

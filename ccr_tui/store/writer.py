@@ -32,6 +32,8 @@ RETRY_S = 0.25
 """How long to wait before trying again where the database can't be written."""
 IDLE_S = 0.05
 """How long nothing must have come before older requests are looked at."""
+PAUSE_S = 1.0
+"""How long nothing must have come before all of SQLite's log is carried over into the file."""
 SWAMPED = 8 * 1024 * 1024
 """Bytes of JSON, about, that may be queued: of what comes faster than it can be stored, the rest waits in the file."""
 END_S = 1.0
@@ -92,6 +94,8 @@ class Writer:
         """The rest of it, while it is taken back."""
         self._is_behind = True
         """Whether requests of older versions are perhaps still to be looked at."""
+        self._is_settled = True
+        """Whether there is nothing to do until something comes."""
         self._begun = Begun(path, self._veil.line)
         self._left: list[Leftover] = []
         self._thread = threading.Thread(target=self._run, name="ccr-tui store", daemon=True)
@@ -165,10 +169,19 @@ class Writer:
             self._take_back()
 
     def _next(self) -> Item:
-        """The first in the queue; while there is none, what older versions did not write down is worked out."""
-        while (item := self._room.first(IDLE_S if self._is_behind else None)) is None:
-            self._is_behind = self._caught_up()
+        """The first in the queue; while there is none, what older versions did not write down is worked out, and what
+        is in the log alone goes into the file."""
+        while (item := self._room.first(self._patience())) is None:
+            if self._is_behind:
+                self._is_behind = self._caught_up()
+            else:
+                self._is_settled = self._ground.settle()
         return item
+
+    def _patience(self) -> float | None:
+        if self._is_behind:
+            return IDLE_S
+        return None if self._is_settled else PAUSE_S
 
     def _caught_up(self) -> bool:
         """A step; whether there are more. Where it fails it is left for the next start."""
@@ -260,7 +273,7 @@ class Writer:
                 newest = self._write(list(filter(self._is_lacking, items)))
         except Exception as error:  # noqa: BLE001 - whatever it is, traffic goes on, and the trace goes to a file
             return error
-        self._failed, self._committed = None, time.monotonic()
+        self._failed, self._committed, self._is_settled = None, time.monotonic(), False
         self._begun.kept(item.trace.uid for item in items if isinstance(item, Ready))
         self._say_trouble("")
         if newest:

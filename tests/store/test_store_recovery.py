@@ -51,6 +51,7 @@ class Watched(Writer):
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ground, "BUSY_MS", 1)
     monkeypatch.setattr(writer, "RETRY_S", 0.01)
+    monkeypatch.setattr(writer, "PAUSE_S", 3600.0)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from test_store_recovery import TRACES, Watched, carried_over, ids, stored
 
 from ccr_tui.errors import StoreError
-from ccr_tui.store import archive, ground, schema, writer
+from ccr_tui.store import archive, ground, schema, soundness, writer
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import glance, verify
 from ccr_tui.store.writer import Writer
@@ -25,6 +25,7 @@ from ccr_tui.store.writer import Writer
 def running(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     monkeypatch.setattr(ground, "BUSY_MS", 1)
     monkeypatch.setattr(writer, "RETRY_S", 0.01)
+    monkeypatch.setattr(writer, "PAUSE_S", 3600.0)
     made = Watched(path)
     made.start()
     made.put(TRACES[0])
@@ -345,3 +346,19 @@ def test_a_copy_that_cannot_be_made_now_is_waited_for(
     without_descriptors()
     assert running.flush(30)
     assert stored(path) == ["t01", "t08", "t09"] and not any("was damaged" in said for said in running.sentences)
+
+
+@pytest.mark.parametrize("deed", [emptied, cut_in_half, overwritten])
+def test_in_a_pause_all_of_the_log_goes_into_the_file(
+    path: Path, running: Watched, monkeypatch: pytest.MonkeyPatch, deed: Callable[[Path], None]
+) -> None:
+    """So that nobody who does something to the log afterwards costs anything."""
+    monkeypatch.setattr(writer, "PAUSE_S", 0.0)
+    for trace in TRACES[1:4]:
+        running.put(trace)
+    running.until(lambda: soundness.newest_alone(path) == 4)
+    deed(Path(f"{path}-wal"))
+    running.put(TRACES[4])
+    assert running.flush(30)
+    assert running.close(30) and stored(path) == ids(5) and verify(path) == []
+    assert running.sentences == []
