@@ -44,6 +44,7 @@ def read(flags: Mapping[str, object], env: Mapping[str, str], cwd: Path) -> tupl
     dotenv, notes = read_dotenv(cwd)
     dotenv = {name: value for name, value in dotenv.items() if not name.startswith("OTEL_")}  # of what is built there
     layers = Layers(flags, env, dotenv, problems)
+    notes += _led_away(layers)
     path = _config_path(layers, cwd, notes)
     root = Section("", _toml(path, layers), problems)
     config = _scalars(root, layers, path, cwd)
@@ -65,6 +66,17 @@ def _config_path(layers: Layers, cwd: Path, notes: list[str]) -> Path:
     if layers.dotenv.get("CCR_TUI_CONFIG", "").strip():
         notes.append(".env names CCR_TUI_CONFIG, which only --config and the environment can set")
     return default_config()
+
+
+def _led_away(layers: Layers) -> list[str]:
+    """Keys of the environment that go where a .env says, which may have come with a repository."""
+    given, said = layers.environment(), []
+    for url in layers.dotenv:
+        own = url.removesuffix("_BASE_URL") + "_API_KEY"
+        key = own if given.get(own, "").strip() else "OPENAI_API_KEY"
+        if url.endswith("_BASE_URL") and url not in layers.env and layers.env.get(key, "").strip():
+            said.append(f"{key} of the environment goes where {url} in .env says")
+    return said
 
 
 def _toml(path: Path, layers: Layers) -> dict[str, object]:

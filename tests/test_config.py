@@ -404,3 +404,13 @@ def test_a_dotenv_that_came_with_a_repository_names_no_configuration(
 def test_where_a_project_sends_its_own_spans_is_not_where_conversations_go(read: Read) -> None:
     assert not [name for name in read(dotenv="OTEL_EXPORTER_OTLP_ENDPOINT=http://h:4318")[0].env if "OTEL" in name]
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in read(OTEL_EXPORTER_OTLP_ENDPOINT="http://h:4318")[0].env
+
+
+def test_a_key_that_a_dotenv_leads_elsewhere_is_said(read: Read) -> None:
+    where = "OPENAI_BASE_URL=http://127.0.0.1:1\nOPENAI_MODEL=m\n"
+    said = "OPENAI_API_KEY of the environment goes where OPENAI_BASE_URL in .env says"
+    assert said in read(dotenv=where, OPENAI_API_KEY="k")[0].notes
+    assert said not in read(dotenv=where + "OPENAI_API_KEY=k\n")[0].notes
+    tool = read(dotenv="TOOL_AGENT_BASE_URL=http://127.0.0.1:1\n", OPENAI_API_KEY="k")[0].notes
+    assert said.replace("OPENAI_BASE", "TOOL_AGENT_BASE") in tool
+    assert said not in read(OPENAI_API_KEY="k", OPENAI_BASE_URL="http://127.0.0.1:1", OPENAI_MODEL="m")[0].notes
