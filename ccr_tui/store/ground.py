@@ -61,9 +61,9 @@ class Ground:
         self.connection = schema.writable(self.path)
         self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self.insertion = Insertion(self.connection)
-        self._standing, self._log = Standing(self.path), Log(self.path)
         self._extent = extent(self._file)
-        self._newest = soundness.number(self.connection)
+        self._newest = soundness.number(self.connection)  # SQLite makes its log where it is first needed: here
+        self._standing, self._log = Standing(self.path), Log(self.path)
         self._carried = soundness.newest_alone(self.path) or 0
         self._is_doubtful, self._not_before = False, 0.0
         self._is_unsure, self._look_at = False, time.monotonic() + SELDOM_S

@@ -362,3 +362,16 @@ def test_in_a_pause_all_of_the_log_goes_into_the_file(
     assert running.flush(30)
     assert running.close(30) and stored(path) == ids(5) and verify(path) == []
     assert running.sentences == []
+
+
+def test_a_log_that_is_deleted_before_anything_was_stored_loses_nothing(path: Path) -> None:
+    made = Watched(path)
+    made.start()
+    Path(f"{path}-wal").unlink(missing_ok=True)
+    for trace in TRACES[:3]:
+        made.put(trace)
+        assert made.flush(30)
+    reader = Reader(path)
+    assert reader.count() == 3
+    reader.close()
+    assert made.close(30) and stored(path) == ids(3) and verify(path) == []
