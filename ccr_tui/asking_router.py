@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ccr_tui.config import Config
 from ccr_tui.feed import Feed
@@ -24,8 +24,16 @@ from ccr_tui.records import Attempt, Json
 from ccr_tui.tokens import Calibration, Counter
 
 
-async def ask_router(config: Config, body: Json, headers: Mapping[str, str]) -> Json:
-    """The router's verdict as JSON: who would work first, the cause, its own words, its tokens, time and cost."""
+async def ask_router(
+    config: Config,
+    body: Json,
+    headers: Mapping[str, str],
+    sent: Callable[[Sequence[Attempt]], None] = lambda attempts: None,
+) -> Json:
+    """The router's verdict as JSON: who would work first, the cause, its own words, its tokens, time and cost.
+
+    `sent` gets the calls that were made for it, whatever came of them.
+    """
     engine = Engine(config, Feed(), Counter(), Calibration(), lambda *_: None)
     client = Collector(headers)
     draft = Draft(client, time.time(), time.perf_counter, "replay")
@@ -37,6 +45,7 @@ async def ask_router(config: Config, body: Json, headers: Mapping[str, str]) -> 
         found = await next_agent(asking, [])
         await counting
     finally:
+        sent(draft.attempts)
         await engine.stop(0)
     return {"agent": found.agent, "cause": found.cause, "said": found.said, **costs(draft.attempts)}
 

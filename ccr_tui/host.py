@@ -31,7 +31,7 @@ from ccr_tui.records import Badge, Mode
 from ccr_tui.reloading import Reloading
 from ccr_tui.settings import default_db
 from ccr_tui.slack import Slack, give_back
-from ccr_tui.store import badges
+from ccr_tui.store import badges, paid
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 from ccr_tui.tokens import Calibration, Counter
@@ -195,13 +195,15 @@ class House:
         """Find out what the model of that name can do, a badge after each check; they are kept. Raises NotFound."""
         meant = resolve(self.engine.config, model)
         found: list[Badge] = []
-        async with aclosing(wiretest.run(self.engine.context, model)) as testing:
-            try:
+        billed = paid.Paid()
+        try:
+            async with aclosing(wiretest.run(self.engine.context, model, sent=billed.take)) as testing:
                 async for badge in testing:
                     found.append(badge)
                     yield badge
-            finally:
-                await asyncio.to_thread(badges.save, self.db, meant.provider, meant.id, found)
+        finally:  # what is broken off ends with the test, and is paid for
+            await asyncio.to_thread(paid.keep, self.db, "test", f"{meant.provider}/{meant.id}", billed)
+            await asyncio.to_thread(badges.save, self.db, meant.provider, meant.id, found)
 
     async def models_of(self, provider: str) -> list[str]:
         """The ids that a configured provider lists. Raises ProxyError, or ConfigError where its key is not set."""

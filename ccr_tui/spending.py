@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from ccr_tui.config import Guards
 from ccr_tui.prices import usd
 from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
+from ccr_tui.store.paid import Paid
 from ccr_tui.store.queries import By, Reader
 from ccr_tui.store.replayed import Replayed
 from ccr_tui.store.schema import SLOT_S
@@ -102,6 +104,8 @@ class Spending:
     budgets: list[Budget]
     replayed: Replayed = Replayed(0, 0, 0)
     """What replays and labs have cost in this time, their judges included: it is in no sum above."""
+    tests: Paid = field(default_factory=Paid)
+    """What tests of models and routers that a command asked have cost: in no sum above, too."""
 
 
 def read(reader: Reader, guards: Guards, by: By, since: float | None, now: float) -> Spending:
@@ -118,6 +122,7 @@ def read(reader: Reader, guards: Guards, by: By, since: float | None, now: float
         forecast(reader, now),
         budgets(reader, guards, now),
         reader.replayed(since),
+        reader.paid(since),
     )
 
 
@@ -221,6 +226,7 @@ def summary_json(found: Spending, now: float) -> dict[str, Any]:
         **found.total.sums_json(),
         "billed": [part.as_json() for part in found.billed],
         "replays": found.replayed.as_json(),
+        "tests": found.tests.as_json(),
         "course": {
             "unit": found.course.unit,
             "edges": [iso(at) for at in found.course.edges],

@@ -1,7 +1,7 @@
 """Can a model do what Claude Code asks of it? Found out by asking it, down the very street that requests go.
 
 Owns the checks, in order, and what counts as passing each. Must never judge how clever a model is, nor cost more than a
-few cents: some fifteen short requests. The one surprise: its requests are real exchanges with a feed of their own, so
+few cents: at most thirteen requests. The one surprise: its requests are real exchanges with a feed of their own, so
 that they cost money and use the same translation, keys and proxies as the client's, but stand in no session's traces.
 """
 
@@ -42,7 +42,7 @@ from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.guards import Pace, Spent
 from ccr_tui.proxy.keys import Keyring
 from ccr_tui.proxy.routing import resolve
-from ccr_tui.records import Badge, Json, Trace
+from ccr_tui.records import Badge, Json, Trace, Usage
 from ccr_tui.values import did_you_mean
 from ccr_tui.wire import dumps
 
@@ -52,16 +52,22 @@ SILENCE_S = 120.0
 """Longest silence that is waited for: a local server may have to load the model first."""
 PAUSE_S = 2.0
 """What a provider's cache is given before its last chance (DeepSeek: "a few seconds" to construct it)."""
+QUESTIONS, USES = 13, Usage(7_000, 1_500)
+"""How many requests a whole test sends at most, and about what they use (measured; a model that thinks long writes more)."""
 LIMIT, THINKING_LIMIT = 512, 4096
 """max_tokens. Less would be refused by models that always think."""
 
 
-async def run(context: Context, name: str, pause_s: float = PAUSE_S) -> AsyncGenerator[Badge, None]:
+async def run(
+    context: Context, name: str, pause_s: float = PAUSE_S, sent: Callable[[Trace], None] = lambda trace: None
+) -> AsyncGenerator[Badge, None]:
     """Test the model of that name, a badge after each check. Raises NotFound if there is no such model.
 
-    `context` is the one that the client's requests stand on, too (`Engine.context`).
+    `context` is the one that the client's requests stand on, too (`Engine.context`); `sent` gets every request that has
+    ended, one that was broken off too.
     """
     bench = Bench(context, resolve(context.config, name), pause_s)
+    bench.context.feed.subscribe(sent)
     for check in CHECKS:
         yield await bench.take(check)
 

@@ -18,6 +18,8 @@ from ccr_tui.origin import origin
 from ccr_tui.prices import LOCAL
 from ccr_tui.records import Price, Usage
 from ccr_tui.store import archive
+from ccr_tui.store.paid import Paid, keep
+from ccr_tui.store.verify import verify
 
 LIST = Price(1_000_000_000, 2_000_000_000, 100_000_000, since="2026-11-01", source="ccr-tui table")
 CONFIG = """
@@ -209,6 +211,31 @@ def test_what_replays_have_cost_has_a_line_of_its_own_and_is_in_no_other(call: C
     assert "replays  $0.0012+ for 2 requests, not in the above" in call("spend", "--summary").stdout
     later = call("spend", "--summary", "--json", "--since", "2030-01-01").stdout
     assert json.loads(later)["replays"]["requests"] == 0
+
+
+def test_what_tests_of_models_have_cost_has_a_line_of_its_own_and_is_in_no_other(call: Call) -> None:
+    before = call("spend", "--json").stdout
+    assert "tests" not in call("spend").stderr
+    assert json.loads(call("spend", "--summary", "--json").stdout)["tests"]["requests"] == 0
+    told = Paid()
+    priced = generated.attempt(usage=Usage(1_000, 100), price=LIST, cost=1_200_000, cost_basis="list")
+    unknown = generated.attempt(usage=Usage(10, 1), price=None, cost=None, cost_basis="unknown")
+    nowhere = generated.attempt(usage=None, price=None, cost=None, cost_basis="unknown", status=None)
+    told.take(generated.trace("t", attempts=(unknown, nowhere)))
+    assert told.as_json() == {"requests": 1, "cost_usd": None, "unpriced": 1}, "who was not reached bills nothing"
+    keep(Path("ccr.db"), "test", "p/m", told)
+    assert "tests: ? for 1 request, not in the above" in call("spend").stderr
+    told = Paid()
+    told.add([priced])
+    keep(Path("ccr.db"), "route", "p/m", told)
+    assert "tests: $0.0012+ for 2 requests, not in the above" in call("spend").stderr
+    assert call("spend", "--json").stdout == before
+    summary = json.loads(call("spend", "--summary", "--json").stdout)
+    assert summary["tests"] == {"requests": 2, "cost_usd": "0.0012", "unpriced": 1}
+    assert summary["replays"]["requests"] == 0
+    assert "tests  $0.0012+ for 2 requests, not in the above" in call("spend", "--summary").stdout
+    assert json.loads(call("spend", "--summary", "--json", "--since", "2030-01-01").stdout)["tests"]["requests"] == 0
+    assert verify(Path("ccr.db")) == []
 
 
 def test_without_a_choice_the_baseline_is_what_the_client_asks_for_as_on_the_screens(call: Call) -> None:

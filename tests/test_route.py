@@ -16,6 +16,7 @@ import generated
 import pytest
 
 from ccr_tui.cli import main
+from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 
 TWO = """\
@@ -164,6 +165,7 @@ def test_a_router_that_was_asked_says_who_answers(alone: Path, call: Any, says: 
     with provider(says) as url:
         (alone / "config.toml").write_text(ROUTED.replace("http://p.example", url))
         _, out, err = call("route", "--explain", "--ask", "body.json")
+        assert Reader(alone / "ccr.db").paid().requests == 1, "it is paid for"
         shown = json.loads(call("route", "--ask", "body.json", "--json")[1])
     assert out.splitlines()[0] == f"a  (p/a): {way}"
     assert "only with --ask" not in err

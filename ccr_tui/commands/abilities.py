@@ -8,7 +8,7 @@ tools is a model.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 
 import click
@@ -20,7 +20,7 @@ from ccr_tui.errors import StoreError
 from ccr_tui.prices import usd
 from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.routing import resolve
-from ccr_tui.records import Badge, Json
+from ccr_tui.records import Badge, Json, Trace
 
 MARKS = {"ok": "ok ", "no": "no ", "failed": "?  "}
 
@@ -31,7 +31,7 @@ def report(config: Config, name: str, as_json: bool) -> bool:
 
     model = resolve(config, name)
     adopt_proxies(config)
-    badges = asyncio.run(_test(config, model, show=not as_json))
+    badges = _paid_for(config, model, show=not as_json)
     lacking = [badge.check for badge in badges if badge.check in NEEDED and badge.ability != "ok"]
     if as_json:
         print_json(_json(model, badges, not lacking))
@@ -40,11 +40,26 @@ def report(config: Config, name: str, as_json: bool) -> bool:
     return not lacking
 
 
-async def _test(config: Config, model: Model, show: bool) -> list[Badge]:
+def _paid_for(config: Config, model: Model, show: bool) -> list[Badge]:
+    """The test, whose cost is written down even if it is broken off."""
+    from ccr_tui.store.paid import Paid, keep
+
+    paid = Paid()
+    try:
+        return asyncio.run(_test(config, model, show, paid.take))
+    finally:
+        if config.db is not None:
+            try:
+                keep(config.db, "test", f"{model.provider}/{model.id}", paid)
+            except StoreError as error:
+                narrate(f"What the test has cost could not be kept: {error}")
+
+
+async def _test(config: Config, model: Model, show: bool, sent: Callable[[Trace], None]) -> list[Badge]:
     from ccr_tui.wiretest import run
 
     badges = []
-    async with _context(config) as context, aclosing(run(context, model.name)) as testing:
+    async with _context(config) as context, aclosing(run(context, model.name, sent=sent)) as testing:
         async for badge in testing:
             badges.append(badge)
             if show:

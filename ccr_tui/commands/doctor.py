@@ -132,7 +132,7 @@ def check_models(config: Config, problems: list[str]) -> Finding:
     names = [name for name, model in config.models.items() if model.provider in real]
     if not names:
         return Finding("models", True, "the built-in demo model answers; it needs nobody", noted=True)
-    asks = f"`ccr-tui doctor --model {names[0]}` asks one, with some fifteen short requests"
+    asks = f"`ccr-tui doctor --model {names[0]}` asks one, with at most thirteen requests"
     return Finding("models", True, f"{_counted(len(names), 'model')}, not asked now; {asks}", noted=True)
 
 
@@ -200,7 +200,9 @@ def _mark(finding: Finding) -> str:
 
 
 @click.command()
-@click.option("--model", metavar="MODEL", help="Test this model instead, with some fifteen short requests.")
+@click.option(
+    "--model", metavar="MODEL", help="Test this model instead, with at most thirteen requests, which are paid for."
+)
 @settings
 @as_json
 def doctor(flags: Mapping[str, str], model: str | None, as_json: bool) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ccr_tui.config import Config
     from ccr_tui.spending import Spending
     from ccr_tui.store.amounts import SpendRow, Sums
+    from ccr_tui.store.paid import Paid
     from ccr_tui.store.queries import Reader
     from ccr_tui.store.replayed import Replayed
     from ccr_tui.store.sums import By
@@ -84,7 +85,8 @@ def spend(
     that another model answered than the one before, which had the conversation in its cache. "at MODEL" is what that
     one model would have cost for all: the answers' tokens as recorded, what a switch lost counted as cached.
 
-    What replays, their judges and labs have cost is in no line; it is told on stderr, and as "replays" with --summary.
+    What replays, their judges and labs have cost is in no line and counts against no budget; it is told on stderr, and
+    as "replays" with --summary. So is, as "tests", what tests of models and `route --ask` have cost.
     """
     store = reader(flags)
     compared = _compared(flags, store, baseline, what_if)
@@ -106,11 +108,14 @@ def _tell_of_replays(store: Reader, since: float | None) -> None:
     found = store.replayed(since)
     if found.requests:
         narrate(f"replays: {_replays(found)}, not in the above (`ccr-tui replay runs`, `ccr-tui lab runs`)")
+    if (tests := store.paid(since)).requests:
+        narrate(f"tests: {_replays(tests)}, not in the above (tests of models, `ccr-tui route --ask`)")
 
 
-def _replays(found: Replayed) -> str:
+def _replays(found: Replayed | Paid) -> str:
     requests = f"{found.requests} request{'s' * (found.requests != 1)}"
-    return f"{money(found.cost, more=bool(found.unpriced))} for {requests}"
+    cost = None if found.unpriced and not found.cost else found.cost
+    return f"{money(cost, more=bool(found.unpriced))} for {requests}"
 
 
 def _json(row: SpendRow, compared: Compared) -> Any:
@@ -229,6 +234,8 @@ def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str,
         yield "", f"{decimals.money(None if part.basis == 'unknown' else part.cost, digits)} {part.origin}"
     if found.replayed.requests:
         yield "replays", f"{_replays(found.replayed)}, not in the above"
+    if found.tests.requests:
+        yield "tests", f"{_replays(found.tests)}, not in the above"
     yield "router", f"{money(total.router_cost)}, and {money(total.hop_cost)} for agents before the one that answered"
     unknown = (
         f" ({total.cache_unknown} call{'s' * (total.cache_unknown != 1)} not known)" if total.cache_unknown else ""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ccr_tui.commands.common import as_json, database, load, narrate, print_json, reader, safe, settings, table
 from ccr_tui.config import Config
-from ccr_tui.errors import CcrError
+from ccr_tui.errors import CcrError, StoreError
 from ccr_tui.records import Json, RouteDecision
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def route(
     question = asyncio.run(_question(config, flags, body, {**headers, **own}))
     shown = _shown(question)
     if ask and shown["rule"] == "router":
-        shown = _after(shown, _asked(question), question.config)
+        shown = _after(shown, _asked(question, database(flags)), question.config)
     if as_json:
         print_json(shown)
     else:
@@ -140,11 +141,19 @@ def _shown(question: Question) -> Json:
     }
 
 
-def _asked(question: Question) -> Json:
-    """What the router says, if it is the router's to say."""
+def _asked(question: Question, db: Path) -> Json:
+    """What the router says; what that has cost is written down."""
     from ccr_tui.asking_router import ask_router
+    from ccr_tui.store.paid import Paid, keep
 
-    return asyncio.run(ask_router(question.config, question.body, question.headers))
+    paid, names = Paid(), question.config.agents["router"]
+    try:
+        return asyncio.run(ask_router(question.config, question.body, question.headers, paid.add))
+    finally:
+        try:
+            keep(db, "route", names[0], paid)
+        except StoreError as error:
+            narrate(f"What the question has cost could not be kept: {safe(str(error))}")
 
 
 def _after(shown: Json, said: Json, config: Config) -> Json:

@@ -88,6 +88,8 @@ class Figures(Panel):
         )
         if found.replayed.requests:
             yield "replays", [*replays(found), ("  not in the above", "faint")]
+        if found.tests.requests:
+            yield "tests", [*tests(found), ("  not in the above", "faint")]
         yield "cached", cached(total)
         yield "  saved", [known(total.cache_saved, total, "good", self.digits.get("saved")), *unknown(total)]
         yield (
@@ -121,6 +123,8 @@ class Figures(Panel):
                ("  agents aside ", "muted"), amount(total.hop_cost, "think", self.digits.get("aside"))]  # fmt: skip
         if found.replayed.requests:
             yield [("replays ", "muted"), *replays(found), (" beside it", "faint")]
+        if found.tests.requests:
+            yield [("tests ", "muted"), *tests(found), (" beside it", "faint")]
         yield [("cached ", "muted"), (share, ""), ("  saved ", "muted"),
                known(total.cache_saved, total, "good", self.digits.get("saved")), ("  lost ", "muted"),
                known(total.cache_lost, total, "warn", self.digits.get("lost"))]  # fmt: skip
@@ -172,6 +176,11 @@ def share_of(part: int, total: Sums) -> Pieces:
 def replays(found: Spending) -> Pieces:
     """What replays and labs have cost, which is in no other figure; a plus where some of it is not known."""
     return [(f"+{show.money(found.replayed.cost)}{'+' * bool(found.replayed.unpriced)}", "money")]
+
+
+def tests(found: Spending) -> Pieces:
+    """What tests of models and asked routers have cost, which is in no other figure."""
+    return [(f"+{show.money(found.tests.known)}{'+' * bool(found.tests.unpriced and found.tests.cost)}", "money")]
 
 
 def provenance(billed: Sequence[Billed], total: Sums) -> Pieces:

@@ -85,6 +85,7 @@ class LiveScreen(Lists):
         today: Today
         baseline: Baseline | None
         replayed: int
+        tested: int
         budgets: list[Budget]
 
     COPIES = (Answer("l", "lines to paste for Claude Code"),)
@@ -196,16 +197,17 @@ class LiveScreen(Lists):
         try:
             today, midnight = reader.today(), datetime.combine(date.today(), datetime.min.time()).timestamp()
             replayed, budgets = reader.replayed(midnight).cost, spending.budgets(reader, config.guards, time.time())
+            tested = reader.paid(midnight).cost
             if self.today.today is None:  # the large table of prices takes a while
-                self.post_message(self.TodayRead(today, None, replayed, budgets))
+                self.post_message(self.TodayRead(today, None, replayed, tested, budgets))
             compared = baseline.chosen(config, reader.asked(), time.time())
-            self.post_message(self.TodayRead(today, compared, replayed, budgets))
+            self.post_message(self.TodayRead(today, compared, replayed, tested, budgets))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
 
     @on(TodayRead)
     def _show_today(self, read: TodayRead) -> None:
-        self.today.put(read.today, read.baseline, read.replayed, read.budgets)
+        self.today.put(read.today, read.baseline, read.replayed, read.budgets, read.tested)
 
     # -- the demo's end
 

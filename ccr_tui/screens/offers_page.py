@@ -12,13 +12,14 @@ from ccr_tui import presets
 from ccr_tui.config import Config
 from ccr_tui.offers import unbudgeted
 from ccr_tui.origin import origin
+from ccr_tui.prices import cost
 from ccr_tui.records import Badge, Price
 from ccr_tui.screens import show
 from ccr_tui.screens.checklist import WORDS, mark_of, told
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.offers_list import Seen, key_words, round_tokens
-from ccr_tui.wiretest import NEEDED
+from ccr_tui.wiretest import NEEDED, QUESTIONS, USES
 
 Piece = str | tuple[str, str]
 NAME = 11
@@ -68,7 +69,7 @@ def _model(page: Document, seen: Seen, name: str, now: float, width: int) -> Non
     if provider.name in seen.unset:
         _say(page, "key", (f"✗ {show.harmless(seen.unset[provider.name])}", "bad"))
     badges = seen.tested(name)
-    _tested(page, badges, now)
+    _tested(page, badges, now, offer.price)
     _say(page, "window", *_count(offer.context, offer.context_from), ("  · longest answer ", "muted"),
          *_count(offer.max_output, offer.max_output_from))  # fmt: skip
     _say(page, "price", *_price(offer.price))
@@ -132,10 +133,10 @@ def _env(origin: str) -> bool:
     return origin.startswith(("environment", ".env"))
 
 
-def _tested(page: Document, badges: Sequence[Badge], now: float) -> None:
+def _tested(page: Document, badges: Sequence[Badge], now: float, price: Price | None) -> None:
     """What the last test has shown, at a glance; its sentences come at the end of the page."""
     if not badges:
-        _say(page, "test", ("not tested yet", "warn"), ("; t asks it some fifteen short questions", "muted"))
+        _say(page, "test", ("not tested yet", "warn"), (f"; t asks it {_bill(price)}", "muted"))
         return
     passed = sum(badge.ability == "ok" for badge in badges)
     lacking = [badge for badge in badges if badge.check in NEEDED and badge.ability != "ok"]
@@ -147,6 +148,14 @@ def _tested(page: Document, badges: Sequence[Badge], now: float) -> None:
         mark, ink = mark_of(badge)
         marks += [(f"{mark} ", ink), f"{WORDS.get(badge.check, badge.check)}  "]
     _say(page, "", *marks)
+
+
+def _bill(price: Price | None) -> str:
+    """What a test sends, and about what that costs."""
+    asks = f"up to {QUESTIONS} questions"
+    if price is None:
+        return f"{asks}, some {round_tokens(USES.prompt)} tokens at a price nobody knows"
+    return f"{asks}, about {show.money(about)}" if (about := cost(USES, price)) else f"{asks}, free"
 
 
 def _ago(seconds: float) -> str:

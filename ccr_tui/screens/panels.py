@@ -186,17 +186,23 @@ class TodayPanel(Panel):
         self.border_title = "Today"
         self.today: Today | None = None
         self.compared: Baseline | None = None
-        self.replayed = 0
+        self.replayed = self.tested = 0
         self.budgets: Sequence[Budget] = ()
         self.wanted = 0
         """Lines that it would like to have."""
 
     def put(
-        self, today: Today, compared: Baseline | None = None, replayed: int = 0, budgets: Sequence[Budget] = ()
+        self,
+        today: Today,
+        compared: Baseline | None = None,
+        replayed: int = 0,
+        budgets: Sequence[Budget] = (),
+        tested: int = 0,
     ) -> None:
         """Show these numbers, what one model for all would have cost, what replays have, which no sum holds, and the
         budgets; hovering tells by which price."""
         self.today, self.compared, self.replayed, self.budgets = today, compared, replayed, budgets
+        self.tested = tested
         self.tooltip = None if compared is None else source_of(today, compared)
         self.look()
 
@@ -218,10 +224,11 @@ class TodayPanel(Panel):
         money = [spent, *([self._compared(at, against(today, self.compared), wide)] if self.compared else [])]
         of_router = self._beside(money, router(today), wide, "router")
         of_replays = self._beside(money, replays(self.replayed), wide, "replays")
+        of_tests = self._beside(money, tests(self.tested), wide, "tests")
         asked: Pieces = [_name("requests", wide), (f"{today.requests}", "")]
         told = [[_name("failed", wide), failed(today)]]
         budgets = [[_name(f"per {each.what}", wide), *of_budget(each)] for each in apart]
-        lines = [*budgets, *money[1:], *of_router, *of_replays]
+        lines = [*budgets, *money[1:], *of_router, *of_replays, *of_tests]
         lines.append([_name("cached", wide), (full, "good"), (rest, "faint"), (cached, "")])
         tail: list[Pieces] = [[_name("tokens", wide), (tokens(today), "")]]
         self.wanted = len(lines) + 4
@@ -238,7 +245,7 @@ class TodayPanel(Panel):
             if width(line) + width(part) <= self.size.width:
                 line.extend(part)
                 return []
-        return [[_name(name, wide), *part[1:], *([(" not in spent", "faint")] if name == "replays" else [])]]
+        return [[_name(name, wide), *part[1:], *([(" not in spent", "faint")] if name in ("replays", "tests") else [])]]
 
     def _compared(self, at: str, told: Pieces, wide: int) -> Pieces:
         """The baseline's line; a name for which the column is too narrow takes what the amount leaves."""
@@ -258,6 +265,7 @@ class TodayPanel(Panel):
             [(f"{today.requests} request{'s' * (today.requests != 1)}", ""), *broken(today)],
             *compared,
             *([[(f"replays +{show.money(self.replayed)}", "")]] if self.replayed else []),
+            *([[(f"tests +{show.money(self.tested)}", "")]] if self.tested else []),
             [(f"{cached} cached", "")],
             *([(f"per {each.what} ", ""), *of_budget(each, 0)] for each in self.budgets if each.what != "day"),
             *of_router,
@@ -355,6 +363,11 @@ def router(today: Today) -> Pieces:
 def replays(cost: int) -> Pieces:
     """What replays and labs have cost beside it, if anything."""
     return [(" · replays ", "muted"), (f"+{show.money(cost)}", "money")] if cost else []
+
+
+def tests(cost: int) -> Pieces:
+    """What tests of models and routers that a command asked have cost beside it, if anything."""
+    return [(" · tests ", "muted"), (f"+{show.money(cost)}", "money")] if cost else []
 
 
 def broken(today: Today) -> Pieces:

@@ -340,6 +340,17 @@ def dictionaries(db: Database) -> None:
     versions of this program do not have."""
 
 
+PAID = """
+CREATE TABLE paid (at REAL NOT NULL, what TEXT NOT NULL, model TEXT NOT NULL, requests INTEGER NOT NULL,
+    cost INTEGER NOT NULL, unpriced INTEGER NOT NULL)
+"""
+
+
+def paid(db: Database) -> None:
+    """What tests of models, and routers that a command asked, have cost."""
+    db.execute(PAID)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     first,
     second,
@@ -354,4 +365,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     afterwards,
     holders,
     dictionaries,
+    paid,
 )

@@ -25,6 +25,7 @@ from ccr_tui.store.browsing import Browsing, Stop
 from ccr_tui.store.conversing import Conversing
 from ccr_tui.store.filters import BEYOND, Filter
 from ccr_tui.store.listing import ROW, CutOff, Key, List, Order
+from ccr_tui.store.paid import Paid, paid
 from ccr_tui.store.paths import Reported
 from ccr_tui.store.phrases import Phrase
 from ccr_tui.store.replayed import Replayed, replayed
@@ -203,6 +204,11 @@ class Reader(Browsing, Conversing):
         """What replays have cost, which no other sum holds."""
         with self._reading() as db:
             return replayed(db, since, until)
+
+    def paid(self, since: float | None = None, until: float | None = None) -> Paid:
+        """What tests of models and routers that a command asked have cost, which no other sum holds."""
+        with self._reading() as db:
+            return paid(db, since, until)
 
     def runs(self, limit: int = 200, labs: bool = False) -> list[RunRow]:
         """Replays, or router labs, the newest first."""

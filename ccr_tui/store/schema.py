@@ -12,6 +12,7 @@ at once (`fresh.py`).
     said                                     full text search; rowid is the chunk's id
     calibration                              what was learned about each model's tokens
     badge                                    what each model has been shown to be able to do
+    paid                                     what tests and asked routers have cost, which left no traces
     traces, spending                         the same for people: views with names, times and dollars
 """
 

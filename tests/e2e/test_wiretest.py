@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from able import ALL, Able, refusal
 from places import KEY, closed_port
 from scenarios import Plain
 
-from ccr_tui import assembly, wiretest
+from ccr_tui import assembly, host, wiretest
 from ccr_tui.config import Config, Model, Provider
 from ccr_tui.errors import NotFound
 from ccr_tui.feed import Feed
 from ccr_tui.proxy.engine import Engine
-from ccr_tui.records import Badge, Price
+from ccr_tui.records import Badge, Price, Trace
 from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Calibration, Counter
 
@@ -167,6 +167,24 @@ async def test_the_demo_model_is_tested_with_no_network(counter: Counter, tmp_pa
     assert [(badge.check, badge.ability) for badge in badges] == [(name, "ok") for name in NAMES[:3]]
 
 
+async def test_a_test_that_is_broken_off_is_paid_for(tmp_path: Path, counter: Counter) -> None:
+    async with Able(KEY) as upstream, host.open(replace(config_of(upstream), db=tmp_path / "ccr.db"), counter) as house:
+        async with aclosing(house.test("m")) as testing:
+            (first, *_) = [await anext(testing) for _ in range(4)]
+        assert house.reader.paid().requests == len(upstream.of("test"))
+        assert house.reader.paid().cost > (first.cost or 0) > 0
+        assert house.reader.today().cost == 0
+
+
+async def test_a_whole_test_is_what_is_announced(counter: Counter) -> None:
+    sent: list[Trace] = []
+    async with Able(KEY, can=ALL - {"cache"}) as upstream, engine_for(config_of(upstream), counter) as engine:
+        async for _ in wiretest.run(engine.context, "m", pause_s=0.0, sent=sent.append):
+            pass
+    assert len(sent) == wiretest.QUESTIONS, "the most of all"
+    assert wiretest.USES.prompt * 0.5 < sum(trace.estimate or 0 for trace in sent) < wiretest.USES.prompt * 2
+
+
 async def doctor(upstream: Able, folder: Path, *args: str) -> tuple[int, str, str]:
     """`ccr-tui doctor` as a script calls it, with the upstream's model configured as m."""
     (folder / "config.toml").write_text(
@@ -195,6 +213,9 @@ async def test_the_doctor_prints_and_keeps_what_it_found(tmp_path: Path) -> None
     assert parallel["cost_usd"] == "0.00308"
     kept = Reader(tmp_path / "ccr.db").badges()["p", "scripted-model"]
     assert {badge.check: badge.ability for badge in kept}["parallel_tools"] == "no"
+    paid = Reader(tmp_path / "ccr.db").paid()
+    assert (paid.cost, paid.unpriced) == (sum(badge.cost or 0 for badge in kept), 0)
+    assert paid.requests == len(upstream.of("test"))
     assert KEY not in out + err + str(kept)
 
 

@@ -22,6 +22,7 @@ from ccr_tui.config import Config, Guards
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.screens import panels
 from ccr_tui.screens.panels import Welcome
+from ccr_tui.store.paid import Paid, keep
 from ccr_tui.store.queries import Today
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -354,7 +355,7 @@ async def test_every_key_of_the_footer_does_something(tmp_path: Path) -> None:
     held = replace(ROUTER, origins={"mode": "environment ENABLE_ROUTER"})
     async with opened(tmp_path, held, (80, 24), day(3)) as (_, pilot):
         footer = shown(pilot).split("\n")[-1]
-        assert "⏎ open  / filter  m mode  2 sessions" in footer
+        assert "⏎ open  / filter  m mode  2-5 screens" in footer
         assert "? help  ^p palette  q quit" in footer
         for key in ("slash", "m", "4", "f", "y", "question_mark", "ctrl+p", "enter"):
             before = shown(pilot)
@@ -398,6 +399,14 @@ async def test_what_replays_cost_stands_in_today_and_their_requests_are_marked(
         page = await until(pilot, "replays +$")
         assert "replays" in page.partition("Requests ·")[0]
         assert "↻ opus-5-5" in page or "↻ replay" in page
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_what_tests_of_models_cost_stands_in_today(tmp_path: Path, size: tuple[int, int]) -> None:
+    keep(tmp_path / "ccr.db", "test", "p/m", Paid(13, 7_800_000, 0))
+    async with opened(tmp_path, size=size, traces=[trace("one", started_at=time.time() - 60)]) as (_, pilot):
+        page = await until(pilot, "tests +$0.0078")
+        assert "tests" in page.partition("Requests ·")[0]
 
 
 class Programme:

@@ -27,6 +27,7 @@ from ccr_tui.screens import course, show, spend_table
 from ccr_tui.screens.spend import SpendScreen, terms_of, ticks_of
 from ccr_tui.screens.spend_table import Context
 from ccr_tui.store.amounts import SpendRow
+from ccr_tui.store.paid import Paid, keep
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 LIST = Price(1_000_000_000, 2_000_000_000, 100_000_000, since="2026-11-01", source="ccr-tui table")
@@ -167,6 +168,14 @@ async def test_what_replays_have_cost_stands_apart(opened: Open, size: tuple[int
         house.land([sent])
         screen = await until(pilot, "replays", "+$0.70")
         assert "~$5.50+" in screen, "the sum is without them"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_what_tests_of_models_have_cost_stands_apart(opened: Open, size: tuple[int, int]) -> None:
+    async with opened(size) as (house, pilot):
+        keep(house.db, "test", "p/m", Paid(13, 700_000_000, 0))
+        house.land([generated.trace("one more", started_at=NOON)])
+        await until(pilot, "tests", "+$0.70")
 
 
 async def test_a_share_stands_beside_its_baseline_and_leaves_out_what_has_no_price(opened: Open) -> None:
