@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 from textual import events
@@ -222,6 +223,8 @@ class Footer(Inked):
         own.sort(key=lambda binding: binding.action.partition("(")[0] in self.LATER)
         last = [b for action in self.LAST for b in once if b.action == action]
         room -= sum(self._room(binding) for binding in last)
+        if sum(map(self._room, own)) > room:
+            own = together(own)
         fitting: list[Binding] = []
         for binding in own:
             room -= self._room(binding)
@@ -241,6 +244,16 @@ class Footer(Inked):
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
+
+
+def together(own: Sequence[Binding]) -> list[Binding]:
+    """The keys of the other screens as one: "2-5 screens", where not all keys fit."""
+    screens = [binding for binding in own if binding.action.startswith("app.show(")]
+    if len(screens) < 2:
+        return list(own)
+    keys = f"{screens[0].key}-{screens[-1].key}"
+    one = replace(screens[0], description="Screens", key_display=keys)
+    return [one if binding is screens[0] else binding for binding in own if binding not in screens[1:]]
 
 
 def late(stall_ms: int, width: int) -> str:

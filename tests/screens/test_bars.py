@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from houses import ROUTER, House, settled
+from houses import ROUTER, House, settled, text
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -95,4 +95,18 @@ async def test_the_footer_always_ends_with_how_late_the_loop_is(
             line = footer.render_line(0).text
             assert line.endswith(says) and cell_len(line) == width, line
             assert "? help" in line and ("! " in line) is (stall > 250)
+    await house.stop()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=str)
+async def test_the_other_screens_share_a_word_where_not_all_keys_fit(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = CcrApp(house := House(tmp_path / "ccr.db", ROUTER))
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        end = text(app).split("\n")[-1]
+        assert "2-5 screens" in end and "/ filter" in end and "? help" in end, end
+        place = next(start for start, stop, key in app.screen.query_one(Footer)._places if key == "2")
+        await pilot.click(Footer, offset=(place, 0))
+        await settled(pilot)
+        assert app.current_mode == "sessions", "a click goes to the first of them"
     await house.stop()
