@@ -69,12 +69,16 @@ class Ground:
         self._is_unsure, self._look_at = False, time.monotonic() + SELDOM_S
         self._is_settled = False
 
+    def _is_without_log(self) -> bool:
+        """Whether it was deleted so early that nobody has seen it. What is written has to be in one."""
+        return not self._standing.has_log() and place(f"{self._file}-wal") is None
+
     def wrong(self) -> Callable[[], str] | None:
         """What must be done before anything is written; it says what happened, and raises StoreError. None: nothing."""
         found = extent(self._file)
         if found and found[1] < soundness.HEAD and place(self._file) == self._standing.file:
             return self.set_aside
-        if not self._standing.holds():
+        if not self._standing.holds() or self._is_without_log():
             return self.begin_anew
         if not self._log.is_as_left() and not self._is_log_whole():
             return self.go_on_without_log
@@ -180,7 +184,8 @@ class Ground:
         Where its log alone was, the file is opened again: SQLite deletes a log when its last program closes it, once
         all of it stands in the file. Anybody else may do so before.
         """
-        was_log_alone, was_carried_over = self._standing.lacks_log_alone(), self._carry_over()
+        was_log_alone = self._standing.lacks_log_alone() or (self._standing.holds() and self._is_without_log())
+        was_carried_over = self._carry_over()
         self.close()
         if was_log_alone:
             self._open()

@@ -66,6 +66,10 @@ class Standing:
         self._log = self._log or found
         return found == self._log
 
+    def has_log(self) -> bool:
+        """Whether it was there when this was asked last."""
+        return self._log is not None
+
     def lacks_log_alone(self) -> bool:
         """Whether the file is there, and its log is another one, or none."""
         return place(self._path) == self.file and not self.holds()

@@ -16,7 +16,9 @@ from test_store_recovery import TRACES, Watched, carried_over, ids, stored
 
 from ccr_tui.errors import StoreError
 from ccr_tui.store import archive, ground, schema, soundness, writer
+from ccr_tui.store.ground import Ground
 from ccr_tui.store.queries import Reader
+from ccr_tui.store.standing import Log, Standing
 from ccr_tui.store.verify import glance, verify
 from ccr_tui.store.writer import Writer
 
@@ -375,3 +377,17 @@ def test_a_log_that_is_deleted_before_anything_was_stored_loses_nothing(path: Pa
     assert reader.count() == 3
     reader.close()
     assert made.close(30) and stored(path) == ids(3) and verify(path) == []
+
+
+def test_a_log_that_is_deleted_before_it_was_looked_at_loses_nothing(path: Path) -> None:
+    one = Ground(path)
+    Path(f"{path}-wal").unlink()
+    one._standing, one._log = Standing(path), Log(path)
+    with one.transaction() as insertion:
+        insertion.learn("k", 2.0, 1, None, 0.0)
+    mend = one.wrong()
+    assert mend is not None and "-wal was deleted" in mend()
+    assert one.wrong() is None
+    one.close()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT ratio FROM calibration").fetchall() == [(2.0,)]
