@@ -53,7 +53,7 @@ SILENCE_S = 120.0
 PAUSE_S = 2.0
 """What a provider's cache is given before its last chance (DeepSeek: "a few seconds" to construct it)."""
 QUESTIONS, USES = 13, Usage(7_000, 1_500)
-"""How many requests a whole test sends at most, and about what they use (measured; a model that thinks long writes more)."""
+"""How many requests a whole test sends at most, and about what they use (measured; who thinks long writes more)."""
 LIMIT, THINKING_LIMIT = 512, 4096
 """max_tokens. Less would be refused by models that always think."""
 
