@@ -12,10 +12,12 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
+from functools import lru_cache
 from heapq import heappop, heappush
 from math import inf
 from typing import Any, Literal
 
+from ccr_tui.records import Json
 from ccr_tui.slim import dataclass
 from ccr_tui.trie import Tree
 
@@ -51,12 +53,34 @@ class Rules:
     assumed: str = ""
     """What of this is not documented, as a sentence for the report."""
 
+    def holds(self, tokens: int) -> int:
+        """How many of a beginning of so many tokens such a cache may keep: all, or none."""
+        return tokens if self.match != "none" and tokens >= self.minimum else 0
+
     @property
     def writes(self) -> bool:
         """Whether written tokens are billed as such."""
         return self.write_percent != 100
 
 
+FAMILIES = (
+    ("deepseek", r"deepseek"),
+    ("qwen", r"dashscope|aliyuncs|qwen"),
+    ("moonshot", r"moonshot|kimi"),
+    ("zhipu", r"bigmodel|zhipu|\bz\.ai\b|glm"),
+    ("gemini", r"googleapis|gemini"),
+    ("groq", r"groq"),
+    ("xai", r"\bx\.ai\b|\bxai\b|grok"),
+    ("minimax", r"minimax"),
+    ("llama_cpp", r"llama[._ -]?cpp|llama-server"),
+    ("vllm", r"vllm"),
+    ("ollama", r"ollama|:11434"),
+    ("lmstudio", r"lm[._ -]?studio|:1234\b"),
+    ("openai", r"openai"),
+    ("anthropic", r"anthropic"),
+)
+"""By provider's name and address, the first that matches."""
+PROVEN = "the provider reports that it has a cache; nothing more is known of it"
 NONE = Rules("none", "none", "no prompt cache is known of, so none is counted on")
 RULES: Mapping[str, Rules] = {
     rules.family: rules
@@ -150,6 +174,27 @@ def rules_for(family: str, model_id: str, kind: str = "openai") -> Rules:
         if of == name and re.search(pattern, model_id, re.IGNORECASE):
             found = replace(found, **differs)
     return found
+
+
+def rules_met(
+    provider: str, model_id: str, family: str, sent: Json, address: str = "", kind: str | None = None
+) -> Rules:
+    """The rules of the cache that a recorded call met: by its provider's name and address, else by the family whose
+    facts were heeded."""
+    by_name = _named(f"{provider} {address}".lower())
+    is_messages = isinstance(sent, dict) and "system" in sent
+    named = by_name or (family if family in RULES else provider)
+    return rules_for(named, model_id, kind or ("anthropic" if is_messages else "openai"))
+
+
+@lru_cache(maxsize=256)
+def _named(words: str) -> str:
+    return next((family for family, pattern in FAMILIES if re.search(pattern, words)), "")
+
+
+def proven(rules: Rules, read: int | None) -> Rules:
+    """A cache that was read from is one, whatever is known of it."""
+    return replace(rules, match="blocks", source=PROVEN) if read and rules.match == "none" else rules
 
 
 @dataclass(frozen=True, slots=True)

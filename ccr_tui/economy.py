@@ -12,7 +12,8 @@ answered the request before it: a rule, the router, a fallback or the person's o
 have had the beginning that both requests share in its cache: that share of the prompt's tokens (by the bytes of its
 tools, system blocks and messages), at most what the request before sent, and only if that came no more than `ALIVE_S`
 before. What the provider reports as cached nevertheless is taken off; the rest is billed as new although it was not.
-A beginning of less than `LEAST` tokens counts as none, since hardly a cache keeps it.
+Where no cache is known of that the answering model would have had, or the beginning is shorter than the least that it
+keeps, nothing was lost: by the same rules as the verdict on one request (`caching.rules_met`, `Rules.holds`).
 An agent that works before the one that answers (a hop) is sent the conversation over again without its cache, and loses
 in the same way; its share is that of system blocks and messages, since it gets no tools.
 """
@@ -22,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ccr_tui import caching
 from ccr_tui.prices import cost
 from ccr_tui.records import Attempt, Price, Usage
 from ccr_tui.slim import dataclass
@@ -29,9 +31,6 @@ from ccr_tui.slim import dataclass
 ALIVE_S = 300.0
 """How long a prompt is taken to stay cached, from one request's start to the next: Anthropic's five minutes. OpenAI
 names five to ten, DeepSeek hours."""
-LEAST = 1024
-"""Tokens of a beginning below which no loss is counted: the least that OpenAI and most Claude models keep. Some keep
-less (DeepSeek 64), others more (see caching.py)."""
 CONVERSING = ("main", "subagent")
 """Kinds of requests that continue a conversation."""
 HOPS = ("think", "code")
@@ -75,11 +74,17 @@ def of(attempt: Attempt, is_answer: bool, before: Before | None) -> Economy:
         warm = min(round(usage.prompt * before.share), before.prompt)
     elif before is not None and attempt.purpose in HOPS:
         warm = min(round(usage.prompt * before.share_said), before.prompt)
-    warm = warm if warm >= LEAST else 0
+    warm = warm and _held(attempt, usage, warm)
     if usage.basis == "estimated":
         return Economy(None, None if warm else 0)
     cold = max(0, warm - usage.cache_read)
     return Economy(saved(usage, attempt.price), lost(usage, attempt.price, cold), cold if is_answer else 0)
+
+
+def _held(attempt: Attempt, usage: Usage, warm: int) -> int:
+    """What of it the cache of the model that was asked would have kept."""
+    rules = caching.rules_met(attempt.provider, attempt.model, attempt.family, attempt.sent)
+    return caching.proven(rules, usage.cache_read).holds(warm)
 
 
 def saved(usage: Usage, price: Price | None) -> int | None:

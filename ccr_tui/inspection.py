@@ -7,7 +7,6 @@ provider's name, address and family as they are configured now, since a trace ke
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -23,25 +22,6 @@ from ccr_tui.store.rows import TraceRow
 from ccr_tui.tally import Scale
 from ccr_tui.verdict import Call, Verdict
 from ccr_tui.xray import XRay
-
-FAMILIES = (
-    ("deepseek", r"deepseek"),
-    ("qwen", r"dashscope|aliyuncs|qwen"),
-    ("moonshot", r"moonshot|kimi"),
-    ("zhipu", r"bigmodel|zhipu|\bz\.ai\b|glm"),
-    ("gemini", r"googleapis|gemini"),
-    ("groq", r"groq"),
-    ("xai", r"\bx\.ai\b|\bxai\b|grok"),
-    ("minimax", r"minimax"),
-    ("llama_cpp", r"llama[._ -]?cpp|llama-server"),
-    ("vllm", r"vllm"),
-    ("ollama", r"ollama|:11434"),
-    ("lmstudio", r"lm[._ -]?studio|:1234\b"),
-    ("openai", r"openai"),
-    ("anthropic", r"anthropic"),
-)
-"""By provider's name and address, the first that matches."""
-
 
 LATELY = 12
 """Requests of a conversation that are told."""
@@ -96,14 +76,9 @@ class Inspection:
 def rules_of(call: Call, providers: Mapping[str, Provider]) -> Rules:
     """The rules of the cache that a call met, as far as they are known."""
     provider = providers.get(call.provider)
-    is_messages = isinstance(call.sent, dict) and "system" in call.sent
-    kind = provider.kind if provider is not None else "anthropic" if is_messages else "openai"
-    return caching.rules_for(_family(call.provider, provider), call.model, kind)
-
-
-def _family(name: str, provider: Provider | None) -> str:
-    if provider is not None and provider.family:
-        return provider.family
-    address = urlsplit(provider.base_url).netloc if provider is not None else ""
-    known = f"{name} {address}".lower()
-    return next((family for family, pattern in FAMILIES if re.search(pattern, known)), name)
+    if provider is None:
+        return caching.rules_met(call.provider, call.model, call.family, call.sent)
+    if provider.family:
+        return caching.rules_for(provider.family, call.model, provider.kind)
+    address = urlsplit(provider.base_url).netloc
+    return caching.rules_met(call.provider, call.model, call.family, call.sent, address, provider.kind)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections import Counter as Bag
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from ccr_tui import anatomy, economy, prefix, prices
 from ccr_tui.anatomy import Block
-from ccr_tui.caching import Rules
+from ccr_tui.caching import Rules, proven
 from ccr_tui.prefix import Difference, Prefix
 from ccr_tui.records import Json, Price, Trace, Usage
 from ccr_tui.slim import dataclass
@@ -50,7 +49,6 @@ SLACK = 1024
 blocks."""
 SUMMARY = ("This session is being continued from a previous conversation", "<summary>")
 """How Claude Code begins the conversation that goes on after a compaction."""
-PROVEN = "the provider reports that it has a cache; nothing more is known of it"
 ELSEWHERE = "More was read than both prompts share: another request, with the same system prompt perhaps, put it there."
 TEMPLATE = (
     "More was read than both prompts share when tools come first: this model's template may put them further back, or "
@@ -74,6 +72,8 @@ class Call:
     kind: str
     received: Json = None
     """The client's body; None where only what was sent is known."""
+    family: str = ""
+    """The family whose facts were heeded, where that is known."""
 
     @property
     def prompt(self) -> int | None:
@@ -88,7 +88,7 @@ def call_of(trace: Trace) -> Call | None:
         return None
     return Call(
         trace.uid, answer.sent, answer.provider, answer.model, answer.usage, answer.price, answer.started_at,
-        trace.kind, trace.body,
+        trace.kind, trace.body, answer.family,
     )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def judge(now: Call | None, before: Call | None, warm: Call | None, scale: Scale
 def _first(now: Call, scale: Scale, rules: Rules) -> Verdict:
     raw = prefix.compare(None, now.sent, scale).raw_now
     cached = _cached(now)
-    rules = _proven(rules, cached)
+    rules = proven(rules, cached)
     words = "The first request of this conversation: nothing was sent before that could have been kept."
     if cached:
         words = "The first request of this conversation; what was read must have been kept from another one."
@@ -190,11 +190,6 @@ def _first(now: Call, scale: Scale, rules: Rules) -> Verdict:
 def _cached(call: Call) -> int | None:
     usage = call.usage
     return usage.cache_read if usage is not None and usage.basis in ("reported", "mixed") else None
-
-
-def _proven(rules: Rules, read: int | None) -> Rules:
-    """A cache that was read from is one, whatever is known of it."""
-    return replace(rules, source=PROVEN) if read and rules.match == "none" else rules
 
 
 def _served(cached: int | None, could: int) -> Served:
@@ -218,14 +213,14 @@ class _Case:
         self.could = min(self.prompt, round(found.raw * ratio))
         self.unchanged = min(self.prompt, round(found.raw_before * ratio))
         self.cached = _cached(now)
-        self.rules = _proven(rules, self.cached or _cached(self.base))
+        self.rules = proven(rules, self.cached or _cached(self.base))
         self.idle_s = now.started_at - self.base.started_at
 
     def verdict(self) -> Verdict:
         """The first cause that holds."""
         cause, sentence = self._cause()
         served = _served(self.cached, self.unchanged)
-        missed = None if self.cached is None else max(0, self.unchanged - self.cached)
+        missed = None if self.cached is None else max(0, self.rules.holds(self.unchanged) - self.cached)
         if cause in ("grew", "same") and served == "all":
             missed = None if self.cached is None else 0
         elif missed and served == "all":  # slack is for what a cache rounds off, and here the prompt has changed
@@ -317,7 +312,8 @@ class _Case:
         if self.is_warm and self.base.uid != self.before.uid:
             words.append(
                 f"In between, {self.before.model} at {self.before.provider} was asked; this is compared with the last "
-                f"request to {self.now.model}, {_span(self.idle_s)} earlier."
+                f"request to {self.now.model}, {_span(self.idle_s)} earlier. What the switch lost is told apart, "
+                f"by what is in common with {self.before.model}'s request."
             )
         if self.is_warm and not self.prefix.whole and self.idle_s > self.rules.lives_s:
             words.append(f"That was {_span(self.idle_s)} earlier, longer than such a cache lives.")

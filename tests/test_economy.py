@@ -46,8 +46,8 @@ LOST = [
     ("the same model", Usage(40_000, 10), DEEPSEEK, before(model=SAME), "answer", 0, 0),
     ("another model, nothing cached", Usage(40_000, 10), DEEPSEEK, before(), "answer", 36_000 * 147, 36_000),
     ("at most what was sent before", Usage(40_000, 10), DEEPSEEK, before(prompt=2000), "answer", 2000 * 147, 2000),
-    ("too short for a cache", Usage(40_000, 10), DEEPSEEK, before(prompt=economy.LEAST - 1), "answer", 0, 0),
-    ("just long enough", Usage(40_000, 10), None, before(prompt=economy.LEAST), "answer", None, economy.LEAST),
+    ("too short for a cache", Usage(40_000, 10), DEEPSEEK, before(prompt=255), "answer", 0, 0),
+    ("just long enough", Usage(40_000, 10), None, before(prompt=256), "answer", None, 256),
     ("what it has cached", Usage(30_000, 10, 10_000), DEEPSEEK, before(), "answer", 26_000 * 147, 26_000),
     ("all cached after all", Usage(1_000, 10, 39_000), DEEPSEEK, before(), "answer", 0, 0),
     ("nothing in common", Usage(40_000, 10), DEEPSEEK, before(share=0.0), "answer", 0, 0),
@@ -60,6 +60,29 @@ LOST = [
     ("a hop's own cache", Usage(10_000, 10, 10_000), DEEPSEEK, before(), "code", 0, 0),
     ("a question to the router", Usage(900, 10), DEEPSEEK, before(), "route", 0, 0),
 ]
+
+
+KEPT = [
+    # name, provider, model, family, usage, common beginning, tokens that count
+    ("nobody knows of a cache", "script", "alpha", "generic", Usage(40_000, 10), 36_000, 0),
+    ("but it was read from", "script", "alpha", "generic", Usage(30_000, 10, 10_000), 36_000, 26_000),
+    ("known by its facts", "mine", "m", "deepseek", Usage(40_000, 10), 100, 100),
+    ("too short for it", "deepseek", "m", "", Usage(40_000, 10), 63, 0),
+    ("just long enough for Claude", "anthropic", "claude-opus-4-5", "", Usage(40_000, 10), 4096, 4096),
+    ("too short for Claude", "anthropic", "claude-opus-4-5", "", Usage(40_000, 10), 4095, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "family", "usage", "both", "counts"), [case[1:] for case in KEPT], ids=[c[0] for c in KEPT]
+)
+def test_only_what_the_answering_models_cache_would_have_kept_is_lost(
+    provider: str, model: str, family: str, usage: Usage, both: int, counts: int
+) -> None:
+    sent = {"system": "", "messages": []} if model.startswith("claude") else {"messages": []}
+    attempt = generated.attempt(provider=provider, model=model, family=family, usage=usage, price=DEEPSEEK, sent=sent)
+    found = economy.of(attempt, True, before(share=1.0, prompt=both))
+    assert (found.switched, found.lost) == (counts, counts * 147)
 
 
 @pytest.mark.parametrize(

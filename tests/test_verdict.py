@@ -257,6 +257,16 @@ def test_where_nothing_was_read_nothing_is_said_of_another_request() -> None:
     assert verdict.rules == caching.NONE
 
 
+def test_nothing_is_missed_where_no_cache_could_have_kept_it() -> None:
+    for earlier, now, rules in (
+        (OTHER, SECOND, caching.NONE),
+        (FIRST, SECOND, caching.NONE),
+        (OTHER, SECOND, replace(RULES, minimum=10**6)),
+    ):
+        verdict = asked(call(earlier, "before", 0.0), call(now, cached=0), rules=rules)
+        assert (verdict.missed, verdict.lost) == (0, 0)
+
+
 def test_nobody_was_asked() -> None:
     assert judge(None, call(FIRST), None, SCALE, RULES).cause == "nothing_sent"
 
