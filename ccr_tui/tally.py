@@ -203,7 +203,7 @@ class _Walk:
                 self.content(part, [block.get("title"), block.get("context")])
                 self.document(source)
             case _:
-                self.json(part, _unmarked(block))
+                self.json(part, _unmarked(block, 1))
 
     def text(self, part: str, text: str) -> None:
         tokens, guessed = self._scale.weigh(text)
@@ -234,14 +234,18 @@ def _definition(tool: Any) -> Any:
     """What a model reads of a tool: not its cache mark, not its loading hints."""
     if isinstance(tool, dict) and "input_schema" in tool:
         return {key: tool[key] for key in ("name", "description", "input_schema") if key in tool}
-    return _unmarked(tool)
+    return _unmarked(tool, 2)
 
 
-def _unmarked(value: Any) -> Any:
-    """No model reads a cache mark."""
-    if isinstance(value, dict) and "cache_control" in value:
-        return {key: entry for key, entry in value.items() if key != "cache_control"}
-    return value
+def _unmarked(value: Any, within: int) -> Any:
+    """No model reads a cache mark. `within`: how far into contents they are looked for, which is as far as those go
+    that the store lifts out (`cutting.py`): what is stored and what was sent count for the same."""
+    if not isinstance(value, dict):
+        return value
+    bare = {key: entry for key, entry in value.items() if key != "cache_control"}
+    if within and isinstance(content := bare.get("content"), list):
+        bare["content"] = [_unmarked(each, within - 1) for each in content]
+    return bare
 
 
 def _base64(source: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from generated import attempt, bodies, failed, session, trace
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from realistic import SESSION, talk
 from test_verdict import Letters
@@ -202,7 +202,13 @@ def test_whatever_was_sent_both_agree(made: list[Trace]) -> None:
         assert of_all(Path(folder) / "ccr.db", made) == {one.uid: by_kinds(one) for one in made}
 
 
+MARKED = {"type": "text", "text": "", "cache_control": {"type": "ephemeral"}}
+NESTED = {"type": "tool_result", "content": [{"type": "x", "content": [MARKED, {"content": [MARKED]}]}, MARKED]}
+
+
 @settings(max_examples=12, deadline=None)
+@example({"messages": [], "tools": [None, NESTED]}, {"tools": [NESTED]})
+@example({"messages": [{"role": "user", "content": [NESTED, {**NESTED, "type": "y"}]}]}, {"tools": []})
 @given(bodies(), bodies().filter(lambda sent: isinstance(sent, dict)))
 def test_they_agree_on_odd_bodies_too(body: Json, sent: Json) -> None:
     one = trace("one", body, session=SESSION, attempts=(attempt(usage=None, sent=sent),))
