@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -694,6 +695,7 @@ def serving(alone: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         env={**os.environ, "PYTHONPATH": str(HOUSE)},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
     )
     assert child.stderr is not None
     with child:

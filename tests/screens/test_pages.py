@@ -514,5 +514,5 @@ def test_figures_of_the_routers_part_stand_apart() -> None:
     page = overview_document(trace("a", attempts=(route, answer)), 80)
     said = text(page).split("\n")
     line = next(line for line in said if line.startswith("router "))
-    assert "12 m 03 s " in line and " $0.000012 " in line, line
+    assert "12 m 03 s " in line and " ~$0.000012 " in line, line
     assert len(line) <= 76
