@@ -563,31 +563,30 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize(("files", "ok", "says"), [case[1:] for case in OTHERS], ids=[case[0] for case in OTHERS])
-def test_doctor_knows_a_strangers_ccr_tui_from_ours(
-    alone: Path, call: Call, files: dict[str, str], ok: bool, says: str
-) -> None:
-    handler = type("Told", (Health,), {"files": {name: str(alone / path) for name, path in files.items()}})
+def examined(call: Call, told: dict[str, str], name: str) -> Any:
+    """What doctor says in one of its checks, where somebody listens whose /health tells this."""
+    handler = type("Told", (Health,), {"files": told})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         ended = call("--port", str(server.server_address[1]), "doctor", "--json")
         server.shutdown()
         thread.join()
-    (port,) = (check for check in json.loads(ended.out)["checks"] if check["name"] == "port")
+    (check,) = (check for check in json.loads(ended.out)["checks"] if check["name"] == name)
+    return check
+
+
+@pytest.mark.parametrize(("files", "ok", "says"), [case[1:] for case in OTHERS], ids=[case[0] for case in OTHERS])
+def test_doctor_knows_a_strangers_ccr_tui_from_ours(
+    alone: Path, call: Call, files: dict[str, str], ok: bool, says: str
+) -> None:
+    port = examined(call, {name: str(alone / path) for name, path in files.items()}, "port")
     assert (port["ok"], says in port["message"]) == (ok, True), port["message"]
 
 
 def test_doctor_says_what_keeps_the_running_one_from_writing(alone: Path, call: Call) -> None:
     archive_of(alone / "data" / "ccr.db")
-    handler = type("Troubled", (Health,), {"files": {"trouble": "its disk is full"}})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        ended = call("--port", str(server.server_address[1]), "doctor", "--json")
-        server.shutdown()
-        thread.join()
-    (database,) = (check for check in json.loads(ended.out)["checks"] if check["name"] == "database")
+    database = examined(call, {"trouble": "its disk is full"}, "database")
     assert (database["ok"], database["message"]) == (False, "ccr-tui 9, which runs, can't write: its disk is full")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ccr_tui.records import Trace
+from ccr_tui.store.begun import Begun
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.writer import Writer
 
@@ -38,3 +39,13 @@ def keep(path: Path) -> Callable[[Iterable[Trace]], None]:
         assert not rejected
 
     return run
+
+
+@pytest.fixture
+def begun(path: Path) -> Iterator[Begun]:
+    """The notes of what runs, beside the database."""
+    path.parent.mkdir(exist_ok=True)
+    made = Begun(path)
+    made.open()
+    yield made
+    made.close()

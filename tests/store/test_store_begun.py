@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import generated
 import pytest
+from killing import flight, killed
 
-from ccr_tui.records import Attempt, Flight, Price, Trace, Usage
+from ccr_tui.records import Attempt, Price, Usage
 from ccr_tui.store import begun as notes
 from ccr_tui.store.begun import Begun, leftovers
 
@@ -26,25 +26,6 @@ ENDS = {
     "asked twice": (replace(ANSWER, status=529, usage=None), replace(ANSWER, n=2)),
     "half a character": (replace(ANSWER, model="m\udc80"),),
 }
-
-
-@pytest.fixture
-def begun(path: Path) -> Iterator[Begun]:
-    path.parent.mkdir(exist_ok=True)
-    made = Begun(path)
-    made.open()
-    yield made
-    made.close()
-
-
-def flight(trace: Trace) -> Flight:
-    return Flight(trace.uid, trace.started_at, trace.asked_model, trace.kind, trace.project, trace.session)
-
-
-def killed(begun: Begun) -> None:
-    """As the system leaves it: the lock is gone, and the file is there."""
-    os.close(begun._fd)
-    begun._fd = -1
 
 
 @pytest.mark.parametrize("attempts", ENDS.values(), ids=ENDS)

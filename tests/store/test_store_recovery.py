@@ -11,16 +11,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import generated
 import pytest
+from killing import flight, killed
 
 from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
-from ccr_tui.records import Flight, Trace
+from ccr_tui.records import Flight
 from ccr_tui.store import archive, ground, schema, spill, standing, waiting_room, writer
 from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
 from ccr_tui.store.prune import Wish, prune
@@ -54,14 +55,21 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "PAUSE_S", 3600.0)
 
 
-@pytest.fixture
-def running(path: Path) -> Iterator[Watched]:
+@contextmanager
+def at_work(path: Path) -> Iterator[Watched]:
+    """A writer that has stored the first trace."""
     made = Watched(path)
     made.start()
     made.put(TRACES[0])
     assert made.flush(30)
     yield made
     made.close(30)
+
+
+@pytest.fixture
+def running(path: Path) -> Iterator[Watched]:
+    with at_work(path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -489,25 +497,6 @@ def test_nothing_that_was_moved_aside_is_moved_over(path: Path) -> None:
 
 
 # -- killed
-
-
-@pytest.fixture
-def begun(path: Path) -> Iterator[Begun]:
-    path.parent.mkdir(exist_ok=True)
-    made = Begun(path)
-    made.open()
-    yield made
-    made.close()
-
-
-def flight(trace: Trace) -> Flight:
-    return Flight(trace.uid, trace.started_at, trace.asked_model, trace.kind, trace.project, trace.session)
-
-
-def killed(begun: Begun) -> None:
-    """As the system leaves it: the lock is gone, and the file is there."""
-    os.close(begun._fd)
-    begun._fd = -1
 
 
 def test_what_ran_when_the_program_was_killed_is_told_at_the_next_start(path: Path, begun: Begun) -> None:

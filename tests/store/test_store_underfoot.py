@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from test_store_recovery import TRACES, Watched, carried_over, ids, stored
+from test_store_recovery import TRACES, Watched, at_work, carried_over, ids, stored
 
 from ccr_tui.errors import StoreError
 from ccr_tui.store import archive, ground, schema, soundness, writer
@@ -28,12 +28,8 @@ def running(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     monkeypatch.setattr(ground, "BUSY_MS", 1)
     monkeypatch.setattr(writer, "RETRY_S", 0.01)
     monkeypatch.setattr(writer, "PAUSE_S", 3600.0)
-    made = Watched(path)
-    made.start()
-    made.put(TRACES[0])
-    assert made.flush(30)
-    yield made
-    made.close(30)
+    with at_work(path) as made:
+        yield made
 
 
 def without_log(path: Path) -> None:
