@@ -156,7 +156,6 @@ class Chunks(Sequence[bytes]):
     """The chunks of a long conversation, none of which is touched before somebody asks for it."""
 
     __slots__ = ("_frame", "_head", "_history")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, head: list[bytes], history: Sequence[Json], frame: list[bytes]) -> None:
         self._head, self._history, self._frame = head, history, frame
