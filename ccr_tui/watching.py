@@ -8,7 +8,7 @@ problem and not a change, because editors take it away for a moment, and because
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,27 +57,38 @@ async def watch(
     What they say at the beginning is told too: they may have changed since they were read.
     """
     main = next(iter(paths))
-    known = await asyncio.to_thread(_stamps, paths)
+    known, found = await _whole(paths, source, settle_s)
     there = {path for path, stamp in known.items() if _holds_any(stamp)}
-    tell(await asyncio.to_thread(loaded, source))
+    tell(found)
     while True:
         await asyncio.sleep(every_s or EVERY_S)
-        found = await asyncio.to_thread(_stamps, paths)
-        if found == known:
+        if await asyncio.to_thread(_stamps, paths) == known:
             continue
-        known = await _settled(paths, found, settle_s)
+        known, found = await _whole(paths, source, settle_s)
         gone = main in there and not _holds_any(known[main])
         there |= {path for path, stamp in known.items() if _holds_any(stamp)}
-        tell(_gone(main) if gone else await asyncio.to_thread(loaded, source))
+        tell(_gone(main) if gone else found)
 
 
-async def _settled(paths: Collection[Path], found: Mapping[Path, Stamp], settle_s: float) -> dict[Path, Stamp]:
-    before: Mapping[Path, Stamp] = {}
+async def _whole(
+    paths: Collection[Path], source: Source, settle_s: float
+) -> tuple[dict[Path, Stamp], Config | ConfigError]:
+    """What the files say, read while none of them changed: half a file may be a configuration, and an empty one is."""
+    while True:
+        known = await _settled(paths, settle_s)
+        found = await asyncio.to_thread(loaded, source)
+        if await asyncio.to_thread(_stamps, paths) == known:
+            return known, found
+
+
+async def _settled(paths: Collection[Path], settle_s: float) -> dict[Path, Stamp]:
+    before: dict[Path, Stamp] = {}
+    found = await asyncio.to_thread(_stamps, paths)
     while found != before:
         before = found
         await asyncio.sleep(settle_s)
         found = await asyncio.to_thread(_stamps, paths)
-    return dict(found)
+    return found
 
 
 def _stamps(paths: Collection[Path]) -> dict[Path, Stamp]:

@@ -35,11 +35,31 @@ class Told:
         return self.all[-1]
 
 
+class Torn(Source):
+    """A configuration whose file is being rewritten by an editor at the very moment of one reading."""
+
+    def __init__(self, path: Path, reading: int) -> None:
+        super().__init__({"config": str(path)})
+        self._path, self._left = path, reading
+
+    def load(self) -> Config:
+        self._left -= 1
+        if self._left:
+            return super().load()
+        text = self._path.read_text()
+        self._path.write_text("")
+        try:
+            return super().load()
+        finally:
+            self._path.write_text(text)
+
+
 @asynccontextmanager
-async def watching(*paths: Path) -> AsyncIterator[Told]:
+async def watching(*paths: Path, source: Source | None = None) -> AsyncIterator[Told]:
     """A watcher in a hurry, over a configuration in paths[0]."""
     told = Told()
-    looked = asyncio.create_task(watch(paths, Source({"config": str(paths[0])}), told, every_s=0.01, settle_s=0.01))
+    source = source or Source({"config": str(paths[0])})
+    looked = asyncio.create_task(watch(paths, source, told, every_s=0.01, settle_s=0.01))
     await told.next()  # what it says at the beginning
     yield told
     looked.cancel()
@@ -73,6 +93,19 @@ async def test_a_file_of_the_same_size_put_in_its_place_is_a_change(path: Path) 
         found = await told.next()
     assert isinstance(found, Config)
     assert found.agents["default"] == ("two",)
+
+
+async def test_what_was_read_while_the_file_was_rewritten_does_not_count_at_the_start(path: Path) -> None:
+    async with watching(path, source=Torn(path, reading=1)) as told:
+        pass
+    assert [set(found.models) for found in told.all if isinstance(found, Config)] == [{"one"}]
+
+
+async def test_what_was_read_while_the_file_was_rewritten_does_not_count_later(path: Path) -> None:
+    async with watching(path, source=Torn(path, reading=2)) as told:
+        path.write_text(GOOD.format(name="second"))
+        found = await told.next()
+    assert isinstance(found, Config) and set(found.models) == {"second"}
 
 
 BROKEN = [
