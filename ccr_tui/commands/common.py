@@ -128,7 +128,16 @@ def present(flags: Mapping[str, str]) -> Path:
     path = database(flags)
     if not path.exists():
         raise StoreError(f"There is no database at {path}; --db and CCR_TUI_DB name another one.")
+    _take_in(path)
     return path
+
+
+def _take_in(path: Path) -> None:
+    """What a killed program left, before anybody looks."""
+    from ccr_tui.store import left
+
+    if taken := left.take_in(path):
+        narrate(f"{taken:,} requests that a killed ccr-tui had not stored were taken in.")
 
 
 def reader(flags: Mapping[str, str], *, hush: bool = False) -> Reader:
@@ -141,6 +150,7 @@ def reader(flags: Mapping[str, str], *, hush: bool = False) -> Reader:
     path = database(flags)
     if not path.exists() and not hush:
         narrate(f"There is no database at {path} yet: nothing was recorded.")
+    _take_in(path)
     found = Reader(path)
     click.get_current_context().call_on_close(found.close)
     return found
