@@ -734,6 +734,16 @@ def test_code_starts_a_proxy_and_ends_it(alone: Path) -> None:
 
 
 @POSIX
+def test_code_runs_nothing_of_the_repository_in_which_it_is_called(alone: Path) -> None:
+    for name in ("ccr_tui/__init__", "ccr_tui/__main__", "click", "asyncio", "sitecustomize"):
+        (alone / name).parent.mkdir(exist_ok=True)
+        (alone / f"{name}.py").write_text("open('RAN', 'w')")
+    done = run_code(alone, "0")
+    assert (done.stdout.splitlines()[-1:], done.returncode) == (["ok"], 7), done.stderr
+    assert not (alone / "RAN").exists()
+
+
+@POSIX
 def test_code_leaves_another_program_alone(alone: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         done = run_code(alone, str(other.getsockname()[1]))
@@ -764,5 +774,5 @@ def run_code(folder: Path, port: str, *args: str) -> subprocess.CompletedProcess
     program.write_text(CLAUDE.format(python=sys.executable))
     program.chmod(0o755)
     env = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(HOUSE)}
-    command = [sys.executable, "-m", "ccr_tui", "--port", port, "code", *args]
+    command = [sys.executable, "-P", "-m", "ccr_tui", "--port", port, "code", *args]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)

@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from ccr_tui import lean
+from ccr_tui import itself, lean
 from ccr_tui.commands.common import Source, load, narrate, read, settings
 from ccr_tui.commands.probe import ask, stranger, url
 from ccr_tui.config import Config
@@ -168,9 +168,13 @@ def run_client(program: str, args: list[str], env: Mapping[str, str]) -> int:
 def beside(flags: Mapping[str, str]) -> Iterator[str]:
     """A proxy of our own, ended with the block; its address. Raises CcrError if it does not start."""
     given = [part for name, value in flags.items() for part in (f"--{name}", value)]
-    command = [sys.executable, "-m", "ccr_tui", *given, "serve"]
     child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **_own_session()
+        [*itself.PYTHON, "-m", "ccr_tui", *given, "serve"],
+        env=itself.env(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        **_own_session(),
     )
     with _ended_with_us(child):
         yield _address(child)

@@ -23,6 +23,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import IO, TYPE_CHECKING, Any
 
+from ccr_tui import itself
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError
 from ccr_tui.replay.words import Comparison, Progress, Settings, VariantSums
@@ -204,9 +205,7 @@ class Beside:
 
     def start(self) -> None:
         """The other process, with this configuration. Raises CcrError where none can be started."""
-        call = [sys.executable, "-P", "-c", "from ccr_tui.replay.beside import main; main()"]
-        paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}  # and -P: nothing of the working directory is run
+        call = [*itself.PYTHON, "-c", "from ccr_tui.replay.beside import main; main()"]
         with self._asking:
             if self._over:
                 return
@@ -216,7 +215,7 @@ class Beside:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    env=env,
+                    env=itself.env(),
                     start_new_session=True,
                 )
             except OSError as error:
