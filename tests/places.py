@@ -6,7 +6,9 @@ The one surprise: a test finds its own trace by the header x-ccr-trace, because 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -67,10 +69,19 @@ def is_strangers(trace: Trace) -> bool:
 
 
 def closed_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    """A port of 127.0.0.1 on which nobody listens, for somebody who will.
+
+    None of those that the system hands out by itself: the tests beside this one ask it for many, and one of them would
+    now and then get this very port before it is listened on.
+    """
+    while True:
+        with socket.socket() as taken, suppress(OSError):
+            taken.bind(("127.0.0.1", secrets.choice(UNASKED)))
+            return int(taken.getsockname()[1])
+
+
+UNASKED = range(20_000, 32_000)
+"""Below what Linux hands out (32768 on), macOS and Windows (49152 on), as they come."""
 
 
 @cache

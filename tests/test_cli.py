@@ -21,6 +21,7 @@ from typing import Any
 
 import generated
 import pytest
+from places import closed_port
 
 from ccr_tui import __version__
 from ccr_tui.cli import main
@@ -724,8 +725,7 @@ def test_code_runs_claude_code_beside_the_proxy_that_listens(
 
 @POSIX
 def test_code_starts_a_proxy_and_ends_it(alone: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(closed_port())
     done = run_code(alone, port, "--model", "x", "--help")
     assert done.stdout.splitlines() == [f"http://127.0.0.1:{port}", "ccr-tui", "<--model> <x> <--help>", "ok"]
     assert done.returncode == 7
