@@ -44,7 +44,13 @@ _NO_IMAGES = re.compile(
 )
 
 _TURNS = re.compile(r"(?i)roles must alternate")
-_FLAGGED = re.compile(r"(?i)\b(?:flagged|moderation)\b")
+_FLAGGED = re.compile(
+    r"(?i)\b(?:flagged|moderation)\b|content[_ ]?filter|content[_ ]?policy|content management policy|usage guidelines"
+    r"|content exists risk|data_?inspection_?failed|inappropriate content|sensitive ?content|new_sensitive"
+    r"|considered high risk|敏感内容"
+)
+"""OpenRouter's and OpenAI's words, then Azure's, LiteLLM's, xAI's (its 403: inspect_ai #2267), DeepSeek's, DashScope's,
+Volcengine's, MiniMax's, Moonshot's and Zhipu's."""
 
 
 class Said(NamedTuple):

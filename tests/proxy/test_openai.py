@@ -480,6 +480,36 @@ def test_a_refusal_keeps_its_status_and_says_why(
     assert (error.status, error.type, error.should_retry) == told
 
 
+XAI = "Content violates usage guidelines. Team: t, API key ID: i, Model: grok-4.7, Failed check: SAFETY_CHECK_TYPE_BIO"
+AZURE = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."
+MODERATED: dict[str, tuple[int, Any]] = {
+    "xAI (inspect_ai #2267)": (403, {"code": "The caller does not have permission to do it", "error": XAI}),
+    "DeepSeek (OpenBiliClaw #199)": (400, openai_error("Content Exists Risk")),
+    "DashScope": (
+        400,
+        openai_error("Input text data may contain inappropriate content.", code="data_inspection_failed"),
+    ),
+    "DashScope, within": (400, openai_error("<400> InternalError.Algo.DataInspectionFailed: Output data")),
+    "Azure": (400, {"error": {"code": "content_filter", "message": AZURE, "status": 400, "type": None}}),
+    "LiteLLM": (400, openai_error("litellm.ContentPolicyViolationError: AzureException", "content_policy_violation")),
+    "Volcengine": (
+        400,
+        openai_error("The request failed because of sensitive content", code="SensitiveContentDetected"),
+    ),
+    "MiniMax": (200, {"base_resp": {"status_code": 1026, "status_msg": "input new_sensitive"}}),
+    "Moonshot": (400, openai_error("The request was rejected because it was considered high risk", "content_filter")),
+    "Zhipu": (400, {"error": {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容"}}),
+}
+
+
+@pytest.mark.parametrize(("status", "body"), MODERATED.values(), ids=MODERATED)
+def test_what_a_moderation_refuses_is_no_failed_login_and_may_be_asked_elsewhere(status: int, body: Any) -> None:
+    error = refused(status, body)
+    assert "its own moderation decides that" in error.message
+    assert (error.status, error.type, error.should_retry) == (400, "invalid_request_error", False)
+    assert error.elsewhere
+
+
 def test_what_an_anthropic_upstream_says_is_not_touched() -> None:
     text = "messages.1.output_config: Extra inputs are not permitted"
     error = refused(400, {"type": "error", "error": {"type": "invalid_request_error", "message": text}})
