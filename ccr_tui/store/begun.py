@@ -73,9 +73,17 @@ class Begun:
         _lock(self._fd)
 
     def stay(self) -> None:
-        """The file may have been deleted along with the database: it is made again, with what still counts."""
-        if self._fd >= 0 and not self.path.exists():
+        """The file may have been deleted, with the database or alone, or cut: it is made again, with what counts."""
+        if self._fd >= 0 and not self._stands():
             self._write_anew()
+
+    def _stands(self) -> bool:
+        """Whether what was written is there."""
+        written = self._size
+        with suppress(OSError):
+            found = os.stat(self.path)
+            return found.st_size >= written and os.path.samestat(found, os.fstat(self._fd))
+        return False
 
     def begin(self, flight: Flight) -> None:
         """A request was understood, and is being answered."""
@@ -98,6 +106,8 @@ class Begun:
             self._lines.pop(uid, None)
         if self._size > LARGEST:
             self._write_anew()
+        else:
+            self.stay()
 
     def close(self) -> None:
         """Everything was kept: the file goes."""

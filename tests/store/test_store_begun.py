@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +104,37 @@ def test_notes_that_have_taken_the_place_of_others_are_not_taken_for_a_dead_prog
     monkeypatch.setattr(notes, "_lock", late)
     assert list(leftovers(path)) == []
     assert begun.path.exists()
+
+
+def deleted(notes: Path) -> None:
+    notes.unlink()
+
+
+def cut(notes: Path) -> None:
+    os.truncate(notes, 30)
+
+
+def another_in_its_place(notes: Path) -> None:
+    other = notes.with_name("other")
+    other.write_bytes(b"")
+    other.replace(notes)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file can't be removed there")
+@pytest.mark.parametrize("deed", [deleted, cut, another_in_its_place])
+def test_notes_that_are_deleted_or_cut_are_written_anew_with_the_next_request_that_is_stored(
+    path: Path, begun: Begun, deed: Callable[[Path], None]
+) -> None:
+    for trace in TRACES[:3]:
+        begun.begin(flight(trace))
+    begun.end(TRACES[1])
+    deed(begun.path)
+    begun.begin(flight(TRACES[3]))
+    begun.kept([TRACES[0].uid])
+    killed(begun)
+    (left,) = leftovers(path)
+    assert [(trace.uid, trace.outcome) for trace in left.traces] == [
+        ("t01", TRACES[1].outcome),
+        ("t02", "error"),
+        ("t03", "error"),
+    ]
