@@ -81,7 +81,7 @@ class Begun:
         """Whether what was written is there."""
         written = self._size
         with suppress(OSError):
-            found = os.stat(self.path)
+            found = self.path.stat()
             return found.st_size >= written and os.path.samestat(found, os.fstat(self._fd))
         return False
 
