@@ -26,6 +26,8 @@ Edit = tuple[tuple[str, ...], Any]
 """Keys from the top of the file, and a TOML value, or None to take it away."""
 NAMED = ("providers", "models")
 """Tables of tables: no header is written for them alone."""
+EMPTIED = "# Nothing is set: ccr-tui goes by the environment and its defaults.\n"
+"""What stands in a file from which the last thing was taken: an empty one could be one that is being written."""
 Check = Callable[[Path], Sequence[str]]
 """What is wrong with the configuration whose config.toml is this file; each sentence names its key."""
 
@@ -88,7 +90,7 @@ def edited(path: Path, edits: Iterable[Edit]) -> str:
         document = tomlkit.parse(path.read_bytes().decode("utf-8-sig")) if path.exists() else tomlkit.document()
         for keys, value in edits:
             _set(document, keys, value)
-        return tomlkit.dumps(document)
+        return tomlkit.dumps(document) or EMPTIED
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} could not be read: {error}") from error
     except (TOMLKitError, TypeError, AttributeError) as error:

@@ -142,6 +142,15 @@ def test_a_file_that_is_wrong_already_may_be_mended_step_by_step(path: Path) -> 
     assert [problem.split()[0] for problem in problems(path)] == ["agents.think"]
 
 
+def test_a_file_from_which_all_was_taken_is_not_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    apply(path, [*provider("deepseek", base_url="http://h/v1"), *model("flash", provider="deepseek", id="x")])
+    apply(path, [*remove("models", "flash"), *remove("providers", "deepseek")])
+    assert path.read_text().startswith("# Nothing is set") and tomllib.loads(path.read_text()) == {}
+    apply(path, mode("router"))
+    assert tomllib.loads(path.read_text()) == {"mode": "router"}
+
+
 def test_what_is_no_toml_is_left_alone(path: Path) -> None:
     path.write_text("[agents\n")
     with pytest.raises(ConfigError, match="not valid TOML, so nothing was changed"):
