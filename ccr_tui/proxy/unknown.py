@@ -17,8 +17,9 @@ from ccr_tui.wire import dumps
 _PATH = r"[\"'`]?(?P<path>[A-Za-z_][\w.\[\]-]*)"
 _WORDINGS = (
     rf"unrecognized request arguments? supplied: {_PATH}",  # OpenAI
-    rf"(?:unknown|unsupported|unrecognized|unexpected) (?:parameter|field|argument|property|key)s?:? {_PATH}",
+    rf"(?:unknown|unsupported|unrecognized|unexpected) (?:parameter|field|argument|property|key)(?:s|\(s\))?:? {_PATH}",
     rf"{_PATH}[\"'`]?: extra (?:inputs|fields) (?:are )?not permitted",  # pydantic, Mistral
+    rf"extra inputs are not permitted, field: {_PATH}",  # Fireworks
     r"[\"']loc[\"']: [(\[](?P<loc>[^)\]]+)[)\]], [\"']msg[\"']: [\"']extra (?:inputs|fields)",  # vLLM, in a string
     rf"propert(?:y|ies) {_PATH}[\"'`]? (?:is|are) (?:unsupported|not supported|not allowed)",  # Groq
     rf"unknown name {_PATH}",  # Google

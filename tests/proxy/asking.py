@@ -50,6 +50,10 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "ollama": ("http://localhost:11434/v1", "qwen3:8b"),
     "lmstudio": ("http://localhost:1234/v1", "qwen3-8b"),
     "siliconflow": ("https://api.siliconflow.cn/v1", "deepseek-ai/DeepSeek-V3.2"),
+    "cerebras": ("https://api.cerebras.ai/v1", "zai-glm-4.7"),
+    "fireworks": ("https://api.fireworks.ai/inference/v1", "accounts/fireworks/models/glm-5p2"),
+    "together": ("https://api.together.xyz/v1", "moonshotai/Kimi-K2.6"),
+    "nvidia": ("https://integrate.api.nvidia.com/v1", "deepseek-ai/deepseek-v4-flash"),
 }
 
 

@@ -26,6 +26,10 @@ FOUND = [
     ("https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "deepseek-v4", "qwen"),
     ("https://ws1.eu.maas.aliyuncs.com/v1", "qwen3.8-max", "qwen"),
     ("https://openrouter.ai/api/v1", "deepseek/deepseek-v4-pro", "openrouter"),
+    ("https://api.cerebras.ai/v1", "qwen-3.8-27b", "cerebras"),
+    ("https://api.fireworks.ai/inference/v1", "accounts/fireworks/models/kimi-k3", "fireworks"),
+    ("https://api.together.xyz/v1", "deepseek-ai/DeepSeek-V4-Pro", "together"),
+    ("https://integrate.api.nvidia.com/v1", "z-ai/glm5", "nvidia"),
     ("http://localhost:11434/v1", "qwen3:8b", "ollama"),
     ("http://192.168.1.5:1234/v1", "whatever", "lmstudio"),
     ("http://gpu:8000/v1", "Qwen/Qwen3.8-27B", "qwen"),
@@ -107,7 +111,22 @@ MEMBERS: list[tuple[str, str, dict[str, Any]]] = [
     ("vllm", "Qwen/Qwen3.8-27B", {"alternate": False}),
     ("openrouter", "google/gemini-2.5-pro", {"call_detail": {}, "reasoning_details": True}),
     ("deepseek", "deepseek-chat", {"reasoning_always": False}),
-]
+    ("moonshot", "kimi-k2.7-code-highspeed", {"thinking": "none", "always_thinks": True, "reasoning_required": True}),
+    ("moonshot", "kimi-k2.6", {"thinking": "thinking_type", "always_thinks": False}),
+    ("cerebras", "gpt-oss-120b", {"thinking": "reasoning_effort", "efforts": ("low", "medium", "high")}),
+    ("cerebras", "zai-glm-4.7", {"thinking": "none", "reasoning_back": "reasoning", "max_output": 40_960}),
+    ("fireworks", "accounts/fireworks/models/glm-5p2", {"thinking": "reasoning_effort", "images": False}),
+    ("fireworks", "accounts/fireworks/models/kimi-k2p6", {"always_thinks": True, "images": True}),
+    ("fireworks", "accounts/fireworks/models/deepseek-v4-pro",
+     {"efforts": ("none", "low", "medium", "high", "xhigh"), "reasoning_back": "reasoning_content"}),
+    ("fireworks", "accounts/fireworks/models/llama-v3p3-70b-instruct", {"thinking": "none"}),
+    ("together", "zai-org/GLM-5.1", {"thinking": "reasoning_object", "efforts": ()}),
+    ("together", "openai/gpt-oss-20b", {"thinking": "reasoning_effort"}),
+    ("together", "meta-llama/Llama-4-Maverick", {"thinking": "none"}),
+    ("nvidia", "z-ai/glm5", {"thinking": "chat_template_kwargs", "sampling": True}),
+    ("nvidia", "moonshotai/kimi-k3", {"thinking": "none", "always_thinks": True, "sampling": False}),
+    ("nvidia", "qwen/qwen3-coder-480b-a35b-instruct", {"thinking": "none", "images": False}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("family", "model_id", "expected"), MEMBERS, ids=[f"{f} {m}" for f, m, _ in MEMBERS])

@@ -55,6 +55,21 @@ WORDINGS: dict[str, tuple[Any, str]] = {
               "'reasoning_content' is unsupported)]"),
         "reasoning_content",
     ),
+    "Cerebras": (
+        {"message": "body.thinking: property 'body.thinking' is unsupported", "type": "invalid_request_error"},
+        "thinking",
+    ),
+    "Cerebras, in a message": (
+        {"message": "messages.1.assistant.reasoning_content: property 'messages.1.assistant.reasoning_content' is "
+                    "unsupported", "code": "wrong_api_format"},
+        "reasoning_content",
+    ),
+    "Fireworks": (
+        error("Extra inputs are not permitted, field: 'messages[1].reasoning_content', value: 'hm'"),
+        "reasoning_content",
+    ),
+    "NVIDIA": ({"message": "Validation: Unsupported parameter(s): `thinking`", "code": 400}, "thinking"),
+    "NVIDIA, bare": ({"message": "Validation: Unsupported parameter(s): thinking", "code": 400}, "thinking"),
     "Groq, a parameter": (error("property 'stream_options' is unsupported"), "stream_options"),
     "Google": ([error('Invalid JSON payload received. Unknown name "thinking": Cannot find field.')], "thinking"),
     "Go": (error('json: unknown field "thinking"'), "thinking"),

@@ -25,8 +25,8 @@ from ccr_tui.proxy.unknown import Guess, key_of, toml
 from ccr_tui.slim import dataclass
 
 FAMILIES = (
-    "openrouter", "groq", "siliconflow", "mistral", "ollama", "lmstudio", "deepseek", "qwen", "moonshot", "zhipu",
-    "minimax", "gemini", "xai", "openai", "llama_cpp", "vllm", "generic",
+    "openrouter", "groq", "siliconflow", "cerebras", "fireworks", "together", "nvidia", "mistral", "ollama", "lmstudio",
+    "deepseek", "qwen", "moonshot", "zhipu", "minimax", "gemini", "xai", "openai", "llama_cpp", "vllm", "generic",
 )  # fmt: skip
 """In the order in which they are asked. Hosts that serve everybody's models come first."""
 
