@@ -28,6 +28,8 @@ _OURS = SIGNATURE.partition(".")[0] + "."
 """What every version of our mark begins with."""
 _SIGNS_NOTHING = re.compile(r"(?i)kimi|moonshot|mimo|deepseek|glm|minimax|qwen|gpt-oss|gemma|llama|mistral|devstral")
 """Models of others behind the Messages API. Any other id is taken for Claude's, whatever a gateway calls it."""
+_ALWAYS_THINKS = re.compile(r"(?i)kimi-k2[.p]7-code|kimi-for-coding")
+"""They refuse to be told not to think ("only type=enabled is allowed for this model", Kimi-K2 #141)."""
 
 
 def pass_through(body: Json, model_id: str) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -41,6 +43,9 @@ def pass_through(body: Json, model_id: str) -> tuple[dict[str, Any], tuple[str, 
         sent["tools"] = [_readable(tool) for tool in body["tools"]]
     if _is_bereft(body, kept):
         notes.add("thinking was left out of this request: the calls under way are another model's, without its own")
+        sent = _without_thinking(sent)
+    if is_other and (body.get("thinking") or {}).get("type") == "disabled" and _ALWAYS_THINKS.search(model_id):
+        notes.add("thinking was to be off, but this model always thinks")
         sent = _without_thinking(sent)
     return sent, notes.all()
 

@@ -406,3 +406,13 @@ def test_servers_of_other_models_get_no_pattern_that_they_cannot_read() -> None:
     assert found["tools"][0]["input_schema"]["properties"] == {"a": {"type": "string"}}
     assert found["tools"][1:] == tools[1:]
     assert pass_through(asked(tools=tools), "claude-opus-5-5")[0]["tools"] == tools
+
+
+@pytest.mark.parametrize(("model_id", "is_left"), [("kimi-k2.7-code", False), ("kimi-for-coding", False),
+                                                    ("kimi-k2.6", True), ("claude-opus-5-5", True)])  # fmt: skip
+def test_a_model_that_always_thinks_is_not_told_not_to(model_id: str, is_left: bool) -> None:
+    """It answers 400: "only type=enabled is allowed for this model" (Kimi-K2 #141, subagents of Claude Code)."""
+    sent, notes = pass_through(asked(thinking={"type": "disabled"}), model_id)
+    assert ("thinking" in sent) is is_left
+    assert bool(notes) is not is_left
+    assert "thinking" in pass_through(asked(thinking={"type": "enabled", "budget_tokens": 2048}), model_id)[0]

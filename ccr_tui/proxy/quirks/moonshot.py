@@ -31,6 +31,8 @@ _PLAIN = {"thinking": "none", "reasoning_required": False, "sampling": True, "fo
 MEMBERS: Members = (
     (r"k3", {"thinking": "reasoning_effort", "always_thinks": True, "efforts": ("low", "high", "max"),
              "context": 1_000_000}),  # window unchecked
+    # "invalid thinking: only type=enabled is allowed for this model" (Kimi-K2 #141, oh-my-pi #3852); it is the default
+    (r"k2\.7-code|for-coding", {"thinking": "none", "always_thinks": True}),
     (r"k2-thinking", {"thinking": "none", "always_thinks": True, "images": False}),
     (r"k2-(0711|0905|turbo|instruct)|moonshot-v1", {**_PLAIN, "images": False}),
 )  # fmt: skip
