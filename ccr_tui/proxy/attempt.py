@@ -106,6 +106,7 @@ def chat_order(making: Making) -> Order:
             mute=made.mute,
             cumulative=facts.cumulative,
             seals=facts.reasoning_details or bool(facts.tool_call_extra),
+            most=made.body.get(facts.max_tokens_key),
         )
 
     headers = base_headers(making) | ({"authorization": f"Bearer {making.key}"} if making.key else {})

@@ -57,6 +57,8 @@ class Finish:
     def see(self, choice: Mapping[str, Json]) -> None:
         """Take a choice that has a finish reason. The first that says more than "stop" counts."""
         reason = str(choice["finish_reason"]).rpartition(":")[2].strip().lower()  # "content_filter: SAFETY" (Gemini)
+        if reason == "null":  # DashScope's own API writes it so while it goes on, and gateways copy that
+            return
         if self.reason is None or self.reason in _STOP:
             self.reason = reason
         self.failure = self.failure or _FAILED.get(reason, "")
@@ -65,6 +67,11 @@ class Finish:
                 self._matched = choice[key]
         if choice.get("native_finish_reason") == "stop_sequence" and len(self._stops) == 1:  # OpenRouter
             self._matched = self._stops[0]
+
+    def cut_off(self) -> None:
+        """The answer had no more tokens, whatever the provider calls that."""
+        self.notes.append(f"The answer ended within a call, with all its tokens used: {self.reason!r} is not its end.")
+        self.reason = "length"
 
     def stop_at(self, sequence: str) -> None:
         """The answer was ended here, at a stop sequence."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ccr_tui.errors import UpstreamBroken
 from ccr_tui.proxy.anthropic import usage_json
-from ccr_tui.proxy.blocks import Blocks, Run
+from ccr_tui.proxy.blocks import Blocks, Call, Run
 from ccr_tui.proxy.finish import Finish
 from ccr_tui.proxy.incoming import Incoming, quarter
 from ccr_tui.proxy.openai import (
@@ -47,7 +47,8 @@ class ChatReply(Incoming):
     the provider was not sent, so that the answer is ended here; `tools` the names that were sent upstream, `taken` the
     tool ids that the conversation has used. `opens_thinking` is for templates that put the opening `<think>` into the
     prompt. `mute` drops what is said: no token was asked for. `seals`: what only the provider can read goes through the
-    client and back. `cumulative`: a piece of a stream may repeat what was said before it.
+    client and back. `cumulative`: a piece of a stream may repeat what was said before it. `most`: the tokens that the
+    answer may have.
     """
 
     def __init__(
@@ -69,10 +70,12 @@ class ChatReply(Incoming):
         mute: bool = False,
         seals: bool = False,
         cumulative: bool = False,
+        most: int | None = None,
     ) -> None:
         super().__init__(provider, model_id, count, estimate)
         self.message_id = message_id
         self.model = model
+        self._most = most
         self._sealing = Sealing(model_id) if seals else None
         sign = {"sign": self._sealing.signature} if self._sealing else {}
         self._blocks = Blocks(message_id, names or {}, tools, taken, **sign)
@@ -370,6 +373,8 @@ class ChatReply(Incoming):
                 self._blocks.add(Run("thinking", carries=True))
             else:
                 self._ignore("encrypted reasoning")
+        if self._is_spent():
+            self._finish.cut_off()
         self._blocks.finish(out, cut=self._finish.cut)
         self.stop_reason, self.stop_sequence = self._finish.verdict(self.tool_blocks_out > 0)
         self.usage = self.settled()
@@ -378,6 +383,14 @@ class ChatReply(Incoming):
         self._blocks.emit({"type": "message_stop"}, out)
         self.finished = True
         self._note()
+
+    def _is_spent(self) -> bool:
+        """Whether the last call is but half of one because the answer had no more tokens, though it is called complete
+        (vLLM, its #53269)."""
+        last, usage = self._blocks.last, self.usage
+        if self._most is None or usage is None or usage.output < self._most or self._finish.cut:
+            return False
+        return isinstance(last, Call) and last.said and not last.arguments.done
 
     def _note(self) -> None:
         if self._tags.orphans:

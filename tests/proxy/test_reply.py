@@ -232,6 +232,11 @@ CASES: dict[str, tuple[bytes, list[Any], str]] = {
         "tool_use",
     ),
     "empty finish reason": (sse(chunk("", content="H"), chunk("", content="i"), STOP), [("text", "Hi")], "end_turn"),
+    "finish reason null as a word": (
+        sse(chunk("null", content="H"), chunk("null", content="i"), chunk("length")),
+        [("text", "Hi")],
+        "max_tokens",
+    ),
     "unknown finish reason": (sse(chunk("because", content="Hi")), [("text", "Hi")], "end_turn"),
     "a finish reason on every chunk": (
         sse(chunk("stop", content="H"), chunk("stop", content="i"), chunk("length")),
@@ -344,6 +349,12 @@ FAILURES: dict[str, tuple[bytes, int, str, str]] = {
         429,
         "rate_limit_error",
         "quota",
+    ),
+    "cut, with null as a word": (
+        sse(chunk("null", content="Hi"), done=False),
+        502,
+        "api_error",
+        "cut its answer off",
     ),
     "finish reason error": (sse(chunk(content="Hi"), chunk("error")), 502, "api_error", "broke its answer off"),
     "out of resources": (sse(chunk("insufficient_system_resource", content="Hi")), 502, "api_error", "resources"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from streams import Played, call, calls, chunk, play, sse
+from streams import Played, call, calls, chunk, play, sse, usage
 
 from ccr_tui.proxy.anthropic import UNPARSED
 from ccr_tui.proxy.reply import ChatReply
@@ -195,6 +195,32 @@ def test_every_call_arrives_whole_and_apart(data: bytes, blocks: list[Any], stop
     played = play(data)
     assert (played.blocks, played.message["stop_reason"]) == (blocks, stop)
     assert played.reply.error is None
+
+
+SPENT: dict[str, tuple[str, int | None, str]] = {
+    "cut in a text": ('{"path": "a', 7, "max_tokens"),
+    "cut before a bracket": ('{"path": "a"', 7, "max_tokens"),
+    "cut after a comma": ('{"path": "a",', 6, "max_tokens"),
+    "whole to the last token": ('{"path": "a"}', 7, "tool_use"),
+    "tokens were left": ('{"path": "a"', 8, "tool_use"),
+    "nobody knows how many": ('{"path": "a"', None, "tool_use"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "most", "stop"), SPENT.values(), ids=SPENT)
+@pytest.mark.parametrize("reason", ["tool_calls", "stop"])
+def test_half_a_call_with_all_tokens_used_is_no_finished_one(
+    arguments: str, most: int | None, stop: str, reason: str
+) -> None:
+    """vLLM says "tool_calls" of a call that max_tokens has cut (its #53269); nothing of it may be completed."""
+    played = play(sse(calls(call(0, "a", "Read", arguments)), chunk(reason), usage()), most=most)
+    assert played.reply.stop_reason == stop
+    assert (played.blocks == BOTH[:1]) is (stop == "tool_use")
+
+
+def test_half_a_call_without_a_report_of_tokens_is_mended() -> None:
+    played = play(sse(calls(call(0, "a", "Read", '{"path": "a"')), TOOLS), most=7)
+    assert (played.blocks, played.reply.stop_reason) == (BOTH[:1], "tool_use")
 
 
 def test_arguments_stream_as_they_come() -> None:
