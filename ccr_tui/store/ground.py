@@ -39,8 +39,8 @@ takes: what else wrote into it just then can't be told by its time."""
 OVERWRITTEN = "{} was overwritten while ccr-tui ran; recording goes on in what was put there."
 GONE = "{} was deleted or moved while ccr-tui ran; {}. What was recorded before is where the old file is."
 SPOILED = (
-    "{}-wal was cut short or overwritten while ccr-tui ran; recording goes on with the file, "
-    "and what stood only in that log is lost."
+    "{}-wal was cut short or overwritten while ccr-tui ran; recording goes on with the file. What stood only in that "
+    "log is stored again as far as it is remembered: of much of it, tokens and costs without texts."
 )
 PASSING = ("locked", "busy", "full", "readonly", "unable to open", "disk I/O error")
 """What SQLite says of trouble that may pass: nothing is wrong with the trace, nor with the file."""
@@ -50,7 +50,10 @@ ROOM = ("full", "unable to open")
 
 
 class Ground:
-    """An open database. `connection` and `insertion` change when the file does."""
+    """An open database. `connection` and `insertion` change when the file does.
+
+    `newest` is the number of the last request in it, and `carried` of the last that stands in the file without its log.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises StoreError, which names the file and the cure."""
@@ -62,12 +65,14 @@ class Ground:
         self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self.insertion = Insertion(self.connection)
         self._extent = extent(self._file)
-        self._newest = soundness.number(self.connection)  # SQLite makes its log where it is first needed: here
+        self.newest = soundness.number(self.connection)  # SQLite makes its log where it is first needed: here
         self._standing, self._log = Standing(self.path), Log(self.path)
-        self._carried = soundness.newest_alone(self.path) or 0
+        self.carried = soundness.newest_alone(self.path) or 0
         self._is_doubtful, self._not_before = False, 0.0
         self._is_unsure, self._look_at = False, time.monotonic() + SELDOM_S
         self._is_settled = False
+        self.has_moved = False
+        """Whether what was recorded before is elsewhere now, with the file of then."""
 
     def _is_without_log(self) -> bool:
         """Whether it was deleted so early that nobody has seen it. What is written has to be in one."""
@@ -94,7 +99,7 @@ class Ground:
             carried = soundness.newest_alone(self.path)
             if carried is None:
                 return True
-            is_whole = carried >= self._newest
+            is_whole = carried >= self.newest
         if is_whole:
             self._log.take()
         return is_whole
@@ -110,7 +115,7 @@ class Ground:
     def _doubted(self) -> Callable[[], str] | None:
         """Look whether the file is whole. Where it can't be looked at now, the doubt stays."""
         found, carried = extent(self._file), soundness.newest_alone(self.path)
-        if carried is not None and carried < self._carried:
+        if carried is not None and carried < self.carried:
             return self.restore
         begun = time.monotonic()
         if begun < self._not_before:
@@ -118,14 +123,14 @@ class Ground:
         try:
             if soundness.fault(self.path):
                 return self.restore
-            if soundness.newest(self.path) < self._newest:
+            if soundness.newest(self.path) < self.newest:
                 return self.begin_again
         except sqlite3.Error:
             return None
         finally:
             took = time.monotonic() - begun
             self._not_before = begun + took + (SPARING * took if took > QUICK_S else 0)
-        self._carried, self._extent, self._is_doubtful = carried or 0, found, False
+        self.carried, self._extent, self._is_doubtful = carried or 0, found, False
         self._is_unsure, self._look_at = False, begun + max(SELDOM_S, SELDOM * took)
         return None
 
@@ -194,6 +199,7 @@ class Ground:
         self._standing.leave(_removed if was_carried_over or found is None else _moved)
         told: list[str] = []
         self._open_whole(told)
+        self.has_moved = True
         done = "recording goes on in the one that is there now" if found else "a new one has been made"
         return " ".join((GONE.format(self.path, done), *told))
 
@@ -254,7 +260,7 @@ class Ground:
         finally:
             if not is_done:
                 self._take_back()
-        self._newest, self._is_settled = newest, False
+        self.newest, self._is_settled = newest, False
         self._log.note()
         self._note()
 
@@ -265,10 +271,10 @@ class Ground:
         if found == before:
             return
         carried = soundness.newest_alone(self.path)
-        if carried is None or carried < self._carried or (found and before and found[1] < before[1]):
+        if carried is None or carried < self.carried or (found and before and found[1] < before[1]):
             self._is_doubtful = True
             return
-        self._carried, self._is_unsure = carried, True
+        self.carried, self._is_unsure = carried, True
 
     def settle(self) -> bool:
         """Carry the log over, without waiting for anybody: what happens to it afterwards costs nothing. True, for that

@@ -65,7 +65,7 @@ class WaitingRoom:
 
     def put(self, trace: Trace) -> None:
         """Returns at once."""
-        self._put = put = self._put + _weight(trace)
+        self._put = put = self._put + weight(trace)
         self._queue.put(trace)
         if put - self._done > HEAVY and not self._hurry.is_set():  # what `is_calm` says, in half the time
             self._hurry.set()
@@ -87,11 +87,11 @@ class WaitingRoom:
         """It and others: the busier it gets, the more. `committed` is when something was stored last."""
         if isinstance(first, Trace):
             self._gather(committed)
-        batch, weight = [first], 0
-        while len(batch) < BATCH and weight < HEAVY:
+        batch, heavy = [first], 0
+        while len(batch) < BATCH and heavy < HEAVY:
             last = batch[-1]
             if isinstance(last, Trace):
-                weight += _weight(last)
+                heavy += weight(last)
             elif last.is_last:
                 break
             try:
@@ -102,7 +102,7 @@ class WaitingRoom:
 
     def dealt_with(self, traces: Iterable[Trace]) -> None:
         """They are in the database, or in a file."""
-        self._done += sum(map(_weight, traces))
+        self._done += sum(map(weight, traces))
 
     def answer(self, signals: Iterable[Signal]) -> None:
         """Tell who waits."""
@@ -127,7 +127,7 @@ class WaitingRoom:
         return bool(self._signals) or self.held > HEAVY or self._queue.qsize() >= BATCH
 
 
-def _weight(trace: Trace) -> int:
+def weight(trace: Trace) -> int:
     """Bytes of JSON, about: a token has some four characters."""
     whole = 2000 + 4 * (trace.estimate or 0)
     if whole < LONG:

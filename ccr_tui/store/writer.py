@@ -13,10 +13,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from ccr_tui.errors import StoreError
 from ccr_tui.records import Flight, Trace
 from ccr_tui.slim import dataclass
 from ccr_tui.store import spill
@@ -24,6 +26,7 @@ from ccr_tui.store.begun import Begun, Leftover, leftovers
 from ccr_tui.store.codec import BROKEN
 from ccr_tui.store.ground import is_damage, is_passing, opened
 from ccr_tui.store.ready import Ready
+from ccr_tui.store.recent import Recent
 from ccr_tui.store.schema import trouble
 from ccr_tui.store.veil import Veil
 from ccr_tui.store.waiting_room import Item, Signal, WaitingRoom
@@ -96,6 +99,9 @@ class Writer:
         """Whether requests of older versions are perhaps still to be looked at."""
         self._is_settled = True
         """Whether there is nothing to do until something comes."""
+        self._recent = Recent()
+        self._again: list[Trace] = []
+        """What stood in a log that something else has spoiled."""
         self._begun = Begun(path, self._veil.line)
         self._left: list[Leftover] = []
         self._thread = threading.Thread(target=self._run, name="ccr-tui store", daemon=True)
@@ -114,6 +120,11 @@ class Writer:
     def begin(self, flight: Flight) -> None:
         """A request is under way: where this program is killed, the next one will say that it was."""
         self._begun.begin(flight)
+
+    def end(self, trace: Trace) -> None:
+        """A request is answered, and its client is about to know: where this program is killed now, the next one will
+        know its tokens and costs. What has been noted here is only queued when it is put."""
+        self._begun.end(trace)
 
     def put(self, trace: Trace) -> None:
         """Keep a finished trace, soon. Any thread may call; returns at once."""
@@ -151,8 +162,7 @@ class Writer:
             going = not any(signal.is_last for signal in signals)
             if not going:
                 self._stop_returning()
-                if told := self._ground.end():
-                    _tell(self._on_reject, told)
+                self._leave_ground()
                 self._begun.close()
             self._room.answer(signals)
 
@@ -164,9 +174,17 @@ class Writer:
         if self._room.held > SWAMPED:
             ready = [one for one in ready if not self._is_set_down(one.trace)]
         self._keep([*learned, *ready])
+        self._keep_again()
         self._room.dealt_with(traces)
         if self._is_waiting and not self._failed:
             self._take_back()
+
+    def _leave_ground(self) -> None:
+        with suppress(StoreError):
+            self._stand()
+            self._keep_again()
+        if told := self._ground.end():
+            _tell(self._on_reject, told)
 
     def _next(self) -> Item:
         """The first in the queue; while there is none, what older versions did not write down is worked out, and what
@@ -176,6 +194,7 @@ class Writer:
                 self._is_behind = self._caught_up()
             else:
                 self._is_settled = self._ground.settle()
+                self._recent.carried(self._ground.carried)
         return item
 
     def _patience(self) -> float | None:
@@ -274,7 +293,9 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it is, traffic goes on, and the trace goes to a file
             return error
         self._failed, self._committed, self._is_settled = None, time.monotonic(), False
-        self._begun.kept(item.trace.uid for item in items if isinstance(item, Ready))
+        stored = [item.trace for item in items if isinstance(item, Ready)]
+        self._begun.kept(trace.uid for trace in stored)
+        self._remember(stored)
         self._say_trouble("")
         if newest:
             _tell(self._on_commit, newest)
@@ -291,6 +312,19 @@ class Writer:
     def _mended(self, mend: Callable[[], str]) -> None:
         _tell(self._on_reject, mend())
         self._begun.stay()
+        recent = self._recent.take()
+        if not self._ground.has_moved:
+            self._again += [trace for trace in recent if not self._is_known(trace.uid)]
+        self._ground.has_moved = False
+
+    def _remember(self, stored: Sequence[Trace]) -> None:
+        """For as long as they stand in the log alone."""
+        self._recent.add(stored, self._ground.newest)
+        self._recent.carried(self._ground.carried)
+
+    def _keep_again(self) -> None:
+        again, self._again = self._again, []
+        self._keep([*filter(None, map(self._ready, again))])
 
     def _write(self, items: Sequence[Ready | Learned]) -> int:
         with self._ground.transaction() as insertion:

@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_store_recovery import TRACES, Watched, at_work, carried_over, ids, stored
 
 from ccr_tui.errors import StoreError
-from ccr_tui.store import archive, ground, schema, soundness, writer
+from ccr_tui.store import archive, ground, recent, schema, soundness, writer
 from ccr_tui.store.ground import Ground
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.standing import Log, Standing
@@ -158,7 +159,7 @@ def overwritten(log: Path) -> None:
 
 
 @pytest.mark.parametrize("deed", [emptied, cut_in_half, overwritten])
-def test_a_log_that_is_cut_or_overwritten_costs_nothing_that_comes_later(
+def test_a_log_that_is_cut_or_overwritten_costs_nothing(
     path: Path, running: Watched, reader: Reader, deed: Callable[[Path], None]
 ) -> None:
     carried_over(path)
@@ -169,7 +170,7 @@ def test_a_log_that_is_cut_or_overwritten_costs_nothing_that_comes_later(
     for trace in TRACES[4:]:
         running.put(trace)
         assert running.flush(30)
-    assert stored(path) == ["t00", *ids(12)[4:]] and reader.count() == 9
+    assert stored(path) == ids(12) and reader.count() == 12
     assert "-wal was cut short or overwritten" in running.sentences[0] and len(running.sentences) == 1
     assert running.close(30) and verify(path) == []
 
@@ -188,7 +189,24 @@ def test_a_log_that_is_cut_within_a_transaction_is_noticed_after_it(
         deed(Path(f"{path}-wal"))
     running.put(TRACES[4])
     assert running.flush(30)
-    assert stored(path) == ["t00", "t04"] and verify(path) == []
+    assert stored(path) == ids(5) and verify(path) == []
+
+
+def test_of_what_was_too_much_to_be_remembered_its_costs_are(
+    path: Path, running: Watched, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "WHOLE", 1)
+    carried_over(path)
+    for trace in TRACES[1:4]:
+        running.put(trace)
+    assert running.flush(30)
+    before = [replace(row, n=0) for row in reader.rows()]
+    emptied(Path(f"{path}-wal"))
+    assert running.close(30)
+    for row, old in zip(reader.rows(), before, strict=True):
+        assert (row.id, row.outcome, row.cost, row.output_tokens) == (old.id, old.outcome, old.cost, old.output_tokens)
+        assert row.error == (old.error if row.id == "t00" else old.error or recent.CUT_OFF)
+    assert verify(path) == []
 
 
 OPEN = """
@@ -250,7 +268,7 @@ def test_what_is_copied_over_it_while_its_log_is_carried_over_is_noticed_at_once
     carrying_over(running, lambda: path.write_bytes(backup.read_bytes()))
     running.put(TRACES[10])
     assert running.flush(30)
-    assert stored(path) == ["t08", "t09", "t10"] and verify(path) == []
+    assert stored(path) == [*ids(4), "t08", "t09", "t10"] and verify(path) == []
     assert "was overwritten" in running.sentences[0]
 
 
@@ -272,7 +290,7 @@ def test_what_is_written_into_it_while_its_log_is_carried_over_is_noticed_at_the
     running._ground._look_at = 0.0
     running.put(TRACES[8])
     assert running.flush(30)
-    assert stored(path) == ["t08"] and verify(path) == []
+    assert stored(path) == [*ids(4), "t08"] and verify(path) == []
     assert "was damaged" in running.sentences[0]
     assert running._ground.wrong() is None and running._ground._look_at > time.monotonic()
 
@@ -343,7 +361,8 @@ def test_a_copy_that_cannot_be_made_now_is_waited_for(
     running.until(lambda: bool(running.trouble))
     without_descriptors()
     assert running.flush(30)
-    assert stored(path) == ["t01", "t08", "t09"] and not any("was damaged" in said for said in running.sentences)
+    assert stored(path) == ["t00", "t01", "t08", "t09"]
+    assert not any("was damaged" in said for said in running.sentences)
 
 
 @pytest.mark.parametrize("deed", [emptied, cut_in_half, overwritten])
