@@ -72,7 +72,7 @@ def usage_of(chunk: Json) -> Usage | None:
     if prompt is None and output is None:
         return None
     details = _dict(usage, "prompt_tokens_details") or _dict(usage, "input_tokens_details")
-    prompt = prompt or 0
+    prompt = _with_cached(usage, details, prompt or 0)
     read = min(prompt, _cache_read(usage, details))
     written = min(prompt - read, _cache_write(usage, details))
     reasoning = _reasoning(usage)
@@ -93,15 +93,25 @@ def usage_json_of(chunk: Json) -> Mapping[str, Json] | None:
     return None
 
 
+def _with_cached(usage: Mapping[str, Json], details: Mapping[str, Json], prompt: int) -> int:
+    """All that was sent. Gateways to Claude copy Anthropic's names of what was cached; some of them its count too,
+    which leaves that out (one-api), others not (LiteLLM)."""
+    if "cache_read_input_tokens" not in usage and "cache_creation_input_tokens" not in usage:
+        return prompt
+    cached = _cache_read(usage, details) + _cache_write(usage, details)
+    return prompt + cached if "prompt_tokens" not in usage or cached > prompt else prompt
+
+
 def _cache_read(usage: Mapping[str, Json], details: Mapping[str, Json]) -> int:
-    """OpenAI's, then DeepSeek's, then Moonshot's name of it."""
-    found = _first(details, "cached_tokens"), _first(usage, "prompt_cache_hit_tokens", "cached_tokens")
-    return max(each or 0 for each in found)
+    """OpenAI's, then DeepSeek's, Moonshot's and Anthropic's name of it."""
+    names = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+    return max(_first(details, "cached_tokens") or 0, *(_first(usage, name) or 0 for name in names))
 
 
 def _cache_write(usage: Mapping[str, Json], details: Mapping[str, Json]) -> int:
-    """OpenRouter's name of it, then DashScope's."""
-    return _first(details, "cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens") or 0
+    """OpenRouter's name of it, then DashScope's, LiteLLM's and Anthropic's."""
+    found = _first(details, "cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens")
+    return found or _first(usage, "cache_creation_input_tokens") or 0
 
 
 def _reasoning(usage: Mapping[str, Json]) -> int:
@@ -216,7 +226,7 @@ class Grown:
 
 def reasoning_of(delta: Mapping[str, Json]) -> str:
     """The reasoning in a delta. Some servers say the same under two names, so the first that says something counts."""
-    for key in ("reasoning_content", "reasoning", "thinking"):
+    for key in ("reasoning_content", "reasoning", "thinking", "reasoning_text"):  # Copilot's, litellm #35021
         value = delta.get(key)
         if value:
             text = value if isinstance(value, str) else "".join(text for _, text in parts(value))

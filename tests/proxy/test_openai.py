@@ -52,6 +52,24 @@ USAGES: dict[str, tuple[Any, Usage | None]] = {
         {"prompt_tokens": "10", "completion_tokens": "2.0", "prompt_tokens_details": {"cached_tokens": "3"}},
         Usage(7, 2, 3),
     ),
+    "Claude behind LiteLLM: all in prompt_tokens": (
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 5,
+            "cache_read_input_tokens": 80,
+            "cache_creation_input_tokens": 10,
+            "prompt_tokens_details": {"cached_tokens": 80},
+        },
+        Usage(10, 5, 80, 10),
+    ),
+    "Claude behind one-api: none of it in prompt_tokens": (
+        {"prompt_tokens": 7, "completion_tokens": 5, "cache_read_input_tokens": 80, "cache_creation_input_tokens": 10},
+        Usage(7, 5, 80, 10),
+    ),
+    "Anthropic's own names": (
+        {"input_tokens": 100, "output_tokens": 5, "cache_read_input_tokens": 80, "cache_creation_input_tokens": 0},
+        Usage(100, 5, 80),
+    ),
     "more cached than sent": ({"prompt_tokens": 5, "prompt_cache_hit_tokens": 9}, Usage(0, 0, 5)),
     "nulls": ({"prompt_tokens": 5, "completion_tokens": None, "prompt_tokens_details": None}, Usage(5)),
     "negative": ({"prompt_tokens": -5, "completion_tokens": 3}, Usage(0, 3)),

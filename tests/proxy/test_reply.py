@@ -154,6 +154,11 @@ CASES: dict[str, tuple[bytes, list[Any], str]] = {
         [("thinking", "hm"), ("text", "Hi")],
         "end_turn",
     ),
+    "reasoning_text (Copilot)": (
+        sse(chunk(reasoning_text="h"), chunk(reasoning_text="m"), chunk(content="Hi", reasoning_opaque="x"), STOP),
+        [("thinking", "hm"), ("text", "Hi")],
+        "end_turn",
+    ),
     "reasoning_content": (
         sse(chunk(reasoning_content="h"), chunk(reasoning_content="m"), chunk(content="Hi"), STOP),
         [("thinking", "hm"), ("text", "Hi")],
