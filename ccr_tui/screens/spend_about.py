@@ -91,10 +91,10 @@ class AboutScreen(ModalScreen[None]):
     def _rates(self, page: Document, compared: Baseline) -> None:
         price = compared.price
         page.put("")
-        how = "" if compared.is_chosen else "  what the client asks for; b chooses another"
+        how = "" if compared.is_chosen else "  what the client asked for most of late, for all of today; b keeps one"
         title = (f"Compared with {show.harmless(compared.name)}", "title")
         page.put(title, ("  what if" if self.is_what_if else how, "muted"))
         rates = [("input", price.input), ("output", price.output), ("cache read", price.cache_read)]
-        told = ", ".join(f"{name} {show.money(rate)}" for name, rate in rates if rate is not None)
+        told = ", ".join(f"{name} {show.rate(rate)}" for name, rate in rates if rate is not None)
         page.put("  ", told, ("  per million tokens", "muted"))
         page.put("  ", (priced(compared), "muted"), hang=2)

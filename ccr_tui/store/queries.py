@@ -18,7 +18,7 @@ from typing import Any
 
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Price, Trace
-from ccr_tui.store import afterwards, badges, codec, paths, patterns, runs, schema, standing, sums
+from ccr_tui.store import afterwards, asked, badges, codec, paths, patterns, runs, schema, standing, sums
 from ccr_tui.store.amounts import Billed, SpendRow, Sums, Today
 from ccr_tui.store.bodies import Desk
 from ccr_tui.store.browsing import Browsing, Stop
@@ -47,11 +47,6 @@ STEPS = """
 SELECT a.sent_id, s.data FROM attempt a LEFT JOIN stream s ON s.attempt = a.id WHERE a.trace = ? ORDER BY a.id
 """
 
-ASKED = """
-SELECT asked_model FROM trace WHERE n > (SELECT max(n) FROM trace) - 1000 AND kind = 'main'
-    AND asked_model LIKE 'claude-%' AND asked_model NOT LIKE 'claude-ccr-%'
-    GROUP BY asked_model ORDER BY asked_model LIKE '%haiku%', count(*) DESC, max(n) DESC LIMIT 1
-"""
 HOPS = "SELECT trace, purpose FROM attempt WHERE trace IN ({marks}) ORDER BY id"
 
 
@@ -65,6 +60,8 @@ class Reader(Browsing, Conversing):
         self._busy: set[sqlite3.Connection] = set()
         self._lock = threading.Lock()
         """For the two above."""
+        self._asked: tuple[float, str] | None = None
+        """A midnight, and the model that counts from then on."""
 
     def rows(self, filter: Filter | None = None, before: int | None = None, limit: int = 200) -> list[TraceRow]:
         """The newest requests, older than number `before` if that is given."""
@@ -176,12 +173,17 @@ class Reader(Browsing, Conversing):
         with self._reading() as db:
             return sums.began(db)
 
-    def asked(self) -> str | None:
-        """The model that the client asked for most of late in its main requests, a Haiku only if there is no other;
-        None if it named none of Claude's."""
-        with self._reading() as db:
-            found = db.execute(ASKED).fetchone()
-            return str(found[0]) if found else None
+    def asked(self, now: float | None = None) -> str | None:
+        """The model that the client asks for, the same for a whole day; None if it named none of Claude's."""
+        moment = datetime.now() if now is None else datetime.fromtimestamp(now)
+        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        if self._asked is None or self._asked[0] != midnight:
+            with self._reading() as db:
+                found = asked.before(db, midnight)
+                if found is None:
+                    return asked.first(db)
+            self._asked = midnight, found
+        return self._asked[1]
 
     def today(self, baseline: Price | None = None, now: float | None = None) -> Today:
         """Everything since local midnight."""

@@ -234,6 +234,38 @@ def test_today_begins_at_local_midnight(keep: Keep, reader: Reader) -> None:
     assert (today.estimated_tokens, today.baseline) == (15, 405 * 1000)
 
 
+def asking(day: int, models: str) -> list[Trace]:
+    """Main requests for these, a minute apart from noon of that June day on."""
+    noon = datetime(2026, 6, day, 12).timestamp()
+    return [
+        generated.trace(f"{day}-{len(models)}-{at}", started_at=noon + 60 * at, asked_model=f"claude-{name}")
+        for at, name in enumerate(models.split())
+    ]
+
+
+def test_the_model_that_one_compares_with_is_the_same_all_day(path: Path, keep: Keep) -> None:
+    def asked(day: int, hour: int = 23) -> str | None:
+        reader = Reader(path)  # as a program that starts now
+        try:
+            return reader.asked(datetime(2026, 6, day, hour).timestamp())
+        finally:
+            reader.close()
+
+    assert asked(14) is None
+    keep(asking(14, "haiku-4-5 opus-4-5"))
+    assert asked(14) == "claude-opus-4-5", "on the first day it is the first, a Haiku only if there is no other"
+    keep(asking(14, "opus-4-5 opus-5-5 opus-5-5 opus-5-5"))
+    assert asked(14) == "claude-opus-4-5"
+    assert asked(15, 0) == "claude-opus-5-5", "which was asked for most of late, from midnight on"
+    keep(asking(15, "sonnet-5 sonnet-5 sonnet-5 sonnet-5 sonnet-5"))
+    assert asked(15) == "claude-opus-5-5"
+    assert asked(16, 0) == "claude-sonnet-5"
+    one = Reader(path)
+    assert one.asked(datetime(2026, 6, 15, 13).timestamp()) == "claude-opus-5-5"
+    assert one.asked(datetime(2026, 6, 16, 1).timestamp()) == "claude-sonnet-5", "a midnight passes while it is open"
+    one.close()
+
+
 def test_a_database_that_is_not_there_is_an_empty_one(path: Path, reader: Reader) -> None:
     assert reader.rows() == [] == reader.sessions() == reader.spend() == reader.search("x") == list(reader.traces())
     assert (reader.count(), reader.last_n(), reader.size_bytes(), reader.today().requests) == (0, 0, 0, 0)
