@@ -50,10 +50,12 @@ def _facts(trace: Trace, row: TraceRow) -> Iterator[tuple[str, str]]:
         yield "route", f"{trace.decision.agent}, {trace.decision.mode} mode, rule {row.rule}: {trace.decision.reason}"
     yield "outcome", f"{row.outcome} {failing.status(trace)}" + (f", {row.stop_reason}" if row.stop_reason else "")
     prompt = row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
+    told = row.cached_share is not None or row.usage_basis is None
+    cached = f"{tokens(row.cache_read_tokens)} of it cached" if told else "nobody told how much of it was cached"
     yield (
         "tokens",
         (
-            f"{tokens(prompt)} in ({tokens(row.cache_read_tokens)} of it cached), {tokens(row.output_tokens)} out "
+            f"{tokens(prompt)} in ({cached}), {tokens(row.output_tokens)} out "
             f"({row.usage_basis or 'not known'}); estimated in: {tokens(row.estimated_input_tokens) or 'not'}"
         ),
     )

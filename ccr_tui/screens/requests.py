@@ -163,12 +163,11 @@ def tokens(row: TraceRow, count: int | None) -> str:
 
 
 def cached(row: TraceRow) -> Cell:
-    """The share of the prompt that the provider had cached."""
-    prompt = _prompt(row)
-    if row.usage_basis is None or not prompt:
+    """The share of the prompt that the provider had cached; a dash where it told nothing of it."""
+    share = row.cached_share
+    if share is None:
         return "–", "faint"
-    share = row.cache_read_tokens / prompt
-    return f"⟨{show.percent(row.cache_read_tokens, prompt):>3}⟩", "good" if share >= 0.5 else "muted"
+    return f"⟨{show.percent(share, 1):>3}⟩", "good" if share >= 0.5 else "muted"
 
 
 def cost(row: TraceRow) -> Cell:

@@ -63,7 +63,7 @@ NUMBERS = {
     "in": SENT,
     "out": "t.output_tokens",
     "reasoning": "t.reasoning_tokens",
-    "cached": f"(t.cache_read_tokens * 100.0 / nullif({SENT}, 0))",
+    "cached": f"(CASE WHEN t.usage_basis <> 'estimated' THEN t.cache_read_tokens * 100.0 / nullif({SENT}, 0) END)",
     "ttft": "t.ttft_ms",
     "dur": "t.duration_ms",
     "tries": "t.attempts",

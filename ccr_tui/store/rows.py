@@ -91,6 +91,12 @@ class TraceRow:
         """Whether tokens are estimated, at least in part."""
         return self.usage_basis in ("estimated", "mixed")
 
+    @property
+    def cached_share(self) -> float | None:
+        """The part of the prompt that a cache served, 0 to 1; None where no provider reported the tokens, or none."""
+        prompt = self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+        return self.cache_read_tokens / prompt if prompt and self.usage_basis in ("reported", "mixed") else None
+
     def as_json(self) -> dict[str, Any]:
         """What `traces ls --json` prints."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -125,6 +125,13 @@ FILTERS = [
 ]
 
 
+@pytest.mark.parametrize("text", ["cached<50%", "cached=0", "cached>=0"])
+def test_what_a_cache_served_of_a_guess_is_no_share(keep: Keep, reader: Reader, text: str) -> None:
+    keep([generated.trace("h", attempts=(answer(usage=Usage(250, 25, basis="estimated")),))])
+    assert [row.cached_share for row in reader.rows()] == [None]
+    assert reader.rows(Filter(terms=parse(text, T + 1000))) == []
+
+
 @pytest.mark.parametrize(("text", "expected"), FILTERS, ids=[case[0] for case in FILTERS])
 def test_a_filter_finds_what_it_says(some: Reader, text: str, expected: str) -> None:
     filter = Filter(terms=parse(text, T + 1000))
