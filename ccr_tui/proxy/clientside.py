@@ -24,8 +24,9 @@ def clientside(tool: Json) -> Json | None:
         return None
     name, description, schema = _KNOWN[found[1]](tool, found[2])
     given = tool.get("name")
+    more = {key: tool[key] for key in ("input_examples", "allowed_callers") if key in tool}
     return {"name": given if isinstance(given, str) and given else name, "description": description,
-            "input_schema": schema}  # fmt: skip
+            "input_schema": schema, **more}  # fmt: skip
 
 
 def is_clientside(kind: str) -> bool:

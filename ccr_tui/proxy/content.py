@@ -72,6 +72,8 @@ class Reader:
         yield f"[{kind}] {compact(_bare(block))}"
 
     def _text(self, block: Json) -> Iterator[Piece]:
+        if block.get("citations"):
+            self.notes.add("citations of an earlier answer were left out: chat completions have none")
         yield str(block.get("text") or "")
 
     def _image(self, block: Json) -> Iterator[Piece]:

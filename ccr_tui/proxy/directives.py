@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ccr_tui.compacted import since
 from ccr_tui.records import Json
 from ccr_tui.seen import History
 
@@ -81,17 +82,25 @@ def _or_system(before: bool, message: Json) -> bool:
 
 
 def _changes(messages: Sequence[Json]) -> Iterator[tuple[str, Json]]:
-    for message in messages if _has_system(messages) else ():
-        if message["role"] == "system" and isinstance(message.get("content"), list):
-            for block in message["content"]:
-                if is_change(block):
-                    yield block["type"], block["tool"]
+    if not _has_system(messages) and since(messages) is messages:
+        return
+    for message in messages:
+        for block in message["content"] if isinstance(message.get("content"), list) else ():
+            for change in [block] if message["role"] == "system" else _compacted(block):
+                if is_change(change):
+                    yield change["type"], change["tool"]
+
+
+def _compacted(block: Json) -> list[Json]:
+    """The changes of the tools in what a summary stands for."""
+    changes = block.get("tool_changes") if block["type"] == "compaction" else None
+    return [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
 
 
 def is_change(block: Json) -> bool:
     """Whether a block adds or removes a tool, in a way that can be followed."""
     tool = block.get("tool")
-    if block["type"] not in ("tool_addition", "tool_removal") or not isinstance(tool, dict):
+    if block.get("type") not in ("tool_addition", "tool_removal") or not isinstance(tool, dict):
         return False
     if tool.get("type") != "tool_definition":
         return tool.get("type") == "tool_reference" and isinstance(tool.get("name"), str)

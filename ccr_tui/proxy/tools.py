@@ -25,6 +25,8 @@ from ccr_tui.seen import Part, Parts
 from ccr_tui.slim import dataclass
 from ccr_tui.wire import dumps
 
+_TOOLSET = re.compile(r"(?:computer|browser)_toolset_\d{8}")
+"""Sets of tools that the client runs."""
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")  # OpenAI: "Expected a string with maximum length 40"
 _NINE = re.compile(r"[a-zA-Z0-9]{9}")
@@ -186,7 +188,8 @@ class Workbench:
 
     def _say_missing(self, served: list[Json]) -> None:
         for tool in served:
-            self.notes.add(f"the tool {named(tool['type'])} was left out: only Anthropic's servers have it")
+            why = "models know" if _TOOLSET.fullmatch(tool["type"]) else "servers have"
+            self.notes.add(f"the tool {named(tool['type'])} was left out: only Anthropic's {why} it")
         names = ", ".join(str(tool.get("name") or tool["type"]) for tool in served)
         self.sentences.append(
             f"These tools are not available in this conversation and can't be called: {names}. "

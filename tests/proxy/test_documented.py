@@ -208,6 +208,22 @@ def test_what_was_compacted_is_not_counted() -> None:
     assert tally(compacted, Letters()).total < 200 < tally(asked(long, assistant("d"), "e"), Letters()).total
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["everything is sent", "the summary alone"])
+def test_the_tools_of_a_compacted_range_are_those_at_its_end(whole: bool) -> None:
+    """`tool_changes` of the block: what took the request's tools to those in effect when it was compacted."""
+    changed = [adds(tool("New")), changes("removal", "Read")]
+    before = ["a", system(changed), assistant("b")] if whole else []
+    body = asked(*before, assistant({**summary("S"), "tool_changes": changed}), "c", tools=[tool("Read"), tool("Edit")])
+    found = made(body)
+    assert offered(found) == ["Edit", "New"]
+    assert chat_faults(found.body) == []
+    unchanged = asked(assistant({**summary("S"), "tool_changes": None}), "c", tools=[tool("Read")])
+    assert offered(made(unchanged)) == ["Read"]
+    read = Memory().read(dumps(body))
+    parse(read)
+    assert made(read).body == found.body
+
+
 def test_an_upstream_that_compacts_itself_gets_everything() -> None:
     body = asked("a", assistant("b", summary("S"), "d"), "e")
     assert pass_through(body, "claude-x")[0]["messages"] == body["messages"]
@@ -243,6 +259,26 @@ def test_tools_that_the_client_runs_are_offered(kind: str, name: str, fields: se
     assert chat_faults(found.body) == []
     assert not found.notes
     assert about(body, {}).has_tools
+
+
+def test_examples_of_the_input_of_tools_that_the_client_runs_are_told() -> None:
+    given = {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool", "input_examples": [{"path": "/a"}]}
+    said = made(asked(tools=[given])).body["tools"][0]["function"]["description"]
+    assert said.endswith('\n\nExamples of its input:\n{"path":"/a"}')
+
+
+@pytest.mark.parametrize("kind", ["computer_toolset_20260801", "browser_toolset_20260801"])
+def test_a_set_of_tools_that_the_client_runs_is_not_told_to_be_the_servers(kind: str) -> None:
+    found = made(asked(tools=[{"type": kind}, tool()]))
+    assert offered(found) == ["Read"]
+    assert found.notes == (f"the tool {kind} was left out: only Anthropic's models know it",)
+
+
+def test_citations_of_an_earlier_answer_are_noted() -> None:
+    cited = {**text("so"), "citations": [{"type": "char_location", "cited_text": "x", "document_index": 0}]}
+    found = made(asked("a", assistant(cited), "b"))
+    assert found.notes == ("citations of an earlier answer were left out: chat completions have none",)
+    assert not made(asked("a", assistant({**text("so"), "citations": None}), "b")).notes
 
 
 CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
