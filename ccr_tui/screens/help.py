@@ -46,20 +46,26 @@ qwen-max ×3           it took three tries to get an answer
 NAMES = {"enter": "⏎", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "space": "space", "tab": "tab"}
 
 
+def keys_of(*kinds: type[Any]) -> list[BindingType]:
+    """The keys of these and of what they are made from, but for those of all lists and texts."""
+    bases = [base for kind in kinds for base in kind.__mro__ if base.__module__.startswith("ccr_tui")]
+    return [binding for base in bases if base is not Scrolled for binding in vars(base).get("BINDINGS", ())]
+
+
 SECTIONS: tuple[tuple[type[Screen[Any]] | None, str, Sequence[BindingType]], ...] = (
     (None, "Lists and texts", Scrolled.BINDINGS),
     (LiveScreen, "Live", LiveScreen.BINDINGS),
-    (Lists, "Requests", [*Lists.BINDINGS, *Table.BINDINGS]),
+    (Lists, "Requests", keys_of(Lists, Table)),
     (None, "Typing a filter", FilterLine.BINDINGS),
-    (SessionsScreen, "Sessions", [*SessionsScreen.BINDINGS, *SessionTree.BINDINGS]),
-    (SpendScreen, "Spend", SpendScreen.BINDINGS),
-    (ModelsScreen, "Models", ModelsScreen.BINDINGS),
-    (ReplayScreen, "Replay", [*ReplayScreen.BINDINGS, *Roster.BINDINGS]),
-    (StepsScreen, "Its steps", StepsScreen.BINDINGS),
-    (LabScreen, "Router lab", LabScreen.BINDINGS),
-    (TraceScreen, "Trace", TraceScreen.BINDINGS),
-    (TraceScreen, "Its bodies", Viewer.BINDINGS),
-    (ContextScreen, "Context over time", ContextScreen.BINDINGS),
+    (SessionsScreen, "Sessions", keys_of(SessionsScreen, SessionTree)),
+    (SpendScreen, "Spend", keys_of(SpendScreen, Roster)),
+    (ModelsScreen, "Models", keys_of(ModelsScreen, Roster)),
+    (ReplayScreen, "Replay", keys_of(ReplayScreen, Roster)),
+    (StepsScreen, "Its steps", keys_of(StepsScreen)),
+    (LabScreen, "Router lab", keys_of(LabScreen)),
+    (TraceScreen, "Trace", keys_of(TraceScreen)),
+    (TraceScreen, "Its bodies", keys_of(Viewer)),
+    (ContextScreen, "Context over time", keys_of(ContextScreen)),
 )
 """Where keys work: the screen whose first ones they are, if they are any's."""
 

@@ -26,6 +26,7 @@ from ccr_tui.replay.words import RECORDED, Comparison, Progress, Settings
 from ccr_tui.screens import course, replay_form, replay_pareto, replay_table, show
 from ccr_tui.screens.bars import Footer, Header
 from ccr_tui.screens.course import CoursePlot, Picture
+from ccr_tui.screens.flip import flip
 from ccr_tui.screens.house import House
 from ccr_tui.screens.lines import Document
 from ccr_tui.screens.replay_choosing import Choosing
@@ -71,6 +72,7 @@ class ReplayScreen(Choosing):
         Binding("p", "pareto", "Pareto", tooltip="Cost against agreement, instead of the cost so far, and back"),
         Binding("u", "update", "Update", tooltip="Read the session anew, which has gone on since it was read"),
         Binding("i", "notes", "Sources", tooltip="Where every figure comes from"),
+        Binding("m", "mode", "Mode", show=False, tooltip="Normal mode or Router mode"),
         Binding("1", "app.show('live')", "Live", show=False, tooltip="What happens now"),
         Binding("2", "app.show('sessions')", "Sessions", show=False, tooltip="What each session cost"),
         Binding("3", "app.show('spend')", "Spend", show=False, tooltip="Where the money goes"),
@@ -350,6 +352,11 @@ class ReplayScreen(Choosing):
         if drawn.ticket == self._drawing:
             nothing = replay_pareto.NEEDS if self.pareto else "  nothing of it has a price"
             self.plot.put(drawn.picture, nothing)
+
+    @work
+    async def action_mode(self) -> None:
+        """The other mode."""
+        await flip(self.app, self.house, self.header.demo)
 
     def action_pareto(self) -> None:
         """The other picture."""

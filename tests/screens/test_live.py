@@ -21,7 +21,14 @@ from ccr_tui.app import CcrApp
 from ccr_tui.config import Config, Guards
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.screens import panels
+from ccr_tui.screens.help import SECTIONS
+from ccr_tui.screens.live import LiveScreen
+from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.panels import Welcome
+from ccr_tui.screens.replay import ReplayScreen
+from ccr_tui.screens.sessions import SessionsScreen
+from ccr_tui.screens.spend import SpendScreen
+from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.store.paid import Paid, keep
 from ccr_tui.store.queries import Today
 
@@ -320,12 +327,34 @@ async def test_help_has_every_key_that_the_app_binds(tmp_path: Path) -> None:
             "Unfold all",
             "To the other side",
             "Next hit",
+            "Put a bookmark on the request",
+            "Write a note on the request",
             "⟨91%⟩",
         ):
             assert words in screen
         await pilot.press("escape")
         await settled(pilot)
         assert "Unfold all" not in shown(pilot)
+
+
+@pytest.mark.parametrize("kind", [LiveScreen, TraceScreen, SessionsScreen, SpendScreen, ModelsScreen, ReplayScreen])
+def test_help_has_every_key_of_a_screen(kind: type[Any]) -> None:
+    """Those that it has from what it is made of too, where they say what they do."""
+    told = {id(binding) for over, _, bindings in SECTIONS if over and issubclass(kind, over) for binding in bindings}
+    own = [b for base in kind.__mro__ if base.__module__.startswith("ccr_tui") for b in vars(base).get("BINDINGS", ())]
+    assert [binding.key for binding in own if id(binding) not in told] == []
+
+
+@pytest.mark.parametrize("key", "1 2 3 4 5".split())
+async def test_the_mode_is_changed_from_every_screen(tmp_path: Path, key: str) -> None:
+    held = replace(ROUTER, origins={"mode": "environment ENABLE_ROUTER"})
+    async with opened(tmp_path, held, (120, 40), day(3)) as (house, pilot):
+        await pilot.press(key)
+        await settled(pilot)
+        before = house.engine.config.mode
+        await pilot.press("m")
+        await settled(pilot)
+        assert house.engine.config.mode != before
 
 
 async def test_the_palette_has_every_action_by_name(tmp_path: Path) -> None:
