@@ -16,7 +16,7 @@ import click
 
 from ccr_tui import assembly
 from ccr_tui.commands.common import as_json as json_flag
-from ccr_tui.commands.common import local, print_json, reader, safe, seconds, settings, since, table
+from ccr_tui.commands.common import local, narrate, print_json, reader, safe, seconds, settings, since, table
 from ccr_tui.commands.keeping import pin, unpin
 from ccr_tui.commands.mending import tell_unmended
 from ccr_tui.commands.money import counted, in_line, money
@@ -65,6 +65,7 @@ def sessions(
     if as_json:
         for row in rows:
             print_json(row.as_json() | _at(row, found))
+        _tell_of_others(store, since)
         return
     costs = in_line([_paid(row) for row in rows])
     cells = [_listed(row, cost) for row, cost in zip(rows, costs, strict=True)]
@@ -73,6 +74,14 @@ def sessions(
         cells = [(*cell, one) for cell, one in zip(cells, at, strict=True)]
     heads = (*HEADS, *([f"at {found.name}"] if found else []))
     table(heads, cells, right=f"{RIGHT},{heads[-1]}", spare=(heads[-1], *SPARE) if found else SPARE)
+    _tell_of_others(store, since)
+
+
+def _tell_of_others(store: Reader, since: float | None) -> None:
+    """Some clients name no session; what they cost stands in no line."""
+    if some := (outside := store.sessionless(since)).requests:
+        are = "request is" if some == 1 else "requests are"
+        narrate(f"{some:,} more {are} in no session: {_paid(outside)} (`ccr-tui spend --by session` has them)")
 
 
 def _at(sums: Sums, found: Baseline | None) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from ccr_tui import baseline
 from ccr_tui.baseline import Baseline
 from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
-from ccr_tui.screens import baselines, copies, export, show
+from ccr_tui.screens import baselines, copies, costs, export, show
 from ccr_tui.screens.bars import Footer, Header
 from ccr_tui.screens.context import ContextScreen
 from ccr_tui.screens.export import ExportScreen
+from ccr_tui.screens.flip import flip
 from ccr_tui.screens.glimpse import Glimpse
 from ccr_tui.screens.house import House
 from ccr_tui.screens.listed import RequestsScreen
@@ -37,6 +38,7 @@ from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.screens.tree import SessionTree
 from ccr_tui.slim import dataclass
 from ccr_tui.store import pins
+from ccr_tui.store.amounts import Sums
 from ccr_tui.store.browsing import Project, Turn
 from ccr_tui.store.queries import Filter, SessionRow, SpendRow, TraceRow
 
@@ -54,6 +56,7 @@ class SessionsScreen(Screen[None]):
     AUTO_FOCUS = ""
     """Or the hidden line of the filter would take the first keys."""
     BINDINGS = [
+        Binding("m", "mode", "Mode", show=False, tooltip="Normal mode or Router mode"),
         Binding("1", "app.show('live')", "Live", tooltip="What happens now"),
         Binding("3", "app.show('spend')", "Spend", tooltip="Where the money goes"),
         Binding("4", "app.show('models')", "Models", tooltip="Providers, models and agents"),
@@ -84,6 +87,8 @@ class SessionsScreen(Screen[None]):
 
         spent: list[SpendRow]
         baseline: Baseline | None
+        outside: Sums
+        """What stands in no session."""
 
     @dataclass
     class Rows(Message):
@@ -122,6 +127,7 @@ class SessionsScreen(Screen[None]):
         self._is_unsummed = False
         """Whether requests have come since all projects' sums were read."""
         self._of: Config | None = None
+        self.outside = Sums()
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -196,14 +202,15 @@ class SessionsScreen(Screen[None]):
     def _read_sums(self, config: Config) -> None:
         try:
             found = self.held or baseline.chosen(config, self.house.reader.asked(), time.time())
-            self.post_message(self.Summed(self.house.reader.spend("project"), found))
+            reader = self.house.reader
+            self.post_message(self.Summed(reader.spend("project"), found, reader.sessionless()))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
 
     @on(Summed)
     def _show_sums(self, summed: Summed) -> None:
         self.tree_.spent = {row.key: row for row in summed.spent}
-        self.tree_.seen.baseline = summed.baseline
+        self.tree_.seen.baseline, self.outside = summed.baseline, summed.outside
         self.tree_.redraw()
         self._caption()
 
@@ -275,13 +282,19 @@ class SessionsScreen(Screen[None]):
         box = self.query_one("#sessions")
         count = sum(len(project.sessions) for project in self.tree_.projects)
         words = self.line.value.strip()
-        title = f"Sessions · {count:,}{' found' if words else ''}" if self._newest else "Sessions"
+        title = f"Sessions · {count:,}{' found' if words else self._outside()}" if self._newest else "Sessions"
         base = self.tree_.seen.baseline
         hint = escape(f"/ {words}") if words else "/ find · → unfold · ⏎ requests"
         told = f"at {show.model(base.name)}: one model for all · {hint}" if base else hint
         if (title, told) != (box.border_title, box.border_subtitle):
             box.border_title, box.border_subtitle = title, told
         self.glimpse.look()
+
+    def _outside(self) -> str:
+        """What no line of the tree has, so that its sums are found to be Spend's."""
+        some = self.outside.requests
+        cost, _ = costs.of_sums(self.outside)
+        return f" · and {some:,} request{'s' * (some != 1)} without one, {cost}" if some else ""
 
     @on(SessionTree.Entered)
     def _enter(self, entered: SessionTree.Entered) -> None:
@@ -348,6 +361,11 @@ class SessionsScreen(Screen[None]):
     async def _compare(self, name: str) -> None:
         self.held = await baselines.keep(self.app, self.house, name) or self.held
         self._sum_up()
+
+    @work
+    async def action_mode(self) -> None:
+        """The other mode."""
+        await flip(self.app, self.house, self.header.demo)
 
     def action_pin(self) -> None:
         """Keep the session from being pruned, or no longer."""

@@ -155,6 +155,11 @@ class Reader(Browsing, Conversing):
         with self._reading() as db:
             return sums.total(db, since, until)
 
+    def sessionless(self, since: float | None = None) -> Sums:
+        """What was spent outside any session, in one."""
+        with self._reading() as db:
+            return sums.sessionless(db, since)
+
     def billed(
         self, since: float | None = None, until: float | None = None, only: tuple[By, str | None] | None = None
     ) -> list[Billed]:

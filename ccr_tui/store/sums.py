@@ -102,6 +102,12 @@ def total(db: sqlite3.Connection, since: float | None, until: float | None) -> S
     return Sums(**_sums(db.execute(found, _span(since, until)).fetchone()))
 
 
+def sessionless(db: sqlite3.Connection, since: float | None) -> Sums:
+    """What stands in no session."""
+    found = f"SELECT {TOTALS} FROM spend w WHERE w.session_id = 0 AND w.slot >= ? AND w.slot < ?"
+    return Sums(**_sums(db.execute(found, _span(since, None)).fetchone()))
+
+
 def billed(
     db: sqlite3.Connection, since: float | None, until: float | None, only: tuple[str, str | None] | None
 ) -> list[Billed]:

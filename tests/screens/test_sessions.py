@@ -127,6 +127,15 @@ async def typed(pilot: Pilot[None], words: str) -> str:
 # -- the tree
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_requests_without_a_session_are_told(tmp_path: Path, size: tuple[int, int]) -> None:
+    alone = [trace(uid, session=None, started_at=time.time() - 60) for uid in ("x", "y")]
+    async with opened(tmp_path, size, [*talk(), *alone]) as (house, pilot):
+        await pilot.press("2")
+        await until(pilot, "Sessions · 3 · and 2 requests without one, $0.0086")
+        house.land([trace("z", session=None, started_at=time.time())])
+
+
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x60"])
 async def test_the_latest_project_is_open_and_says_what_its_sessions_cost(
     tmp_path: Path, size: tuple[int, int]
