@@ -24,7 +24,7 @@ _LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 class Call:
     """One tool call: what the upstream said about it so far."""
 
-    __slots__ = ("arguments", "id", "name", "open", "ready", "said")
+    __slots__ = ("arguments", "id", "name", "open", "ready", "said", "surrogate")
     kind = "tool"
 
     def __init__(self) -> None:
@@ -36,11 +36,15 @@ class Call:
         self.ready: list[str] = []
         """Checked argument text that waits to be sent."""
         self.open = False
+        self.surrogate = ""
+        """Half a character, as in `Run`."""
 
     def push(self, piece: str) -> None:
         """Add argument text."""
         if piece:
             self.said = True
+            if self.surrogate or "\ud800" <= piece[-1] <= "\udbff":
+                piece, self.surrogate = _cut(self.surrogate + piece)
             mended = self.arguments.feed(piece)
             if mended:
                 self.ready.append(mended)
@@ -69,16 +73,15 @@ class Run:
     def push(self, piece: str) -> None:
         """Add text."""
         if self.surrogate or "\ud800" <= piece[-1] <= "\udbff":
-            piece = _joined(self.surrogate + piece)
-            cut = "\ud800" <= piece[-1] <= "\udbff"
-            self.surrogate, piece = (piece[-1], piece[:-1]) if cut else ("", piece)
+            piece, self.surrogate = _cut(self.surrogate + piece)
         if piece:
             self.ready.append(piece)
 
 
-def _joined(text: str) -> str:
-    """Surrogate pairs made into the characters they stand for; lone ones stay."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+def _cut(text: str) -> tuple[str, str]:
+    """Surrogate pairs made into the characters they stand for; lone ones stay, and one at the end stands apart."""
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return (text[:-1], text[-1]) if "\ud800" <= text[-1] <= "\udbff" else (text, "")
 
 
 Block = Call | Run
@@ -212,7 +215,7 @@ class Blocks:
         self.emit({"type": "content_block_stop", "index": index}, out)
 
     def _end_call(self, call: Call, cut: bool) -> None:
-        rest = call.arguments.close(cut)
+        rest = call.arguments.feed(call.surrogate) + call.arguments.close(cut)
         if rest or not call.open:
             call.ready.append(rest)
         if call.arguments.broken:

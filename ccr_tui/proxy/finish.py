@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from ccr_tui.records import Json
 
 _LENGTH = {"length", "max_tokens", "model_length", "max_output_tokens", "token_limit"}
-_WINDOW = {"model_context_window_exceeded", "context_length_exceeded"}
+_WINDOW = {"model_context_window_exceeded", "context_length_exceeded", "context_window_exceeded"}
 _FILTERED = {
     "content_filter",
+    "content_filtered",
+    "guardrail_intervened",
     "safety",
     "refusal",
     "sensitive",
@@ -56,7 +58,7 @@ class Finish:
 
     def see(self, choice: Mapping[str, Json]) -> None:
         """Take a choice that has a finish reason. The first that says more than "stop" counts."""
-        reason = str(choice["finish_reason"]).rpartition(":")[2].strip().lower()  # "content_filter: SAFETY" (Gemini)
+        reason = _word(str(choice["finish_reason"]))
         if reason == "null":  # DashScope's own API writes it so while it goes on, and gateways copy that
             return
         if self.reason is None or self.reason in _STOP:
@@ -95,3 +97,9 @@ class Finish:
         if self.refused:
             return "refusal", None
         return ("stop_sequence", self._matched) if self._matched is not None else ("end_turn", None)
+
+
+def _word(reason: str) -> str:
+    """As it is looked up. Gemini writes "content_filter: SAFETY", gateways of the AI SDK "content-filter"."""
+    before, _, reason = reason.lower().replace("-", "_").rpartition(":")
+    return "content_filter" if before.strip() == "content_filter" else reason.strip()

@@ -18,6 +18,10 @@ COUNTED = 16 * 1024
 """Characters at either end of a long answer that are counted where the provider reports no tokens."""
 
 
+BEATS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive"})
+"""Events that only keep a connection alive, whatever stands in them."""
+
+
 def quarter(text: str) -> int:
     """A guess at tokens for callers that have no counter."""
     return (len(text) + 3) // 4
@@ -106,8 +110,9 @@ class Incoming:
         if self.error is None and not self.finished:
             self.error = error
 
-    def _parsed(self, data: str) -> list[Json]:
-        """The chunks in one event's data: one, or one a line where a server forgets the blank lines between."""
+    def _parsed(self, data: str, name: str = "") -> list[Json]:
+        """The chunks in one event's data: one, or one a line where a server forgets the blank lines between. `name` is
+        the event's."""
         if not data or data.isspace():
             return []
         try:
@@ -117,7 +122,7 @@ class Incoming:
         try:
             return [loads(line) for line in data.split("\n") if line.strip() not in ("", "[DONE]")]
         except ValueError:
-            if not self._closing:  # at the end it is a chunk cut in two, which _at_end() judges
+            if not self._closing and name not in BEATS:  # at the end it is a chunk cut in two, which _at_end() judges
                 said = read_error(data).message
                 self._fail(UpstreamBroken(f"{self.provider} sent a chunk that is not JSON: {said[:200]}. Try again."))
             return []

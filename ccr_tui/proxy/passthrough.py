@@ -58,7 +58,7 @@ class MessagesReply(Incoming):
         return []
 
     def _event(self, event: Event, out: list[Json]) -> None:
-        for value in self._parsed(event.data):
+        for value in self._parsed(event.data, event.event):
             if self.error is not None or self.finished:
                 return
             if not isinstance(value, dict):

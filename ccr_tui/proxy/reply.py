@@ -126,7 +126,7 @@ class ChatReply(Incoming):
             if self._any:
                 self._end(out)
             return
-        for chunk in self._parsed(event.data):
+        for chunk in self._parsed(event.data, event.event):
             if self.error is None and not self.finished:
                 self._chunk(chunk, out, event.event == "error")
 

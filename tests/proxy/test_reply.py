@@ -248,6 +248,21 @@ CASES: dict[str, tuple[bytes, list[Any], str]] = {
         [("text", "Hi")],
         "max_tokens",
     ),
+    "Gemini's words behind a filter": (sse(chunk("content_filter: OTHER", content="Hi")), [("text", "Hi")], "refusal"),
+    "Bedrock's guardrail": (sse(chunk("guardrail_intervened", content="Hi")), [("text", "Hi")], "refusal"),
+    "a filter with a hyphen": (sse(chunk("content-filter", content="Hi")), [("text", "Hi")], "refusal"),
+    "the window in other words": (
+        sse(chunk("context_window_exceeded", content="Hi")),
+        [("text", "Hi")],
+        "model_context_window_exceeded",
+    ),
+    "heartbeats with a name": (
+        sse(
+            b"event: ping\ndata: 2026-11-23T10:00:00Z\n\n", chunk(content="Hi"), b"event: heartbeat\ndata: -\n\n", STOP
+        ),
+        [("text", "Hi")],
+        "end_turn",
+    ),
     "Gemini's upper case": (sse(chunk("MAX_TOKENS", content="Hi")), [("text", "Hi")], "max_tokens"),
 }
 

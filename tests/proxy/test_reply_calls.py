@@ -169,6 +169,16 @@ CASES: dict[str, tuple[bytes, list[Any], str]] = {
         [("Now", {}), ("Now", {})],
         "tool_use",
     ),
+    "a character of the arguments in halves": (
+        sse(calls(call(0, "a", "Read", '{"path": "a\ud83d')), calls(call(0, arguments='\ude00"}')), TOOLS),
+        [("Read", {"path": "a😀"})],
+        "tool_use",
+    ),
+    "half a character of the arguments": (
+        sse(calls(call(0, "a", "Read", '{"path": "a"}\ud83d')), TOOLS),
+        BOTH[:1],
+        "tool_use",
+    ),
     "arguments broken": (sse(calls(call(0, "a", "Read", "{'path': 'a',}")), TOOLS), BOTH[:1], "tool_use"),
     "arguments cut": (
         sse(calls(call(0, "a", "Read", '{"path": "a')), chunk("length")),
@@ -221,6 +231,14 @@ def test_half_a_call_with_all_tokens_used_is_no_finished_one(
 def test_half_a_call_without_a_report_of_tokens_is_mended() -> None:
     played = play(sse(calls(call(0, "a", "Read", '{"path": "a"')), TOOLS), most=7)
     assert (played.blocks, played.reply.stop_reason) == (BOTH[:1], "tool_use")
+
+
+def test_no_piece_of_arguments_ends_in_half_a_character() -> None:
+    """The official client for Python fails on one."""
+    played = play(sse(calls(call(0, "a", "Read", '{"path": "\ud83d')), calls(call(0, arguments='\ude00"}')), TOOLS))
+    pieces = [event["delta"]["partial_json"] for event in played.events if event["type"] == "content_block_delta"]
+    assert "".join(pieces).encode() == '{"path": "😀"}'.encode()
+    assert all(piece.encode() for piece in pieces)
 
 
 def test_arguments_stream_as_they_come() -> None:

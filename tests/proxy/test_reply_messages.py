@@ -135,7 +135,7 @@ NOWHERE = {"type": "content_block_delta", "index": 7, "delta": {"type": "text_de
         (b'{"type":"error","error":{"type":"api_error","message":"Internal"}}', 500, "api_error", "Internal"),
         (b'{"choices":[]}', 502, "api_error", "no answer"),
         (b"<html><title>Nope</title>", 502, "api_error", "Nope"),
-        (stream(EVENTS[0]) + b"event: ping\ndata: {nope\n\n", 502, "api_error", "not JSON"),
+        (stream(EVENTS[0]) + b"event: message_delta\ndata: {nope\n\n", 502, "api_error", "not JSON"),
         (b'{"type":"error","error":{"type":7,"message":""}}', 502, "api_error", "nothing more"),
         (b'{"content":[{"text":"no type"}]}', 502, "api_error", "malformed message"),
         (b'{"content":[1]}', 502, "api_error", "malformed message"),
