@@ -1,7 +1,7 @@
 """How many decimals the amounts of one column have, its sum among them.
 
-Owns that number, how an amount is written with it, and the share of two such amounts. Pure. The one surprise: small
-amounts beside large ones may be less than the last decimal; they are told as less than that, never as nothing.
+Owns that number, how an amount is written with it, and the share of two such amounts. Pure. The one surprise: a small
+amount beside large ones, which would have less than two digits so, has as many decimals as those two take.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from ccr_tui.pricelist import NANO
 from ccr_tui.prices import show
 
 LEAST, MOST = 2, 6
+ENOUGH = 100
+"""What a number of three digits begins with."""
 
 
 def of(amounts: Iterable[int | None]) -> int:
@@ -34,11 +36,11 @@ def _until(nanos: int, digits: int) -> int:
 
 def against(paid: int, other: int, digits: int) -> int | None:
     """How much more was paid than the other, in whole per cent of it, as it follows from both as they are shown; from
-    the amounts themselves where one of them is less than the last decimal. None where there is nothing to compare."""
+    the amounts themselves where one of them has less than three digits so. None where there is nothing to compare."""
     if not other:
         return None
     mine, theirs = rounded(paid, digits), rounded(other, digits)
-    if not theirs or (paid and not mine):
+    if theirs.scaleb(digits) < ENOUGH or (paid and mine.scaleb(digits) < ENOUGH):
         mine, theirs = Decimal(paid), Decimal(other)
     return round(100 * (mine - theirs) / theirs)
 
@@ -60,5 +62,10 @@ def money(nanos: int | None, digits: int) -> str:
     if not nanos:
         return "$0.00"
     sign, size = "-" * (nanos < 0), Decimal(abs(nanos)) / NANO
-    last = Decimal(1).scaleb(-digits)
-    return f"{sign}<${last:f}" if size < last / 2 else f"{sign}${size:,.{digits}f}"
+    return show(nanos) if digits and size.scaleb(digits) < 10 else f"{sign}${size:,.{digits}f}"
+
+
+def tail(amounts: Iterable[int | None], digits: int) -> int:
+    """The most decimals that one of these has, so written."""
+    small = (amount for amount in amounts if amount and abs(amount) < NANO)
+    return max((len(money(amount, digits).partition(".")[2]) for amount in small), default=digits)

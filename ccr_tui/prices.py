@@ -155,7 +155,7 @@ def parse_usd_per_million(value: str | float | Decimal) -> int:
 
 
 def show(nanos: int | None) -> str:
-    """Money for people: "?" for unknown, cents from a dollar on, two digits that matter below."""
+    """Money for people: "?" for unknown, cents from a dollar on, two digits that matter below, zeros among them."""
     if nanos is None:
         return "?"
     sign, size = ("-" if nanos < 0 else ""), Decimal(abs(nanos)) / NANO
@@ -165,9 +165,8 @@ def show(nanos: int | None) -> str:
         return f"{sign}${size:.2f}"
     if size < Decimal("0.00001"):
         return f"{sign}<$0.00001"
-    digits = max(2, 1 - size.adjusted())
-    whole, _, rest = f"{size:.{digits}f}".partition(".")
-    return f"{sign}${whole}.{rest.rstrip('0').ljust(2, '0')}"
+    digits = 1 - Decimal(f"{size:.1e}").adjusted()  # of what it is rounded to: 0.0996 is 0.10
+    return f"{sign}${size:.{max(2, digits)}f}"
 
 
 def is_near(base_url: str) -> bool:

@@ -207,8 +207,10 @@ def money(nanos: int) -> str:
     if nanos < 10_000:
         return "<$0.00001"
     digits = max(2, 11 - len(str(nanos)))
+    if digits > 2 and _rounded(nanos, 10 ** (9 - digits)) == 100:  # $0.0996 is $0.10
+        digits -= 1
     text = str(_rounded(nanos, 10 ** (9 - digits))).zfill(digits + 1)
-    return f"${text[:-digits]}.{text[-digits:].rstrip('0').ljust(2, '0')}"
+    return f"${text[:-digits]}.{text[-digits:]}"
 
 
 def _rounded(amount: int, unit: int) -> int:

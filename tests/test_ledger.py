@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from ccr_tui.cli import root
+from ccr_tui.commands.ledger import _more_or_less
 from ccr_tui.commands.money import column, in_line, money
 from ccr_tui.origin import origin
 from ccr_tui.prices import LOCAL
@@ -41,7 +42,7 @@ MONEY = [
     ((None, False, False), "?"),
     ((None, True, True), "?"),
     ((1_200_000_000, True, True), "~$1.20+"),
-    ((4_000_000, False, False), "$0.004"),
+    ((4_000_000, False, False), "$0.0040"),
     ((0, False, False), "$0.00"),
 ]
 
@@ -88,6 +89,17 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
         return done
 
     return run
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_stands_in_no_session_is_told_beside_the_sessions(
+    call: Call, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    assert "no session" not in call("sessions", *more).stderr
+    archive.take_in(tmp_path / "ccr.db", [generated.trace(uid, session=None) for uid in "xy"])
+    done = call("sessions", *more)
+    assert "2 more requests are in no session: $0.0086" in done.stderr
+    assert len([line for line in done.stdout.splitlines() if line]) == (4 if more else 5), "and no line of the list"
 
 
 def test_the_columns_of_spending(call: Call) -> None:
@@ -151,11 +163,19 @@ def test_a_share_stands_in_json_with_both_its_terms(call: Call) -> None:
     assert sum(float(each["comparable_usd"] or 0) for each in told.values()) == pytest.approx(comparable)
 
 
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(-93, "93% less"), (0, "as much"), (12, "12% more"), (999, "999% more"), (834129, "8,342 times as much")],
+)
+def test_a_share_is_told_in_words(share: int, words: str) -> None:
+    assert _more_or_less(share) == words
+
+
 def test_a_share_follows_from_the_two_amounts_that_are_told(call: Call) -> None:
     lines = call("spend", "--summary").stdout.splitlines()
     spent, at = (next(line for line in lines if word in line) for word in ("spent ", "at mine"))
     paid, other = (float(re.findall(r"\$([\d.]+)", line)[0]) for line in (spent, at))
-    assert f"{round(100 * (paid - other) / other):+d}%".replace("-", "−") in at and "1 unpriced call in neither" in at
+    assert f", {round(100 * (other - paid) / other)}% less was spent" in at and "1 unpriced call in neither" in at
 
 
 def test_the_source_of_a_price_is_told_once() -> None:

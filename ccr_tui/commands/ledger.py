@@ -240,8 +240,8 @@ def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str,
     unknown = (
         f" ({total.cache_unknown} call{'s' * (total.cache_unknown != 1)} not known)" if total.cache_unknown else ""
     )
-    yield "cache saved", money(total.cache_saved) + unknown
-    yield "cache lost", f"{money(total.cache_lost)} to switches of the model"
+    yield "cache saved", money(total.cache_saved, more=bool(total.cache_unknown)) + unknown
+    yield "cache lost", f"{money(total.cache_lost, more=bool(total.cache_unknown))} to switches of the model"
     for each in compared:
         yield f"at {each.name}", f"{_at(total, each, digits)}{against(total, each, digits)}"
     if found.forecast is not None:
@@ -251,12 +251,23 @@ def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str,
         yield f"per {budget.what}", f"{decimals.money(budget.spent, digits)}{whose} of {money(budget.limit)}"
 
 
+MOST_SHARE = 999
+"""Per cent; of more it is told how many times as much it is."""
+
+
 def against(total: Sums, baseline: Baseline, digits: int) -> str:
     """What was spent, compared with one model for all as both are told, and by whose price."""
     known = f" ({origin(baseline.price.basis, baseline.price.source, baseline.price.since)})"
     share = None if total.spent is None else decimals.against(total.cost, total.beside(baseline.price), digits)
     left_out = f", {total.unpriced} unpriced call{'s' * (total.unpriced != 1)} in neither" if total.unpriced else ""
-    return known if share is None else f", {share:+d}% was spent{left_out}{known}".replace("-", "−", 1)
+    return known if share is None else f", {_more_or_less(share)} was spent{left_out}{known}"
+
+
+def _more_or_less(share: int) -> str:
+    """How much more than something else, in per cent of it, as people say it."""
+    if share > MOST_SHARE:
+        return f"{share / 100 + 1:,.0f} times as much"
+    return "as much" if not share else f"{abs(share)}% {'more' if share > 0 else 'less'}"
 
 
 def _compared(flags: Mapping[str, str], store: Reader, baseline: str | None, more: Sequence[str]) -> Compared:

@@ -172,7 +172,7 @@ def _choice(seen: Seen, name: str) -> Choice:
     offer = seen.offers[name]
     window = round_tokens(offer.context) if offer.context else "?"
     price = offer.price
-    cost = "price ?" if price is None else f"{show.money(price.input)} / {show.money(price.output)}"
+    cost = "price ?" if price is None else f"{show.rate(price.input)} / {show.rate(price.output)}"
     badges = seen.tested(name)
     passed = f" · {sum(b.ability == 'ok' for b in badges)}/{len(badges)} ok" if badges else ""
     return Choice(name, name, f"{offer.model.provider} · {window} · {cost}{passed}")

@@ -306,9 +306,10 @@ def parted(
     wide = min(24, max(8, width - 32))
     if digits is None:
         digits = decimals.of([amount for _, amount in paid])
+    tail = decimals.tail([amount for _, amount in paid[: room - 1]], digits)
     lines: list[Pieces] = [[], [(" by model", "muted")]]
     for key, amount in paid[: room - 1]:
-        ink, told = inks.get(key, "muted"), decimals.money(amount, digits)
+        ink, told = inks.get(key, "muted"), show.lined(decimals.money(amount, digits), tail)
         full, _ = show.bar(amount / paid[0][1], max(4, width - wide - 22))
         line = [(" ■ ", ink), (show.fit(show.model(key), wide), ""), (f"{told:>11}", "money")]
         lines.append([*line, (f"{show.percent(amount, found.total.cost):>5} ", "muted"), (full, ink)])

@@ -140,7 +140,7 @@ def of_request(found: TraceRow, width: int) -> Iterator[Pieces]:
     yield row("provider", (show.harmless(found.provider or "–"), ""))
     prompt = found.input_tokens + found.cache_read_tokens + found.cache_write_tokens
     about = "~" if found.has_guesses else ""
-    yield row("in", (about + show.tokens(prompt), ""), *cached(found.cache_read_tokens / prompt if prompt else None))
+    yield row("in", (about + show.tokens(prompt), ""), *cached(found.cached_share))
     yield row("out", (about + show.tokens(found.output_tokens), ""))
     yield row("cost", requests.cost(found), (f" · {found.cost_basis}", "muted"))
     yield row("ends with", (show.harmless(found.stop_reason or found.outcome), ""))
@@ -176,10 +176,13 @@ def bars(parts: Sequence[Bar], width: int, room: int) -> list[Pieces]:
         return []
     name, wide = width // 2 - 6, max(4, width - width // 2 - 8)
     digits = decimals.of([cost or 0 for _, cost in parts])
+    tail = decimals.tail([cost for _, cost in parts], digits)
     shown = parts if len(parts) < room else parts[: room - 2]
     lines: list[Pieces] = [[]]
     for text, cost in shown:
         full, _ = show.bar((cost or 0) / most, wide)
         words = show.fit(show.harmless(" ".join(text.split())), name)
-        lines.append([(f" {words}", ""), (f"{decimals.money(cost, digits):>10} ", "money"), (full, "money")])
+        lines.append(
+            [(f" {words}", ""), (f"{show.lined(decimals.money(cost, digits), tail):>10} ", "money"), (full, "money")]
+        )
     return [*lines, [(f" … and {len(parts) - len(shown):,} more", "muted")]] if len(shown) < len(parts) else lines

@@ -107,9 +107,10 @@ def prices(seen: Seen, name: str) -> Cell:
 
 
 def dollars(nanos: int) -> str:
-    """Dollars without their sign, for a column whose heading has it."""
-    text = show.money(nanos).removeprefix("$")
-    return text if "." not in text or len(text) < 6 else text.rstrip("0").rstrip(".")
+    """Dollars without their sign, for a column whose heading has it: exactly, where six cells hold that."""
+    exact = show.rate(nanos)
+    text = (exact if len(exact) <= 7 else show.money(nanos)).removeprefix("$")
+    return text if len(text) < 6 else text.rstrip("0").rstrip(".")
 
 
 def cached(seen: Seen, name: str) -> Cell:

@@ -97,11 +97,11 @@ def _price(price: Price | None) -> list[Piece]:
         return [("?", "warn"), (" nobody lists one, so costs are unknown; e sets your own", "muted")]
     if not price.input and not price.output:
         return [("free", "money"), (f" · {show.harmless(price.source)}", "muted")]
-    parts = [f"{show.money(price.input)} in", f"{show.money(price.output)} out"]
+    parts = [f"{show.rate(price.input)} in", f"{show.rate(price.output)} out"]
     if price.cache_read is not None:
-        parts.append(f"{show.money(price.cache_read)} cached")
+        parts.append(f"{show.rate(price.cache_read)} cached")
     if price.cache_write is not None:
-        parts.append(f"{show.money(price.cache_write)} into the cache")
+        parts.append(f"{show.rate(price.cache_write)} into the cache")
     told_by = show.harmless(origin(price.basis, price.source, price.since))
     return [(" · ".join(parts), "money"), (" per million tokens", ""), (f" · {told_by}", "muted")]
 

@@ -224,9 +224,8 @@ class SpendScreen(Screen[None]):
             return Context(self.by, self.compared, inks, 0)
         most, what_if = max((row.cost for row in found.rows), default=0), self.what_if is not None
         held, empty = self._held, spend_table.empty(found.rows)
-        return Context(
-            self.by, self.compared, inks, most, what_if, empty, spend_table.digits(held), spend_table.widths(held)
-        )
+        digits, widths, tails = (told(held) for told in (spend_table.digits, spend_table.widths, spend_table.tails))
+        return Context(self.by, self.compared, inks, most, what_if, empty, digits, widths, tails)
 
     def _headings(self, width: int) -> Pieces:
         return spend_table.headings(self._drawn_with())(width)

@@ -53,6 +53,12 @@ class Context:
     """Decimals of the columns of money; sums have the same."""
     widths: Mapping[str, int] = field(default_factory=dict)
     """Of columns that need more than is usual."""
+    tails: Mapping[str, int] = field(default_factory=dict)
+    """The decimals of their smallest amounts, which may be more."""
+
+    def lined(self, text: str, name: str) -> str:
+        """An amount, so that the points of its column are below one another."""
+        return show.lined(text, self.tails.get(name, self.digits.get(name, DIGITS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ def cost(row: Sums, digits: int | None = None) -> str:
 
 def _cost(row: Sums, context: Context) -> Cell:
     digits = context.digits.get("cost", DIGITS)
-    return show.lined(cost(row, digits), digits), "warn" if row.unpriced else "money"
+    return context.lined(cost(row, digits), "cost"), "warn" if row.unpriced else "money"
 
 
 def _share(row: Sums, context: Context, wide: int = BAR) -> Cell:
@@ -175,23 +181,24 @@ def _share(row: Sums, context: Context, wide: int = BAR) -> Cell:
 
 
 def _router(row: Sums, context: Context) -> Cell:
-    return _some(row.router_cost, "router", context.digits.get("router", DIGITS))
+    return _some(row.router_cost, "router", context, "router")
 
 
 def _hops(row: Sums, context: Context) -> Cell:
-    return _some(row.hop_cost, "think", context.digits.get("aside", DIGITS))
+    return _some(row.hop_cost, "think", context, "aside")
 
 
 def _saved(row: Sums, context: Context) -> Cell:
-    return _some(row.cache_saved, "good", context.digits.get("saved", DIGITS), "+" if row.cache_unknown else "")
+    return _some(row.cache_saved, "good", context, "saved", "+" if row.cache_unknown else "")
 
 
 def _lost(row: Sums, context: Context) -> Cell:
-    return _some(row.cache_lost, "warn", context.digits.get("lost", DIGITS), "+" if row.cache_unknown else "")
+    return _some(row.cache_lost, "warn", context, "lost", "+" if row.cache_unknown else "")
 
 
-def _some(amount: int, ink: str, digits: int, mark: str = "") -> Cell:
-    return (show.lined(decimals.money(amount, digits) + mark, digits), ink) if amount else ("", "")
+def _some(amount: int, ink: str, context: Context, name: str, mark: str = "") -> Cell:
+    told = decimals.money(amount, context.digits.get(name, DIGITS))
+    return (context.lined(told + mark, name), ink) if amount else ("", "")
 
 
 def _at(row: Sums, context: Context) -> Cell:
@@ -200,7 +207,7 @@ def _at(row: Sums, context: Context) -> Cell:
     if row.is_unbilled:
         return NOTHING, "faint"
     digits = context.digits.get("at", DIGITS)
-    return show.lined(beside(row, context.compared, digits), digits), "muted"
+    return context.lined(beside(row, context.compared, digits), "at"), "muted"
 
 
 def beside(row: Sums, compared: Baseline, digits: int) -> str:
@@ -284,9 +291,15 @@ def digits(held: Amounts) -> Mapping[str, int]:
     return {name: decimals.of(some) for name, some in held.items()}
 
 
+def tails(held: Amounts) -> Mapping[str, int]:
+    """The most decimals that an amount of each has."""
+    return {name: decimals.tail(some, decimals.of(some)) for name, some in held.items()}
+
+
 def widths(held: Amounts) -> Mapping[str, int]:
-    """Of those whose largest amount, with its marks, needs more than is usual."""
-    need = {name: len(decimals.money(max(some, default=0), decimals.of(some))) + 2 for name, some in held.items()}
+    """Of those whose largest amount, with its marks and the decimals of the smallest, needs more than is usual."""
+    need = {name: len(decimals.money(max(some, default=0), decimals.tail(some, decimals.of(some)))) + 2
+            for name, some in held.items()}  # fmt: skip
     return {name: width for name, width in need.items() if width > COLUMNS[name].width}
 
 

@@ -83,7 +83,7 @@ def test_caps_are_what_it_costs_at_worst() -> None:
 
 def test_a_lab_that_goes_on_is_offered_its_old_cap_first() -> None:
     old, most, _ = replay_form.lab_caps(12_000_001, spent=8_000_000, before=15_000_000)
-    assert (old.value, old.note) == ("0.015", "as before; $0.008 of it is gone")
+    assert (old.value, old.note) == ("0.015", "as before; $0.0080 of it is gone")
     assert (most.value, most.note) == ("0.021", "what it costs at worst, with what is gone")
 
 

@@ -257,7 +257,7 @@ def test_the_route_has_every_rule_and_every_hop() -> None:
     shown = text(route_document(ROUTED))
     assert "· image      none" in shown
     assert "✓ consulted  it is a plan" in shown
-    assert "✓ 1 route    qwen-3b at dashscope · 200 · 0.30 s · 10.0k in · 200 out · $0.00001" in shown
+    assert "✓ 1 route    qwen-3b at dashscope · 200 · 0.30 s · 10.0k in · 200 out · $0.000010" in shown
     assert "question  Which ␛ agent?" in shown
     assert "✗ 2 answer   qwen-max at dashscope · 503" in shown
     assert "Overloaded." in shown
@@ -273,7 +273,7 @@ output                                  200   145 tok/s
 
 Cost  $0.0043
 part      calls      in  cached     out       time       cost   share
-router        1   10.0k    9.0k     200     0.30 s   $0.00001     <1%
+router        1   10.0k    9.0k     200     0.30 s  $0.000010     <1%
 answer        2   10.0k    9.0k     200      3.6 s    $0.0043     99%
 all           3   20.0k   18.0k     400      3.9 s    $0.0043        """
 
@@ -334,7 +334,7 @@ CONSULTED = dispatched(
 
 def test_each_consultation_has_its_question_its_answer_and_what_it_was_taken_for() -> None:
     shown = text(route_document(CONSULTED))
-    assert "Router  asked 3 times · 5.4 s · $0.008" in shown
+    assert "Router  asked 3 times · 5.4 s · $0.0080" in shown
     order = [
         "✓ 1 asked    route",
         "question  fix ␛ it",
@@ -413,9 +413,9 @@ def test_the_overview_says_what_each_part_of_the_work_cost() -> None:
     lines = text(overview_document(CONSULTED, 100)).split("\n")
     parts = [line.split() for line in lines if line.startswith(("router  ", "think  ", "answer  "))]
     assert parts == [
-        ["router", "3", "30.0k", "27.0k", "600", "5.4", "s", "$0.008", "53%"],
-        ["think", "1", "10.0k", "9.0k", "200", "1.8", "s", "$0.002", "13%"],
-        ["answer", "1", "10.0k", "9.0k", "200", "1.8", "s", "$0.005", "33%"],
+        ["router", "3", "30.0k", "27.0k", "600", "5.4", "s", "$0.0080", "53%"],
+        ["think", "1", "10.0k", "9.0k", "200", "1.8", "s", "$0.0020", "13%"],
+        ["answer", "1", "10.0k", "9.0k", "200", "1.8", "s", "$0.0050", "33%"],
     ]
     assert any("route      router · tool · router · how it came" in line for line in lines)
 

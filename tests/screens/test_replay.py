@@ -398,7 +398,7 @@ def test_caps_are_never_below_the_bill() -> None:
     high = FOUND.variants[1].high or 0
     for choice in replay_form.caps(FOUND, ["a-rather-long-name-of-a-variant"])[:-1]:
         assert float(choice.value) * 1e9 >= high
-    assert "7 requests, about $0.0012 ($0.001 to $0.0014)" in replay_form.bill(FOUND.variants, ["b"])
+    assert "7 requests, about $0.0012 ($0.0010 to $0.0014)" in replay_form.bill(FOUND.variants, ["b"])
 
 
 def test_where_a_price_is_not_known_no_cap_is_offered() -> None:
@@ -484,5 +484,5 @@ def test_what_is_saved_has_the_sign_of_the_command_line() -> None:
     """A minus: it costs more."""
     drawn = [row.draw(198) for row in replay_table.rows(FOUND)]
     texts = ["".join(words for words, _ in pieces) for pieces in drawn]
-    assert "−$0.005" in texts[1] and " $0.0009 " in texts[2]
-    assert "-$0.005" in export.markdown(FOUND) and " $0.0009 " in export.markdown(FOUND)
+    assert "−$0.0050" in texts[1] and " $0.00090 " in texts[2]
+    assert "-$0.0050" in export.markdown(FOUND) and " $0.00090 " in export.markdown(FOUND)

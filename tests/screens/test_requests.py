@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from generated import attempt, failed, trace
 
-from ccr_tui.records import Attempt, Failure, RouteDecision, Trace
-from ccr_tui.screens.requests import agent, cost, in_line, layout, names_of, project, took, whole, with_hops
+from ccr_tui.records import Attempt, Failure, RouteDecision, Trace, Usage
+from ccr_tui.screens.requests import agent, cached, cost, in_line, layout, names_of, project, took, whole, with_hops
 from ccr_tui.store import archive
 from ccr_tui.store.queries import Reader, TraceRow
 from ccr_tui.store.runs import Runs
@@ -58,11 +58,11 @@ def row(tmp_path: Path) -> Callable[[Trace], TraceRow]:
 @pytest.mark.parametrize(
     ("purposes", "who", "names", "money"),
     [
-        ("answer", "main", "opus-5-5 → qwen-max", "$0.001"),
-        ("answer! answer", "main", "opus-5-5 → qwen-max ×2", "$0.001"),
-        ("route answer", "tool", "opus-5-5 → qwen-max", "Σ$0.002"),
-        ("route! route think! think route answer! answer! answer", "think→tool", "opus-5-5 → qwen-max ×3", "Σ$0.004"),
-        ("route think route code route think answer", "th→co→th→tool", "opus-5-5 → qwen-max", "Σ$0.007"),
+        ("answer", "main", "opus-5-5 → qwen-max", "$0.0010"),
+        ("answer! answer", "main", "opus-5-5 → qwen-max ×2", "$0.0010"),
+        ("route answer", "tool", "opus-5-5 → qwen-max", "Σ$0.0020"),
+        ("route! route think! think route answer! answer! answer", "think→tool", "opus-5-5 → qwen-max ×3", "Σ$0.0040"),
+        ("route think route code route think answer", "th→co→th→tool", "opus-5-5 → qwen-max", "Σ$0.0070"),
     ],
 )
 def test_a_row_says_who_worked_how_often_and_for_how_much(
@@ -71,6 +71,14 @@ def test_a_row_says_who_worked_how_often_and_for_how_much(
     more = {"decision": ROUTED} if purposes.startswith("route") else {}
     found = row(trace(attempts=calls(purposes), **more))
     assert (agent(found, 14)[0], names_of(found, 40)[0], cost(found)[0]) == (who, names, money)
+
+
+@pytest.mark.parametrize(("basis", "words"), [("reported", "⟨ 0%⟩"), ("mixed", "⟨ 0%⟩"), ("estimated", "–")])
+def test_a_row_tells_a_cached_share_only_where_a_provider_did(
+    row: Callable[[Trace], TraceRow], basis: Any, words: str
+) -> None:
+    found = row(trace(attempts=(attempt(usage=Usage(250, 25, basis=basis)),)))
+    assert cached(found)[0] == words
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,7 @@ def test_only_what_was_used_at_an_unknown_price_is_a_question_mark(
 
 
 LITTLE = [
-    (4, "<$0.00001"), (10_500, "$0.00001"), (66_000, "$0.000066"), (664_000, "$0.00066"), (1_234_000, "$0.0012"),
+    (4, "<$0.00001"), (10_500, "$0.000010"), (66_000, "$0.000066"), (664_000, "$0.00066"), (1_234_000, "$0.0012"),
     (312_000_000, "$0.31  "),
 ]  # fmt: skip
 

@@ -450,15 +450,15 @@ async def test_days_before_are_dated(tmp_path: Path) -> None:
 
 PAID, OTHER = Price(1_000_000_000, 2_000_000_000), Baseline("opus", Price(5_000_000_000, 25_000_000_000))
 SUMMED = {
-    "all is known": (Sums(requests=1, input_tokens=1000, cost=1_000_000), "$0.001", "1.0k"),
+    "all is known": (Sums(requests=1, input_tokens=1000, cost=1_000_000), "$0.0010", "1.0k"),
     "estimated": (
         Sums(requests=1, input_tokens=1000, cost=10**6, estimated_cost=10**6, estimated_tokens=1000),
-        "~$0.001",
+        "~$0.0010",
         "~1.0k",
     ),
     "in part at a price that nobody knows": (
         Sums(requests=2, input_tokens=1000, cost=10**6, unpriced=1),
-        "$0.001+",
+        "$0.0010+",
         "1.0k",
     ),
     "nobody has billed anything": (Sums(requests=3, failed=3), "–", "0"),
@@ -480,8 +480,8 @@ def test_a_session_is_compared_by_the_calls_whose_cost_it_tells(tmp_path: Path) 
     reader = Reader(tmp_path / "ccr.db")
     row, spent = reader.sessions()[0], reader.spend("session")[0]
     cells = Lines(200, Seen(OTHER)).sums(row)
-    assert (cells["cost"][0], cells["at"][0]) == ("$0.001+", "$0.005+"), "as on Spend"
-    assert spend_table.beside(spent, OTHER, 3) == "$0.005+"
+    assert (cells["cost"][0], cells["at"][0]) == ("$0.0010+", "$0.0050+"), "as on Spend"
+    assert spend_table.beside(spent, OTHER, 3) == "$0.0050+"
     reader.close()
 
 

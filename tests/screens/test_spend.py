@@ -132,12 +132,26 @@ def test_decimals_of_a_column_are_those_that_matter(case: str) -> None:
 
 @given(st.lists(st.integers(1, 10**13), min_size=1, max_size=6))
 def test_amounts_of_a_column_agree_with_one_another(amounts: list[int]) -> None:
+    """Each has the column's decimals, or, where it would have less than two digits so, those that two digits take."""
     digits = decimals.of([*amounts, sum(amounts)])
-    told = [decimals.money(amount, digits) for amount in (*amounts, sum(amounts))]
-    assert len({text.partition(".")[2] == "" or len(text.partition(".")[2]) for text in told}) == 1
-    for text, amount in zip(told, (*amounts, sum(amounts)), strict=True):
-        shown_as = float(text.lstrip("<$").replace(",", ""))
-        assert shown_as * 1e9 > amount if "<" in text else abs(shown_as * 1e9 - amount) <= 0.51 * 10 ** (9 - digits)
+    tail = decimals.tail(amounts, digits)
+    for amount in (*amounts, sum(amounts)):
+        text = decimals.money(amount, digits)
+        dollars, part = float(text.lstrip("<$").replace(",", "")), text.partition(".")[2]
+        own = digits < len(part) <= tail and amount < 10 ** (10 - digits)
+        assert len(part) == digits or own or text == "<$0.00001", text
+        off = max(0.051 * amount, 1) if len(part) > digits else 0.51 * 10 ** (9 - digits)
+        assert dollars * 1e9 > amount if "<" in text else abs(dollars * 1e9 - amount) <= off
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    {583_950_000_000: "$583.95", 66_828_000: "$0.067", 8_100_000: "$0.0081", 120_000: "$0.00012"}.items(),
+)
+def test_small_amounts_beside_a_large_one_keep_two_digits(amount: int, text: str) -> None:
+    digits = decimals.of([583_950_000_000, 120_000])
+    assert decimals.money(amount, digits) == text
+    assert decimals.tail([583_950_000_000, amount], digits) == len(text.partition(".")[2])
 
 
 async def test_little_money_is_the_same_in_the_sum_and_in_its_row(opened: Open) -> None:
@@ -558,10 +572,11 @@ SUMS = st.integers(0, 10**13)
 @given(SUMS, st.integers(1, 10**13))
 def test_a_share_is_that_of_the_amounts_as_they_are_shown(paid: int, other: int) -> None:
     digits = decimals.of([paid, other])
-    told = [decimals.money(each, digits) for each in (paid, other)]
+    told = [Decimal(decimals.money(each, digits).strip("<$").replace(",", "")) for each in (paid, other)]
     share = decimals.against(paid, other, digits)
     assert share is not None
-    if not any("<" in each for each in told):
-        mine, theirs = (Decimal(each.strip("$").replace(",", "")) for each in told)
-        assert share == round(100 * (mine - theirs) / theirs)
+    if all(not each or each.scaleb(digits) >= 100 for each in told):
+        assert share == round(100 * (told[0] - told[1]) / told[1])
+    else:
+        assert share == round(100 * Decimal(paid - other) / other)
     assert not (share > 0 and paid < other) and not (share < 0 and paid > other), "and never of the other sign"
