@@ -35,6 +35,7 @@ from ccr_tui.evidence import (
     user,
 )  # fmt: skip
 from ccr_tui.feed import Feed
+from ccr_tui.hiding import hidden
 from ccr_tui.proxy import exchange, listing
 from ccr_tui.proxy.breaker import Breakers
 from ccr_tui.proxy.collector import Collector
@@ -88,6 +89,8 @@ class Bench:
             pace=Pace(),
         )
         self.pause_s = pause_s
+        self._all = context.config
+        """With every key: a provider may have been told another one of them before."""
         self.found: dict[str, Badge] = {}
         self._first: Trace | None = None
         self._traces: list[Trace] = []
@@ -102,7 +105,8 @@ class Bench:
         else:
             ability, sentence = "failed", f"Not tried, because {missing} did not pass."
         ms = round((time.perf_counter() - begun) * 1000)
-        self.found[name] = Badge(name, ability, sentence, ms, total(self._traces), self.context.clock())
+        told = hidden(sentence, self._all)
+        self.found[name] = Badge(name, ability, told, ms, total(self._traces), self.context.clock())
         return self.found[name]
 
     def can(self, check: str) -> bool:

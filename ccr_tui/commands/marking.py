@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import click
 
-from ccr_tui.commands.common import as_json, narrate, print_json, reader, safe, settings, table
+from ccr_tui.commands.common import as_json, narrate, print_json, read, reader, safe, settings, table
+from ccr_tui.hiding import hidden
 
 
 @click.command()
@@ -42,7 +43,7 @@ def note(flags: Mapping[str, str], trace: str, text: str, as_json: bool) -> None
 
     store = reader(flags)
     row = store.row(trace)
-    marks.note(store.path, row.n, text)
+    marks.note(store.path, row.n, hidden(text, read(flags)[0]))
     if as_json:
         print_json(store.row(row.id).as_json())
     else:

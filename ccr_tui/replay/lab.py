@@ -30,6 +30,7 @@ from ccr_tui.proxy.turn import goes_on
 from ccr_tui.records import Attempt, Json, Trace
 from ccr_tui.replay.asrecorded import verdicts
 from ccr_tui.replay.budget import Budget, Purse
+from ccr_tui.replay.covering import covered
 from ccr_tui.replay.labsums import Said
 from ccr_tui.replay.metered import Metered, unpriced
 from ccr_tui.replay.rerun import is_budgets
@@ -256,6 +257,7 @@ class Asking:
             self._stopped()
             return None
         before = self.bench.done.get((candidate.name, question))
+        trace = covered(trace, self.context.config, config)
         answer = replace(said(trace, self.bench.offered), lost=lost + (before.lost if before else 0))
         self.bench.keep(candidate.name, question, turn.n, answer)
         self.bench.land(replace(trace, session=None, run=self.bench.run, replay_of=turn.uid))

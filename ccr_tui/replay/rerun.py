@@ -26,6 +26,7 @@ from ccr_tui.records import Json, Price, Trace
 from ccr_tui.replay import agreement
 from ccr_tui.replay import judge as judging
 from ccr_tui.replay.budget import Budget, BudgetReached, Purse
+from ccr_tui.replay.covering import covered
 from ccr_tui.replay.metered import Metered, unpriced
 from ccr_tui.replay.routes import ONE
 from ccr_tui.replay.variation import candidates, config_for, headers_for, memory_for
@@ -261,7 +262,8 @@ class Running:
         purse.settle(sum(attempt.cost or 0 for attempt in again.attempts), lost)
         for attempt in again.attempts:
             self.worst.learn(attempt)
-        return replace(again, session=None, run=self.job.run, replay_of=trace.uid), lost
+        kept = covered(again, self.context.config, config)
+        return replace(kept, session=None, run=self.job.run, replay_of=trace.uid), lost
 
     async def _judged(
         self, judge: Variant, step: Step, variant: Variant, recorded: Trace, again: Trace, result: StepResult

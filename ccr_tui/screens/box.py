@@ -40,7 +40,7 @@ class RequestsBox(Vertical):
         super().__init__(id="requests")
         self.house, self.base, self.what = house, base, what
         self.table = Table(requests.layout, requests.whole, id="table")
-        self.bar = FilterBar(lambda: self.house.reader)
+        self.bar = FilterBar(lambda: self.house.reader, lambda: self.house.engine.config)
         self.terms: tuple[Term, ...] = ()
         self.order = Order()
         self.open = False

@@ -21,8 +21,10 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widgets import Input
 
+from ccr_tui.config import Config
 from ccr_tui.errors import StoreError
 from ccr_tui.filtering import NAMES, Completion, FilterError, Term, complete, parse
+from ccr_tui.hiding import hidden
 from ccr_tui.screens import show
 from ccr_tui.screens.form import Field, Form, Values
 from ccr_tui.screens.ink import Inked
@@ -159,10 +161,10 @@ class FilterBar(Vertical):
         key: str
         names: Sequence[str]
 
-    def __init__(self, reader: Callable[[], Reader]) -> None:
+    def __init__(self, reader: Callable[[], Reader], config: Callable[[], Config]) -> None:
         """`reader` gives the store, once there is one."""
         super().__init__(id="filter-bar")
-        self.reader = reader
+        self.reader, self.config = reader, config
         self.line, self.offers = FilterLine(id="filter", placeholder=EXAMPLES), Offers()
         self.fault = Fault()
         self.wrong: FilterError | None = None
@@ -360,13 +362,13 @@ class FilterBar(Vertical):
             self.offers.put([], -1, 0)
 
     def _keep(self, text: str) -> None:
-        if text and self.wrong is None:
+        if text and self.wrong is None and not self._tells_a_key(text):
             self._phrases = [Phrase(text), *(p for p in self._phrases if p.text != text)]
             self._write(lambda reader: phrases.use(reader.path, text))
 
     def _ask_name(self) -> None:
         text = self.text
-        if not text or self.wrong is not None:
+        if not text or self.wrong is not None or self._tells_a_key(text):
             self.app.bell()
             return
 
@@ -375,6 +377,10 @@ class FilterBar(Vertical):
 
         hint = f"It is offered under this name whenever a filter is typed: {text}"
         self.app.push_screen(Form("Save the filter", [Field("name", "name", hint=hint, check=_named)], save))
+
+    def _tells_a_key(self, text: str) -> bool:
+        """Somebody looks where a key was recorded: that alone must not record it."""
+        return hidden(text, self.config()) != text
 
     def _drop(self) -> None:
         saved = self._saved()

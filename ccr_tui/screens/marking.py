@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from ccr_tui.errors import StoreError
+from ccr_tui.hiding import hidden
 from ccr_tui.screens.form import Field, Form, Values
 from ccr_tui.screens.house import House
 from ccr_tui.slim import dataclass
@@ -62,7 +63,8 @@ class Marking(Screen[None]):
             hint = "Shown in lists and in the trace; an empty one takes it off."
 
             async def save(values: Values) -> None:
-                self._keep(row, lambda: marks.note(self.house.reader.path, row.n, values["note"]))
+                words = hidden(values["note"], self.house.engine.config)
+                self._keep(row, lambda: marks.note(self.house.reader.path, row.n, words))
 
             self.app.push_screen(Form(f"Note on {row.id[:12]}", [Field("note", "note", row.note or "", hint)], save))
 

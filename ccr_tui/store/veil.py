@@ -12,13 +12,12 @@ from dataclasses import fields, is_dataclass, replace
 from itertools import accumulate
 from typing import Any, TypeAlias, TypeVar
 
+from ccr_tui.hiding import SHORTEST
 from ccr_tui.records import Attempt, Json, Trace
 from ccr_tui.seen import History, Part
 from ccr_tui.store.ready import Ready
 from ccr_tui.wire import dumps, loads
 
-SHORTEST = 8
-"""Characters below which a value is no secret: "none" and "local" are keys of servers that want none."""
 NUMBERS = frozenset({"timeline", "spans"})
 """What holds no words but ours."""
 Record = TypeVar("Record", bound=Any)

@@ -70,7 +70,8 @@ class RawUpstream:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[1:-2]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head)}
-        self.bodies.append(json.loads(await reader.readexactly(int(headers["content-length"]))))
+        length = int(headers.get("content-length", 0))  # none: somebody asks which models there are
+        self.bodies.append(json.loads(await reader.readexactly(length) or b"null"))
         self.headers.append(headers)
         for step in self.script:
             if isinstance(step, End):

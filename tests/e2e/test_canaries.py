@@ -305,6 +305,44 @@ async def test_what_is_imported_is_covered_too(planted: Planted) -> None:
     assert [found(blob) for blob in blobs(other) if found(blob)] == []
 
 
+KNOWN = " ".join(word for place, word in CANARY.items() if place not in ("bearer", "xkey"))
+"""What a program knows that no client has presented a key to."""
+SESSION = json.dumps({"device_id": "d", "account_uuid": "", "session_id": "5d1f0000-0000-4000-8000-000000000000"})
+BESIDE = {
+    "a rerun": (["replay", "5d1f", "--kind", "rerun", "--variant", "again=m", "--judge", "m", "--yes"], "a tool"),
+    "a lab": (["lab", "5d1f", "--router", "one=m", "--yes"], "an answer"),
+    "a test": (["doctor", "--model", "m"], "a refusal"),
+    "a note": (["traces", "note", "last", f"my key is {KNOWN}"], "an answer"),
+}
+SCRIPTS = {
+    "an answer": chunked(said({"content": KNOWN}) + said({}, "stop")),
+    "a tool": chunked(
+        said(
+            {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "Bash", "arguments": json.dumps({KNOWN: 1})}}]}
+        )
+        + said({}, "tool_calls")
+    ),
+    "a refusal": plain(401, {"error": {"message": f"wrong key: {KNOWN}"}}),
+}
+
+
+@pytest.mark.parametrize(("args", "script"), BESIDE.values(), ids=BESIDE)
+async def test_nothing_that_is_kept_beside_requests_holds_a_key(
+    planted: Planted, http: aiohttp.ClientSession, args: list[str], script: str
+) -> None:
+    planted.raw.script = SCRIPTS["an answer"]
+    await planted.ask(http, ask("none", metadata={"user_id": SESSION}))
+    own = planted.folder / "beside" / "ccr.db"
+    await planted.call("traces", "export", "--session", "5d1f", "-o", "beside.jsonl")
+    await planted.call("--db", str(own), "traces", "import", "beside.jsonl")
+    row = json.loads(await planted.call("--db", str(own), "traces", "ls", "--json", "--limit", "1"))
+    planted.raw.script = SCRIPTS[script]
+    planted.heard.clear()
+    await planted.call("--db", str(own), *(row["id"] if arg == "last" else arg for arg in args))
+    assert found(b"".join(planted.heard)) == []
+    assert [(found(blob), blob[:200]) for blob in blobs(own) if found(blob)] == []
+
+
 async def test_the_program_ends_without_a_word_of_a_key(planted: Planted) -> None:
     """The last: it ends here."""
     assert planted.child.stderr

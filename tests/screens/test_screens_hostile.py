@@ -52,3 +52,24 @@ async def test_every_screen_shows_hostile_text_harmlessly_and_no_key(
         app.save_picture()
         (picture,) = tmp_path.glob("*.svg")
         assert (stat.S_IMODE(picture.stat().st_mode) | 0o600, picture.read_text()[:4]) == (0o600, "<svg")
+
+
+async def test_a_key_that_is_looked_for_or_noted_is_not_recorded_by_that(tmp_path: Path) -> None:
+    key = KEYS["api_key"]
+    provider = Provider("dashscope", "openai", "https://up.example/v1", api_key=key)
+    house = House(tmp_path / "ccr.db", replace(QWEN, providers={"dashscope": provider}))
+    app = CcrApp(house)
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settled(pilot)
+        house.land([generated.trace("one")])
+        await settled(pilot)
+        for typed in (key, f"!{key} error", "error"):
+            await pilot.press("slash", *typed, "enter")
+            await settled(pilot)
+            await pilot.press("escape", "escape")
+        await settled(pilot)
+        await pilot.press("B", *f"leaked {key}", "ctrl+s")
+        await settled(pilot)
+        (row,) = house.reader.rows(limit=1)
+        assert [phrase.text for phrase in house.reader.phrases()] == ["error"]
+        assert row.note == f"leaked {'*' * len(key)}"
