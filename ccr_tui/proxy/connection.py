@@ -115,9 +115,12 @@ class Desk:
     def watch(self, connection: Connection) -> None:
         """Look in a moment, and again while it listens."""
         self._watched.add(connection)
+        loop = asyncio.get_running_loop()
         if self._looking is not None:
+            if self._looking.when() <= loop.time() + LOOK_S:
+                return  # whoever leaves after others does not put off the look at them
             self._looking.cancel()
-        self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+        self._looking = loop.call_later(LOOK_S, self._look)
 
     def _look(self) -> None:
         """Close those that nobody listens at any more; their requests are cancelled by that."""

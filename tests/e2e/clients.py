@@ -1,10 +1,13 @@
-"""What a raw client of the house sends, and how it reads the bytes that come back."""
+"""What a raw client of the house sends, how it reads the bytes that come back, and how long it waited for them."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
+
+STEP_S = 0.005
 
 BASH = {
     "name": "Bash",
@@ -76,3 +79,28 @@ def _add(block: dict[str, Any], delta: dict[str, Any], pieces: list[str]) -> Non
         block[name] = block.get(name, "") + delta[name]
     block.update({"signature": delta["signature"]} if "signature" in delta else {})
     pieces.append(delta.get("partial_json", ""))
+
+
+class Beats:
+    """How long this loop, on which the house runs too, was at work or at rest: a moment that the machine gave to
+    somebody else counts as one beat, so that a limit may be as narrow as what is promised."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    @property
+    def seconds(self) -> float:
+        """Until now, or until the end of the block."""
+        return self._count * STEP_S
+
+    async def __aenter__(self) -> Beats:
+        self._beating = asyncio.create_task(self._beat())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._beating.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(STEP_S)
+            self._count += 1
