@@ -171,7 +171,7 @@ def _tool(index: int, tool: Json) -> Block:
 
 def _system(system: Json) -> Iterator[Block]:
     listed = isinstance(system, list)
-    for index, value in enumerate(system if listed else [] if system in (None, "") else [system]):
+    for index, value in enumerate(system if listed else [system] if system else []):
         where: Where = ("system", index) if listed else ("system",)
         yield Block("system", "", "", where, value, "system", bool(system) and index == 0)
 

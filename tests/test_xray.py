@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from generated import attempt, bodies, chat_body, image, recorded, session, sessions, trace
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from test_verdict import Letters
 
 from ccr_tui import anatomy, prices, xray
@@ -33,6 +33,8 @@ def test_blocks_add_up_to_the_count_of_the_whole(given_bodies: list[dict[str, An
 
 @settings(max_examples=30, deadline=None)
 @given(bodies())
+@example({"system": {}})
+@example({"system": False})
 def test_so_do_those_of_odd_bodies(body: Json) -> None:
     assert weight(body) == tally(body, SCALE).total
 
