@@ -57,28 +57,42 @@ def bare(id: str) -> str:
 
 
 def _tokens(target: Target, recorded: Collection[str]) -> str:
-    ratio, name = target.tongue.ratio, f"{target.provider.name}/{target.model.id}"
-    if bare(target.model.id) in recorded:
-        return f"tokens of {name}: as the recording's provider reported them, where it was this model that answered"
+    name = f"{target.provider.name}/{target.model.id}"
+    if bare(target.model.id) not in recorded:
+        return f"tokens of {name}: {_counted(target)}"
+    others = f"; elsewhere {_counted(target)}" if len(recorded) > 1 else ""
+    return f"tokens of {name}: as the recording's provider reported them, where it was this model that answered{others}"
+
+
+def _counted(target: Target) -> str:
+    """How a prompt's tokens become this model's."""
+    ratio, fit = target.tongue.ratio, target.tongue.prompt
     if target.tongue.fitted:
-        fit = target.tongue.prompt
-        return f"tokens of {name}: weights fitted to {fit.n} reported counts, {_off(fit.error)} on those held back"
+        return f"weights fitted to {fit.n} reported counts, {_off(fit.error)} on those held back"
+    unsure = f"taken to be up to {fit.error:.0%} off, or as many as were reported then"
     if ratio.n < ENOUGH:
-        unsure = f"not learned yet, taken to be up to {ratio.error:.0%} off, or as many as were reported then"
-        return f"tokens of {name}: {ratio.value:.3f} of ours, {unsure}"
-    return (
-        f"tokens of {name}: {ratio.value:.3f} of ours, learned from {ratio.n} requests, {_off(ratio.error)} on average"
-    )
+        return f"{ratio.value:.3f} of ours, not learned yet, {unsure}"
+    learned = f"{ratio.value:.3f} of ours, learned from {ratio.n} requests"
+    if not target.tongue.reaches:
+        return f"{learned}, few of them as long as these or with such tools: {unsure}"
+    return f"{learned}, {_off(ratio.error)} on average"
 
 
 def _answers(target: Target, recorded: Collection[str]) -> str:
-    name, said = target.model.id, target.tongue.said
-    if bare(name) in recorded:
-        return f"answers of {name}: as many tokens as were recorded, where it was this model that answered"
+    name = target.model.id
+    if bare(name) not in recorded:
+        return f"answers of {name}: {_spoken(target)}"
+    others = f"; elsewhere {_spoken(target)}" if len(recorded) > 1 else ""
+    return f"answers of {name}: as many tokens as were recorded, where it was this model that answered{others}"
+
+
+def _spoken(target: Target) -> str:
+    """How an answer's tokens become this model's."""
+    said = target.tongue.said
     if said is not None:
-        return f"answers of {name}: {said.value:.2f} of ours, learned from its own answers, {_off(said.fit.error)}"
+        return f"{said.value:.2f} of ours, learned from its own answers, {_off(said.fit.error)}"
     known = "as many tokens as were recorded, but for what is known of both tokenizers"
-    return f"answers of {name}: {known}; the bounds hold what we count in their texts too"
+    return f"{known}; the bounds hold what we count in their texts too"
 
 
 def _off(error: float) -> str:

@@ -24,7 +24,7 @@ from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Calibration, Counter
 
 REACH = 8
-"""How many times as large as the largest that was counted a prompt, or its tools and system prompt, may be."""
+"""How many times as large as some that were counted a prompt, or its tools and system prompt, may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,13 @@ class Tongue:
     """What it says itself; None where too few of its answers are recorded, or their counts don't follow their texts."""
     fitted: bool
     """Whether `prompt` is more than the ratio."""
+    reaches: bool
+    """Whether what was learned comes from requests like those of the recording."""
 
     @property
     def known(self) -> bool:
-        """Whether anything was learned of its prompts."""
-        return self.fitted or self.ratio.n >= ENOUGH
+        """Whether anything was learned of prompts like these."""
+        return self.fitted or (self.reaches and self.ratio.n >= ENOUGH)
 
 
 class Ratios:
@@ -112,19 +114,20 @@ class Ratios:
     def _tongue(self, provider: str, id: str, seed: float) -> Tongue:
         ratio = self.ratio(provider, id, seed)
         asked, said = self._samples(provider, id)
-        simple = plain(ratio.value, ratio.error, ratio.n)
-        fitted = fit(asked, simple.weights) if self._reaches(asked) else None
-        return Tongue(ratio, fitted or simple, spoken.learned(said, fitted), fitted is not None)
+        reaches = self._reaches(asked)
+        simple = plain(ratio.value, ratio.error if reaches else max(ratio.error, UNKNOWN_ERROR), ratio.n)
+        fitted = fit(asked, simple.weights) if reaches else None
+        return Tongue(ratio, fitted or simple, spoken.learned(said, fitted), fitted is not None, reaches)
 
     def _reaches(self, samples: Sequence[Sample]) -> bool:
-        """Whether requests like the recording's were counted: weights that were fitted to short prompts, or to some
-        without tools, say nothing of long ones with them."""
+        """Whether some requests like the recording's were counted: what was learned from short prompts, or from some
+        without tools, says nothing of long ones with them, and one that was long is one of many."""
         rows = [step.row.n for step in self._steps]
-        if not rows or not samples:
-            return bool(samples)
+        if not rows or len(samples) < ENOUGH:
+            return not rows and bool(samples)
         asked = [self._prompts.features(n) for n in rows]
         for part in (whole, itemgetter(-1)):
-            if max(map(part, asked)) > REACH * max(part(sample.features) for sample in samples):
+            if max(map(part, asked)) > REACH * sorted(part(sample.features) for sample in samples)[-ENOUGH]:
                 return False
         return True
 

@@ -389,6 +389,38 @@ def test_weights_that_were_fitted_to_short_prompts_say_nothing_of_long_ones(tmp_
     reader.close()
 
 
+def middling(count: int) -> Iterator[Trace]:
+    """Requests of some hundred words without tools, which `second` counts as three quarters of what `first` does."""
+    for n in range(count):
+        words = " ".join(f"word {n * 31 + at}" for at in range(200))
+        body = {"model": "m", "messages": [{"role": "user", "content": words}]}
+        usage = Usage(600, 5)
+        answer = generated.attempt(
+            usage=usage, price=PRICE, cost=cost(usage, PRICE), provider="two", model="second-id", stream=()
+        )
+        yield generated.trace(f"mid-{n:03}", body, session="mid", started_at=100.0 + n, attempts=(answer,))
+
+
+def test_a_ratio_learned_from_other_prompts_has_bounds_that_hold_what_was_reported(
+    tmp_path: Path, counter: Counter
+) -> None:
+    """`second` has answered one of the session's requests too: one long one says nothing of the others."""
+    session = list(recorded())
+    other = replace(session[2].attempts[0], provider="two", model="second-id")
+    session[2] = replace(session[2], attempts=(other,))
+    reader = stored(tmp_path, iter([*middling(40), *session]))
+    found = repriced(Bench(recordings.of_session(reader, "s-1"), CONFIG, reader, counter), "a=second")
+    told = line(found, "a")
+    (tokens,) = [note for note in told.notes if note.startswith("tokens of two/second-id")]
+    assert (
+        "where it was this model that answered; elsewhere " in tokens and "or as many as were reported then" in tokens
+    )
+    price = replace(PRICE, input=100_000_000)
+    truth = sum(cost(trace.attempts[0].usage, price) for trace in session)
+    assert told.low <= truth <= told.high
+    reader.close()
+
+
 def test_a_cache_of_which_nothing_is_known_may_serve_what_the_recordings_did(
     recording: Recording, reader: Reader, counter: Counter
 ) -> None:
