@@ -42,7 +42,11 @@ class Person:
     async def calls(self, *args: str, within_s: float = 120) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
         child = await self.starts(*args)
-        out, err = await asyncio.wait_for(child.communicate(), within_s)
+        try:
+            out, err = await asyncio.wait_for(child.communicate(), within_s)
+        except TimeoutError:
+            child.kill()  # or the loop, that can't be closed while its child lives, would hold up all that follows
+            raise
         return child.returncode or 0, out.decode(), err.decode()
 
     async def data(self, *args: str, within_s: float = 120) -> Any:

@@ -48,13 +48,18 @@ async def test_serve_needs_none_of_its_streams(
     line = f"( sh -c {shlex.quote(f'echo $$ > pid; exec {command}')}; echo $? > code ) {streams}"
     child = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", line, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(HOUSE)},
+        stderr=subprocess.DEVNULL, start_new_session=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(HOUSE)},
     )  # fmt: skip
-    await up(http, f"http://127.0.0.1:{port}", child)
-    async with http.post(f"http://127.0.0.1:{port}/v1/messages", json=ask("text")) as response:
-        assert response.status == 200
-        id = response.headers["x-ccr-trace"]
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
-    await asyncio.wait_for(child.wait(), 30)
+    try:
+        await up(http, f"http://127.0.0.1:{port}", child)
+        async with http.post(f"http://127.0.0.1:{port}/v1/messages", json=ask("text")) as response:
+            assert response.status == 200
+            id = response.headers["x-ccr-trace"]
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+        await asyncio.wait_for(child.wait(), 30)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
     assert (tmp_path / "code").read_text().strip() == "0"
     assert traces(tmp_path / "ccr.db") == {id: "ok"}

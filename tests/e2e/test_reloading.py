@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from able import Able
 from clients import ask, folded, parse_sse
 from places import KEY
 from scripted_openai import ScriptedOpenAI
+from test_store_faults import Served
 
 from ccr_tui import host
 from ccr_tui.commands.common import Source
@@ -31,7 +30,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(os.name == "nt", reason="signals are spelled differently on Windows"),
 ]
-HOUSE = Path(__file__).parent.parent.parent
 STREAMS = 50
 
 
@@ -184,21 +182,16 @@ async def test_a_model_is_tested_by_the_running_house(
 
 
 async def test_serve_says_what_became_of_a_change(upstream: ScriptedOpenAI, tmp_path: Path) -> None:
-    path = tmp_path / "config.toml"
+    path, served = tmp_path / "config.toml", Served(tmp_path)
     path.write_text(text_for(upstream, "one"))
-    kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ccr_tui", "--config", str(path), "serve", cwd=tmp_path, stderr=subprocess.PIPE,
-        env={**kept, "HOME": str(tmp_path), "PYTHONPATH": str(HOUSE)},
-    )  # fmt: skip
-    assert child.stderr is not None
-    said = [await child.stderr.readline()]
-    while not said[-1].startswith(b"listening on "):
-        said.append(await asyncio.wait_for(child.stderr.readline(), 30))
-    path.write_text(text_for(upstream, "two"))
-    assert await asyncio.wait_for(child.stderr.readline(), 30) == b"The configuration changed: agents.default.\n"
-    path.write_text("[agents\n")
-    assert b"line 1" in await asyncio.wait_for(child.stderr.readline(), 30)
-    child.send_signal(signal.SIGTERM)
-    assert await child.wait() == 0
-    assert await child.stderr.read() == b"ending; running streams get 10 s, or none if told so again\n"
+    try:
+        await served.start()
+        path.write_text(text_for(upstream, "two"))
+        assert await served.line() == "The configuration changed: agents.default."
+        path.write_text("[agents\n")
+        assert "line 1" in await served.line()
+        assert await served.end() == 0
+        assert await served.line() == "ending; running streams get 10 s, or none if told so again"
+        assert await served.line() == ""
+    finally:
+        await served.end(signal.SIGKILL)
