@@ -7,6 +7,7 @@ fault too, because OpenAI answers 400 "Unrecognized request argument supplied".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,18 @@ CONTENT = {
 }
 
 
+RANGES = (
+    ("temperature", 0, 2),
+    ("top_p", 0, 1),
+    ("max_tokens", 1, 10**7),
+    ("max_completion_tokens", 1, 10**7),
+)
+EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
+"""OpenAI's, and "max", which DeepSeek, Moonshot and Zhipu have."""
+PICTURES = re.compile(r"https?://|data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/]")
+"""What an image_url may be (platform.openai.com/docs/guides/images-vision)."""
+
+
 def problems(body: Any) -> list[str]:
     """Every rule that the body breaks, in OpenAI's words where they are known; empty if it would be accepted."""
     if not isinstance(body, dict):
@@ -76,9 +89,35 @@ def _top(body: dict[str, Any]) -> Iterator[str]:
     stop = body.get("stop")
     if isinstance(stop, list) and (len(stop) > 4 or not stop):
         yield f"Invalid 'stop': array too long. Expected an array with maximum length 4, but got {len(stop)}."
+    for one in stop if isinstance(stop, list) else ():
+        if not isinstance(one, str) or not one:
+            yield f"Invalid 'stop': {one!r} is no text."
     for key, value in body.items():
         if value is None:
             yield f"'{key}' is null"
+    yield from _numbers(body)
+    yield from _form(body.get("response_format"))
+
+
+def _numbers(body: dict[str, Any]) -> Iterator[str]:
+    for key, least, most in RANGES:
+        value = body.get(key)
+        if value is not None and not (type(value) in (int, float) and least <= value <= most):
+            yield f"Invalid '{key}': {value!r} is not from {least} to {most}."
+    if body.get("reasoning_effort", "low") not in EFFORTS:
+        yield f"Invalid value: '{body['reasoning_effort']}'. Supported values are: {', '.join(sorted(EFFORTS))}."
+    if len(body.get("prompt_cache_key") or "") > 64:
+        yield "Invalid 'prompt_cache_key': string too long. Expected a string with maximum length 64."
+
+
+def _form(form: Any) -> Iterator[str]:
+    named = form.get("json_schema") if isinstance(form, dict) else None
+    if isinstance(form, dict) and form.get("type") == "json_schema":
+        name = named.get("name") if isinstance(named, dict) else None
+        if not isinstance(name, str) or not 0 < len(name) <= 64 or set(name) - _NAME:
+            yield f"Invalid 'response_format.json_schema.name': {name!r}."
+        elif not isinstance(named.get("schema"), dict):
+            yield "Missing required parameter: 'response_format.json_schema.schema'."
 
 
 def _messages(messages: Any) -> Iterator[str]:
@@ -125,10 +164,22 @@ def _content(n: int, role: str, message: dict[str, Any]) -> Iterator[str]:
         for part in content:
             if part.get("type") not in CONTENT[role]:
                 yield f"messages.[{n}].content: Invalid value: '{part.get('type')}' for role {role}."
+            yield from _part(n, part)
     elif content is not None and not isinstance(content, str):
         yield f"messages.[{n}].content: expected a string or an array."
     if "tool_calls" in message:
         yield from _calls(n, message["tool_calls"])
+
+
+def _part(n: int, part: dict[str, Any]) -> Iterator[str]:
+    kind = part.get("type")
+    held = part.get(kind) if isinstance(kind, str) else None
+    if kind == "text" and not (isinstance(held, str) and held):
+        yield f"messages.[{n}].content: a text part without text."
+    elif kind == "image_url" and not (isinstance(held, dict) and PICTURES.match(str(held.get("url")))):
+        yield f"Invalid image URL in messages.[{n}]: {str(held)[:60]}"
+    elif kind == "file" and not (isinstance(held, dict) and (held.get("file_id") or held.get("file_data"))):
+        yield f"messages.[{n}].content: a file without data."
 
 
 def _calls(n: int, calls: Any) -> Iterator[str]:
@@ -140,8 +191,11 @@ def _calls(n: int, calls: Any) -> Iterator[str]:
         yield f"messages.[{n}].tool_calls: duplicate ids {ids}"
     for call in calls:
         function = call.get("function") or {}
-        if call.get("type") != "function" or not function.get("name"):
+        name = function.get("name")
+        if call.get("type") != "function" or not isinstance(name, str) or not name or set(name) - _NAME:
             yield f"messages.[{n}].tool_calls: {call} is no function call"
+        if not isinstance(call.get("id"), str) or not 0 < len(call["id"]) <= 40:
+            yield f"Invalid 'messages[{n}].tool_calls[].id': {call.get('id')!r}: a string of 1 to 40 letters."
         if not isinstance(function.get("arguments"), str):
             yield f"messages.[{n}].tool_calls: arguments must be a string"
 
@@ -161,11 +215,23 @@ def _tools(body: dict[str, Any]) -> Iterator[str]:
             yield f"Invalid 'tools[].function.name': '{name}'."
     if len(set(names)) != len(names):
         yield "tools: duplicate names"
+    for tool in tools:
+        yield from _parameters(tool.get("function") or {})
     choice = body.get("tool_choice")
     if isinstance(choice, dict) and (choice.get("function") or {}).get("name") not in names:
         yield f"Invalid value for 'tool_choice': {choice} names no tool"
     elif isinstance(choice, str) and choice not in ("none", "auto", "required"):
         yield f"Invalid value: '{choice}'. Supported values are: 'none', 'auto', and 'required'."
+
+
+def _parameters(function: dict[str, Any]) -> Iterator[str]:
+    name, schema = function.get("name"), function.get("parameters", {})
+    if not isinstance(schema, dict) or (schema and schema.get("type") != "object"):
+        yield f"Invalid schema for function '{name}': schema must be a JSON Schema of 'type: \"object\"'."
+    elif schema.keys() & {"anyOf", "oneOf", "allOf", "enum", "not"}:
+        yield f"Invalid schema for function '{name}': schema must not have a choice at the top level."
+    elif function.get("strict") and schema.get("additionalProperties") is not False:
+        yield f"Invalid schema for function '{name}': 'additionalProperties' is required to be false."
 
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
