@@ -194,6 +194,8 @@ REMEMBERED = 256
 Found = TypeVar("Found")
 SECRET = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
 """Headers whose value is a credential, also where it is written out."""
+COLLECTORS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+"""Headers for a collector of spans: `name=value,…`, percent-encoded."""
 
 
 def key(provider: Provider, env: Mapping[str, str]) -> str | None:
@@ -292,15 +294,19 @@ def secrets(config: Config) -> list[str]:
                 found.append((value if name is None else config.env.get(name, "")).strip().rpartition(" ")[2])
     ways = [config.proxy, *(provider.proxy for provider in config.providers.values())]
     ways += [value for name, value in config.env.items() if name.lower().endswith("_proxy")]
-    found += [_password(way) for way in ways if way]
+    found += [password for way in ways if way for password in _passwords(way)]
+    for name in COLLECTORS:
+        pairs = config.env.get(name, "").split(",")
+        found += [unquote(pair.partition("=")[2]).strip().rpartition(" ")[2] for pair in pairs]
     return [one for one in found if one]
 
 
-def _password(url: str) -> str:
-    """The password in a URL, as it is typed."""
+def _passwords(url: str) -> tuple[str, str]:
+    """The password in a URL, as it is typed and as it is written there."""
     with suppress(ValueError):
-        return unquote(urlsplit(url).password or "")
-    return ""
+        written = urlsplit(url).password or ""
+        return unquote(written), written
+    return "", ""
 
 
 def _resolved(written: str, path: str, env: Mapping[str, str]) -> str:

@@ -387,6 +387,25 @@ def test_what_no_header_takes_is_told_and_not_shown(written: str, where: str) ->
     assert headers or written in secrets(config), "it is covered all the same"
 
 
+SECRET_VARIABLES = {
+    "a proxy's password, as it is meant and as it is written": (
+        {"PROXY_URL": "http://me:p%40ss%2Fword@127.0.0.1:1"},
+        {"p@ss/word", "p%40ss%2Fword"},
+    ),
+    "what a collector is sent": (
+        {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic%20cHVibGljOnNlY3JldA==, x-team=blue%2Dteam-key"},
+        {"cHVibGljOnNlY3JldA==", "blue-team-key"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("env", "known"), SECRET_VARIABLES.values(), ids=SECRET_VARIABLES)
+def test_credentials_of_the_environment_are_known(env: dict[str, str], known: set[str], read: Read) -> None:
+    config, problems = read(**env)
+    assert not problems
+    assert known <= set(secrets(config))
+
+
 def test_a_dotenv_that_came_with_a_repository_names_no_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
