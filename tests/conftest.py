@@ -1,8 +1,8 @@
 """What the end-to-end tests stand on: a scripted upstream and a running house, over real sockets.
 
-Owns what of the machine's environment reaches a test, and the fixtures `counter`, `upstream`, `place` (a patient house)
-and `hasty` (one whose deadlines are short). They live for the whole run on the session's event loop, so modules that
-use them say `pytestmark = pytest.mark.asyncio(loop_scope="session")`.
+Owns what of the machine's environment reaches a test, and the fixtures `counter`, `upstream`, `place` (a patient
+house), `pinging` (one that pings early) and `hasty` (one whose deadlines are short). They live for the whole run on the
+session's event loop, so modules that use them say `pytestmark = pytest.mark.asyncio(loop_scope="session")`.
 """
 
 from __future__ import annotations
@@ -65,11 +65,22 @@ async def upstream() -> AsyncIterator[ScriptedOpenAI]:
 async def place(
     upstream: ScriptedOpenAI, counter: Counter, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Place]:
-    """A house that waits long and pings after a fifth of a second."""
+    """A house that waits long, and pings nobody meanwhile: a ping is the beginning of a success."""
     from ccr_tui import host
 
-    async with host.open(config_for(upstream, tmp_path_factory.mktemp("place"), ping_s=0.2), counter) as house:
-        await house.settled()  # or the first request may be pinged
+    async with host.open(config_for(upstream, tmp_path_factory.mktemp("place"), ping_s=60.0), counter) as house:
+        await house.settled()  # a test of what keeps others waiting is about itself
+        yield Place(house, upstream)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pinging(
+    upstream: ScriptedOpenAI, counter: Counter, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Place]:
+    """A house that pings after a fifth of a second."""
+    from ccr_tui import host
+
+    async with host.open(config_for(upstream, tmp_path_factory.mktemp("pinging"), ping_s=0.2), counter) as house:
         yield Place(house, upstream)
 
 
@@ -77,9 +88,9 @@ async def place(
 async def hasty(
     upstream: ScriptedOpenAI, counter: Counter, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Place]:
-    """A house that gives an upstream half a second, and whose default agent has a dead first model."""
+    """A house that gives an upstream a second, and whose default agent has a dead first model."""
     from ccr_tui import host
 
-    config = config_for(upstream, tmp_path_factory.mktemp("hasty"), ping_s=5.0, timeout_s=0.5)
+    config = config_for(upstream, tmp_path_factory.mktemp("hasty"), ping_s=60.0, timeout_s=1.0)
     async with host.open(replace(config, agents={"default": ("dead", "scripted")}), counter) as house:
         yield Place(house, upstream)

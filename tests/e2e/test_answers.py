@@ -231,18 +231,18 @@ async def test_the_trace_keeps_who_really_answered(place: Place, http: aiohttp.C
     assert (attempt.model, attempt.answered_by) == ("scripted-model", "vendor/other-2026")
 
 
-async def test_pings_bridge_a_silent_upstream(place: Place, http: aiohttp.ClientSession) -> None:
+async def test_pings_bridge_a_silent_upstream(pinging: Place, http: aiohttp.ClientSession) -> None:
     body = {**ask("slowfirst:0.9"), "stream": True}
-    async with http.post(f"{place.address}/v1/messages", json=body) as response:
+    async with http.post(f"{pinging.address}/v1/messages", json=body) as response:
         kinds = [event["type"] for event in parse_sse(await response.read())]
     assert kinds[:3] == ["message_start", "ping", "ping"]
     assert kinds[-1] == "message_stop"
     assert kinds.count("message_start") == 1
 
 
-async def test_pings_come_before_the_upstreams_headers_too(place: Place, http: aiohttp.ClientSession) -> None:
+async def test_pings_come_before_the_upstreams_headers_too(pinging: Place, http: aiohttp.ClientSession) -> None:
     body = {**ask("slowhead:0.9"), "stream": True}
-    async with http.post(f"{place.address}/v1/messages", json=body) as response:
+    async with http.post(f"{pinging.address}/v1/messages", json=body) as response:
         events = parse_sse(await response.read())
     assert [event["type"] for event in events][:3] == ["message_start", "ping", "ping"]
     assert blocks_of(folded(events)) == [("text", "All done.")]

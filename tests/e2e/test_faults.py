@@ -186,9 +186,9 @@ async def test_silence_in_mid_stream_is_an_error_event(
     await hasty.upstream.last.left.wait()
 
 
-async def test_a_failure_after_pings_is_an_error_event(place: Place, http: aiohttp.ClientSession) -> None:
+async def test_a_failure_after_pings_is_an_error_event(pinging: Place, http: aiohttp.ClientSession) -> None:
     body = ask("slowhead:0.5", stream=True)
-    async with http.post(f"{place.address}/v1/messages", json=body) as response:
+    async with http.post(f"{pinging.address}/v1/messages", json=body) as response:
         events = parse_sse(await response.read())
     assert [event["type"] for event in events][:2] == ["message_start", "ping"]
     assert folded(events)["content"][0]["text"] == "All done."
