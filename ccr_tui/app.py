@@ -45,6 +45,7 @@ from ccr_tui.screens.table import Table
 from ccr_tui.screens.terminal import patient, reads
 from ccr_tui.screens.unbroken import Unbroken
 from ccr_tui.slim import dataclass
+from ccr_tui.store.standing import extent
 from ccr_tui.viewing import Viewer
 from ccr_tui.watching import Source
 
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from ccr_tui.screens.sessions import SessionsScreen
     from ccr_tui.screens.spend import SpendScreen
 
+ELSEWHERE_S = 2.0
+"""Between two looks at whether another process has written into the database."""
 UNTOLD = ("command_palette", "move(", "app.focus", "screen.", "page_left", "page_right", "scroll_")
 """Actions that the palette leaves out: itself, single steps, and what Textual binds for all apps."""
 
@@ -66,7 +69,7 @@ turns.share()
 
 @dataclass
 class StoreChanged(Message):
-    """The store has committed; `last` is the number of its last trace."""
+    """The store has committed; `last` is the number of its last trace, 0 where another process has."""
 
     last: int
 
@@ -114,6 +117,8 @@ class CcrApp(Unbroken):
         self.live = LiveScreen(house, demo, play)
         self.grace_s = 10.0
         """How long streams may still run after the app has ended."""
+        self._written: tuple[tuple[int, int] | None, ...] | None = None
+        """When the database and its log were last written into, and their sizes."""
         self.open = False
         """Whether the house has started."""
         self._wanted = self.HOME
@@ -189,6 +194,9 @@ class CcrApp(Unbroken):
         self.house.on_commit(lambda last: self.post_message(StoreChanged(last)))
         self.house.on_config(self._configured)
         self.live.open_up()
+        if not self.house.viewing:  # who only looks on follows the file anyway
+            self._look_elsewhere()
+            self.set_interval(ELSEWHERE_S, self._look_elsewhere)
         if self._wanted != self.HOME:
             self.switch_mode(self._wanted)
         self.call_after_refresh(self._load_more)
@@ -236,6 +244,14 @@ class CcrApp(Unbroken):
         told = f"{self.house.reader.path} {what}. The lists begin anew."
         self.notify(told, severity="warning", timeout=12, markup=False)
         self._changed()
+
+    @work(thread=True, exclusive=True, group="elsewhere")
+    def _look_elsewhere(self) -> None:
+        """Other processes write too (reruns, imports, tests of models), and no commit of ours tells of that."""
+        now = tuple(map(extent, (self.house.reader.path, f"{self.house.reader.path}-wal")))
+        before, self._written = self._written, now
+        if before not in (None, now):
+            self.post_message(StoreChanged(0))
 
     @on(StoreChanged)
     def _changed(self) -> None:

@@ -107,6 +107,7 @@ class LiveScreen(Lists):
         self._open = False
         self._stale = self._today_stale = False
         self._read_at = self._today_at = 0.0
+        self._day = date.today()
         self._shell = environment.shell_of(os.environ)
         self._welcome_wanted: bool | None = None
         self._known = (False, False)
@@ -160,6 +161,8 @@ class LiveScreen(Lists):
         if self._open and self.house.engine.config is not self._greeted:
             self._greet()
             self._today_stale = True
+        if (day := date.today()) != self._day:
+            self._day, self._today_stale = day, True
         now = time.monotonic()
         if self._stale and self._open and now - self._read_at >= READ_S:
             self._stale, self._read_at = False, now

@@ -29,6 +29,7 @@ from ccr_tui.screens.replay import ReplayScreen
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.trace import TraceScreen
+from ccr_tui.store import archive
 from ccr_tui.store.paid import Paid, keep
 from ccr_tui.store.queries import Today
 
@@ -335,6 +336,17 @@ async def test_help_has_every_key_that_the_app_binds(tmp_path: Path) -> None:
         await pilot.press("escape")
         await settled(pilot)
         assert "Unfold all" not in shown(pilot)
+
+
+async def test_what_another_process_has_written_is_seen(tmp_path: Path) -> None:
+    """A test of a model, and an import, without a commit of ours."""
+    async with opened(tmp_path, traces=day(3)) as (_, pilot):
+        await until(pilot, "qwen-max")
+        await pilot.pause(0.1)
+        keep(tmp_path / "ccr.db", "test", "p/m", Paid(13, 7_800_000, 0))
+        await until(pilot, "+$0.0078")
+        archive.take_in(tmp_path / "ccr.db", [trace("elsewhere", started_at=time.time(), asked_model="claude-other")])
+        await until(pilot, "other → qwen-max")
 
 
 @pytest.mark.parametrize("kind", [LiveScreen, TraceScreen, SessionsScreen, SpendScreen, ModelsScreen, ReplayScreen])
