@@ -248,7 +248,8 @@ class CcrApp(Unbroken):
     @work(thread=True, exclusive=True, group="elsewhere")
     def _look_elsewhere(self) -> None:
         """Other processes write too (reruns, imports, tests of models), and no commit of ours tells of that."""
-        now = tuple(map(extent, (self.house.reader.path, f"{self.house.reader.path}-wal")))
+        path = self.house.reader.path
+        now = extent(path), extent(f"{path}-wal")
         before, self._written = self._written, now
         if before not in (None, now):
             self.post_message(StoreChanged(0))
