@@ -120,8 +120,8 @@ class Cast:
         return response
 
 
-def config_of(cast: Cast, folder: Path) -> Config:
-    """The original's four agents."""
+def config_of(cast: Cast, folder: Path, deadline_s: float = 60.0) -> Config:
+    """The original's four agents, and a router that is given so long."""
     names = {"router": "r", "tool": "t", "coder": "c", "think": "k"}
     return Config(
         mode="router",
@@ -129,7 +129,7 @@ def config_of(cast: Cast, folder: Path) -> Config:
         providers={"cast": Provider("cast", "openai", cast.base_url, api_key="sk-cast-1234567890")},
         models={name: Model(name, "cast", name) for name in names.values()},
         agents={agent: (name,) for agent, name in names.items()},
-        routing=Routing(deadline_s=2.0),
+        routing=Routing(deadline_s=deadline_s),
         db=folder / "ccr.db",
     )
 

@@ -58,7 +58,6 @@ TURNS: list[tuple[str, dict[str, list[Any]], list[str], str]] = [
     ("only thoughts", {"r": [{"reasoning_content": "hm " * 500}], "t": ["done"]}, ["r", "t"],
      "tool (empty_answer_fallback)"),
     ("a refused router", {"r": [400], "t": ["done"]}, ["r", "t"], "tool (router_error_fallback)"),
-    ("a silent router", {"r": [SILENCE], "t": ["done"]}, ["r", "t"], "tool (router_timeout_fallback)"),
     ("a refused thinker", {"r": [use("think")], "k": [400], "t": ["done"]}, ["r", "k", "t"],
      "tool (think_failed_fallback)"),
     ("a thinker who says nothing", {"r": [use("think")], "k": [{"reasoning_content": "hm"}], "t": ["done"]},
@@ -82,6 +81,17 @@ async def test_a_users_turn(
     assert trace.decision.reason == reason
     purposes = {"r": "route", "k": "think", "c": "code", "t": "answer"}
     assert [attempt.purpose for attempt in trace.attempts] == [purposes[name] for name in order]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
+async def test_a_silent_router_is_done_without(cast: Cast, counter: Counter, tmp_path: Path, stream: bool) -> None:
+    cast.plays(r=[SILENCE], t=["done"])
+    async with host.open(config_of(cast, tmp_path, deadline_s=1.0), counter) as house:
+        message, trace = await play(house, turn("Do it.", stream=stream))
+    assert (cast.order(), blocks_of(message)) == (["r", "t"], [("text", "done")])
+    assert trace.decision is not None
+    assert (trace.decision.agent, trace.decision.reason) == ("tool", "tool (router_timeout_fallback)")
+    assert [attempt.purpose for attempt in trace.attempts] == ["route", "answer"]
 
 
 async def test_inside_a_tool_loop_nobody_is_asked(routed: host.House, cast: Cast) -> None:
