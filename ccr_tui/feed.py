@@ -26,6 +26,7 @@ class Feed:
         self._presented: dict[str, None] = {}
         self._listeners: list[Callable[[Trace], None]] = []
         self._beginnings: list[Callable[[Flight], None]] = []
+        self._endings: list[Callable[[Trace], None]] = []
 
     @property
     def presented(self) -> tuple[str, ...]:
@@ -53,6 +54,16 @@ class Feed:
         """The request on the board was understood: whose it is and what it asks for is known."""
         for listener in self._beginnings:
             listener(flight)
+
+    def on_end(self, listener: Callable[[Trace], None]) -> None:
+        """`listener` gets every trace that is about to land well, on the event loop, before its client has the end of
+        the answer; it must return at once."""
+        self._endings.append(listener)
+
+    def end(self, trace: Trace) -> None:
+        """The request is answered; what is still to come is that the client gets the end of the answer."""
+        for listener in self._endings:
+            listener(trace)
 
     def take_off(self, flight: Flight) -> Flight:
         """Put a request on the board."""

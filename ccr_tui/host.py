@@ -129,6 +129,7 @@ class House:
         self.engine.calibration.load(await asyncio.to_thread(self._reader.calibrations))
         await asyncio.to_thread(self._recall)
         self.feed.on_begin(self.writer.begin)
+        self.feed.on_end(self.writer.end)
         self.feed.subscribe(self.writer.put)
         self._send_spans()
         self.engine.ready.clear()

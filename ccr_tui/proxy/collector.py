@@ -38,6 +38,10 @@ class Collector:
         """A piece of the stream."""
         self.data += data
 
+    async def end(self, data: bytes) -> None:
+        """The last one."""
+        self.data += data
+
     def events(self) -> list[Json]:
         """The stream's events, parsed."""
         decoder = sse.Decoder()

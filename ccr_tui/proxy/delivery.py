@@ -2,8 +2,9 @@
 
 Owns what the client has been sent, and therefore the reply that is recorded: the stored message is the fold of the very
 events that went out, so that what was recorded and what was received can't differ. Must never know the upstream's
-format. The one surprise: when an upstream stays silent for longer than `ping_s`, the response is begun with a
-message_start and a ping; from then on an upstream's failure can only be told as an `error` event.
+format. The surprises: when an upstream stays silent for longer than `ping_s`, the response is begun with a
+message_start and a ping; from then on an upstream's failure can only be told as an `error` event. And the end of a
+stream goes out with `finish`, when it has been noted that the answer is whole: who has an answer can't be forgotten.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ccr_tui.wire import dumps
 
 STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 JSON_HEADERS = {"content-type": "application/json"}
+ENDING = frozenset({"content_block_stop", "message_delta", "message_stop"})
+"""What comes after the last piece of content."""
 TEXTS = frozenset({"text_delta", "thinking_delta", "input_json_delta"})
 """Pieces that mean the same when they are joined."""
 TAIL = 60
@@ -47,6 +50,13 @@ class Client(Protocol):
 
     async def write(self, data: bytes) -> None:
         """Send a piece; waits while the client is slow. Raises ClientGone."""
+
+    async def end(self, data: bytes) -> None:
+        """Send the last piece. Raises ClientGone."""
+
+
+def _encoded(events: list[Json]) -> bytes:
+    return b"".join([sse.encode(event["type"], event) for event in events])
 
 
 def joined(events: list[Json]) -> list[Json]:
@@ -96,6 +106,8 @@ class Delivery:
         self._counts: Mapping[str, Json] = {}
         """Tokens that a message_start told which was not passed on."""
         self._base = 0
+        self._end = b""
+        """The last events of a stream, which `finish` sends."""
         self._touched = 0
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
@@ -107,7 +119,7 @@ class Delivery:
         return self._fold.message
 
     async def send(self, events: list[Json]) -> None:
-        """Pass events on, in one write."""
+        """Pass events on, in one write; the end of the answer waits for `finish`."""
         events = self._fresh(events)
         if not events:
             return
@@ -116,10 +128,20 @@ class Delivery:
         now = self._now()
         for event in events:
             self._note(event, now)
-        if self.streams:
-            await self._write(b"".join([sse.encode(event["type"], event) for event in events]))
-        else:
+        if not self.streams:
             await asyncio.sleep(0)  # in a flood nobody else would run, and a client that left not be noticed
+            return
+        if events[-1]["type"] == "message_stop":
+            events = self._without_end(events)
+        if events:
+            await self._write(_encoded(events))
+
+    def _without_end(self, events: list[Json]) -> list[Json]:
+        start = len(events)
+        while start and events[start - 1]["type"] in ENDING:
+            start -= 1
+        self._end = _encoded(events[start:])
+        return events[:start]
 
     def next_speaker(self) -> None:
         """What comes now is another model's: its blocks follow those that are out, and it may be asked again."""
@@ -173,6 +195,8 @@ class Delivery:
         """The message is complete: end the stream, or send it whole."""
         if not self.streams:
             await self._whole(200, {}, self.message)
+        elif self._end:
+            await self._write(self._end, is_last=True)
 
     async def fail(self, error: ProxyError, request_id: str) -> None:
         """Tell the client: by status while nothing went out, else by an `error` event."""
@@ -189,13 +213,13 @@ class Delivery:
         self.status = status
         await self._client.whole(status, {**JSON_HEADERS, **self.headers, **extra}, dumps(body))
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes, is_last: bool = False) -> None:
         async with self._lock:
             if not self.status:
                 self.status = 200
                 await self._client.begin(STREAM_HEADERS | self.headers)
             self._touched = self._now()
-            await self._client.write(data)
+            await (self._client.end if is_last else self._client.write)(data)
 
     def keep_alive(self, ping_s: float, start: Callable[[], Json]) -> None:
         """Ping whenever nothing was sent for `ping_s` seconds, until `let_be`. `start` makes a message_start.

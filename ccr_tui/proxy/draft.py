@@ -115,8 +115,8 @@ class Draft:
         }
         return {"type": "message_start", "message": message}
 
-    def trace(self, delivery: Delivery) -> Trace:
-        """The record, as far as the exchange came."""
+    def trace(self, delivery: Delivery, is_whole: bool = False) -> Trace:
+        """The record, as far as the exchange came; `is_whole`: the answer is, and its client gets the end of it now."""
         asked = self.asked
         return Trace(
             uid=self.uid,
@@ -134,8 +134,8 @@ class Draft:
             attempts=tuple(self.attempts),
             reply=delivery.message,
             timeline=tuple(delivery.timeline),
-            outcome=self.outcome,
-            status=delivery.status,
+            outcome="ok" if is_whole else self.outcome,
+            status=200 if is_whole else delivery.status,
             failure=self.failure,
             estimate=self.estimate,
             started_at=self.started_at,

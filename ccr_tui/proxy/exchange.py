@@ -1,6 +1,7 @@
 """One request, from the client's bytes to the trace: the only place that knows the order of the stages.
 
     parse -> facts -> decide -> translate -> upstream -> translate the stream -> client
+                                                    \\-> noted, before the client has all of it
                                                     \\-> one Trace, landed once, in `finally`
 
 Owns that order, and the rule that nothing is asked again once the client has been sent content. Must never import the
@@ -49,6 +50,8 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
     try:
         asked = await read(draft, raw, context)
         await answer(draft, delivery, asked, context)
+        context.feed.end(draft.trace(delivery, is_whole=True))
+        await delivery.finish()
         draft.outcome = "ok"
     except asyncio.CancelledError:
         if not context.stopping.is_set():
@@ -110,7 +113,7 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
         delivery.let_be()
         counting.cancel()
         counting.add_done_callback(heard)
-    await delivery.finish()
+
 
 
 async def route(asking: Asking) -> RouteDecision:

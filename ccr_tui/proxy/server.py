@@ -80,6 +80,11 @@ class LiveClient:
         assert self.response is not None
         await self._guard(self.response.write(data))
 
+    async def end(self, data: bytes) -> None:
+        """Send the last piece, and that it was the last, in one write into the socket."""
+        assert self.response is not None
+        await self._guard(self.response.write_eof(data))
+
     async def _guard(self, sending: Awaitable[object]) -> None:
         try:
             await sending

@@ -4,12 +4,12 @@ Owns one small file for each running program, `<db>.running-…`, and what is re
 Must never hold what was said, nor wait for the disk: a line is one write into the system's memory, which outlives the
 process. The one surprise: the file's lock tells whether its program still runs.
 
-A request has a line when it has been understood, and another as soon as it ends, with its tokens and costs: until its
-trace is committed, a tenth of a second later in dense traffic, that line is all there is of it. Both are written on the
-event loop, between two requests' work, when nothing of this is in the processor's caches: so there are few calls, no
-lock (0.3 us of 4), and what a line holds is named field by field (`attrgetter` takes thrice as long). Instead, a line
-is remembered before it is written, and whoever writes the file anew looks once more afterwards: a line may stand there
-twice, which says nothing new, but never not at all.
+A request has a line when it has been understood, and another before its client has the end of the answer, with its
+tokens and costs: until its trace is committed, a tenth of a second later in dense traffic, that line is all there is of
+it. Both are written on the event loop, between two requests' work, when nothing of this is in the processor's caches:
+so there are few calls, no lock (0.3 us of 4), and what a line holds is named field by field (`attrgetter` takes thrice
+as long). Instead, a line is remembered before it is written, and whoever writes the file anew looks once more
+afterwards: a line may stand there twice, which says nothing new, but never not at all.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ LARGEST = 256 * 1024
 """Bytes after which the file is written anew, with what still counts."""
 KILLED = "ccr-tui was ended (killed, or its machine went down) while this request ran."
 CUT_OFF = "The client got this answer, but ccr-tui was killed before it was written down: its texts are lost."
+ATTEMPT = (
+    *("n", "purpose", "provider", "model", "started_at", "ttft_ms", "duration_ms", "status", "stop_reason"),
+    *("cost", "cost_basis"),
+)
+"""What is noted of a call, beside its usage and its price."""
 USAGE = tuple(each.name for each in fields(Usage))
 PRICE = tuple(each.name for each in fields(Price))
 
@@ -60,6 +65,8 @@ class Begun:
         self._cover = cover
         self.path = db.with_name(f"{db.name}.running-{token_hex(4)}")
         self._lines: dict[str, bytes] = {}
+        self._running: dict[str, bytes] = {}
+        """Those of requests that have not ended."""
         self._size = 0
         self._fd = -1
 
@@ -90,15 +97,16 @@ class Begun:
         if self._fd >= 0:
             uid = flight.uid
             told = (uid, flight.started_at, flight.kind, flight.session, flight.project, flight.asked_model)
-            self._note(uid, b"", told)
+            self._running[uid] = self._note(uid, b"", told)
 
     def end(self, trace: Trace) -> None:
-        """It has ended; its trace is on the way into the database."""
+        """It has ended; its trace is on the way into the database, or will be at once. What is noted is not again."""
         uid = trace.uid
-        begun = self._lines.get(uid)
+        begun = self._running.pop(uid, b"")
         if begun:
-            times, attempts = (trace.streamed, trace.ttft_ms, trace.duration_ms), [*map(_told, trace.attempts)]
-            self._note(uid, begun, (uid, trace.outcome, trace.status, trace.agent_id, times, attempts))
+            t = trace
+            told = (uid, t.outcome, t.status, t.agent_id, t.streamed, t.ttft_ms, t.duration_ms, *map(_told, t.attempts))
+            self._note(uid, begun, told)
 
     def kept(self, uids: Iterable[str]) -> None:
         """The traces of these are in the database, or in a file beside it."""
@@ -117,17 +125,18 @@ class Begun:
                 self.path.unlink()
         self._fd = -1
 
-    def _note(self, uid: str, before: bytes, told: tuple[Any, ...]) -> None:
-        """`before` is the request's line of before."""
+    def _note(self, uid: str, before: bytes, told: tuple[Any, ...]) -> bytes:
+        """The request's lines; `before` is the one of before."""
         try:
             line = self._cover(orjson.dumps(told)) + b"\n"  # a copy: what orjson gives holds on to ten times its size
         except TypeError:  # half a character
             line = self._cover(dumps(told)) + b"\n"
-        self._lines[uid] = before + line
+        self._lines[uid] = lines = before + line
         try:  # `suppress` would take a tenth of it
             self._size += os.write(self._fd, line)
         except OSError:
             pass
+        return lines
 
     def _write_anew(self) -> None:
         """With what still counts."""
@@ -231,8 +240,16 @@ def _interrupted(
     )
 
 
-def _ended(begun: Trace, outcome: Any, status: int, agent_id: str | None, times: Any, attempts: Any) -> Trace:
-    streamed, ttft_ms, duration_ms = times
+def _ended(
+    begun: Trace,
+    outcome: Any,
+    status: int,
+    agent_id: str | None,
+    streamed: bool,
+    ttft_ms: int | None,
+    duration_ms: int,
+    *attempts: Any,
+) -> Trace:
     return replace(
         begun,
         outcome=outcome,
@@ -247,32 +264,30 @@ def _ended(begun: Trace, outcome: Any, status: int, agent_id: str | None, times:
 
 
 def _told(attempt: Attempt) -> tuple[Any, ...]:
-    """As `_attempt` takes it: usage and price in the order of USAGE and PRICE."""
+    """In the order of ATTEMPT, then usage and price in the order of USAGE and PRICE."""
     a, u, p = attempt, attempt.usage, attempt.price
     return (
-        (a.n, a.purpose, a.provider, a.model, a.started_at, a.ttft_ms),
-        (a.duration_ms, a.status, a.stop_reason, a.cost, a.cost_basis),
+        a.n,
+        a.purpose,
+        a.provider,
+        a.model,
+        a.started_at,
+        a.ttft_ms,
+        a.duration_ms,
+        a.status,
+        a.stop_reason,
+        a.cost,
+        a.cost_basis,
         u and (u.input, u.output, u.cache_read, u.cache_write, u.reasoning, u.basis, u.cache_write_1h),
         p and (p.input, p.output, p.cache_read, p.cache_write, p.since, p.source, p.basis, p.cache_write_1h),
     )
 
 
-def _attempt(head: Any, rest: Any, usage: Any, price: Any) -> Attempt:
-    n, purpose, provider, model, started_at, ttft_ms = head
-    duration_ms, status, stop_reason, cost, cost_basis = rest
+def _attempt(*given: Any) -> Attempt:
+    *plain, usage, price = given
     return Attempt(
-        n=n,
-        purpose=purpose,
-        provider=provider,
-        model=model,
+        **dict(zip(ATTEMPT, plain, strict=True)),
         sent=None,
-        started_at=started_at,
-        ttft_ms=ttft_ms,
-        duration_ms=duration_ms,
-        status=status,
-        stop_reason=stop_reason,
         usage=usage and Usage(**dict(zip(USAGE, usage, strict=True))),
         price=price and Price(**dict(zip(PRICE, price, strict=True))),
-        cost=cost,
-        cost_basis=cost_basis,
     )

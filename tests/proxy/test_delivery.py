@@ -77,6 +77,52 @@ async def test_others_run_while_an_answer_that_is_not_streamed_comes_in_a_flood(
     assert sent < 10
 
 
+WORDS = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+OVER = {"type": "message_stop"}
+
+
+class Listener(Collector):
+    """Notes each write by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[tuple[str, list[str]]] = []
+
+    async def write(self, data: bytes) -> None:
+        self._took("write", data)
+
+    async def end(self, data: bytes) -> None:
+        self._took("end", data)
+
+    def _took(self, how: str, data: bytes) -> None:
+        kinds = [line[7:].decode() for line in data.split(b"\n") if line.startswith(b"event: ")]
+        self.writes.append((how, kinds))
+
+
+HELD = [
+    pytest.param([[WORDS, delta("a"), STOP], ["message_delta", OVER]], id="as most providers send it"),
+    pytest.param([[WORDS, delta("a"), STOP, "message_delta", OVER]], id="all in one packet"),
+    pytest.param([[WORDS, delta("a")], [STOP], ["message_delta"], [OVER]], id="event by event"),
+    pytest.param([["message_delta", OVER]], id="nothing was said"),
+]
+
+
+@pytest.mark.parametrize("batches", HELD)
+async def test_the_end_of_a_stream_goes_out_when_it_is_finished(batches: list[list[Any]]) -> None:
+    client = Listener()
+    delivery = Delivery(client, Flight("uid", 0.0, "m"), lambda: 0)
+    delivery.streams = True
+    await delivery.send([begun(), *(ended() if one == "message_delta" else one for one in batches[0])])
+    for batch in batches[1:]:
+        await delivery.send([ended() if one == "message_delta" else one for one in batch])
+    assert not any("message_stop" in kinds for _, kinds in client.writes)
+    assert delivery.message["stop_reason"] == "end_turn", "what is recorded is whole"
+    await delivery.finish()
+    assert [how for how, _ in client.writes] == [*["write"] * (len(client.writes) - 1), "end"]
+    assert client.writes[-1][1][-1] == "message_stop"
+    assert sum(len(kinds) for _, kinds in client.writes) == 1 + sum(map(len, batches))
+
+
 def begun(**usage: int | None) -> dict[str, Any]:
     return {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": usage}}
 
