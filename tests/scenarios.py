@@ -417,6 +417,13 @@ def long(ask: Ask) -> list[Stream | Plain]:
 
 
 @scenario
+def held(ask: Ask) -> list[Stream | Plain]:
+    """ARG words; all but the first come when the upstream's `release` is set."""
+    first, *others = [delta(content=f"word{n} ") for n in range(int(ask.number(50)))]
+    return [answer([first, Wait(60), *others])]
+
+
+@scenario
 def endless(ask: Ask) -> list[Stream | Plain]:
     """Words until the client leaves."""
     return [answer([event for _ in range(100_000) for event in (delta(content="word "), Wait(0.01))])]

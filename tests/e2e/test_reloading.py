@@ -89,14 +89,16 @@ async def test_fifty_streams_run_through_a_change_and_none_is_torn(
 ) -> None:
     house, source = following
     before = len(upstream.requests)
-    running = [asyncio.create_task(stream(http, house, "long:60")) for _ in range(STREAMS)]
+    running = [asyncio.create_task(stream(http, house, "held:60")) for _ in range(STREAMS)]
     await upstream.came(before + STREAMS)
     said = await source.after(text_for(upstream, "two"))
     assert said == "The configuration changed: agents.default."
     fresh = await stream(http, house, "text")
     assert not any(task.done() for task in running), "the change must come while they run"
+    upstream.release.set()
     words = "".join(f"word{n} " for n in range(60))
     messages = await asyncio.gather(*running)
+    upstream.release.clear()
     assert [message["content"][0]["text"] for message in messages] == [words] * STREAMS
     assert {(message["by"], message["stop_reason"]) for message in messages} == {("one", "end_turn")}
     assert fresh["by"] == "two"
