@@ -306,6 +306,8 @@ _WORDS = {
     "resource_exhausted": 429,
     "overloaded": 529,
     "api_error": 500,
+    "request_too_large": 413,
+    "conflict": 409,
     "unavailable": 503,
     "timeout": 504,
     "invalid_request": 400,

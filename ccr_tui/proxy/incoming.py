@@ -57,6 +57,9 @@ class Incoming:
         self._said: list[str] = []
         self._closing = False
 
+    _read = staticmethod(loads)
+    """JSON as its value. Raises ValueError."""
+
     def feed(self, data: bytes) -> list[Json]:
         """The events that `data` allows; [] after an error or the end."""
         out: list[Json] = []
@@ -116,11 +119,11 @@ class Incoming:
         if not data or data.isspace():
             return []
         try:
-            return [loads(data)]
+            return [self._read(data)]
         except ValueError:
             pass
         try:
-            return [loads(line) for line in data.split("\n") if line.strip() not in ("", "[DONE]")]
+            return [self._read(line) for line in data.split("\n") if line.strip() not in ("", "[DONE]")]
         except ValueError:
             if not self._closing and name not in BEATS:  # at the end it is a chunk cut in two, which _at_end() judges
                 said = read_error(data).message
@@ -166,7 +169,7 @@ class Incoming:
     def _judge_body(self, out: list[Json]) -> None:
         body = b"".join(self._body)
         try:
-            value = loads(body.removeprefix(b"\xef\xbb\xbf"))
+            value = self._read(body.removeprefix(b"\xef\xbb\xbf"))
         except ValueError:
             said = read_error(body).message
             self._fail(self._no_answer(said))

@@ -9,18 +9,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
+from ccr_tui import wire
 from ccr_tui.errors import UpstreamBroken
 from ccr_tui.proxy.anthropic import FIELDS, events_of
 from ccr_tui.proxy.incoming import Incoming, quarter
 from ccr_tui.proxy.openai import count_of
-from ccr_tui.proxy.sse import Event
+from ccr_tui.proxy.sse import Event, loads
 from ccr_tui.records import Json, Usage
 from ccr_tui.wire import dumps
+
+_LONG = re.compile(r"[0-9]{19}")
+
+
+def exactly(text: str | bytes) -> Json:
+    """JSON as its value; an integer of over 64 bits is none that is rounded. In a delta that is text anyway. Raises
+    ValueError."""
+    data = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    if not data.startswith('{"type":"content_block_delta"') and _LONG.search(data):
+        with suppress(ValueError):  # what only the other one reads
+            return wire.loads(text)
+    return loads(text)
 
 
 class MessagesReply(Incoming):
     """The Messages API, streamed or whole, passed on."""
+
+    _read = staticmethod(exactly)
 
     def __init__(
         self,

@@ -71,6 +71,19 @@ def test_a_whole_answer_is_the_same_message() -> None:
     assert reply.usage == Usage(5, 7, 100, 20)
 
 
+LONG = 123456789012345678901234567890
+
+
+def test_no_integer_is_rounded_on_its_way() -> None:
+    """The official client for Python reads them whole; in a whole answer a tool's input is no text."""
+    said = {"type": "content_block_start", "index": 0, "content_block": {"type": "news", "n": LONG, "f": 1e-7}}
+    data = stream(EVENTS[0], said, {"type": "content_block_stop", "index": 0}, *EVENTS[-2:])
+    assert played(data)[1][1] == said
+    input = {"n": LONG, "s": "\ud83d", "f": 0.1}
+    message = {**MESSAGE, "content": [{"type": "tool_use", "id": "t", "name": "Read", "input": input}]}
+    assert fold(played(json.dumps(message).encode())[1]) == message
+
+
 def test_input_that_stands_in_the_start_is_said_again_as_a_delta() -> None:
     block = {"type": "tool_use", "id": "t", "name": "Read", "input": {"path": "a"}}
     start = {"type": "content_block_start", "index": 0, "content_block": block}
@@ -135,6 +148,12 @@ NOWHERE = {"type": "content_block_delta", "index": 7, "delta": {"type": "text_de
         (b'{"type":"error","error":{"type":"api_error","message":"Internal"}}', 500, "api_error", "Internal"),
         (b'{"choices":[]}', 502, "api_error", "no answer"),
         (b"<html><title>Nope</title>", 502, "api_error", "Nope"),
+        (
+            stream({"type": "error", "error": {"type": "request_too_large", "message": "m"}}),
+            413,
+            "request_too_large",
+            "m",
+        ),
         (stream(EVENTS[0]) + b"event: message_delta\ndata: {nope\n\n", 502, "api_error", "not JSON"),
         (b'{"type":"error","error":{"type":7,"message":""}}', 502, "api_error", "nothing more"),
         (b'{"content":[{"text":"no type"}]}', 502, "api_error", "malformed message"),
@@ -166,6 +185,7 @@ NOWHERE = {"type": "content_block_delta", "index": 7, "delta": {"type": "text_de
         "error body",
         "other JSON",
         "HTML",
+        "an error that names no status",
         "no JSON",
         "an error that says nothing",
         "a block without a type",
