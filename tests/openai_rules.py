@@ -61,8 +61,8 @@ CONTENT = {
 RANGES = (
     ("temperature", 0, 2),
     ("top_p", 0, 1),
-    ("max_tokens", 1, 10**7),
-    ("max_completion_tokens", 1, 10**7),
+    ("max_tokens", 1, float("inf")),
+    ("max_completion_tokens", 1, float("inf")),
 )
 EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
 """OpenAI's, and "max", which DeepSeek, Moonshot and Zhipu have."""

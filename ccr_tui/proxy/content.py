@@ -83,12 +83,13 @@ class Reader:
             self.notes.add("a picture was left out: this model takes no pictures")
             where = f" at {source['url']}" if isinstance(source.get("url"), str) else ""
             yield f"[A picture ({kind}){where} was here. This model can't see pictures.]"
-        elif source.get("type") == "base64":
+        elif source.get("type") == "base64" and source.get("data"):
             yield _picture(f"data:{source.get('media_type') or 'image/png'};base64,{source.get('data')}")
         elif source.get("type") == "url":
             yield _picture(str(source.get("url")))
         else:
-            self.notes.add(f"a picture was left out: its source is {named(source.get('type'))}")
+            why = "it is empty" if source.get("type") == "base64" else f"its source is {named(source.get('type'))}"
+            self.notes.add(f"a picture was left out: {why}")
             yield f"[A picture was here that could not be passed on: {compact(source)}]"
 
     def _document(self, block: Json) -> Iterator[Piece]:

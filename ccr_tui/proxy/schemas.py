@@ -31,7 +31,9 @@ _READABLE = re.compile(r"\^(?:\[\^?[^\\\[\]^]+\]|[^\\\[\]^$(]|\((?!\?))*\$")
 
 def parameters(schema: Json, facts: Facts) -> Json:
     """The schema as a function's parameters: an object with properties, without what the family refuses."""
-    made = form(_without_choices(schema), facts.schema_drop)
+    made = form(_without_choices(_pointed(schema)), facts.schema_drop)
+    if made.get("type") != "object" or not isinstance(made.get("properties"), dict):
+        made = {**made, "type": "object", "properties": _dict(made.get("properties"))}
     if facts.list_items is not None and b'"array"' in dumps(made):
         made = _listed(made, facts.list_items)
     return _plain(made) if facts.plain_schemas else made
@@ -94,6 +96,19 @@ def _cleaned(key: str, value: Json, drop: frozenset[str]) -> Json:
     if key in _MAPS and isinstance(value, Mapping):
         return {name: _clean(item, drop) for name, item in value.items()}
     return _clean(value, drop) if key in _SCHEMAS else value
+
+
+def _pointed(schema: Json) -> Json:
+    """What a reference at the root stands for: OpenAI wants a type there."""
+    found = schema
+    for _ in range(8):
+        if not isinstance(found.get("$ref"), str):
+            break
+        found = _found(schema, found)
+    if found is schema and "$ref" not in schema:
+        return schema
+    kept = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    return kept | {key: value for key, value in found.items() if key != "$ref"}
 
 
 def _without_choices(schema: Json) -> Json:

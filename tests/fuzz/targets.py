@@ -104,7 +104,8 @@ def request(data: bytes) -> None:
         return
     assert wire.loads(written(made)) == wire.loads(wire.dumps(made))
     assert unknown_fields(made) == set()
-    assert chat_faults(_at_openai(wire.loads(wire.dumps(made)), facts.max_stops)) == []
+    faults = chat_faults(_at_openai(wire.loads(wire.dumps(made)), facts.max_stops))
+    assert [fault for fault in faults if "image URL" not in fault] == []  # a picture passes as it came
     passed, _ = pass_through(worked, "m")
     assert wire.loads(written(passed))["model"] == "m"
 

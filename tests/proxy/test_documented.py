@@ -160,6 +160,13 @@ def test_newer_blocks(block: Any, read: str) -> None:
     assert sent[1]["content"] == "\n\n".join(part for part in (read, "said") if part)
 
 
+def test_an_empty_picture_refuses_no_conversation() -> None:
+    empty = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": ""}}
+    found = made(asked(user("a", empty)), "openai")
+    assert found.notes == ("a picture was left out: it is empty",)
+    assert chat_faults(found.body) == []
+
+
 # --- compaction --------------------------------------------------------------------------------------------------
 
 

@@ -104,6 +104,33 @@ def test_arguments_are_one_object_without_a_choice(schema: Any, sent: Any) -> No
     assert made.body["tools"][0]["function"]["parameters"] == sent
 
 
+REF = {"$ref": "#/$defs/A", "$defs": {"A": A}}
+REFERRING: list[tuple[str, Any]] = [
+    ("a reference", REF),
+    ("a reference to another", {"$ref": "#/$defs/B", "$defs": {"A": A, "B": {"$ref": "#/$defs/A"}}}),
+    ("a reference to nothing", {"$ref": "#/$defs/Gone"}),
+    ("a reference to itself", {"$ref": "#"}),
+    ("several types", {"type": ["object", "null"]}),
+    ("types without an object", {"type": ["string"]}),
+    ("no type that there is", {"type": False, "properties": 5}),
+]
+
+
+@pytest.mark.parametrize("family", ALL)
+@pytest.mark.parametrize("schema", [r[1] for r in REFERRING], ids=[r[0] for r in REFERRING])
+def test_arguments_are_an_object_whatever_the_root_says(schema: Any, family: str) -> None:
+    """OpenAI: "schema must be a JSON Schema of 'type: "object"', got 'type: "None"'." """
+    sent = translate(asked(tools=[{"name": "T", "input_schema": schema}]), "m", facts(family)).body
+    parameters = sent["tools"][0]["function"]["parameters"]
+    assert (parameters["type"], type(parameters["properties"]), "$ref" in parameters) == ("object", dict, False)
+    assert chat_faults(sent) == []
+
+
+def test_a_reference_at_the_root_is_what_it_refers_to() -> None:
+    sent = translate(asked(tools=[{"name": "T", "input_schema": REF}]), "m", facts("generic")).body
+    assert sent["tools"][0]["function"]["parameters"] == {"$defs": {"A": A}, **A}
+
+
 S, NULL = {"type": "string"}, {"type": "null"}
 PLAIN: list[tuple[str, Any, Any]] = [
     ("a type beside typed branches", {"type": "string", "anyOf": [S, NULL]}, {"anyOf": [S, NULL]}),
