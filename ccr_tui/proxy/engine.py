@@ -202,7 +202,11 @@ class Engine:
         loop = asyncio.get_running_loop()
         news = self._counter.news(body)
         if news > AT_ONCE or not self.ready.is_set():
-            return loop.run_in_executor(self._long if LONG < news < inf else self._threads, self._counter.request, body)
+            held = [body]  # a thread's queue keeps what was cancelled until its turn comes
+            threads = self._long if LONG < news < inf else self._threads
+            counting = loop.run_in_executor(threads, lambda: self._counter.request(held[0]))
+            counting.add_done_callback(lambda _: held.clear())
+            return counting
         counted: asyncio.Future[Count] = loop.create_future()
         counted.set_result(self._counter.request(body))
         return counted
