@@ -91,6 +91,13 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     return run
 
 
+def test_a_span_says_when_it_begins(call: Call) -> None:
+    done = call("spend", "--since", "2026-09-22")
+    assert "since 2026-09-22 00:00" in done.stderr and "since" not in done.stdout
+    assert "requests since 2026-09-22 00:00" in call("spend", "--summary", "--since", "2026-09-22").stdout
+    assert "since" not in call("spend").stderr
+
+
 @pytest.mark.parametrize("more", [(), ("--json",)])
 def test_what_stands_in_no_session_is_told_beside_the_sessions(
     call: Call, tmp_path: Path, more: tuple[str, ...]

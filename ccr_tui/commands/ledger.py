@@ -21,6 +21,7 @@ from ccr_tui import assembly, decimals
 from ccr_tui.commands.common import (
     as_json,
     cells,
+    local,
     narrate,
     print_json,
     reader,
@@ -100,6 +101,8 @@ def spend(
             print_json(_json(row, compared))
     else:
         _table(by, rows, _all(compared))
+        if since is not None:
+            narrate(f"since {local(since)}")
     _tell_of_replays(store, since)
 
 
@@ -229,7 +232,8 @@ def _price(compared: Baseline) -> dict[str, Any]:
 def _words(found: Spending, compared: Sequence[Baseline]) -> Iterator[tuple[str, str]]:
     total = found.total
     digits = decimals.of([total.cost, *(total.beside(each.price) for each in compared)])
-    yield "spent", f"{paid(total, digits)} for {total.requests} requests"
+    began = "" if found.since is None else f" since {local(found.since)}"
+    yield "spent", f"{paid(total, digits)} for {total.requests} requests{began}"
     for part in found.billed:
         yield "", f"{decimals.money(None if part.basis == 'unknown' else part.cost, digits)} {part.origin}"
     if found.replayed.requests:

@@ -8,6 +8,7 @@ are put into its frame in eighths of a cell, because its own have whole cells on
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
 from threading import Lock
@@ -39,6 +40,8 @@ class Picture:
 
     lines: tuple[Pieces, ...]
     inks: Mapping[str | None, str]
+    each: int = 1
+    """Parts in one bar, where there is no room for a bar each."""
 
 
 class CoursePlot(Inked):
@@ -89,25 +92,43 @@ def bars(
     """A bar for each part, its keys stacked; None where nothing was spent, or there is no room. Keys that the table
     below does not name are `called` something on a line of their own, if there is room for one."""
     if called and height >= 9 and (picture := bars(parts, ticks, width, height - 1, inks)):
-        return Picture((_legend(picture.inks, called, width), *picture.lines), picture.inks)
-    top = max((sum(part.values()) for part in parts), default=0)
-    if not top or height < 4 or width < 24:
+        return Picture((_legend(picture.inks, called, width), *picture.lines), picture.inks, picture.each)
+    if not any(any(part.values()) for part in parts) or height < 4 or width < 24:
         return None
     keys = ranked(parts)
     known = {key: (inks or {}).get(key) or SERIES[place] for place, key in enumerate(keys)}
+    shown, each = _fitting(parts, width)
+    top = max(sum(part.values()) for part in shown)
     label = max(map(len, _amounts(top)))
     room = width - label - 1
-    shown = parts[-room:]
-    first, step = len(parts) - len(shown), min(room / len(shown), WIDEST)
+    step = min(room / len(shown), WIDEST)
     starts = [round(at * step) for at in range(len(shown) + 1)]
-    places = {starts[at - first]: words for at, words in ticks.items() if at >= first}
+    places = {starts[at // each]: words for at, words in sorted(ticks.items(), reverse=True)}
     grid = _frame(top, places, starts[-1], width, height)
     for at, part in enumerate(shown):
         column = _column(part, keys, known, top, height - 2)
         for x in range(starts[at], max(starts[at] + 1, starts[at + 1] - 1)):
             for y, cell in enumerate(column):
                 grid[height - 3 - y][label + 1 + x] = cell
-    return Picture(tuple(_joined(line) for line in grid), known)
+    return Picture(tuple(_joined(line) for line in grid), known, each)
+
+
+def _fitting(parts: Sequence[Mapping[str | None, int]], width: int) -> tuple[Sequence[Mapping[str | None, int]], int]:
+    """As many in one as it takes for each to have a column: of a course nothing may be left out. And how many."""
+    each = 1
+    while True:
+        shown = [_sum(parts[at : at + each]) for at in range(0, len(parts), each)] if each > 1 else parts
+        label = max(map(len, _amounts(max(sum(part.values()) for part in shown))))
+        if len(shown) <= max(1, width - label - 1):
+            return shown, each
+        each += 1
+
+
+def _sum(parts: Sequence[Mapping[str | None, int]]) -> Mapping[str | None, int]:
+    found: Counter[str | None] = Counter()
+    for part in parts:
+        found.update(part)
+    return found
 
 
 def lines(

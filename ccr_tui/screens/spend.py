@@ -237,7 +237,10 @@ class SpendScreen(Screen[None]):
         self._held = spend_table.amounts([*found.rows, found.total], self.compared)
         drawn_with = self._drawn_with()
         self.figures.put(found, self.compared, self.what_if is not None, drawn_with.digits, drawn_with.inks)
-        self.figures.border_title = f"Sum · {self.span}"
+        began = (
+            f", since {datetime.fromtimestamp(found.since):%a %d %b}" if found.since and self.span != "today" else ""
+        )
+        self.figures.border_title = f"Sum · {self.span}{began}"
         self.table.put(spend_table.rows(found.rows, drawn_with))
         self._fit()
         count = len(found.rows)
@@ -278,7 +281,9 @@ class SpendScreen(Screen[None]):
         if self.kind == "lines" and self.compared is not None:
             title = f"Paid, and at {show.model(self.compared.name)}, summed up"
         else:
-            title = f"Spent per {unit}, by {_told_by(self.by)}" if unit else "Spent"
+            each = self.plot.picture.each if self.plot.picture and self.kind == "bars" else 1
+            per = unit if each == 1 else f"{each} {unit}s"
+            title = f"Spent per {per}, by {_told_by(self.by)}" if unit else "Spent"
         other = "bars" if self.kind == "lines" else "against one model"
         self.plot.border_title, self.plot.border_subtitle = escape(title), f"p {other}"
 
@@ -306,6 +311,7 @@ class SpendScreen(Screen[None]):
     def _hang(self, drawn: Drawn) -> None:
         if drawn.ticket == self._drawing:
             self.plot.put(drawn.picture, "  nothing was spent in this time")
+            self._title_of_plot()
             self._show()
 
     # -- what is summed

@@ -432,6 +432,17 @@ def test_bars_are_as_high_as_their_amounts(width: int, height: int) -> None:
     assert rows[-1].split() == ["x", "y"]
 
 
+@pytest.mark.parametrize(("width", "each"), [(40, 3), (60, 2), (150, 1)])
+def test_a_course_that_has_no_room_for_a_bar_each_leaves_nothing_out(width: int, each: int) -> None:
+    """The first of 90 days was as dear as the last."""
+    parts: list[dict[str | None, int]] = [{"a": 4_000_000_000}, *({} for _ in range(88)), {"a": 4_000_000_000}]
+    picture = course.bars(parts, {0: "24 Aug", 45: "8 Oct", 89: "21 Nov"}, width, 9)
+    assert picture is not None and picture.each == each
+    rows = ["".join(text for text, _ in row) for row in picture.lines]
+    bars = [at for at, char in enumerate(rows[3]) if char in FULL]
+    assert bars[0] == len("$4.00") + 1 and bars[-1] >= width - 14 and "24 Aug" in rows[-1]
+
+
 @pytest.mark.parametrize(
     ("parts", "size"), [([], (80, 10)), ([{}], (80, 10)), (PARTS, (10, 10)), (PARTS, (80, 3))], ids=str
 )
