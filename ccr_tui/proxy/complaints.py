@@ -157,7 +157,7 @@ def _judge(status: int, said: Said, asked: _Asked, answered: str) -> ProxyError:
     sentence = f"{asked.provider} {answered}: {said.message or 'nothing more'}"
     sentence = f"{sentence.rstrip('. ')}. {cure}".strip()
     error = UpstreamRefused(sentence, status=status, type=error_type(status), should_retry=False if useless else None)
-    error.elsewhere = bool(_FLAGGED.search(words))
+    error.elsewhere = any(told.search(words) for told in (_FLAGGED, _NO_MODEL, _NO_IMAGES))
     return error
 
 

@@ -44,6 +44,8 @@ LONG = refused(400, False)
 LONG.message = "prompt is too long: 9000 tokens > 8000 maximum"
 OURS = BadRequest("messages.0: wrong", should_retry=False)
 FLAGGED = error_of(403, {}, {"error": {"message": "Your input was flagged"}}, "p")
+RETIRED = error_of(400, {}, {"error": {"message": "Model Not Exist"}}, "p")
+BLIND = error_of(400, {}, {"error": {"message": "This model does not support image input"}}, "p")
 
 
 # ---------------------------------------------------------------- what a failure is worth
@@ -113,6 +115,8 @@ def test_no_wait_is_longer_than_what_is_set(error: ProxyError, tries: int, after
         pytest.param(refused(413, False), False, True, False, id="too large"),
         pytest.param(refused(422, False), False, True, False, id="unprocessable"),
         pytest.param(FLAGGED, False, False, False, id="moderated"),
+        pytest.param(RETIRED, False, False, False, id="retired"),
+        pytest.param(BLIND, False, False, False, id="blind"),
         pytest.param(OURS, False, True, False, id="ours"),
         pytest.param(LONG, False, True, True, id="too long"),
     ],
