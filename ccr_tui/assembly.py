@@ -111,7 +111,7 @@ def _scalars(root: Section, layers: Layers, path: Path, cwd: Path) -> Config:
     mode = pick("mode", values.one_of("normal", "router"), root, "mode", "normal", ("ENABLE_ROUTER", _router_switch))
     config = Config(
         mode=cast(Mode, mode),
-        host=pick("host", values.text, server, "host", default.host, ("CCR_TUI_HOST", values.text)),
+        host=pick("host", values.host, server, "host", default.host, ("CCR_TUI_HOST", values.host)),
         port=pick("port", port, server, "port", default.port, ("CCR_TUI_PORT", port)),
         api_key=_own_key(server, layers),
         timeout_s=pick(

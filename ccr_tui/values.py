@@ -21,6 +21,7 @@ Parser = Callable[[object], T]
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
+_HOST = re.compile(r"[\w.:%\[\]-]{1,253}")
 _TAILS = {"openai": ("/chat/completions",), "anthropic": ("/v1/messages", "/messages", "/v1"), "demo": ()}
 
 
@@ -213,6 +214,18 @@ def _check_url(url: str) -> None:
         raise ValueError("must not hold a user or password; put them into api_key or headers")
     if parts.query or parts.fragment:
         raise ValueError("must not have a ?query or #fragment")
+
+
+def host(value: object) -> str:
+    """An address or a name to listen at."""
+    given = text(value)
+    try:
+        is_one = bool(_HOST.fullmatch(given)) and bool(given.strip("[]").encode("idna"))
+    except UnicodeError:
+        is_one = False
+    if not is_one:
+        raise ValueError(f"must be an address or the name of this machine, not {given!r}")
+    return given
 
 
 def is_loopback(host: str) -> bool:
