@@ -94,6 +94,7 @@ CALLS = [
     ["traces", "ls", "--filter", NASTY.replace("\x00", "")], ["traces", "show", "nobody\x1b[2J"],
     ["traces", "export", "-o", "out.md"], ["traces", "import", "archive.jsonl"], ["models"], ["traces", "prune"],
     ["replay", "archive.jsonl", "--variant", "all=qwen-max"], ["doctor"],
+    ["replay", "archive.jsonl", "--kind", "rehearse"], ["--host", NASTY.replace("\x00", ""), "doctor"],
 ]  # fmt: skip
 
 

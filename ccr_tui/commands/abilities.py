@@ -13,7 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import click
 
-from ccr_tui.commands.common import narrate, print_json, safe, seconds
+from ccr_tui.commands.common import log_beside, narrate, print_json, safe, seconds
 from ccr_tui.commands.run import adopt_proxies
 from ccr_tui.config import Config, Model
 from ccr_tui.errors import StoreError
@@ -45,6 +45,8 @@ def _paid_for(config: Config, model: Model, show: bool) -> list[Badge]:
     from ccr_tui.store.paid import Paid, keep
 
     paid = Paid()
+    if config.db is not None:
+        log_beside(config.db)
     try:
         return asyncio.run(_test(config, model, show, paid.take))
     finally:

@@ -156,6 +156,14 @@ def reader(flags: Mapping[str, str], *, hush: bool = False) -> Reader:
     return found
 
 
+def log_beside(db: Path) -> None:
+    """What a request meets that is a mistake of ours goes to `ccr-tui.log`, as where the proxy runs: Python would print
+    it, with whatever was recorded in it."""
+    from ccr_tui.journal import journal
+
+    click.get_current_context().with_resource(journal(db))
+
+
 @contextmanager
 def wrong_call() -> Iterator[None]:
     """What is wrong with what was typed ends the program as every wrong call does, with 2."""

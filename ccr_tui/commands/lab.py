@@ -16,6 +16,7 @@ from ccr_tui.commands.common import (
     database,
     load,
     local,
+    log_beside,
     narrate,
     print_json,
     reader,
@@ -174,6 +175,7 @@ def _tried(
     from ccr_tui.store import labels
     from ccr_tui.tokens import Counter
 
+    log_beside(store.path)
     counter = Counter()
     bench, repeat = Bench(recording, load(flags), store, counter), wanted["repeat"]
     row = store.run(wanted["resume"], labs=True) if wanted["resume"] else None

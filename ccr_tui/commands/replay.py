@@ -16,7 +16,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ccr_tui import ownfiles
-from ccr_tui.commands.common import as_json, load, local, narrate, print_json, reader, safe, settings, table, wrong_call
+from ccr_tui.commands.common import (
+    as_json,
+    load,
+    local,
+    log_beside,
+    narrate,
+    print_json,
+    reader,
+    safe,
+    settings,
+    table,
+    wrong_call,
+)
 from ccr_tui.errors import CcrError, StoreError
 
 if TYPE_CHECKING:
@@ -125,6 +137,7 @@ def run(flags: Mapping[str, str], what: str, written: tuple[str, ...], as_json: 
     if wanted["resume"]:
         row, written, given = rerunning.resumed(store, wanted["resume"], written, given)
     _tell_idle(given)
+    log_beside(store.path)
     with recordings.opened(what, store) as recording:
         rerunning.check_same(row, recording)
         counter = Counter()

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ccr_tui.commands.common import as_json, database, load, narrate, print_json, reader, safe, settings, table
+from ccr_tui.commands.common import (
+    as_json,
+    database,
+    load,
+    log_beside,
+    narrate,
+    print_json,
+    reader,
+    safe,
+    settings,
+    table,
+)
 from ccr_tui.config import Config
 from ccr_tui.errors import CcrError, StoreError
 from ccr_tui.records import Json, RouteDecision
@@ -147,6 +158,7 @@ def _asked(question: Question, db: Path) -> Json:
     from ccr_tui.store.paid import Paid, keep
 
     paid, names = Paid(), question.config.agents["router"]
+    log_beside(db)
     try:
         return asyncio.run(ask_router(question.config, question.body, question.headers, paid.add))
     finally:

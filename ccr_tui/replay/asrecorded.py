@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ccr_tui.config import Config, Model, Patience, Provider, ProviderKind, Routing, UserRule, When
 from ccr_tui.proxy.consult import USES, Verdict
+from ccr_tui.proxy.quirks import FAMILIES
 from ccr_tui.proxy.recorded import HOST
 from ccr_tui.records import Attempt, Json, Purpose, Trace
 
@@ -212,5 +213,8 @@ def can_be_rehearsed(attempts: Sequence[Attempt]) -> str:
     """Why not; nothing where it can."""
     if not attempts:
         return ""
+    strange = [a.family for a in attempts if a.family and a.family not in FAMILIES]
+    if strange:
+        return f"this version knows no family {strange[0]!r} of models"
     lacking = [a.n for a in attempts if a.status == 200 and not a.stream and a.failure is None]
     return f"the upstream's bytes of call {lacking[0]} were not kept (keep_streams)" if lacking else ""

@@ -115,6 +115,14 @@ def test_without_the_upstreams_bytes_nothing_can_be_rehearsed(counter: Counter) 
         rehearse(bare, counter)
 
 
+def test_a_family_that_nobody_knows_is_told(counter: Counter) -> None:
+    """Recorded by another version, or made up in an archive of somebody else's."""
+    trace, _ = coding(1)
+    strange = replace(trace, attempts=tuple(replace(a, family="of\x1btomorrow") for a in trace.attempts))
+    with pytest.raises(Unrehearsable, match=r"no family 'of.+tomorrow'"):
+        rehearse(strange, counter)
+
+
 # --- whatever an upstream does ---------------------------------------------------------------------------------------
 
 
