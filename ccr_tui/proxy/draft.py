@@ -54,6 +54,8 @@ class Draft:
         self.outcome: Outcome = "cancelled"
         self.status = 0
         self.failure: Failure | None = None
+        self.whole: Trace | None = None
+        """The record, once the client has all of the answer."""
         self.flight = Flight(self.uid, now, "")
         self.spans: list[tuple[str, int, int]] = []
         """The stages that are over: name, when it began and when it ended."""

@@ -50,9 +50,9 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
     try:
         asked = await read(draft, raw, context)
         await answer(draft, delivery, asked, context)
-        context.feed.end(draft.trace(delivery, is_whole=True))
+        context.feed.end(whole := draft.trace(delivery, is_whole=True))
         await delivery.finish()
-        draft.outcome = "ok"
+        draft.whole = whole
     except asyncio.CancelledError:
         if not context.stopping.is_set():
             raise
@@ -65,7 +65,7 @@ async def run(raw: bytes, client: Client, context: Context, origin: Origin = "li
         log.exception("a request met a bug of ours")
         await fail(draft, delivery, ProxyError(BUG, should_retry=False))
     finally:
-        trace = draft.trace(delivery)
+        trace = draft.whole or draft.trace(delivery)
         context.feed.land(trace)
     return trace
 
@@ -113,7 +113,6 @@ async def answer(draft: Draft, delivery: Delivery, asked: Asked, context: Contex
         delivery.let_be()
         counting.cancel()
         counting.add_done_callback(heard)
-
 
 
 async def route(asking: Asking) -> RouteDecision:
