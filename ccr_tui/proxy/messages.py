@@ -151,7 +151,7 @@ class Conversation:
         return [call for call, _ in calls]
 
     def _say(self, text: str, thought: str, calls: list[tuple[Call, str]], unsealed: Unsealed) -> None:
-        back = self._facts.reasoning_back
+        back = self._facts.reasoning_back if self._facts.reasoning_beside_text or not (text and calls) else None
         details = self._details(thought, calls, unsealed)
         said: Message = {"role": "assistant", "content": text or (None if calls else "")}
         if details:

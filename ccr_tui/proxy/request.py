@@ -83,7 +83,7 @@ class _Translator:
         toolbox = bench.toolbox(self._offered, wanted, may_force=self._may_force())
         thought = self._thought(toolbox)
         stops = self._stops()
-        form, asked_for = self._form(thought)
+        form, asked_for = self._form(thought, toolbox)
         parallel, one_by_one = self._parallel(bool(toolbox.tools))
         sent: dict[str, Any] = {
             "model": model_id,
@@ -219,7 +219,7 @@ class _Translator:
             self._watched, stops = tuple(stops[limit:]), stops[:limit]
         return tuple(stops)
 
-    def _form(self, thought: Thought) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def _form(self, thought: Thought, toolbox: Toolbox) -> tuple[dict[str, Any], tuple[str, ...]]:
         """response_format, and what the prompt must say where that is not enough."""
         schema = output_schema(self._body)
         if schema is None:
@@ -228,14 +228,15 @@ class _Translator:
                     f"an answer of the form {named(kind)} was asked for; chat completions have no such thing"
                 )
             return {}, ()
-        if self._facts.json_schema and (self._facts.json_with_thinking or not thought.thinking):
+        taken = self._facts.json_with_thinking or not thought.thinking
+        taken = taken and (self._facts.json_with_tools or not toolbox.tools)
+        if self._facts.json_schema and taken:
             clean = form(schema, self._facts.schema_drop)
             strict = {"strict": True} if is_strict(clean) else {}
             named_schema = {"name": "answer", "schema": clean, **strict}
             return {"response_format": {"type": "json_schema", "json_schema": named_schema}}, ()
         self._notes.add("the JSON schema of the answer went into the system message: it can't be enforced here")
         sentence = f"Answer with one JSON value and nothing else. It must fit this JSON schema: {compact(schema)}"
-        taken = self._facts.json_with_thinking or not thought.thinking
         return {"response_format": {"type": "json_object"}} if taken else {}, (sentence,)
 
     def _delivery(self) -> dict[str, Any]:

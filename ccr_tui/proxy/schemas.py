@@ -36,6 +36,8 @@ def parameters(schema: Json, facts: Facts) -> Json:
         made = {**made, "type": "object", "properties": _dict(made.get("properties"))}
     if facts.list_items is not None and b'"array"' in dumps(made):
         made = _listed(made, facts.list_items)
+    if facts.string_enums:
+        made = _worded(made)
     return _plain(made) if facts.plain_schemas else made
 
 
@@ -172,6 +174,25 @@ def _typed_once(schema: Json) -> Json:
     if isinstance(kind, str) and kind not in ("object", "array"):
         return {**rest, key: [{"type": kind, **branch} if isinstance(branch, dict) else branch for branch in branches]}
     return {name: value for name, value in schema.items() if name != key}
+
+
+def _worded(schema: Json) -> Json:
+    """With texts alone in enumerations; what else stood in one is the type's to say."""
+    if isinstance(schema, list):
+        return [_worded(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _worded_in(key, value) for key, value in schema.items() if key not in ("enum", "const")}
+    words = schema["enum"] if isinstance(schema.get("enum"), list) else [schema["const"]] if "const" in schema else []
+    if words and all(isinstance(word, str) for word in words) and any(words):
+        made["enum"] = [word for word in words if word]
+    return made
+
+
+def _worded_in(key: str, value: Json) -> Json:
+    if key in _MAPS and isinstance(value, Mapping):
+        return {name: _worded(item) for name, item in value.items()}
+    return _worded(value) if key in _SCHEMAS else value
 
 
 def _listed(schema: Json, items: Mapping[str, Any]) -> Json:

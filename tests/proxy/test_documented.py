@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from asking import ALL, asked, assistant, call, chat_faults, facts, result, text, tool, user
 
+from ccr_tui.config import Model, Provider
 from ccr_tui.errors import BadRequest
 from ccr_tui.memory import Memory
 from ccr_tui.proxy.asked import about, parse
+from ccr_tui.proxy.quirks import facts_for
 from ccr_tui.proxy.request import Translation, pass_through, translate
 from ccr_tui.tally import tally
 from ccr_tui.wire import dumps
@@ -241,6 +243,42 @@ def test_citations_that_cannot_be_given_are_noted(kind: str) -> None:
     source = {"type": "text", "data": "D", "media_type": "text/plain"} if kind == "document" else "S"
     block = {"type": kind, "source": source, "title": "T", "content": [text("x")], "citations": {"enabled": True}}
     assert "citations were asked for" in made(asked(user(block))).notes[0]
+
+
+FORM = {"format": {"type": "json_schema", "schema": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("family", "model_id"),
+    [("groq", "openai/gpt-oss-120b"), ("gemini", "gemini-2.5-pro"), ("ollama", "qwen3:8b")],
+    ids=["groq", "gemini", "ollama"],
+)
+def test_json_is_asked_for_in_words_where_tools_forbid_more(family: str, model_id: str) -> None:
+    """Groq: "json mode cannot be combined with tool/function calling"; Gemini: "Function calling with a response mime
+    type: 'application/json' is unsupported" (vercel/ai #16540); Ollama then calls no tool (its #11185)."""
+    of = facts_for(Provider("p", "openai", "http://gpu:8000/v1"), Model("m", "p", model_id, family=family))
+    alone, beside = (translate(asked(output_config=FORM, **more), model_id, of) for more in ({}, {"tools": [tool()]}))
+    assert "response_format" in alone.body
+    assert "response_format" not in beside.body
+    assert "JSON schema" in beside.body["messages"][0]["content"]
+    assert beside.is_json
+    assert chat_faults(beside.body) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "model_id", "back"),
+    [("llama_cpp", "gpt-oss-120b", False), ("lmstudio", "openai/gpt-oss-20b", False), ("llama_cpp", "qwen3", True)],
+    ids=["llama.cpp", "lmstudio", "another model"],
+)
+def test_gpt_oss_gets_no_reasoning_beside_the_text_of_a_call(family: str, model_id: str, back: bool) -> None:
+    """Its template: "Cannot pass both content and thinking in an assistant message with tool calls!" (llama.cpp
+    #19703; what the server does about it since takes the text out)."""
+    of = facts_for(Provider("p", "openai", "http://gpu:8000/v1"), Model("m", "p", model_id, family=family))
+    thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    said = [assistant(thought, text("so"), call("t")), user(result("t", "r")), assistant(thought, call("u"))]
+    messages = translate(asked("a", *said, user(result("u", "r"))), model_id, of).body["messages"]
+    assert [m.get("reasoning_content") for m in messages if m["role"] == "assistant"] == ["hm" if back else None, "hm"]
+    assert messages[1]["content"] == "so"
 
 
 # --- tools -------------------------------------------------------------------------------------------------------

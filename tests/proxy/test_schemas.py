@@ -185,6 +185,33 @@ def test_a_list_says_something_of_its_items_where_it_must(schema: Any, sent: Any
     assert properties("generic") == properties("llama_cpp") == schema
 
 
+WORDS: list[tuple[str, Any, Any]] = [
+    ("numbers", {"type": "integer", "enum": [0, 1, 2]}, {"type": "integer"}),
+    ("texts", {"type": "string", "enum": ["a", "b"]}, {"type": "string", "enum": ["a", "b"]}),
+    ("an empty text among them", {"type": "string", "enum": ["a", ""]}, {"type": "string", "enum": ["a"]}),
+    ("nothing but an empty text", {"type": "string", "enum": [""]}, {"type": "string"}),
+    ("numbers and texts", {"enum": ["a", 1]}, {}),
+    ("one text", {"const": "a"}, {"enum": ["a"]}),
+    ("one number", {"type": "integer", "const": 1}, {"type": "integer"}),
+    ("deeper", {"anyOf": [{"const": "a"}, {"items": {"enum": [1]}, "type": "array"}]},
+     {"anyOf": [{"enum": ["a"]}, {"items": {}, "type": "array"}]}),
+    ("a property of that name", {"type": "object", "properties": {"enum": {"enum": [1], "type": "integer"}}},
+     {"type": "object", "properties": {"enum": {"type": "integer"}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "sent"), [w[1:] for w in WORDS], ids=[w[0] for w in WORDS])
+def test_gemini_takes_texts_alone_in_an_enumeration(schema: Any, sent: Any) -> None:
+    """ "Invalid value at '... enum[0]' (TYPE_STRING), 0" (azure-devops-mcp #139; Reasonix #9005)."""
+
+    def of(family: str) -> Any:
+        made = translate(asked(tools=[tool(properties={"p": schema})]), "m", facts(family)).body["tools"][0]
+        return made["function"]["parameters"]["properties"]["p"]
+
+    assert of("gemini") == sent
+    assert of("generic") == schema
+
+
 def test_gemini_wants_a_type_of_items() -> None:
     made = translate(asked(tools=[tool(properties={"p": {"type": "array"}})]), "m", facts("gemini")).body["tools"][0]
     assert made["function"]["parameters"]["properties"]["p"]["items"] == {"type": "string"}

@@ -103,6 +103,12 @@ class Facts:
     """False: a user message may not follow a tool message, so a short assistant message is put between them."""
     json_with_thinking: bool = True
     """False: response_format answers 400 while thinking, so only the prompt asks for JSON then."""
+    json_with_tools: bool = True
+    """False: response_format answers 400 beside tools, or keeps them from being called, so only the prompt asks."""
+    reasoning_beside_text: bool = True
+    """False: a message with text and tool calls may not carry earlier reasoning too."""
+    string_enums: bool = False
+    """True: an enumeration in a tool's schema may hold texts alone, none of them empty, and there is no `const`."""
     effort_with_tools: Literal["ok", "none", "omit"] = "ok"
     """What becomes of reasoning_effort when tools are sent: kept, set to "none", or left out."""
     tool_call_extra: Mapping[str, Any] = field(default_factory=dict)

@@ -20,8 +20,10 @@ FACTS = Facts(
 )
 
 MEMBERS: Members = (
-    (r"gpt-oss", {"thinking": "reasoning_effort", "always_thinks": True, "context": 131_072}),
+    # "Unsupported tool_choice: type='function' … Expected 'auto' or 'none'" (instructor #1766)
+    (r"gpt-oss", {"thinking": "reasoning_effort", "always_thinks": True, "context": 131_072,
+                  "tool_choice_forced": False}),
     # "none" is its only documented effort, and another may be refused, so it thinks as it does
     (r"glm", {"always_thinks": True, "context": 131_072, "max_output": 40_960}),
     (r"gemma", {"alternate": True}),
-)
+)  # fmt: skip

@@ -18,6 +18,7 @@ FACTS = Facts(
     schema_drop=frozenset({"$schema", "$id", "$comment", "additionalProperties", "unevaluatedProperties",
                            "propertyNames", "patternProperties", "exclusiveMinimum", "exclusiveMaximum", "examples"}),
     parallel_off=False,  # unchecked
+    string_enums=True,  # "Invalid value at '... enum[0]' (TYPE_STRING), 0" (azure-devops-mcp #139)
     list_items={"type": "string"},  # "items: missing field" (AstrBot #6029)
     thinking="reasoning_effort",
     efforts=("none", "low", "medium", "high"),
@@ -25,7 +26,8 @@ FACTS = Facts(
 )  # fmt: skip
 
 MEMBERS: Members = (
-    (r"gemini-[12]\.\d|gemini-[12]-", {"tool_call_extra": {}}),
+    # "Function calling with a response mime type: 'application/json' is unsupported" (vercel/ai #16540)
+    (r"gemini-[12]\.\d|gemini-[12]-", {"tool_call_extra": {}, "json_with_tools": False}),
     (r"gemini-2\.5-pro|gemini-[3-9]", {"efforts": ("low", "medium", "high"), "always_thinks": True}),
     (r"gemini-(1|2\.0)", {"thinking": "none", "max_output": 8_192}),
 )

@@ -15,6 +15,7 @@ FACTS = Facts(
     max_tools=128,
     images=False,
     json_schema=False,  # only some members
+    json_with_tools=False,  # "json mode cannot be combined with tool/function calling" (vercel/ai #16540)
 )
 
 MEMBERS: Members = (

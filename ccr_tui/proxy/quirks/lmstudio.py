@@ -20,4 +20,5 @@ MEMBERS: Members = (
     # their templates refuse neighbours of one role (sources: mistral.py; anon-kode #60)
     (r"m[ia][sxg]tral|ministral|devstral|codestral", {"alternate": True, "user_after_tool": False, "tool_ids": "nine"}),
     (r"gemma", {"alternate": True}),
+    (r"gpt-oss", {"reasoning_beside_text": False}),  # its template refuses both (llama.cpp #19703)
 )

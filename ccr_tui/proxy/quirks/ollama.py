@@ -13,6 +13,7 @@ FACTS = Facts(
     tool_choice_forced=False,
     tool_choice_none=False,
     parallel_off=False,
+    json_with_tools=False,  # it takes both, and then calls no tool (its #11185)
     efforts=("none", "low", "medium", "high"),
     reasoning_back="reasoning",
     think_tags=True,
