@@ -35,6 +35,8 @@ from ccr_tui.wire import loads
 Given = Trace | archive.Entry | Recorded | str
 """What a file holds: a trace of ours, an exchange of another program's, or why something is neither."""
 GZIP = b"\x1f\x8b"
+LONGEST = 512 << 20
+"""Bytes of an unpacked line, or of a HAR, which is read as a whole: what is packed may be a thousand times its size."""
 Format = Literal["archive", "har", "claude-trace", "transcript"]
 LINES = frozenset({"user", "assistant", "system", "summary", "attachment", "queue-operation", "file-history-snapshot"})
 """Types of a transcript's first line, which may have no session yet."""
@@ -89,7 +91,12 @@ def opened(name: str) -> Iterator[tuple[Iterator[bytes], int]]:
 def _unpacked(file: BinaryIO, name: str) -> Iterator[bytes]:
     try:
         with gzip.open(file) as lines:
-            yield from lines
+            while line := lines.readline(LONGEST + 1):
+                if len(line) > LONGEST:
+                    raise CcrError(
+                        f"{name}: a line of it unpacks to more than {LONGEST >> 20} MB, which no request does."
+                    )
+                yield line
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise CcrError(f"{name}: the compressed file is cut or damaged ({error}); what came before is here.") from error
 
@@ -223,8 +230,14 @@ def _take_recorded(given: Recorded, intake: Intake, quote: Quote, summary: Summa
 
 
 def _har(lines: Iterable[bytes], name: str) -> Iterator[Given]:
+    pieces, size = [], 0
+    for line in lines:
+        pieces.append(line)
+        size += len(line)
+        if size > LONGEST:
+            raise CcrError(f"{name}: it is over {LONGEST >> 20} MB, which is more than can be read as a whole.")
     try:
-        given = loads(b"".join(lines))
+        given = loads(b"".join(pieces))
     except ValueError as error:
         raise CcrError(f"{name}: this is nothing that can be taken in ({error}); {KNOWN}") from error
     if not isinstance(given, dict) or "log" not in given:

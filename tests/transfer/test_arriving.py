@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from base64 import b64encode
 from collections.abc import Callable
@@ -321,3 +322,20 @@ def test_what_is_none_of_them_is_refused(db: Path, content: str) -> None:
     with pytest.raises(CcrError, match="given"):
         take(db, content)
     assert not db.exists() or Reader(db).count() == 0
+
+
+BOMBS = {
+    "an archive": b'{"format":"ccr-tui traces","version":2}\n' + b"0" * 3_000_000,
+    "a HAR on many lines": b'{"log":\n' + b"[\n" * 1_500_000,
+}
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
+def test_a_packed_file_that_unpacks_without_end_is_refused(
+    db: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arriving, "LONGEST", 1 << 20)
+    path = db.with_name("bomb.gz")
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(CcrError, match=r"more than (1 MB, which no request|can be read as a whole)"):
+        arriving.take_in(db, str(path), quote)
