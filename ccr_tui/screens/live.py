@@ -18,6 +18,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
+from textual.worker import get_current_worker
 
 from ccr_tui import baseline, environment, spending
 from ccr_tui.baseline import Baseline
@@ -204,6 +205,8 @@ class LiveScreen(Lists):
             if self.today.today is None:  # the large table of prices takes a while
                 self.post_message(self.TodayRead(today, None, replayed, tested, budgets))
             compared = baseline.chosen(config, reader.asked(), time.time())
+            if get_current_worker().is_cancelled:  # a later one has read more meanwhile
+                return
             self.post_message(self.TodayRead(today, compared, replayed, tested, budgets))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))

@@ -18,6 +18,7 @@ from textual.markup import escape
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
+from textual.worker import get_current_worker
 
 from ccr_tui import baseline
 from ccr_tui.baseline import Baseline
@@ -184,7 +185,9 @@ class SessionsScreen(Screen[None]):
     def _read(self, words: str) -> None:
         try:
             place, newest = self.house.reader.place(), self.house.reader.last_n()
-            self.post_message(self.Read(self.house.reader.outline(words), newest, place))
+            outline = self.house.reader.outline(words)
+            if not get_current_worker().is_cancelled:
+                self.post_message(self.Read(outline, newest, place))
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
 
@@ -203,7 +206,9 @@ class SessionsScreen(Screen[None]):
         try:
             found = self.held or baseline.chosen(config, self.house.reader.asked(), time.time())
             reader = self.house.reader
-            self.post_message(self.Summed(reader.spend("project"), found, reader.sessionless()))
+            summed = self.Summed(reader.spend("project"), found, reader.sessionless())
+            if not get_current_worker().is_cancelled:  # else a later one has read more meanwhile
+                self.post_message(summed)
         except StoreError as error:
             self.post_message(Table.Trouble(str(error)))
 

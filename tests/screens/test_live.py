@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +32,7 @@ from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.trace import TraceScreen
 from ccr_tui.store import archive
 from ccr_tui.store.paid import Paid, keep
-from ccr_tui.store.queries import Today
+from ccr_tui.store.queries import Reader, Today
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -336,6 +337,31 @@ async def test_help_has_every_key_that_the_app_binds(tmp_path: Path) -> None:
         await pilot.press("escape")
         await settled(pilot)
         assert "Unfold all" not in shown(pilot)
+
+
+async def test_a_reading_that_took_long_does_not_undo_a_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One waits for the large table of prices, and two requests come meanwhile."""
+    go_on, asked, waits = threading.Event(), Reader.asked, [False]
+
+    def late(reader: Reader, now: float | None = None) -> str | None:
+        if waits.pop() if waits else False:
+            go_on.wait(30)
+        return asked(reader, now)
+
+    async with opened(tmp_path, traces=day(3)) as (house, pilot):
+        await until(pilot, "requests     3", "at opus-5-5")
+        monkeypatch.setattr(Reader, "asked", late)
+        waits[:] = [True]
+        house.land([trace("one more", started_at=time.time())])
+        while waits:
+            await pilot.pause(0.05)
+        house.land([trace("and another", started_at=time.time())])
+        await until(pilot, "requests     5")
+        go_on.set()
+        await settled(pilot)
+        assert "requests     5" in shown(pilot)
 
 
 async def test_what_another_process_has_written_is_seen(tmp_path: Path) -> None:
