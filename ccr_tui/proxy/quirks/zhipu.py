@@ -31,4 +31,6 @@ MEMBERS: Members = (
     (r"glm-4\.5", {"max_output": 98_304, "context": 131_072, "extra": {}}),
     (r"glm-(4\.[67]|5)", {"context": 202_752}),
     (r"glm-5\.[2-9]", {"efforts": ("low", "medium", "high", "xhigh", "max")}),
+    # any other effort is error 1210, and thinking can't be switched off (mnfst/modelparams.dev #327, asked live there)
+    (r"glm-5\.([3-9]|\d\d)|glm-[6-9]", {"efforts": ("low", "high", "max"), "always_thinks": True}),
 )  # fmt: skip
