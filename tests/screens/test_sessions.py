@@ -119,6 +119,17 @@ async def typed(pilot: Pilot[None], words: str) -> str:
     """What the screen shows once the filter has acted."""
     keys = {" ": "space", ":": "colon", ">": "greater_than_sign", "*": "asterisk", "!": "exclamation_mark"}
     await pilot.press("slash", *(keys.get(letter, letter) for letter in words))
+    return await acted(pilot)
+
+
+async def pasted(pilot: Pilot[None], words: str) -> str:
+    """The same, where it comes at once: of what is typed slowly the beginning acts for itself."""
+    await pilot.press("slash")
+    app_of(pilot).live.box.bar.line.insert_text_at_cursor(words)
+    return await acted(pilot)
+
+
+async def acted(pilot: Pilot[None]) -> str:
     await pilot.pause(0.2)
     await settled(pilot)
     return shown(pilot)
@@ -369,7 +380,7 @@ async def test_keys_and_values_are_completed(tmp_path: Path) -> None:
 
 async def test_what_is_not_understood_is_said_below_and_the_list_stays(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, pilot):
-        lines = (await typed(pilot, "main modle:x")).split("\n")
+        lines = (await pasted(pilot, "main modle:x")).split("\n")
         line = next(n for n, each in enumerate(lines) if "main modle:x" in each)
         assert lines[line + 1].index("▲ modle is no key; did you mean mode or model?") == lines[line].index("modle:x")
         assert "asked → answered" in lines[line + 2]
