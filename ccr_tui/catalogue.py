@@ -20,6 +20,7 @@ from ccr_tui.settings import Layers, Section
 AGENTS = ("default", "router", "tool", "coder", "think", "background", "long_context", "web_search", "image")
 PREFIXES = {"router": "ROUTER_AGENT", "tool": "TOOL_AGENT", "coder": "CODER_AGENT", "think": "THINK_AGENT"}
 """Agents that the environment names: {PREFIX}_MODEL, _API_KEY, _BASE_URL. Early claude-code-router's names."""
+VARIABLES = ("OPENAI_MODEL", *(f"{prefix}_MODEL" for prefix in PREFIXES.values()))
 KINDS = ("openai", "anthropic", "demo")
 WELL_KNOWN = {preset.name: preset.base_url for preset in PRESETS}
 """Where a provider is found that has a name but no base_url."""
@@ -105,6 +106,11 @@ class Catalogue:
             full = f"{provider.strip()}/{model.strip()}"
             self.models.setdefault(full, Model(full, provider.strip(), model.strip()))
             return full
+        given = self.layers.environment()
+        if variable := next((v for v in VARIABLES if given.get(v, "").strip() == name), None):
+            cure = "give it an entry in [models] first, so that config.toml holds without the variable"
+            self._say(f"{where} names {name!r}, which {variable} alone knows: {cure}")
+            return None
         known = ", ".join(self.models) or "none"
         hint = values.did_you_mean(name, [*self.models])
         self._say(f"{where} names {name!r}, which is neither a model (known: {known}) nor provider/id{hint}")

@@ -239,6 +239,15 @@ def test_a_mistake_is_named_with_its_key(read: Read, toml: str, said: str) -> No
     assert any(said in problem for problem in problems), problems
 
 
+def test_an_agent_can_not_have_what_a_variable_alone_knows(read: Read) -> None:
+    """Started where the variable is not set, the file would be wrong."""
+    _, problems = read("[agents]\nthink = 'small'", OPENAI_MODEL="small", OPENAI_BASE_URL="http://127.0.0.1:1")
+    assert problems == [
+        "agents.think names 'small', which OPENAI_MODEL alone knows: give it an entry in [models] first, so that "
+        "config.toml holds without the variable"
+    ]
+
+
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[server]\nport = 'x'\nhots = 1\n[agents]\ndefault = 'y'\n")
     env = {"CCR_TUI_CONFIG": str(tmp_path / "config.toml"), "API_TIMEOUT_MS": "soon", "ENABLE_ROUTER": "perhaps"}
