@@ -79,7 +79,7 @@ def _forbidden(body: Json, facts: Facts, forced: bool) -> str | None:
 def nearest(effort: str, efforts: tuple[str, ...]) -> str:
     """Of the family's efforts the nearest to what was asked; of two, the greater. "none" only for "none"."""
     place = _place(effort)
-    usable = [e for e in efforts if e in LADDER and (e == "none") <= (effort == "none")] or list(efforts)
+    usable = [e for e in efforts if (e == "none") <= (effort == "none")] or list(efforts)
     return min(usable, key=lambda e: (abs(_place(e) - place), -_place(e)))
 
 

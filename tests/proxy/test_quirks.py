@@ -75,6 +75,11 @@ MEMBERS: list[tuple[str, str, dict[str, Any]]] = [
     ("openai", "gpt-5.1", {"efforts": ("none", "low", "medium", "high")}),
     ("openai", "gpt-5.4-mini", {"effort_with_tools": "omit"}),
     ("openai", "gpt-5.10", {"effort_with_tools": "none"}),
+    ("openai", "gpt-6-sol", {"effort_with_tools": "none", "sampling": False, "max_stops": 0, "context": 1_050_000}),
+    ("openai", "gpt-6-astra", {"effort_with_tools": "omit", "efforts": ("low", "medium", "high", "xhigh")}),
+    ("openai", "gpt-6.1-sol", {"effort_with_tools": "omit", "always_thinks": True}),
+    ("openrouter", "openai/gpt-6-astra", {"always_thinks": True}),
+    ("groq", "qwen/qwen3.8-27b", {"thinking": "reasoning_effort", "efforts": ("none", "default")}),
     ("openai", "gpt-5-chat-latest", {"thinking": "none", "sampling": True}),
     ("qwen", "qwen3-coder-plus", {"thinking": "none", "images": False, "context": 1_000_000}),
     ("qwen", "qwen3.6-flash", {"thinking": "enable_thinking", "images": True}),
@@ -233,6 +238,8 @@ NEAREST = [
     ("none", ("low", "high"), "low"),
     ("novel", ("low", "medium", "high"), "high"),
     ("high", ("default",), "default"),
+    ("minimal", ("none", "default"), "default"),
+    ("none", ("none", "default"), "none"),
 ]
 
 

@@ -22,6 +22,8 @@ MEMBERS: Members = (
     (r"gpt-oss", {"thinking": "reasoning_effort", "always_thinks": True, "context": 131_072, "max_output": 65_536,
                   "json_schema": True}),
     (r"qwen3|deepseek-r1|qwq", {"extra": {"reasoning_format": "parsed"}}),
+    # none or default (console.groq.com/docs/reasoning)
+    (r"qwen3", {"thinking": "reasoning_effort", "efforts": ("none", "default")}),
     (r"llama-4|kimi-k2", {"json_schema": True}),
     (r"llama-4", {"images": True}),
 )  # fmt: skip
