@@ -199,10 +199,14 @@ class _Translator:
             ("top_k", self._facts.top_k),
         ):
             value = self._body.get(key)
-            if value is not None and taken:
-                sent[key] = value
-            elif value is not None:
+            if value is None:
+                continue
+            if not taken:
                 self._notes.add(f"{key} was left out: this model does not take it")
+                continue
+            sent[key] = max(value, self._facts.least.get(key, value))
+            if sent[key] != value:
+                self._notes.add(f"{key} was raised from {value} to {sent[key]}, the least that this provider takes")
         return sent
 
     def _stops(self) -> tuple[str, ...]:

@@ -486,6 +486,22 @@ def test_max_tokens_is_lowered_to_the_model_s_limit_with_a_note() -> None:
     assert translate(asked(max_tokens=100), "m", Facts(), 8192).body["max_tokens"] == 100
 
 
+@pytest.mark.parametrize(
+    ("family", "sent"),
+    [
+        ("minimax", {"temperature": 0.01, "top_p": 0.01}),
+        ("qwen", {"temperature": 0, "top_p": 0.01}),
+        ("mistral", {"temperature": 0, "top_p": 0.01}),
+        ("deepseek", {"temperature": 0, "top_p": 0}),
+    ],
+)
+def test_where_nought_is_refused_the_least_that_is_taken_is_sent(family: str, sent: dict[str, float]) -> None:
+    """MiniMax: "rejects temperature=0.0 (valid range is (0.0, 1.0])" (Vibe-Trading #33); a router asks with 0."""
+    found = made(asked(temperature=0, top_p=0), family)
+    assert {key: found.body[key] for key in sent} == sent
+    assert len([note for note in found.notes if "was raised from 0 to 0.01" in note]) == list(sent.values()).count(0.01)
+
+
 def test_reasoning_models_of_openai_get_neither_sampling_nor_stops() -> None:
     found = made(asked(temperature=1, top_p=1, top_k=1, stop_sequences=["a"], max_tokens=10), "gpt-5")
     assert found.body.keys() == {"model", "messages", "max_completion_tokens"}

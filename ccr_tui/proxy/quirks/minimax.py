@@ -10,6 +10,7 @@ HOSTS = ("api.minimax.io", "api.minimaxi.com", "api.minimax.chat")
 MODELS = (r"minimax", r"abab")
 FACTS = Facts(
     family="minimax",
+    least={"temperature": 0.01, "top_p": 0.01},  # both in (0.0, 1.0] (Vibe-Trading #33)
     max_tokens_key="max_completion_tokens",  # max_tokens is deprecated there
     images=False,
     tool_choice_forced=False,

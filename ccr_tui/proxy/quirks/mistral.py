@@ -13,6 +13,7 @@ HOSTS = ("api.mistral.ai", "codestral.mistral.ai")
 MODELS = (r"mistral", r"ministral", r"mixtral", r"codestral", r"devstral", r"magistral", r"pixtral")
 FACTS = Facts(
     family="mistral",
+    least={"top_p": 0.01},  # mnfst/modelparams.dev #231
     alternate=True,
     tool_ids="nine",
     user_after_tool=False,

@@ -11,6 +11,7 @@ HOSTS = ("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.
 MODELS = (r"qwen", r"qwq", r"qvq")
 FACTS = Facts(
     family="qwen",
+    least={"top_p": 0.01},  # "Required range: 0 < x <= 1" (docs.qwencloud.com)
     top_k=True,
     forced_tool_with_thinking=False,
     parallel_tool_calls=True,  # off unless asked for

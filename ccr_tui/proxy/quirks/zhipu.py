@@ -11,6 +11,7 @@ HOSTS = ("api.z.ai", "open.bigmodel.cn")
 MODELS = (r"glm", r"chatglm")
 FACTS = Facts(
     family="zhipu",
+    least={"top_p": 0.01},  # mnfst/modelparams.dev; unchecked
     max_output=131_072,
     max_stops=1,
     images=False,
