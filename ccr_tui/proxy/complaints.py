@@ -42,7 +42,8 @@ _NO_MODEL = re.compile(
 _NO_IMAGES = re.compile(
     r"(?i)image(?:s| input|_url)? .{0,30}not (?:be )?support|does(?: not|n't) support (?:image|vision)"
 )
-
+_NO_TOOLS = re.compile(r"(?i)does(?: not|n't) support tools|support tool use|function tools .{0,40}are not supported")
+"""Ollama's, OpenRouter's and OpenAI's words: its chat completions take no tools for GPT-6 Astra (genkit #6303)."""
 _TURNS = re.compile(r"(?i)roles must alternate")
 _FLAGGED = re.compile(
     r"(?i)\b(?:flagged|moderation)\b|content[_ ]?filter|content[_ ]?policy|content management policy|usage guidelines"
@@ -157,7 +158,7 @@ def _judge(status: int, said: Said, asked: _Asked, answered: str) -> ProxyError:
     sentence = f"{asked.provider} {answered}: {said.message or 'nothing more'}"
     sentence = f"{sentence.rstrip('. ')}. {cure}".strip()
     error = UpstreamRefused(sentence, status=status, type=error_type(status), should_retry=False if useless else None)
-    error.elsewhere = any(told.search(words) for told in (_FLAGGED, _NO_MODEL, _NO_IMAGES))
+    error.elsewhere = any(told.search(words) for told in (_FLAGGED, _NO_MODEL, _NO_IMAGES, _NO_TOOLS))
     return error
 
 
@@ -180,6 +181,8 @@ def _cure(status: int, words: str, asked: _Asked) -> tuple[str, bool]:
         return "The model's template wants turns to alternate: set quirks.alternate = true for it in config.toml.", True
     if _NO_IMAGES.search(words):
         return f"{model or 'This model'} takes no images: choose one that does for requests with images.", True
+    if _NO_TOOLS.search(words):
+        return f"{model or 'This model'} takes no tools there, and Claude Code needs them: choose another model.", True
     if _NO_MODEL.search(words):
         return f"Check the id of the model {model!r} in config.toml (or OPENAI_MODEL).", True
     if status == 404:

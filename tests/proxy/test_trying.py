@@ -46,6 +46,7 @@ OURS = BadRequest("messages.0: wrong", should_retry=False)
 FLAGGED = error_of(403, {}, {"error": {"message": "Your input was flagged"}}, "p")
 RETIRED = error_of(400, {}, {"error": {"message": "Model Not Exist"}}, "p")
 BLIND = error_of(400, {}, {"error": {"message": "This model does not support image input"}}, "p")
+BARE = error_of(400, {}, {"error": {"message": "registry.ollama.ai/library/gemma3 does not support tools"}}, "p")
 
 
 # ---------------------------------------------------------------- what a failure is worth
@@ -117,6 +118,7 @@ def test_no_wait_is_longer_than_what_is_set(error: ProxyError, tries: int, after
         pytest.param(FLAGGED, False, False, False, id="moderated"),
         pytest.param(RETIRED, False, False, False, id="retired"),
         pytest.param(BLIND, False, False, False, id="blind"),
+        pytest.param(BARE, False, False, False, id="without tools"),
         pytest.param(OURS, False, True, False, id="ours"),
         pytest.param(LONG, False, True, True, id="too long"),
     ],
