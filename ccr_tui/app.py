@@ -46,7 +46,7 @@ from ccr_tui.screens.terminal import patient, reads
 from ccr_tui.screens.unbroken import Unbroken
 from ccr_tui.slim import dataclass
 from ccr_tui.store.standing import extent
-from ccr_tui.viewing import Viewer
+from ccr_tui.viewing import Health, Viewer
 from ccr_tui.watching import Source
 
 if TYPE_CHECKING:
@@ -355,12 +355,14 @@ def run(config: Config, demo: bool = False, source: Source | None = None) -> int
         return loops.run(_run(player.config(config, folder / "ccr.db"), True))
 
 
-def view(config: Config, address: str, pid: int | None, is_there: Callable[[], bool], theirs: Path | None) -> int:
+def view(
+    config: Config, address: str, pid: int | None, health: Callable[[], Health | None], theirs: Path | None
+) -> int:
     """Look on while another process hosts the proxy, until the person quits; gives the exit code.
 
-    `theirs` is the database of that process, as far as it is known.
+    `health` is what that process says of itself, `theirs` its database, as far as it is known.
     """
-    viewer = Viewer(config, address, pid, is_there, theirs)
+    viewer = Viewer(config, address, pid, health, theirs)
     return loops.run(_show(CcrApp(viewer), viewer))
 
 

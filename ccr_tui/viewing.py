@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 from ccr_tui import places
 from ccr_tui.config import Config
@@ -24,6 +25,8 @@ from ccr_tui.store import schema
 from ccr_tui.store.queries import Reader
 from ccr_tui.tokens import Counter
 
+Health = Mapping[str, Any]
+"""What GET /health says."""
 FOLLOW_S = 0.3
 """Between two looks for what is new."""
 ASK_S = 2.0
@@ -41,11 +44,13 @@ class Shown:
 
 
 class Viewer:
-    """In place of a house. `is_there` tells whether the proxy answers; it is asked in a thread."""
+    """In place of a house. `health` is what the proxy says of itself, None where it answers no more; it is asked in a
+    thread."""
 
     def __init__(
-        self, config: Config, address: str, pid: int | None, is_there: Callable[[], bool], theirs: Path | None = None
-    ) -> None:
+        self, config: Config, address: str, pid: int | None, health: Callable[[], Health | None],
+        theirs: Path | None = None,
+    ) -> None:  # fmt: skip
         """`theirs` is where the proxy records, as far as it tells."""
         self.db: Path = config.db or default_db()
         self._apart = "" if theirs is None or is_same(theirs, self.db) else places.short(theirs)
@@ -58,7 +63,7 @@ class Viewer:
         self.engine = Shown(replace(config, origins={}), address)
         self.counter = Counter()
         self._whose = f"pid {pid}" if pid else address
-        self._is_there = is_there
+        self._health = health
         self._reader: Reader | None = None
         self._commits: list[Callable[[int], object]] = []
         self._following: asyncio.Task[None] | None = None
@@ -95,6 +100,7 @@ class Viewer:
         """Open the store to look at. Raises CcrError."""
         schema.only_look(self._elsewhere("do that"))
         self._reader = Reader(self.db)
+        await self._ask()
         self._following = asyncio.create_task(self._follow(await asyncio.to_thread(self._newest)))
 
     def _newest(self) -> tuple[object, int]:
@@ -112,9 +118,16 @@ class Viewer:
                 last = now
             ticks += 1
             if ticks % max(1, round(ASK_S / FOLLOW_S)) == 0:
-                there = await asyncio.to_thread(self._is_there)
-                gone = f"The proxy has ended ({self._whose}). Quit, and start ccr-tui again to host it here."
-                self.rejected[:] = [] if there else [gone]
+                await self._ask()
+
+    async def _ask(self) -> None:
+        """Whether the proxy still runs, in which mode, and with which models."""
+        said = await asyncio.to_thread(self._health)
+        gone = f"The proxy has ended ({self._whose}). Quit, and start ccr-tui again to host it here."
+        self.rejected[:] = [gone] if said is None else []
+        config = with_theirs(self.engine.config, said or {})
+        if config != self.engine.config:
+            self.engine.config = config
 
     async def edit(self, edits: Sequence[Edit]) -> list[str]:
         """Refused: raises ConfigError."""
@@ -138,6 +151,20 @@ class Viewer:
             self._following.cancel()
         if self._reader:
             self._reader.close()
+
+
+def with_theirs(config: Config, said: Health) -> Config:
+    """The configuration with the mode and the agents that a proxy tells of; models that are not known here are left
+    out."""
+    mode: Mode | None = next((each for each in get_args(Mode) if each == said.get("mode")), None)
+    models = said.get("models")
+    if mode is not None:
+        config = replace(config, mode=mode)
+    if isinstance(models, Mapping):
+        agents = {agent: (name,) for agent, name in models.items() if name in config.models}
+        same = {agent for agent, (name,) in agents.items() if config.agents.get(agent, ("",))[0] == name}
+        config = replace(config, agents={a: config.agents[a] if a in same else names for a, names in agents.items()})
+    return config
 
 
 def apart(one: Path, other: Path) -> tuple[str, str]:

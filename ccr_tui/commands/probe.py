@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 from pathlib import Path
+from typing import Any
 
 from ccr_tui.config import Config
 from ccr_tui.places import default_db, is_same, short
@@ -34,6 +35,11 @@ class Answer:
         """The process of our proxy, where it tells."""
         found = self.health.get("pid") if self.ours and isinstance(self.health, dict) else None
         return found if isinstance(found, int) else None
+
+    @property
+    def told(self) -> dict[str, Any] | None:
+        """What our proxy says of itself; None where none answers."""
+        return self.health if self.ours and isinstance(self.health, dict) else None
 
     @property
     def trouble(self) -> str:

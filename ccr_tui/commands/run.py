@@ -44,7 +44,7 @@ def app(flags: Mapping[str, str], demo: bool) -> int:
         return run(config, demo=True)
     there = ask(config)
     if there.ours:
-        return view(config, url(config), there.pid, lambda: ask(config).ours, there.file("database"))
+        return view(config, url(config), there.pid, lambda: ask(config).told, there.file("database"))
     if there.taken:
         config, flags = _beside(config, flags, stranger(there, config))
     return run(config, source=Source(flags))

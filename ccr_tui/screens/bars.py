@@ -61,7 +61,9 @@ class Header(Inked):
             pieces += [(show.fit(show.harmless(f"✗ {self.trouble}"), max(0, width - 11)), "bad")]
             return self.strip(pieces, width)
         if self.house.viewing:
-            pieces += [("◌ ", "warn"), (show.fit(self.house.viewing, max(0, width - 13)), "warn")]
+            mode = f"{engine.config.mode.upper()}  "
+            pieces += [("◌ ", "warn"), (mode, "title")]
+            pieces += [(show.fit(self.house.viewing, max(0, width - 13 - len(mode))), "warn")]
             return self.strip(pieces, width)
         if engine.address:
             pieces += [("● ", "good"), (engine.address, "strong"), ("  ", "")]

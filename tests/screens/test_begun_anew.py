@@ -75,7 +75,7 @@ async def recording(path: Path) -> AsyncIterator[tuple[House, Pilot[None]]]:
 
 @asynccontextmanager
 async def looking(path: Path) -> AsyncIterator[Pilot[None]]:
-    viewer = Viewer(replace(QWEN, db=path), "http://127.0.0.1:3456", 4711, lambda: True)
+    viewer = Viewer(replace(QWEN, db=path), "http://127.0.0.1:3456", 4711, dict)
     async with CcrApp(viewer).run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         yield pilot

@@ -44,7 +44,7 @@ def host(tmp_path: Path) -> Iterator[Writer]:
 
 @asynccontextmanager
 async def looking(host: Writer, is_there: list[bool]) -> AsyncIterator[tuple[Viewer, Pilot[None]]]:
-    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: is_there[0])
+    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: {} if is_there[0] else None)
     app = CcrApp(viewer)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
@@ -59,6 +59,21 @@ async def test_it_says_whom_it_views_and_follows(host: Writer) -> None:
         await until(pilot, "Requests · 4")
         host.put(generated.trace("fresh"))
         await until(pilot, "Requests · 5")
+
+
+async def test_mode_and_agents_are_those_of_the_proxy(host: Writer) -> None:
+    """Who only looks on has the configuration of when it began; another may flip the mode meanwhile."""
+    said: dict[str, object] = {"mode": "router", "models": {"default": "qwen-max", "tool": "unknown here"}}
+    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: said)
+    async with CcrApp(viewer).run_test(size=(120, 40)) as pilot:
+        await until(pilot, "◌ ROUTER  viewing; the proxy runs")
+        await pilot.press("m")
+        await settled(pilot)
+        assert any("The mode stays router" in note.message for note in pilot.app._notifications)
+        said["mode"] = "normal"
+        await until(pilot, "◌ NORMAL  viewing")
+        assert viewer.engine.config.agents == {"default": ("qwen-max",)}
+    await viewer.stop()
 
 
 async def test_every_screen_opens(host: Writer) -> None:
@@ -90,7 +105,7 @@ async def test_it_says_when_the_proxy_has_ended(host: Writer) -> None:
 
 
 async def test_a_proxy_with_another_database_is_not_said_to_be_viewed(host: Writer, tmp_path: Path) -> None:
-    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: True, tmp_path / "other.db")
+    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, dict, tmp_path / "other.db")
     async with CcrApp(viewer).run_test(size=(120, 40)) as pilot:
         screen = await until(pilot, f"ccr.db is shown; the proxy records into other.db: pid 4711 at {AT}")
         assert "viewing" not in screen
@@ -102,7 +117,7 @@ async def test_a_proxy_with_another_database_is_not_said_to_be_viewed(host: Writ
 
 async def test_whoever_views_the_same_database_is_told_its_name(host: Writer, tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(host.path)
-    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, lambda: True, tmp_path / "link.db")
+    viewer = Viewer(replace(QWEN, db=host.path), AT, 4711, dict, tmp_path / "link.db")
     assert viewer.viewing == f"viewing; the proxy runs in pid 4711 at {AT}: {host.path}"
 
 
