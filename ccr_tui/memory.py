@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
+from typing import TypeAlias
 
 from ccr_tui.records import Json
 from ccr_tui.seen import DATA, KINDS, LISTS, History, Part, Parts
@@ -52,8 +53,8 @@ class Memory:
 
     def read(self, raw: bytes) -> Json:
         """The body that the bytes hold, in parts. Raises ValueError for what is no JSON, or nested too deeply."""
-        form, start = _form(raw)
-        known, body = self._cut(raw, form, start) if form else ((), parsed(raw))
+        forms, start = _forms(raw)
+        known, body, form = self._cut(raw, forms, start) if forms else ((), parsed(raw), None)
         if not isinstance(body, dict):
             check_depth(body)
             return body
@@ -71,12 +72,12 @@ class Memory:
         self._talks.remember(body.get("messages"), len(known), form)
         return body
 
-    def _cut(self, raw: bytes, form: Form, start: int) -> tuple[Sequence[Part], Json]:
-        """Messages that the body begins with, and the body, in which CUT stands for all of those.
+    def _cut(self, raw: bytes, forms: Forms, start: int) -> tuple[Sequence[Part], Json, Form]:
+        """Messages that the body begins with, the body, in which CUT stands for all of those, and its form.
 
         Known tools and system blocks are in their places. Raises ValueError for what is no JSON.
         """
-        known, end = self._talks.longest(raw, start, form)
+        form, known, end = self._found(raw, forms, start)
         talk = start, end, dumps(CUT) + form.comma
         found = {key: at for key, lists in self._lists.items() if (at := lists.find(raw, form, talk)) is not None}
         spans = [at for _, at in found.values()] + ([talk] if known else [])
@@ -84,8 +85,17 @@ class Memory:
             messages = body.get("messages")
             is_first = isinstance(messages, list) and messages[:1] == [CUT]
             if (is_first or not known) and all(body.get(key) == CUT for key in found):
-                return known, {**body, **{key: parts for key, (parts, _) in found.items()}}
-        return (), parsed(raw)
+                return known, {**body, **{key: parts for key, (parts, _) in found.items()}}, form
+        return (), parsed(raw), form
+
+    def _found(self, raw: bytes, forms: Forms, start: int) -> tuple[Form, Sequence[Part], int]:
+        """The body's form, the messages that it begins with, and where they end."""
+        form = forms[bool(forms[True].blank)]  # Python's own writing has blanks and escapes, JavaScript's has neither
+        known, end, goes_on = self._talks.longest(raw, start, form)
+        if not goes_on and form.is_ascii is not (is_ascii := raw.isascii()):  # which takes as long as comparing all
+            form = forms[is_ascii]
+            known, end, _ = self._talks.longest(raw, start, form)
+        return form, known, end
 
     def part(self, value: Json) -> Json:
         """The value as a part, the one of before if there was one; what is no object as it is.
@@ -145,8 +155,13 @@ class Form:
         return text
 
 
-FORMS = {is_ascii: (Form(b"", is_ascii, b"[", b","), Form(b" ", is_ascii, b" [", b", ")) for is_ascii in (True, False)}
-"""By whether a body is ASCII. One in another form is parsed whole."""
+Forms: TypeAlias = Mapping[bool, Form]
+"""By whether a body is ASCII."""
+FORMS: tuple[Forms, ...] = (
+    {is_ascii: Form(b"", is_ascii, b"[", b",") for is_ascii in (True, False)},
+    {is_ascii: Form(b" ", is_ascii, b" [", b", ") for is_ascii in (True, False)},
+)
+"""A body in another form is parsed whole."""
 
 
 class Lists:
@@ -190,7 +205,7 @@ class Talk:
     def __init__(self, messages: Sequence[Part], before: Talk | None, known: int) -> None:
         """`known` of the messages are those of the conversation before."""
         self.messages = messages
-        self.size = sum(map(len, map(DATA, messages))) + PART * len(messages)
+        self.size: int = _size(messages[known:]) + (before.size - _size(before.messages[known:]) if before else 0)
         kept = before._blocks if before else {}
         self._blocks: dict[Form, list[bytes]] = {form: blocks[: known // BLOCK] for form, blocks in kept.items()}
 
@@ -223,14 +238,15 @@ class Talks:
         self._limit = limit
         self._kept: list[Talk] = []
 
-    def longest(self, raw: bytes, start: int, form: Form) -> tuple[Sequence[Part], int]:
-        """The most messages of one conversation that stand at `start`, and where they end."""
+    def longest(self, raw: bytes, start: int, form: Form) -> tuple[Sequence[Part], int, bool]:
+        """The most messages of one conversation that stand at `start`, where they end, and whether it goes on there."""
         found = [(*talk.common(raw, start, form), n) for n, talk in enumerate(self._kept)]
         count, end, n = max(found, key=lambda each: each[0], default=(0, start, 0))
         if not count:
-            return (), start
+            return (), start, False
         self._kept.insert(0, self._kept.pop(n))
-        return self._kept[0].messages[:count], end
+        messages = self._kept[0].messages
+        return messages[:count], end, count >= len(messages) - CHANGES
 
     def remember(self, messages: Json, known: int, form: Form | None) -> None:
         """A conversation whose first messages were known: it takes the place of the one that it goes on from."""
@@ -246,14 +262,18 @@ class Talks:
             self._kept.pop()
 
 
-def _form(raw: bytes) -> tuple[Form | None, int]:
-    """The form that the body is in, and where its messages begin; None where no list of them is found."""
+def _size(messages: Sequence[Part]) -> int:
+    return sum(map(len, map(DATA, messages))) + PART * len(messages)
+
+
+def _forms(raw: bytes) -> tuple[Forms | None, int]:
+    """The forms that the body may be in, and where its messages begin; None where no list of them is found."""
     at = raw.find(MESSAGES)
     while at >= 0:
         start = at + len(MESSAGES)
-        for form in FORMS[raw.isascii()]:
-            if raw.startswith(form.opening, start):
-                return form, start + len(form.opening)
+        for forms in FORMS:
+            if raw.startswith(opening := forms[True].opening, start):
+                return forms, start + len(opening)
         at = raw.find(MESSAGES, start)
     return None, 0
 

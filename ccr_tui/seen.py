@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
+from secrets import token_hex
 from typing import Any, NoReturn, TypeVar
 from weakref import ref
 
@@ -66,6 +67,9 @@ class Parts(list[Any]):
     append = clear = extend = insert = pop = remove = reverse = sort = _fixed
 
 
+GAP = token_hex()
+GAP_TEXT = b'"%b"' % GAP.encode()
+"""Stands in for the messages while the rest is written. By chance, so that no body can hold it."""
 DATA = attrgetter("data")
 KINDS = frozenset({Part})
 KEEPERS = frozenset({Part, Parts})
@@ -178,11 +182,27 @@ def _history_of(message: Any) -> History | None:
 
 def written(body: Mapping[str, Any]) -> bytes:
     """The body's JSON; its parts are not written anew."""
-    spliced = {key: _spliced(value) if key in LISTS else value for key, value in body.items()}
     try:
-        return orjson.dumps(spliced)
+        messages = _texts(body.get("messages"))
+        frame = {key: _spliced(value) if key in LISTS else value for key, value in body.items() if key != "messages"}
+        if not messages:
+            return orjson.dumps({key: frame.get(key, value) for key, value in body.items()})
+        before, after = orjson.dumps({key: frame.get(key, GAP) for key in body}).split(GAP_TEXT)
     except TypeError:
         return dumps(body)
+    messages[0] = b"%b[%b" % (before, messages[0])
+    messages[-1] = b"%b]%b" % (messages[-1], after)
+    return b",".join(messages)  # the one time that a long conversation is copied
+
+
+def _texts(messages: Json) -> list[bytes]:
+    """The JSON of each; the first one may be the system's, and there may be thousands behind it."""
+    if not isinstance(messages, list):
+        return []
+    if not KINDS.issuperset(map(type, messages[1:])):
+        return [each.data if isinstance(each, Part) else orjson.dumps(each) for each in messages]
+    first = (each.data if isinstance(each, Part) else orjson.dumps(each) for each in messages[:1])
+    return [*first, *map(DATA, messages[1:])]
 
 
 def _spliced(value: Json) -> Json:
@@ -190,10 +210,7 @@ def _spliced(value: Json) -> Json:
         return orjson.Fragment(text_of(value))
     if not isinstance(value, list):
         return value
-    if not KINDS.issuperset(map(type, value[1:])):
-        return [orjson.Fragment(each.data) if isinstance(each, Part) else each for each in value]
-    parts = map(orjson.Fragment, map(DATA, value[1:]))  # there may be thousands; the first one may be the system's
-    return [orjson.Fragment(value[0].data) if isinstance(value[0], Part) else value[0], *parts] if value else value
+    return [orjson.Fragment(each.data) if isinstance(each, Part) else each for each in value]
 
 
 def text_of(parts: Parts) -> bytes:
