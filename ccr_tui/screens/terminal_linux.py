@@ -65,6 +65,15 @@ class Terminal(LinuxDriver):
     def _writer_thread(self, given: WriterThread | None) -> None:
         self._writer = None if given is None else Writer(given._file)
 
+    def _sigcont_application(self, *_: object) -> None:
+        """Begin anew after a stop. Where nobody asked before it (`kill -STOP`), what runs ends first: the thread that
+        reads keys would never end, and the terminal be left as it is for us."""
+        is_at_work = self._writer is not None and self._writer.is_alive()
+        if is_at_work and self._auto_restart:
+            self.suspend_application_mode()
+        if is_at_work or self._must_signal_resume:
+            super()._sigcont_application()
+
     def write(self, data: str) -> None:
         """Never waits."""
         if (writer := self._writer) is None:

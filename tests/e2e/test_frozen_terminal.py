@@ -1,4 +1,4 @@
-"""The terminal stops reading, as a frozen window or a lost connection does: the proxy goes on."""
+"""The terminal stops reading, as a frozen window or a lost connection does, or the program is stopped for a while."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import select
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 from places import closed_port
 
+termios = pytest.importorskip("termios", reason="there are no such terminals here")
 pty = pytest.importorskip("pty", reason="there are no such terminals here")
 PATIENCE_S = 60.0
 ROOM = 20_000
@@ -37,31 +40,56 @@ async def answers(http: aiohttp.ClientSession, address: str) -> bool:
         return False
 
 
-async def test_a_terminal_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
-    terminal, inner = pty.openpty()
+@asynccontextmanager
+async def opened(folder: Path, terminal: int, inner: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """The demo in this terminal, once it answers, and its address."""
     port = closed_port()
-    more = {"TERM": "xterm-256color", "HOME": str(tmp_path), "COLUMNS": "120", "LINES": "40"}
+    more = {"TERM": "xterm-256color", "HOME": str(folder), "COLUMNS": "120", "LINES": "40"}
     app = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ccr_tui", "--demo", "--port", str(port),
-        stdin=inner, stdout=inner, stderr=inner, cwd=tmp_path, env={**os.environ, **more},
+        stdin=inner, stdout=inner, stderr=inner, cwd=folder, env={**os.environ, **more},
     )  # fmt: skip
-    os.close(inner)
     try:
         async with aiohttp.ClientSession() as http:
             address, end = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE_S
             while not await answers(http, address):
                 taken(terminal, 1, 0.2)
                 assert app.returncode is None and time.monotonic() < end
-            for _ in range(20):  # the demo plays, and what it draws is more than a terminal and a queue can hold
-                await asyncio.sleep(0.2)
-                assert await answers(http, address)
-            assert "Requests ·" in taken(terminal, ROOM), "once it is read again, the picture is there"
-            await asyncio.sleep(2)
-            assert await answers(http, address)
-        app.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(app.wait(), PATIENCE_S) == 0
+        yield app, address
     finally:
         os.close(terminal)
         if app.returncode is None:
             app.kill()
             await app.wait()
+
+
+async def test_a_terminal_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
+    terminal, inner = pty.openpty()
+    async with opened(tmp_path, terminal, inner) as (app, address), aiohttp.ClientSession() as http:
+        os.close(inner)
+        for _ in range(20):  # the demo plays, and what it draws is more than a terminal and a queue can hold
+            await asyncio.sleep(0.2)
+            assert await answers(http, address)
+        assert "Requests ·" in taken(terminal, ROOM), "once it is read again, the picture is there"
+        await asyncio.sleep(2)
+        assert await answers(http, address)
+        app.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(app.wait(), PATIENCE_S) == 0
+
+
+async def test_a_program_that_was_stopped_draws_anew_and_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+    """Nobody could ask it before, as a shell's ctrl+z does."""
+    terminal, inner = pty.openpty()
+    before = termios.tcgetattr(inner)
+    async with opened(tmp_path, terminal, inner) as (app, address), aiohttp.ClientSession() as http:
+        assert "Requests ·" in taken(terminal, ROOM)
+        app.send_signal(signal.SIGSTOP)
+        app.send_signal(signal.SIGCONT)
+        assert "Requests ·" in taken(terminal, ROOM)
+        assert await answers(http, address)
+        app.send_signal(signal.SIGTERM)
+        ended = asyncio.create_task(app.wait())
+        while not ended.done():
+            await asyncio.to_thread(taken, terminal, ROOM, 0.2)
+        assert await ended == 0 and termios.tcgetattr(inner) == before
+        os.close(inner)
