@@ -45,7 +45,7 @@ SPOILED = (
 PASSING = ("locked", "busy", "full", "readonly", "unable to open", "disk I/O error")
 """What SQLite says of trouble that may pass: nothing is wrong with the trace, nor with the file."""
 
-ROOM = ("full", "unable to open")
+ROOM = ("full", "unable to open", "disk I/O error")
 """What it says where a copy can't be made now, although nothing is wrong with what is copied."""
 
 
@@ -72,7 +72,9 @@ class Ground:
         self._is_unsure, self._look_at = False, time.monotonic() + SELDOM_S
         self._is_settled = False
         self.has_moved = False
-        """Whether what was recorded before is elsewhere now, with the file of then."""
+        """Whether what was recorded before is elsewhere now, with the file of then, because somebody wanted that."""
+        self._begun = ""
+        """What happened, where the file was moved aside by us, and what takes its place could not be opened yet."""
 
     def _is_without_log(self) -> bool:
         """Whether it was deleted so early that nobody has seen it. What is written has to be in one."""
@@ -162,12 +164,19 @@ class Ground:
             return self.set_aside()
         self.close()
         kept = _moved_aside(self.path)
+        self._begun = f"{told.format(self.path)} The file as it was found is {kept}."
         try:
             made.rename(self.path)
         except OSError as error:
             raise schema.trouble(self.path, error) from error
+        return self._go_on()
+
+    def _go_on(self) -> str:
+        """With what is in the file's place now. What happened before, as a sentence. Raises StoreError."""
+        self.close()
+        told = self._begun
         self._open()
-        return f"{told.format(self.path)} The file as it was found is {kept}."
+        return told
 
     def _is_copied(self, made: Path) -> bool:
         """False where it is not whole. Raises StoreError where that can't be done now: it is waited for."""
@@ -189,6 +198,8 @@ class Ground:
         Where its log alone was, the file is opened again: SQLite deletes a log when its last program closes it, once
         all of it stands in the file. Anybody else may do so before.
         """
+        if self._begun:
+            return self._go_on()
         was_log_alone = self._standing.lacks_log_alone() or (self._standing.holds() and self._is_without_log())
         was_carried_over = self._carry_over()
         self.close()
@@ -223,9 +234,8 @@ class Ground:
     def set_aside(self) -> str:
         """The file is damaged: move it away and make a new one. What happened, as a sentence. Raises StoreError."""
         self.close()
-        told = set_aside(self.path)
-        self._open()
-        return told
+        self._begun = self._begun or set_aside(self.path)
+        return self._go_on()
 
     def end(self) -> str:
         """Let go of it for good. What happened, as a sentence, where something else had written into the file: our log

@@ -397,6 +397,29 @@ def test_what_is_written_into_the_file_is_noticed_before_the_next_request_is_los
     assert any(".damaged-" in file.name for file in path.parent.iterdir())
 
 
+def test_what_is_remembered_outlives_a_new_file_that_cannot_be_opened_at_once(
+    path: Path, running: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk has a bad minute: the file was moved aside, and what takes its place can't be read yet."""
+    for trace in TRACES[1:4]:
+        running.put(trace)
+    assert running.flush(30)
+    make, refused = schema.writable, [sqlite3.OperationalError("disk I/O error")] * 3
+
+    def writable(path: Path) -> sqlite3.Connection:
+        if refused:
+            raise schema.trouble(path, refused.pop())
+        return make(path)
+
+    monkeypatch.setattr(schema, "writable", writable)
+    random_middle(path)
+    running.put(TRACES[4])
+    running.until(lambda: not refused)
+    assert running.flush(30)
+    assert stored(path) == ids(5) and verify(path) == []
+    assert "was damaged" in running.sentences[0] and len(running.sentences) == 1
+
+
 @pytest.mark.parametrize("is_log_empty", [True, False], ids=["its log carried over", "with a log beside it"])
 def test_a_backup_copied_over_the_open_file_is_gone_on_with(
     path: Path, running: Watched, reader: Reader, tmp_path: Path, is_log_empty: bool
