@@ -225,7 +225,8 @@ class SpendScreen(Screen[None]):
         most, what_if = max((row.cost for row in found.rows), default=0), self.what_if is not None
         held, empty = self._held, spend_table.empty(found.rows)
         digits, widths, tails = (told(held) for told in (spend_table.digits, spend_table.widths, spend_table.tails))
-        return Context(self.by, self.compared, inks, most, what_if, empty, digits, widths, tails)
+        by = found.by  # what is read now may be summed by something else already
+        return Context(by, self.compared, inks, most, what_if, empty, digits, widths, tails)
 
     def _headings(self, width: int) -> Pieces:
         return spend_table.headings(self._drawn_with())(width)
@@ -244,7 +245,7 @@ class SpendScreen(Screen[None]):
         self.table.put(spend_table.rows(found.rows, drawn_with))
         self._fit()
         count = len(found.rows)
-        self.table.border_title = f"By {self.by} · {count:,}"
+        self.table.border_title = f"By {found.by} · {count:,}"
         self.table.border_subtitle = escape(self._hint()) if count else ""
         self.table.empty = f"  nothing was spent{' yet' if found.since is None else f': {self.span}'}"
         self.table.refresh()
@@ -283,7 +284,8 @@ class SpendScreen(Screen[None]):
         else:
             each = self.plot.picture.each if self.plot.picture and self.kind == "bars" else 1
             per = unit if each == 1 else f"{each} {unit}s"
-            title = f"Spent per {per}, by {_told_by(self.by)}" if unit else "Spent"
+            by = self.seen.found.by if self.seen else self.by
+            title = f"Spent per {per}, by {_told_by(by)}" if unit else "Spent"
         other = "bars" if self.kind == "lines" else "against one model"
         self.plot.border_title, self.plot.border_subtitle = escape(title), f"p {other}"
 
@@ -364,8 +366,9 @@ class SpendScreen(Screen[None]):
         if self.seen is None or key is None or not key[0]:
             return
         row = next(row for row in self.seen.found.rows if (row.key or "") == key[1])
-        terms = terms_of(self.by, row, self.seen.found.since)
-        what = show.fit(spend_table.named(self.by, row.title or row.key), 40).rstrip()
+        found = self.seen.found
+        terms = terms_of(found.by, row, found.since)
+        what = show.fit(spend_table.named(found.by, row.title or row.key), 40).rstrip()
         self.app.push_screen(RequestsScreen(self.house, Filter(terms=terms), f"Requests of {what}", self.demo))
 
     def action_unknown(self) -> None:
@@ -431,7 +434,7 @@ class SpendScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="candidates", description="candidates")
     def _candidates(self, config: Config, keys: list[str], asked: str | None) -> list[Baseline]:
-        more = [asked or "", *(keys if self.by == "model" else [])]
+        more = [asked or "", *(keys if self.seen and self.seen.found.by == "model" else [])]
         return baseline.candidates(config, more, time.time())
 
     @work(thread=True, exclusive=True, group="price", description="price")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -28,6 +29,7 @@ from ccr_tui.screens.spend import SpendScreen, terms_of, ticks_of
 from ccr_tui.screens.spend_table import Context
 from ccr_tui.store.amounts import SpendRow
 from ccr_tui.store.paid import Paid, keep
+from ccr_tui.store.queries import Reader
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 LIST = Price(1_000_000_000, 2_000_000_000, 100_000_000, since="2026-11-01", source="ccr-tui table")
@@ -217,6 +219,23 @@ async def test_a_long_name_of_a_baseline_keeps_a_gap(opened: Open) -> None:
     config = replace(CONFIG, models={**CONFIG.models, "sonnet-4-5": model}, baseline="sonnet-4-5")
     async with opened(config=config) as (_, pilot):
         assert "at sonnet-4-5 ~$54.00+" in line(await until(pilot, "at sonnet-4-5"), "at sonnet-4-5")
+
+
+async def test_what_was_read_is_drawn_as_what_it_is_while_something_else_is_read(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large database takes its time, and somebody goes on from days to weeks and models meanwhile."""
+    go_on, spend = threading.Event(), Reader.spend
+    async with opened() as (_, pilot):
+        await until(pilot, "By day · ")
+        monkeypatch.setattr(Reader, "spend", lambda *given, **named: go_on.wait(30) and spend(*given, **named))
+        for _ in range(2):
+            await pilot.press("right")
+            await pilot.resize_terminal(118, 40)  # the picture is drawn anew, and the table with it
+            await pilot.resize_terminal(120, 40)
+            await until(pilot, "By day · ", f"{datetime.fromtimestamp(NOON):%a %d %b %Y}")
+        go_on.set()
+        assert "mistake of ours" not in await until(pilot, "By model · ")
 
 
 async def test_ways_and_spans(opened: Open) -> None:
