@@ -100,9 +100,7 @@ class TraceRow:
     def as_json(self) -> dict[str, Any]:
         """What `traces ls --json` prints."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        shown = {
-            _JSON_NAMES.get(name, name): value for name, value in given.items() if name not in ("n", "hops", "snippet")
-        }
+        shown = {_JSON_NAMES.get(name, name): value for name, value in given.items() if name not in _NOT_JSON}
         shown |= {
             "started_at": iso(self.started_at),
             "cost_usd": usd(self.cost),
