@@ -12,6 +12,7 @@ import asyncio
 import os
 import stat
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,7 +20,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock, Thread
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ccr_tui.proxy.asked import kept_headers
 from ccr_tui.proxy.question import Question, Verdict
@@ -29,6 +30,8 @@ from ccr_tui.records import Json
 from ccr_tui.wire import dumps, loads
 
 DEADLINE_S = 2.0
+SETTLE_S = 0.1
+"""A new version must have stood still for so long before it is loaded in place of another."""
 STUCK = 4
 """Calls that may be left behind before no more are begun."""
 MODULE = "ccr_tui_custom_route"
@@ -38,13 +41,26 @@ class Unusable(Exception):
     """The file can't be asked; the message says why, without its folder."""
 
 
+class Version(NamedTuple):
+    """What tells one version of the file from others."""
+
+    path: Path
+    changed_ns: int
+    size: int
+    inode: int
+
+    def stands_still(self) -> bool:
+        """Whether nobody is about to write more: an editor empties a file first. One of the future counts as it is."""
+        return not 0 <= time.time_ns() - self.changed_ns < SETTLE_S * 1e9
+
+
 class Own:
     """The user's file, whichever one the configuration names; loaded again when it changes."""
 
     def __init__(self, deadline_s: float = DEADLINE_S) -> None:
         self._deadline_s = deadline_s
         self._loading = Lock()
-        self._loaded: tuple[object, ModuleType | Unusable] | None = None
+        self._loaded: tuple[Version, ModuleType | Unusable] | None = None
         self._left: set[Thread] = set()
 
     async def ask(self, path: Path, request: Json, facts: dict[str, Any]) -> Verdict:
@@ -82,12 +98,16 @@ class Own:
         return _verdict(path, said)
 
     def _module(self, path: Path) -> ModuleType:
-        """The loaded file; its own failure to load is kept too, until it changes. Raises Unusable."""
+        """The loaded file; its own failure to load is kept too, until it changes. Raises Unusable.
+
+        While it is being written what it was before counts.
+        """
         with self._loading:
             source, version = _read(path)
-            if self._loaded is None or self._loaded[0] != version:
-                self._loaded = version, _load(path, source)
-            found = self._loaded[1]
+            known = self._loaded
+            if known is None or known[0].path != path or (known[0] != version and version.stands_still()):
+                known = self._loaded = version, _load(path, source)
+            found = known[1]
         if isinstance(found, Unusable):
             raise found
         return found
@@ -98,14 +118,15 @@ def _tell(told: asyncio.Future[Verdict], verdict: Verdict) -> None:
         told.set_result(verdict)
 
 
-def _read(path: Path) -> tuple[bytes, object]:
-    """The file's text, and what tells this version of it from others. Raises Unusable."""
+def _read(path: Path) -> tuple[bytes, Version]:
+    """The file's text, and which version of it that is. Raises Unusable."""
     try:
         _check_way(path)
         with path.open("rb") as file:
-            about = os.fstat(file.fileno())
-            _check(path, about)
-            return file.read(), (path, about.st_mtime_ns, about.st_size, about.st_ino)
+            _check(path, os.fstat(file.fileno()))
+            source = file.read()
+            about = os.fstat(file.fileno())  # afterwards: what was changed meanwhile does not stand still
+            return source, Version(path, about.st_mtime_ns, about.st_size, about.st_ino)
     except OSError as error:
         raise Unusable(f"{path.name} could not be read: {error.strerror or error}") from error
 

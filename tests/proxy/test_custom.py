@@ -95,6 +95,23 @@ async def test_each_version_is_loaded_once(write: Write) -> None:
     assert (await ask(path, own)).model == "1"
 
 
+@pytest.mark.parametrize("half", ["", "def route(request, facts):\n    return 'ha", "route = None\n"], ids=repr)
+async def test_a_file_that_is_being_written_is_not_asked_before_it_stands_still(
+    write: Write, half: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor empties it first: what it was before counts for that moment."""
+    monkeypatch.setattr("ccr_tui.proxy.custom.SETTLE_S", 3600.0)
+    own = Own(PATIENT)
+    path = write(route("return 'm'"))
+    assert (await ask(path, own)).model == "m"
+    path.write_text(half)
+    assert (await ask(path, own)).model == "m"
+    write(half)  # and so it stays
+    assert (await ask(path, own)).model is None
+    write(route("return 'own'"))
+    assert (await ask(path, own)).model == "own"
+
+
 async def test_a_file_that_is_missing_is_said(tmp_path: Path) -> None:
     assert (await ask(tmp_path / "none.py")).why == "none.py could not be read: No such file or directory"
     assert "none.py" not in (await ask(tmp_path)).why
