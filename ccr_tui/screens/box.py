@@ -7,6 +7,7 @@ name them wherever there is one.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from textual import on, work
@@ -28,6 +29,8 @@ from ccr_tui.screens.table import Table
 from ccr_tui.slim import dataclass
 from ccr_tui.store.queries import Filter, Order, TraceRow
 
+LONG_S = 0.3
+"""Seconds of a search after which it is said that one is going on."""
 ORDERS = ("time", "cost", "tokens", "duration", "cached")
 WORDS = {"cost": "cost", "tokens": "tokens in + out", "duration": "duration", "cached": "share cached"}
 
@@ -60,6 +63,8 @@ class RequestsBox(Vertical):
         self.open = True
         self.table.empty = "  nothing matches" if self.terms else "  no request yet"
         self.table.read(requests.Requests(self.house.reader, self.filter, self.order))
+        if self.table.asked_at is not None:
+            self.set_timer(LONG_S + 0.05, self.caption)
 
     @property
     def filter(self) -> Filter | None:
@@ -84,8 +89,16 @@ class RequestsBox(Vertical):
     @on(FilterBar.Faulty)
     @on(Table.Changed)
     def caption(self) -> None:
-        """The frame says how many there are, in which order, and whether the list follows."""
+        """The frame says how many there are, in which order, and whether the list follows; nothing of what is shown
+        while other rows are looked for."""
         table = self.table
+        looking_s = 0.0 if table.asked_at is None else time.monotonic() - table.asked_at
+        table.styles.text_opacity = 0.5 if looking_s >= LONG_S else 1.0
+        if looking_s >= LONG_S:
+            self.border_title = f"{self.what} · searching…"
+            return
+        if looking_s and self.border_title:
+            return
         count = f"{table.total:,}" + ("" if table.counted or table.upto else "+ …")
         count = count if table.loaded or table.total else "…"
         upto = f" as far as {table.upto}" if table.upto else ""

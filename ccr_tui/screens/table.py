@@ -8,6 +8,7 @@ shown, and given up where nobody waits for it any more.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from textual import events, on, work
@@ -137,6 +138,8 @@ class Table(Listing):
         self._missed = False
         self.loaded = False
         """Whether anything was read, so that it is known whether there is none."""
+        self.asked_at: float | None = None
+        """Since when rows are looked for that are to stand in the place of those that are shown."""
 
     # -- reading
 
@@ -162,7 +165,7 @@ class Table(Listing):
 
     def read(self, source: Source) -> None:
         """Show another source, or the same one anew, from the top."""
-        self.source = source
+        self.source, self.asked_at = source, time.monotonic() if self.loaded else None
         self._ticket += 1
         self._read(source, self._ticket)
 
@@ -185,7 +188,7 @@ class Table(Listing):
         read.stop()
         if read.ticket != self._ticket:
             return
-        self._pages, self._fresh, self._wanted, self.loaded = read.pages, [], None, True
+        self._pages, self._fresh, self._wanted, self.loaded, self.asked_at = read.pages, [], None, True, None
         self._newest = read.pages.opened.most if read.pages.opened else 0
         self.cursor = self.unseen = 0
         self._grown()
@@ -228,7 +231,8 @@ class Table(Listing):
 
     @on(Trouble)
     def _may_try_again(self) -> None:
-        self.loaded = self.source is not None
+        self.loaded, self.asked_at = self.source is not None, None
+        self.post_message(self.Changed())
 
     @on(Fresh)
     def _prepend(self, fresh: Fresh) -> None:

@@ -364,6 +364,20 @@ async def test_a_reading_that_took_long_does_not_undo_a_later_one(
         assert "requests     5" in shown(pilot)
 
 
+async def test_a_long_search_is_not_said_to_have_found_what_is_still_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, listed = threading.Event(), Reader.listed
+    async with opened(tmp_path, traces=day(3)) as (_, pilot):
+        await until(pilot, "Requests · 3 · following")
+        monkeypatch.setattr(Reader, "listed", lambda *given: go_on.wait(30) and listed(*given))
+        await pilot.press("slash", *"cost>1", "enter")
+        screen = await until(pilot, "Requests · searching…")
+        assert "found" not in screen
+        go_on.set()
+        await until(pilot, "Requests · 0 found", "nothing matches")
+
+
 async def test_what_another_process_has_written_is_seen(tmp_path: Path) -> None:
     """A test of a model, and an import, without a commit of ours."""
     async with opened(tmp_path, traces=day(3)) as (_, pilot):
