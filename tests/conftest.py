@@ -81,6 +81,7 @@ async def pinging(
     from ccr_tui import host
 
     async with host.open(config_for(upstream, tmp_path_factory.mktemp("pinging"), ping_s=0.2), counter) as house:
+        await house.settled()  # until then a ping may come before the request has been counted
         yield Place(house, upstream)
 
 

@@ -158,8 +158,8 @@ async def test_every_scenario_of_the_scripted_upstream_comes_out_the_same(
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_ping_that_began_the_answer_begins_it_again(place: Place, counter: Counter) -> None:
-    trace, received = await live(place, "[[ccr:slowfirst:0.5]]")
+async def test_a_ping_that_began_the_answer_begins_it_again(pinging: Place, counter: Counter) -> None:
+    trace, received = await live(pinging, "[[ccr:slowfirst:0.5]]")
     assert b"event: ping" in received
     again = await asyncio.to_thread(rehearse, trace, counter, received)
     assert again.differences == ()
