@@ -32,6 +32,7 @@ class Reloading:
         self._listeners: list[Callable[[str], None]] = []
         self._watching: asyncio.Task[None] | None = None
         self._pricing: set[asyncio.Task[None]] = set()
+        self._editing = asyncio.Lock()
 
     def listen(self, listener: Callable[[str], None]) -> None:
         """`listener` gets a sentence on the loop when the configuration has changed, or could not be taken."""
@@ -99,8 +100,9 @@ class Reloading:
         source, path = self._source, self._engine.config.path
         if source is None or path is None:
             raise ConfigError("This configuration stands in no file, so it can't be changed here.")
-        await asyncio.to_thread(apply, path, edits, source.problems)
-        self.take(await asyncio.to_thread(loaded, source))
+        async with self._editing:  # or one would write what the file held before the other
+            await asyncio.to_thread(apply, path, edits, source.problems)
+            self.take(await asyncio.to_thread(loaded, source))
         origins = self._engine.config.origins
         given = {key: origins.get(key, "config.toml") for key in (".".join(keys) for keys, _ in edits)}
         return [f"{path} has {key} now, but {by} wins over it." for key, by in given.items() if by != "config.toml"]

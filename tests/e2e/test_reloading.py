@@ -139,6 +139,14 @@ async def test_the_screen_edits_the_file_and_the_next_request_follows(
     assert source.path.with_name("config.toml.bak").read_text() == text_for(upstream, "one")
 
 
+async def test_edits_that_are_made_at_once_are_all_made(following: tuple[House, Following]) -> None:
+    house, source = following
+    names = [f"m{n}" for n in range(6)]
+    await asyncio.gather(*(house.edit(model(name, provider="up", id=name)) for name in names))
+    assert set(names) < house.engine.config.models.keys()
+    assert [name for name in names if f"[models.{name}]" not in source.path.read_text()] == []
+
+
 REFUSED = [
     (remove("providers", "up"), "models.one.provider is missing"),
     (provider("new", kind="nonsense"), "providers.new.kind must be one of"),
