@@ -101,8 +101,9 @@ class Source:
         What a .env has said that is gone still counts: editors take files away for a moment, and keys stand there.
         """
         cwd = Path.cwd()
-        if (cwd / ".env").exists():
-            self._said = read_dotenv(cwd)[0]
+        said = read_dotenv(cwd)[0]
+        if said or (cwd / ".env").exists():  # looked for afterwards: it may go at any moment
+            self._said = said
             gone: Mapping[str, str] = {}
         else:
             gone = {name: value for name, value in self._said.items() if name not in os.environ and _may_say(name)}
