@@ -10,8 +10,9 @@ compares every chunk with its hash, and not here.
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -25,6 +26,8 @@ SOME = ("session", "spend", "calibration", "project", "model")
 BUSY_S = 1.0
 """How long to wait for another process that holds all of it."""
 FOREIGN = "it is another program's"
+UNREAD = re.compile(r"error code=(10|266)\b")
+"""What a check says of pages that could not be read now (SQLITE_IOERR): nothing about what is in them."""
 HEAD = 100
 """Bytes of SQLite's header: a file that has less than that is none."""
 
@@ -95,6 +98,14 @@ def _strangeness(db: sqlite3.Connection) -> Iterator[str]:
 def _complaints(db: sqlite3.Connection, size: int) -> Iterator[str]:
     checks = ["PRAGMA quick_check(1)"] if size <= LARGE else [f"PRAGMA quick_check({table})" for table in SOME]
     for check in checks:
-        for (line,) in db.execute(check):
-            if line != "ok":
-                yield " ".join(str(line).split())
+        yield from said(db.execute(check))
+
+
+def said(lines: Iterable[tuple[object]]) -> Iterator[str]:
+    """Of the lines of a check those that tell of damage. Raises sqlite3.OperationalError where something could not be
+    read now."""
+    for (line,) in lines:
+        if UNREAD.search(str(line)):
+            raise sqlite3.OperationalError("disk I/O error")
+        if line != "ok":
+            yield " ".join(str(line).split())

@@ -22,7 +22,7 @@ from killing import flight, killed
 from ccr_tui import ownfiles
 from ccr_tui.errors import StoreError
 from ccr_tui.records import Flight
-from ccr_tui.store import archive, ground, schema, spill, standing, waiting_room, writer
+from ccr_tui.store import archive, ground, schema, soundness, spill, standing, waiting_room, writer
 from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
 from ccr_tui.store.prune import Wish, prune
 from ccr_tui.store.queries import Reader
@@ -395,6 +395,19 @@ def test_what_is_written_into_the_file_is_noticed_before_the_next_request_is_los
     assert stored(path) == ids(12) and verify(path) == [], "of late, so that it was remembered"
     assert reader.count() == 12
     assert any(".damaged-" in file.name for file in path.parent.iterdir())
+
+
+def test_pages_that_cannot_be_read_now_are_no_damage() -> None:
+    """The disk has a bad minute, and SQLite's check tells of it as of damage."""
+    unread = "*** in database main ***\nTree 24 page 100: unable to get the page. error code=266"
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE said (line)")
+        db.execute("INSERT INTO said VALUES (?)", (unread,))
+        with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+            list(soundness.said(db.execute("SELECT line FROM said")))
+        assert list(soundness.said(db.execute("SELECT replace(line, '266', '11') FROM said"))) == [
+            " ".join(unread.replace("266", "11").split())
+        ]
 
 
 def test_what_is_remembered_outlives_a_new_file_that_cannot_be_opened_at_once(
