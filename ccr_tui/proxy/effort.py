@@ -124,9 +124,9 @@ def _thinking_type(wanted: Wish, facts: Facts, notes: Notes, tools: bool) -> Tho
 
 
 def _enable_thinking(wanted: Wish, facts: Facts, notes: Notes, tools: bool) -> Thought:
-    if facts.always_thinks:
-        return Thought(True)
-    return Thought(bool(wanted.on), {"enable_thinking": bool(wanted.on)})
+    on = bool(wanted.on) or facts.always_thinks
+    effort = {"reasoning_effort": nearest(wanted.level, facts.efforts)} if on and facts.efforts else {}
+    return Thought(on, effort if facts.always_thinks else {"enable_thinking": on, **effort})
 
 
 def _reasoning_object(wanted: Wish, facts: Facts, notes: Notes, tools: bool) -> Thought:

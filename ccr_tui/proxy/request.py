@@ -189,6 +189,12 @@ class _Translator:
         if self._max_output is not None and asked > self._max_output:
             self._notes.add(f"max_tokens was lowered from {asked} to {self._max_output}, this model's limit")
             asked = self._max_output
+        whole = self._facts.max_unstreamed
+        if whole is not None and asked > whole and not self._body.get("stream"):
+            self._notes.add(
+                f"max_tokens was lowered from {asked} to {whole}, the most for an answer that is not streamed"
+            )
+            asked = whole
         return {self._facts.max_tokens_key: asked}
 
     def _sampling(self) -> dict[str, Any]:

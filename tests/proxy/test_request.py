@@ -502,6 +502,14 @@ def test_where_nought_is_refused_the_least_that_is_taken_is_sent(family: str, se
     assert len([note for note in found.notes if "was raised from 0 to 0.01" in note]) == list(sent.values()).count(0.01)
 
 
+def test_an_answer_in_one_piece_is_as_long_as_the_provider_allows_it() -> None:
+    """ "Requests with max_tokens > 4096 must have stream=true" (Fireworks; goclaw #660)."""
+    found = made(asked(max_tokens=32000), "fireworks")
+    assert found.body["max_tokens"] == 4096
+    assert found.notes == ("max_tokens was lowered from 32000 to 4096, the most for an answer that is not streamed",)
+    assert made(asked(max_tokens=32000, stream=True), "fireworks").body["max_tokens"] == 32000
+
+
 def test_reasoning_models_of_openai_get_neither_sampling_nor_stops() -> None:
     found = made(asked(temperature=1, top_p=1, top_k=1, stop_sequences=["a"], max_tokens=10), "gpt-5")
     assert found.body.keys() == {"model", "messages", "max_completion_tokens"}
@@ -535,8 +543,8 @@ THINKING: list[tuple[str, str, dict[str, Any], dict[str, Any], bool]] = [
      {"thinking": {"type": "disabled"}}, False),
     ("absent is off", "deepseek", {}, {"thinking": {"type": "disabled"}}, False),
     ("R1 has no knob", "deepseek-r1", {"thinking": {"type": "adaptive"}}, {}, True),
-    ("Qwen's switch", "qwen", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
-     {"enable_thinking": True}, True),
+    ("Qwen's switch and its effort", "qwen", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
+     {"enable_thinking": True, "reasoning_effort": "low"}, True),
     ("Qwen's switch, off", "qwen", {"thinking": {"type": "disabled"}}, {"enable_thinking": False}, False),
     ("GLM keeps its thoughts", "zhipu", {"thinking": {"type": "adaptive"}},
      {"thinking": {"type": "enabled", "clear_thinking": False}, "tool_stream": True}, True),

@@ -49,6 +49,8 @@ class Facts:
     """PDFs as a `file` part, or replaced by a sentence (text documents are always inlined)."""
     sampling: bool = True
     """Whether temperature and top_p are taken."""
+    max_unstreamed: int | None = None
+    """Tokens that an answer may have which is not streamed; None: as many as others."""
     least: Mapping[str, float] = field(default_factory=dict)
     """The least of temperature, or top_p, that is taken: it is sent where less was asked for."""
     top_k: bool = False

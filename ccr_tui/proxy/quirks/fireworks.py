@@ -14,6 +14,7 @@ FACTS = Facts(
     family="fireworks",
     top_k=True,
     max_stops=4,
+    max_unstreamed=4_096,  # "Requests with max_tokens > 4096 must have stream=true" (goclaw #660)
     reasoning_back="reasoning_content",
 )
 
@@ -24,5 +25,7 @@ MEMBERS: Members = (
     (r"deepseek-v4", {"efforts": ("none", "low", "medium", "high", "xhigh")}),
     (r"r1|-thinking", {"always_thinks": True}),
     (r"gpt-oss|deepseek|coder|glm-(?!.*v)|minimax", {"images": False}),
+    # pictures, and xhigh and max apart (models.dev #6741)
+    (r"deepseek-v4p[1-9]", {"images": True, "efforts": ("none", "low", "medium", "high", "xhigh", "max")}),
     (r"gemma", {"alternate": True}),
 )  # fmt: skip

@@ -22,8 +22,11 @@ MEMBERS: Members = (
     (r"gpt-oss", {"thinking": "reasoning_effort", "always_thinks": True, "context": 131_072, "max_output": 65_536,
                   "json_schema": True}),
     (r"qwen3|deepseek-r1|qwq", {"extra": {"reasoning_format": "parsed"}}),
-    # none or default (console.groq.com/docs/reasoning)
-    (r"qwen3", {"thinking": "reasoning_effort", "efforts": ("none", "default")}),
+    # "`reasoning_effort` must be one of `none` or `default`" (mnfst/modelparams.dev #114)
+    (r"qwen3", {"thinking": "reasoning_effort", "efforts": ("none", "default"), "context": 131_072,
+                "max_output": 40_960}),
+    # "must be less than or equal to `16384`" (free-claude-code #1354); text and pictures (models.dev #3761)
+    (r"qwen3\.[6-9]", {"max_output": 16_384, "images": True}),
     (r"llama-4|kimi-k2", {"json_schema": True}),
     (r"llama-4", {"images": True}),
 )  # fmt: skip

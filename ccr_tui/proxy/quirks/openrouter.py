@@ -32,5 +32,5 @@ MEMBERS: Members = (
     # "Tool call id was … but must be a-z, A-Z, 0-9, with a length of 9" (claude-code-router #1070)
     (r"mistral|mixtral|pixtral|devstral|codestral|magistral", {"tool_ids": "nine", "user_after_tool": False}),
     (r"claude", {"forced_tool_with_thinking": False}),
-    (r"deepseek(?!.*(flash|v4\.[1-9]))|qwen3-coder|glm-[45](?!.*v)", {"images": False}),
+    (r"deepseek(?!.*(flash|v4\.[1-9]))|qwen3-coder|glm-[45](?!.*v|\.3-flash)", {"images": False}),
 )  # fmt: skip

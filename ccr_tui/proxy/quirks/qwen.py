@@ -29,8 +29,13 @@ MEMBERS: Members = (
                                          "json_with_thinking": True}),
     # "parameter.enable_thinking must be set to false for non-streaming calls" (open weights; langchain4j #3974)
     (r"qwen3-\d+b", {"thinking_streamed_only": True}),
-    # vision came to plus and flash with 3.5; max is text only as far as 3.7, later ones unchecked
+    # vision came to plus and flash with 3.5, to max with 3.8
     (r"-max|coder|qwen-(turbo|plus|flash|long)|deepseek|qwen3-(?!vl|omni)|qwq", {"images": False}),
+    # pictures and enable_thinking: false asked live by llmgateway #3392; efforts: qwen-code #8488, models.dev #5732
+    (r"qwen3\.[89]-(max|flash)", {"images": True, "efforts": ("low", "medium", "high", "xhigh", "max")}),
+    (r"qwen3\.[89]-max", {"context": 1_000_000, "max_output": 131_072}),
     (r"coder-(plus|flash)", {"context": 1_000_000, "max_output": 65_536}),
+    # vision, and an effort beside the switch (models.dev #7045)
+    (r"deepseek-v4\.[1-9]", {"images": True, "efforts": ("low", "high", "max")}),
     (r"deepseek-v[4-9]", {"reasoning_required": True, "reasoning_always": True}),
 )  # fmt: skip

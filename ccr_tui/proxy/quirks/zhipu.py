@@ -27,11 +27,13 @@ FACTS = Facts(
 )
 
 MEMBERS: Members = (
-    (r"glm-[\d.]+v", {"images": True}),
+    # 5.3-flash, asked live: llmgateway #3853
+    (r"glm-[\d.]+v|glm-5\.3-flash", {"images": True}),
     (r"glm-4(-|\.0|$)", {"thinking": "none", "reasoning_back": None, "extra": {}, "max_output": 4_095}),
     (r"glm-4\.5", {"max_output": 98_304, "context": 131_072, "extra": {}}),
     (r"glm-(4\.[67]|5)", {"context": 202_752}),
-    (r"glm-5\.[2-9]", {"efforts": ("low", "medium", "high", "xhigh", "max")}),
+    # a window of 1M: docs.z.ai/guides/llm/glm-5.3, asked live with 1,010,121 tokens (hermes-agent #87262; 5.2: #45695)
+    (r"glm-5\.[2-9]", {"efforts": ("low", "medium", "high", "xhigh", "max"), "context": 1_048_576}),
     # any other effort is error 1210, and thinking can't be switched off (mnfst/modelparams.dev #327, asked live there)
     (r"glm-5\.([3-9]|\d\d)|glm-[6-9]", {"efforts": ("low", "high", "max"), "always_thinks": True}),
 )  # fmt: skip
