@@ -73,6 +73,8 @@ class Ground:
         self._is_settled = False
         self.has_moved = False
         """Whether what was recorded before is elsewhere now, with the file of then, because somebody wanted that."""
+        self._is_excused = False
+        """Whether SQLite has called it damaged, and nothing was found, since something was stored last."""
         self._begun = ""
         """What happened, where the file was moved aside by us, and what takes its place could not be opened yet."""
 
@@ -231,6 +233,21 @@ class Ground:
             told.append(set_aside(self.path))
             self._open()
 
+    def damaged(self) -> str:
+        """SQLite calls the file damaged, as it also does where something could not be read: only if a fresh look says
+        the same, or if nothing could be stored since, is it moved aside. "" where it is well. Raises StoreError."""
+        if self._begun or self._is_excused:
+            return self.set_aside()
+        try:
+            if soundness.fault(self.path):
+                return self.set_aside()
+        except sqlite3.OperationalError as error:
+            raise schema.trouble(self.path, error) from error
+        self.close()
+        self._open()
+        self._is_excused = True
+        return ""
+
     def set_aside(self) -> str:
         """The file is damaged: move it away and make a new one. What happened, as a sentence. Raises StoreError."""
         self.close()
@@ -270,7 +287,7 @@ class Ground:
         finally:
             if not is_done:
                 self._take_back()
-        self.newest, self._is_settled = newest, False
+        self.newest, self._is_settled, self._is_excused = newest, False, False
         self._log.note()
         self._note()
 

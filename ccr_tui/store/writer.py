@@ -278,7 +278,7 @@ class Writer:
                     self._put_aside(items, spill.waiting_file(self.path), str(error))
                     return
             elif is_damage(error):
-                self._mend = self._ground.set_aside
+                self._mend = self._ground.damaged
             elif len(items) > 1:
                 for item in items:
                     self._keep([item])
@@ -317,7 +317,10 @@ class Writer:
             self._mend = None
 
     def _mended(self, mend: Callable[[], str]) -> None:
-        _tell(self._on_reject, mend())
+        told = mend()
+        if not told:
+            return
+        _tell(self._on_reject, told)
         self._begun.stay()
         recent = self._recent.take()
         if not self._ground.has_moved:

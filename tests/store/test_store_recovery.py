@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +24,10 @@ from ccr_tui.errors import StoreError
 from ccr_tui.records import Flight
 from ccr_tui.store import archive, ground, schema, soundness, spill, standing, waiting_room, writer
 from ccr_tui.store.begun import CUT_OFF, KILLED, Begun, leftovers
+from ccr_tui.store.insert import Insertion
 from ccr_tui.store.prune import Wish, prune
 from ccr_tui.store.queries import Reader
+from ccr_tui.store.ready import Ready
 from ccr_tui.store.verify import verify
 from ccr_tui.store.writer import Writer
 from ccr_tui.wire import loads
@@ -408,6 +410,26 @@ def test_pages_that_cannot_be_read_now_are_no_damage() -> None:
         assert list(soundness.said(db.execute("SELECT replace(line, '266', '11') FROM said"))) == [
             " ".join(unread.replace("266", "11").split())
         ]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_sqlite_calls_damaged_is_looked_at_before_it_is_moved_aside(
+    path: Path, running: Watched, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """It says so also where a page could not be read; and twice of what no look finds, such as a broken index."""
+    add_all, broken = Insertion.add_all, [sqlite3.DatabaseError("database disk image is malformed")] * times
+
+    def add(self: Insertion, made: Sequence[Ready]) -> int:
+        if broken:
+            raise broken.pop()
+        return add_all(self, made)
+
+    monkeypatch.setattr(Insertion, "add_all", add)
+    for trace in TRACES[1:3]:
+        running.put(trace)
+        assert running.flush(30)
+    assert stored(path) == ids(3) and verify(path) == []
+    assert ["was damaged" in said for said in running.sentences] == [True] * (times - 1)
 
 
 def test_what_is_remembered_outlives_a_new_file_that_cannot_be_opened_at_once(
