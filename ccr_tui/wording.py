@@ -86,8 +86,8 @@ _WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
 
 def _pair(old: str, new: str) -> tuple[Told, Told]:
     """Two lines of which one became the other."""
-    head = _common(old, new)
-    tail = _common(old[head:][::-1], new[head:][::-1])
+    head = in_common(old, new)
+    tail = in_common(old[head:][::-1], new[head:][::-1])
     was, became = old[head : len(old) - tail], new[head : len(new) - tail]
     first, second = _words(was, became)
     cut = max(0, head - LONG // 2) if max(len(old), len(new)) > LONG else 0
@@ -114,8 +114,8 @@ def _words(old: str, new: str) -> tuple[list[Stretch], list[Stretch]]:
     )
 
 
-def _common(one: str, other: str) -> int:
-    """How many characters both begin with."""
+def in_common(one: str, other: str) -> int:
+    """How many characters both begin with: by halves, since slices compare a thousand times faster than a loop."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
