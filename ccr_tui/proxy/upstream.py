@@ -29,8 +29,10 @@ from ccr_tui.proxy.transports import DemoTransport, SocksTransport, WatchedTrans
 from ccr_tui.proxy.ways import host_of, way_out
 from ccr_tui.slim import dataclass
 
-SLICE, FIRST = 512 * 1024, 16 * 1024
-"""Bytes of a large request body that are handed to the socket at once, and of its first piece."""
+LARGE = 512 * 1024
+"""Bytes of a request body that is sent piece by piece, with a deadline for each."""
+SLICE, FIRST = 1024 * 1024, 16 * 1024
+"""Bytes that are handed to the socket at once (0.3 ms), and of the first piece."""
 SLOWEST = 16 * 1024
 """Bytes a second that a body is sent at the least."""
 RESENT = "The connection was dead before any byte came; the request was sent once more on a new one."
@@ -128,7 +130,7 @@ class Upstreams:
 
     async def _once(self, way: Way, call: Call) -> httpx.Response:
         longest = longest_s(call)
-        if longest is None and len(call.content) <= SLICE:
+        if longest is None and len(call.content) <= LARGE:
             return await way.send(request_of(call))
         try:
             async with asyncio.timeout(longest) as limit:
@@ -170,7 +172,7 @@ def request_of(call: Call, limit: asyncio.Timeout | None = None) -> httpx.Reques
     """
     url, content = url_of(call.url), call.content
     put_off = partial(keep_going, limit, call.silence_s) if limit else None
-    stream = Slices(content, put_off) if len(content) > SLICE else httpx.ByteStream(content)
+    stream = Slices(content, put_off) if len(content) > LARGE else httpx.ByteStream(content)
     timeout = {"connect": call.connect_s, "read": call.silence_s, "write": call.silence_s, "pool": None}
     headers = headers_of(url, tuple(call.headers.items()))
     request = httpx.Request(call.method, url, headers=headers, stream=stream, extensions={"timeout": timeout})
