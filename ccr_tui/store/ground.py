@@ -176,9 +176,9 @@ class Ground:
     def _go_on(self) -> str:
         """With what is in the file's place now. What happened before, as a sentence. Raises StoreError."""
         self.close()
-        told = self._begun
-        self._open()
-        return told
+        told = [self._begun]
+        self._open_whole(told)
+        return " ".join(told)
 
     def _is_copied(self, made: Path) -> bool:
         """False where it is not whole. Raises StoreError where that can't be done now: it is waited for."""

@@ -455,6 +455,37 @@ def test_what_is_remembered_outlives_a_new_file_that_cannot_be_opened_at_once(
     assert "was damaged" in running.sentences[0] and len(running.sentences) == 1
 
 
+def test_a_new_file_that_is_damaged_at_once_is_moved_aside_too(
+    path: Path, running: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for trace in TRACES[1:4]:
+        running.put(trace)
+    assert running.flush(30)
+    make, harms = schema.writable, [True] * 2
+
+    def writable(path: Path) -> sqlite3.Connection:
+        made = make(path)
+        if harms:
+            harms.pop()
+            carried_over(path)
+            cut_in_half(path)
+            made.execute("SELECT count(*) FROM said").fetchall()
+        return made
+
+    def watched(path: Path) -> sqlite3.Connection:
+        try:
+            return writable(path)
+        except sqlite3.Error as error:
+            raise schema.trouble(path, error) from error
+
+    monkeypatch.setattr(schema, "writable", watched)
+    random_middle(path)
+    running.put(TRACES[4])
+    assert running.flush(30)
+    assert not harms
+    assert stored(path) == ids(5) and verify(path) == []
+
+
 @pytest.mark.parametrize("is_log_empty", [True, False], ids=["its log carried over", "with a log beside it"])
 def test_a_backup_copied_over_the_open_file_is_gone_on_with(
     path: Path, running: Watched, reader: Reader, tmp_path: Path, is_log_empty: bool
