@@ -244,7 +244,9 @@ def show(comparison: Comparison, *, explain: bool = False) -> None:
     if "best" in heads:
         narrate("best *: no other line is both cheaper and in better agreement with the recorded answers")
     if "cheapest" in heads:
-        narrate("cheapest *: nothing was sent, so how good its answers would be is not known; --kind rerun finds out")
+        unknown = "nothing was sent, so how good its answers would be is not known; --kind rerun finds out"
+        asked = "its answers were not compared: no side called a tool, and no --judge was asked"
+        narrate(f"cheapest *: {asked if comparison.kind == 'rerun' else unknown}")
     if any((line.saved or 0) < 0 for line in comparison.variants):
         narrate("saved: a minus says that it costs more")
     if any(line.unpriced for line in comparison.variants):

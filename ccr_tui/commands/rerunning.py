@@ -189,12 +189,13 @@ def check_same(row: RunRow | None, recording: Recording) -> None:
 
 
 def code(found: Found) -> int:
-    """The exit code: 1 for a rerun that is not over; 3 for a rehearsal of which a step came out otherwise, the first of
-    those are told."""
+    """The exit code: 1 for a rerun that is not over, or in which a variant got no answer at all; 3 for a rehearsal of
+    which a step came out otherwise, the first of those are told."""
     from ccr_tui.replay.real import REHEARSED
 
     if found.comparison.kind != "rehearse":
-        return 0 if found.comparison.finished else UNFINISHED
+        unanswered = any(line.is_unanswered for line in found.comparison.variants if line.cost_from == "rerun")
+        return UNFINISHED if unanswered or not found.comparison.finished else 0
     failed = [each for each in found.results[REHEARSED] if each.outcome == "error"]
     for each in failed[:TOLD]:
         narrate(f"step {each.n}: {safe(each.error)}")

@@ -27,7 +27,7 @@ COLUMNS: tuple[tuple[str, Callable[[VariantSums], str]], ...] = (
     ("cost", lambda line: money(line)),
     ("from", lambda line: line.cost_from),
     ("between", lambda line: between(line)),
-    ("saved", lambda line: "" if line.name == RECORDED else show(line.saved)),
+    ("saved", lambda line: "" if line.name == RECORDED or line.is_unanswered else show(line.saved)),
     ("at baseline", lambda line: "" if line.saved_baseline is None else show(line.saved_baseline)),
     ("first token", lambda line: "" if line.ttft_ms is None else f"{line.ttft_ms} ms"),
     ("tools agree", lambda line: per_cent(line.tool_agreement)),
@@ -48,7 +48,9 @@ COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#b279a2", "#9
 
 
 def money(line: VariantSums) -> str:
-    """A cost as people read it; a + says that some of it is not known."""
+    """A cost as people read it; a + says that some of it is not known, a dash that nobody answered."""
+    if line.cost is None and line.is_unanswered:
+        return "–"
     return show(line.cost) + ("+" if line.unpriced and line.cost is not None else "")
 
 

@@ -101,6 +101,7 @@ def sums(
     took = [result.duration_ms for result in results if result.duration_ms is not None]
     models = Counter(result.model for result in results if result.model)
     own = name == RECORDED
+    answered = [result for result in results if result.kind != "rerun" or result.outcome != "error"]
     return VariantSums(
         name=name,
         cost_from=cost_from or (results[0].cost_from if results else "repriced"),
@@ -113,13 +114,13 @@ def sums(
         cache_write_tokens=sum(usage.cache_write for usage in used),
         output_tokens=sum(usage.output for usage in used),
         reasoning_tokens=sum(usage.reasoning for usage in used),
-        cost=total(results),
+        cost=total(results) if answered or total(results) else None,
         low=_total([result.low for result in results]),
         high=_total([result.high for result in results]),
         router_cost=sum(result.router_cost for result in results),
         hop_cost=sum(result.hop_cost for result in results),
-        saved=0 if own else _less(recorded, results),
-        saved_baseline=_less(baseline, results) if baseline is not None else None,
+        saved=0 if own else _less(recorded, answered),
+        saved_baseline=_less(baseline, answered) if baseline is not None else None,
         ttft_ms=round(median(waits)) if waits else None,
         duration_ms=sum(took) if took else None,
         tool_agreement=1.0 if own else mean(matched) if matched else None,
@@ -160,15 +161,20 @@ def flagged(lines: Sequence[VariantSums]) -> list[VariantSums]:
     the recorded one nothing is known of quality, so that only the cheapest is marked, as that."""
     if any(agreement(line) is not None for line in lines if line.name != RECORDED):
         worth = {line.name: agreement(line) or 0.0 for line in lines}
-        best = [line.cost is not None and not _beaten(line, lines, worth) for line in lines]
+        best = [line.cost is not None and not line.is_unanswered and not _beaten(line, lines, worth) for line in lines]
         return [replace(line, pareto=one, cheapest=False) for line, one in zip(lines, best, strict=True)]
     most = max((line.requests for line in lines), default=0)
-    whole = [line.cost for line in lines if line.cost is not None and not line.unpriced and line.requests == most]
-    least = min(whole, default=None) if len(whole) > 1 else None
+    whole = [line for line in lines if not line.unpriced and line.requests == most and not _fails(line)]
+    least = min((line.cost for line in whole if line.cost is not None), default=None) if len(whole) > 1 else None
     return [
-        replace(line, pareto=False, cheapest=least is not None and line.cost == least and not line.unpriced)
+        replace(line, pareto=False, cheapest=least is not None and line.cost == least and line in whole)
         for line in lines
     ]
+
+
+def _fails(line: VariantSums) -> bool:
+    """Whether it costs less because somebody was asked and did not answer."""
+    return line.is_unanswered or (line.cost_from == "rerun" and line.failed > 0)
 
 
 def agreement(line: VariantSums) -> float | None:

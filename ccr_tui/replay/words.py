@@ -224,6 +224,11 @@ class VariantSums:
     notes: tuple[str, ...] = ()
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether all of its requests failed, so that there is nothing to compare."""
+        return bool(self.requests) and self.failed == self.requests
+
+    @property
     def prompt_tokens(self) -> int:
         """Everything sent, cached or not."""
         return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens

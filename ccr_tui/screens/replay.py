@@ -48,6 +48,7 @@ FROM = {
 }
 BEST = "★: no other line here is both cheaper and in better agreement with the recording"
 CHEAPEST = "◂: the cheapest here. Nothing was sent, so how good its answers would be is not known: R finds out"
+CHEAPEST_ASKED = "◂: the cheapest here. Its answers were not compared: no side called a tool, and no judge was asked"
 NOTHING = "no session is recorded yet: s takes the path of a file of traces"
 OTHER = "s chooses another session or file"
 WAITS = "  a adds a variant: one model for all, an agent's, a mode, a whole config file"
@@ -303,7 +304,8 @@ class ReplayScreen(Choosing):
             if line.parts_at is not None:
                 page.put("· ", f"it parts from the recording at step {line.parts_at}: f goes there", hang=2)
             if replay_table.mark(found, line):
-                page.put("· ", BEST if line.pareto else CHEAPEST, hang=2)
+                cheapest = CHEAPEST_ASKED if found.kind == "rerun" else CHEAPEST
+                page.put("· ", BEST if line.pareto else cheapest, hang=2)
             if line.router_cost or line.hop_cost:
                 told = f"{show.money(line.router_cost)} for the router, {show.money(line.hop_cost)} for agents aside"
                 page.put("· ", f"of its cost {told}", hang=2)

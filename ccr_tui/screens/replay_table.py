@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ccr_tui.replay.words import RECORDED, Comparison, StepResult, VariantSums
-from ccr_tui.screens import show
+from ccr_tui.screens import costs, show
 from ccr_tui.screens.roster import Pieces, Row
 from ccr_tui.slim import dataclass
 
@@ -36,6 +36,8 @@ def _models(line: VariantSums) -> Cell:
 
 
 def _cost(line: VariantSums) -> Cell:
+    if line.cost is None and line.is_unanswered:
+        return costs.NOTHING, "faint"
     return show.money(line.cost) + ("+" if line.unpriced and line.cost is not None else ""), "money"
 
 

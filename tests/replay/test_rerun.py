@@ -26,13 +26,15 @@ from simulated import (
     variants,
 )
 
+from ccr_tui.commands import rerunning
 from ccr_tui.errors import CcrError
 from ccr_tui.prices import cost
 from ccr_tui.records import Price, Trace, Usage
-from ccr_tui.replay import instant, rerun
+from ccr_tui.replay import export, instant, rerun, sums
 from ccr_tui.replay.bound import most_input, runs_tools
 from ccr_tui.replay.rerun import Job, Outcome
-from ccr_tui.replay.words import Progress, Settings, StepResult
+from ccr_tui.replay.words import RECORDED, Progress, Settings, StepResult
+from ccr_tui.replay.work import Found
 
 if TYPE_CHECKING:
     from ccr_tui.tokens import Counter
@@ -341,6 +343,29 @@ def test_failed_steps_are_sent_again_by_a_resumed_run(counter: Counter) -> None:
     assert [result.outcome for result in outcome.results["cheap"]] == ["error", "error"]
     again, _ = go(counter, made(counter), [small(1), small(2)], done=dict(kept.results))
     assert [result.outcome for result in again.results["cheap"]] == ["ok", "ok"]
+
+
+def test_a_variant_without_an_answer_has_saved_nothing(counter: Counter) -> None:
+    """It cost nothing, and is no cheapest for that: no cost, nothing saved, no mark, an exit code of 1."""
+    traces = [small(1), small(2)]
+    outcome, _ = go(counter, made(counter, refuses=1.0), traces)
+    of = recording(traces)
+    then = [
+        StepResult(step.uid, step.n, RECORDED, "reprice", usage=Usage(9, 9), cost=1000, cost_from="recorded")
+        for step in of.steps
+    ]
+    told = sums.compare("r", "rerun", of, 1.0, then, variants(ONE), outcome.results, {})
+    line = told.variants[1]
+    assert (line.requests, line.failed, line.cost, line.saved, line.pareto, line.cheapest) == (
+        2,
+        2,
+        None,
+        None,
+        False,
+        False,
+    )
+    assert told.finished and rerunning.code(Found(told, outcome.results)) == 1
+    assert export.money(line) == "–" and not any("cheapest" in head for head in export.heads(told))
 
 
 def test_a_variant_that_only_fails_is_given_up(counter: Counter) -> None:
