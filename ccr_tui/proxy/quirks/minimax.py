@@ -28,5 +28,5 @@ FACTS = Facts(
 
 MEMBERS: Members = (
     (r"m[3-9]", {"images": True, "thinking": "thinking_type", "thinking_on": {"type": "adaptive"}, "efforts": (),
-                 "always_thinks": False}),
+                 "always_thinks": False, "context": 1_000_000}),
 )  # fmt: skip

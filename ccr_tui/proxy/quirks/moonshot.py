@@ -30,7 +30,9 @@ _PLAIN = {"thinking": "none", "reasoning_required": False, "sampling": True, "fo
 
 MEMBERS: Members = (
     (r"k3", {"thinking": "reasoning_effort", "always_thinks": True, "efforts": ("low", "high", "max"),
-             "context": 1_000_000}),  # window unchecked
+             "context": 1_000_000,  # platform.kimi.ai/docs/guide/kimi-k3-quickstart
+             # it alone takes "required" while thinking, and none takes a name (inspect_ai #5152)
+             "forced_tool_with_thinking": True, "tool_choice_named": "required"}),
     # "invalid thinking: only type=enabled is allowed for this model" (Kimi-K2 #141, oh-my-pi #3852); it is the default
     (r"k2\.7-code|for-coding", {"thinking": "none", "always_thinks": True}),
     (r"k2-thinking", {"thinking": "none", "always_thinks": True, "images": False}),

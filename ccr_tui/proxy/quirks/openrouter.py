@@ -21,7 +21,7 @@ FACTS = Facts(
 )
 
 MEMBERS: Members = (
-    (r"openai/(o\d|gpt-[5-9])|gemini-[\d.]+-pro|gemini-3|r1|qwq|thinking|grok-4|minimax-m2|kimi-k3|gpt-oss",
+    (r"openai/(o\d|gpt-[5-9])|gemini-[\d.]+-pro|gemini-3|r1|qwq|thinking|grok-4|minimax-m2|kimi-k3|glm-5\.3|gpt-oss",
      {"always_thinks": True}),
     # "Gemini models require OpenRouter reasoning details to be preserved in each request" (claude-code-router #1057)
     (r"gemini-([3-9]|\d\d)", {"call_detail": {"type": "reasoning.encrypted", "format": "google-gemini-v1",

@@ -18,7 +18,7 @@ MEMBERS: Members = (
                                                     "efforts": ("none", "low", "medium", "high")}),
     # "none" is refused (docs.x.ai on reasoning; mnfst/modelparams.dev #330); grok-4.6 knows xhigh as well
     (r"grok-4\.[5-9](?!\d)|grok-[5-9]|grok-latest", {"always_thinks": True, "max_stops": 0,
-                                                    "efforts": ("low", "medium", "high")}),
+                                                    "efforts": ("low", "medium", "high"), "context": 500_000}),
     (r"grok-4\.[6-9](?!\d)|grok-[5-9]|grok-latest", {"efforts": ("low", "medium", "high", "xhigh")}),
     (r"grok-4\.20", {"context": 2_000_000}),
 )  # fmt: skip
