@@ -54,6 +54,11 @@ class Scrolled(Inked, ScrollView, can_focus=True):
         """How many rows are seen at once."""
         return self.scrollable_content_region.height - self.HEADINGS
 
+    @property
+    def allow_vertical_scroll(self) -> bool:
+        """The wheel scrolls without a scroll bar, too; Textual asks for one."""
+        return self.max_scroll_y > 0 and not self._check_disabled()
+
     def moved(self) -> None:
         """The cursor was moved by the person or by a search."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from generated import attempt, failed, recorded, trace
 from houses import DEMO, QWEN, ROUTER, House, settled, text, until
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -27,6 +28,7 @@ from ccr_tui.screens.live import LiveScreen
 from ccr_tui.screens.models import ModelsScreen
 from ccr_tui.screens.panels import Welcome
 from ccr_tui.screens.replay import ReplayScreen
+from ccr_tui.screens.scrolled import Scrolled
 from ccr_tui.screens.sessions import SessionsScreen
 from ccr_tui.screens.spend import SpendScreen
 from ccr_tui.screens.trace import TraceScreen
@@ -362,6 +364,21 @@ async def test_a_reading_that_took_long_does_not_undo_a_later_one(
         go_on.set()
         await settled(pilot)
         assert "requests     5" in shown(pilot)
+
+
+@pytest.mark.parametrize("where", ["1", "2", "question_mark"])
+async def test_the_wheel_scrolls_what_is_under_it(tmp_path: Path, where: str) -> None:
+    many = [replace(one, session=f"s{n}") for n, one in enumerate(day(100))]
+    async with opened(tmp_path, size=(80, 24), traces=many) as (_, pilot):
+        await pilot.press(where)
+        await settled(pilot)
+        shown_here = [one for one in pilot.app.screen.query(Scrolled) if one.size.height > 5]
+        assert shown_here
+        for event, wanted in ((events.MouseScrollDown, True), (events.MouseScrollUp, False)):
+            for _ in range(3):
+                await pilot._post_mouse_events([event], shown_here[0], button=0)
+            await settled(pilot)
+            assert (shown_here[0].scroll_offset.y > 0) is wanted
 
 
 async def test_a_long_search_is_not_said_to_have_found_what_is_still_shown(
