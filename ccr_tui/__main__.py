@@ -7,6 +7,7 @@ before a command runs, for there is none: modules stay.
 """
 
 import gc
+import os
 import sys
 
 
@@ -17,6 +18,10 @@ def main() -> None:
         from ccr_tui import statusline
 
         sys.exit(statusline.main(sys.argv[2:]))
+    try:
+        os.getcwd()  # noqa: PTH109 - nothing else is loaded yet
+    except FileNotFoundError:
+        sys.exit("ccr-tui: the directory in which you are was removed; change into another one")
     if sys.argv[1:] == ["env"]:
         from ccr_tui import environment
 

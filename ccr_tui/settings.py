@@ -142,6 +142,8 @@ _LINE = re.compile(
     (?:'([^']*)'|"((?:[^"\\]|\\.)*)"|((?!['"])[^\n]*?))[ \t]*(?:(?<=[ \t'"=])\#[^\n]*)?$""",
     re.MULTILINE | re.VERBOSE | re.DOTALL,
 )
+MOST = 1 << 20
+"""Bytes of a .env."""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 
@@ -176,6 +178,8 @@ def read_dotenv(folder: Path) -> tuple[dict[str, str], list[str]]:
     if not path.is_file():
         return {}, []
     try:
+        if path.stat().st_size > MOST:
+            return {}, [f"{path} is over {MOST >> 20} MiB and was left out"]
         return parse_dotenv(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         return {}, [f"{path} could not be read ({error}) and was left out"]

@@ -687,6 +687,30 @@ def test_env_loads_no_command_line(alone: Path, monkeypatch: pytest.MonkeyPatch)
     assert {"click", "sqlite3", "asyncio", "ccr_tui.commands"} & set(done.stderr.split()) == set()
 
 
+@POSIX
+@pytest.mark.parametrize("args", [["env"], ["config", "check"], ["traces", "ls"]], ids=" ".join)
+def test_in_a_directory_that_was_removed_it_says_so(alone: Path, args: list[str]) -> None:
+    (alone / "gone").mkdir()
+    command = ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, "-P", "-m", "ccr_tui", *args]
+    env = {**os.environ, "PYTHONPATH": str(HOUSE)}
+    done = subprocess.run(command, env=env, cwd=alone / "gone", capture_output=True, text=True, check=False)
+    told = "ccr-tui: the directory in which you are was removed; change into another one\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
+def test_a_running_program_goes_on_where_its_directory_was_removed(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (alone / "gone").mkdir()
+    monkeypatch.chdir(alone / "gone")
+    source = common.Source({"config": str(alone / "config.toml")})
+    (alone / "gone").rmdir()
+    (alone / "config.toml").write_text("[server]\nport = 7\n")
+    assert source.load().port == 7
+    assert source.problems(alone / "config.toml") == []
+    monkeypatch.chdir(alone)
+
+
 @pytest.fixture
 def serving(alone: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A proxy in a process of its own, and its address."""

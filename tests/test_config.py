@@ -354,6 +354,12 @@ def test_no_dotenv_makes_it_fail(source: str) -> None:
     parse_dotenv(source)
 
 
+def test_a_dotenv_without_end_is_left_out(tmp_path: Path) -> None:
+    with (tmp_path / ".env").open("wb") as file:
+        file.truncate(2 << 20)
+    assert assembly.read({}, {}, tmp_path)[0].notes[0] == f"{tmp_path / '.env'} is over 1 MiB and was left out"
+
+
 def test_a_directory_called_dotenv_is_not_read(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     assert assembly.read({}, {"CCR_TUI_CONFIG": str(tmp_path / "c")}, tmp_path)[1] == []

@@ -94,20 +94,21 @@ class Source:
         self._flags = flags
         self._said: Mapping[str, str] = {}
         """What .env said when it was last there."""
+        self._cwd = Path.cwd()
+        """Of the start: it may be removed meanwhile."""
 
     def load(self) -> Config:
         """It, as the files say it now. Raises ConfigError.
 
         What a .env has said that is gone still counts: editors take files away for a moment, and keys stand there.
         """
-        cwd = Path.cwd()
-        said = read_dotenv(cwd)[0]
-        if said or (cwd / ".env").exists():  # looked for afterwards: it may go at any moment
+        said = read_dotenv(self._cwd)[0]
+        if said or (self._cwd / ".env").exists():  # looked for afterwards: it may go at any moment
             self._said = said
             gone: Mapping[str, str] = {}
         else:
             gone = {name: value for name, value in self._said.items() if name not in os.environ and _may_say(name)}
-        config, problems = checked(self._flags, {**gone, **os.environ}, cwd)
+        config, problems = checked(self._flags, {**gone, **os.environ}, self._cwd)
         if problems:
             raise ConfigError(*problems)
         note = f".env is gone; what it said ({', '.join(sorted(gone))}) still counts until ccr-tui starts anew"
@@ -115,7 +116,7 @@ class Source:
 
     def problems(self, file: Path) -> list[str]:
         """What would be wrong with it if this file were config.toml."""
-        return read({**self._flags, "config": str(file)})[1]
+        return checked({**self._flags, "config": str(file)}, os.environ, self._cwd)[1]
 
 
 def database(flags: Mapping[str, str]) -> Path:
