@@ -233,6 +233,14 @@ class Ground:
             told.append(set_aside(self.path))
             self._open()
 
+    def is_broken(self, error: Exception) -> bool:
+        """Whether that is the file's fault. (What can't be decoded may be the trace's.)"""
+        if not isinstance(error, UnicodeDecodeError):
+            return is_damage(error)
+        with suppress(sqlite3.OperationalError):
+            return bool(soundness.fault(self.path))
+        return False
+
     def damaged(self) -> str:
         """SQLite calls the file damaged, as it also does where something could not be read: only if a fresh look says
         the same, or if nothing could be stored since, is it moved aside. "" where it is well. Raises StoreError."""
@@ -342,7 +350,7 @@ def is_passing(error: BaseException | None) -> bool:
 
 def is_damage(error: BaseException | None) -> bool:
     """Whether the file itself is broken. (SQLite's other errors are of kinds of their own.)"""
-    return type(error) is sqlite3.DatabaseError
+    return type(error) in (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def set_aside(path: Path) -> str:

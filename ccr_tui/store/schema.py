@@ -86,7 +86,7 @@ def writable(path: Path) -> sqlite3.Connection:
         _bring_up_to_date(connection, path)
         _configure(connection, path)
         return connection
-    except (sqlite3.Error, OSError, StoreError) as error:
+    except (sqlite3.Error, OSError, StoreError, UnicodeDecodeError) as error:
         if connection:
             connection.close()
         if isinstance(error, StoreError):
@@ -110,7 +110,7 @@ def readable(path: Path) -> sqlite3.Connection:
         if 0 < _version(connection, path) < VERSION:
             writable(path).close()
         return connection
-    except (sqlite3.Error, OSError, StoreError) as error:
+    except (sqlite3.Error, OSError, StoreError, UnicodeDecodeError) as error:
         if connection:
             connection.close()
         if isinstance(error, StoreError):
@@ -128,7 +128,10 @@ def empty() -> sqlite3.Connection:
 
 
 def trouble(path: Path, error: Exception) -> StoreError:
-    """SQLite's or the system's error as a sentence that names the file and the cure."""
+    """SQLite's or the system's error as a sentence that names the file and the cure.
+
+    Python's sqlite3 raises UnicodeDecodeError where SQLite's words quote random bytes: of a table's definition.
+    """
     if isinstance(error, StoreError):
         return error
     if isinstance(error, OSError):

@@ -83,7 +83,10 @@ def looking(path: Path, alone: bool = False) -> Iterator[sqlite3.Connection]:
     """A connection that remembers nothing of what it has read before. With `alone`, the log is left out."""
     uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
     with closing(sqlite3.connect(uri, uri=True, factory=schema.Connection, timeout=BUSY_S, isolation_level=None)) as db:
-        yield db
+        try:
+            yield db
+        except UnicodeDecodeError as error:  # SQLite has quoted random bytes
+            raise sqlite3.DatabaseError(str(error)) from error
 
 
 def _strangeness(db: sqlite3.Connection) -> Iterator[str]:

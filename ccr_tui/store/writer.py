@@ -24,7 +24,7 @@ from ccr_tui.slim import dataclass
 from ccr_tui.store import spill
 from ccr_tui.store.begun import Begun, Leftover, leftovers
 from ccr_tui.store.codec import BROKEN
-from ccr_tui.store.ground import is_damage, is_passing, opened
+from ccr_tui.store.ground import is_passing, opened
 from ccr_tui.store.ready import Ready
 from ccr_tui.store.recent import Recent
 from ccr_tui.store.schema import trouble
@@ -277,7 +277,7 @@ class Writer:
                 if not self._may_wait(error):
                     self._put_aside(items, spill.waiting_file(self.path), str(error))
                     return
-            elif is_damage(error):
+            elif self._ground.is_broken(error):
                 self._mend = self._ground.damaged
             elif len(items) > 1:
                 for item in items:

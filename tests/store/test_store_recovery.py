@@ -282,7 +282,16 @@ def damage_all(path: Path) -> None:
     path.write_bytes(b"something else " * 1000)
 
 
-@pytest.mark.parametrize("damage", [damage_pages, damage_head, damage_all])
+def random_definitions(path: Path) -> None:
+    """SQLite quotes a table's name in what it says, which Python can't decode."""
+    carried_over(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"CREATE TABLE")
+    data[at - 12 : at + 40] = b"\xf9" * 52
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [damage_pages, damage_head, damage_all, random_definitions])
 def test_a_damaged_file_is_moved_aside_at_the_start(path: Path, damage: Callable[[Path], None]) -> None:
     archive.take_in(path, TRACES[:3])
     damage(path)
@@ -379,7 +388,9 @@ def emptied_and_its_log_deleted(path: Path) -> None:
     assert not Path(f"{path}-wal").exists()
 
 
-@pytest.mark.parametrize("damage", [random_middle, emptied, emptied_and_its_log_deleted, cut_in_half])
+@pytest.mark.parametrize(
+    "damage", [random_middle, random_definitions, emptied, emptied_and_its_log_deleted, cut_in_half]
+)
 def test_what_is_written_into_the_file_is_noticed_before_the_next_request_is_lost_in_it(
     path: Path, running: Watched, reader: Reader, damage: Callable[[Path], None]
 ) -> None:
