@@ -184,9 +184,9 @@ class Reader(Browsing, Conversing):
         midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
         if self._asked is None or self._asked[0] != midnight:
             with self._reading() as db:
-                found = asked.before(db, midnight)
-                if found is None:
-                    return asked.first(db)
+                found = asked.before(db, midnight) or asked.first(db)
+            if found is None:
+                return None
             self._asked = midnight, found
         return self._asked[1]
 

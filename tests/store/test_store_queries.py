@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,9 @@ def test_the_model_that_one_compares_with_is_the_same_all_day(path: Path, keep: 
     assert asked(15) == "claude-opus-5-5"
     assert asked(16, 0) == "claude-sonnet-5"
     one = Reader(path)
+    assert one.asked(datetime(2026, 6, 14, 23).timestamp()) == "claude-opus-4-5"
+    keep([replace(one_, uid=f"imported-{one_.uid}") for one_ in asking(13, "opus-4-8 opus-4-8")])
+    assert one.asked(datetime(2026, 6, 14, 23).timestamp()) == "claude-opus-4-5", "what is taken in turns nothing today"
     assert one.asked(datetime(2026, 6, 15, 13).timestamp()) == "claude-opus-5-5"
     assert one.asked(datetime(2026, 6, 16, 1).timestamp()) == "claude-sonnet-5", "a midnight passes while it is open"
     one.close()
