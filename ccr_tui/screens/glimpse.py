@@ -55,7 +55,7 @@ class Glimpse(Panel):
                 project = self.tree_.project(node)
                 yield from said(project.path or "no project", self.size.width)
                 yield row("sessions", (f"{len(project.sessions):,}", ""))
-                spent = self.tree_.spent.get(project.path)
+                spent = self.tree_.spent_of(project)
                 yield from self._sums(spent) if spent else ()
             case "session" if session := self.tree_.rows.get(node.key[1]):
                 yield from self._session(session)

@@ -195,6 +195,7 @@ class SessionsScreen(Screen[None]):
     def _show(self, read: Read) -> None:
         self._newest, self._place = max(1, read.newest), read.place
         self.tree_.empty = "  nothing matches" if self.line.value.strip() else NONE
+        self.tree_.is_narrowed = bool(self.line.value.strip())
         self.tree_.put(read.projects)
 
     def _sum_up(self) -> None:

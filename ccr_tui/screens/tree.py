@@ -20,6 +20,8 @@ from textual.strip import Strip
 from ccr_tui.screens.scrolled import Listing
 from ccr_tui.screens.treelines import Line, Lines, Seen, headings
 from ccr_tui.slim import dataclass
+from ccr_tui.spending import together
+from ccr_tui.store.amounts import Sums
 from ccr_tui.store.browsing import Branch, Project, Turn
 from ccr_tui.store.queries import SessionRow, SpendRow, TraceRow
 
@@ -73,6 +75,8 @@ class SessionTree(Listing):
         super().__init__(id=id)
         self.projects: Sequence[Project] = ()
         self.spent: Mapping[str | None, SpendRow] = {}
+        self.is_narrowed = False
+        """Whether only some of the sessions are here."""
         self.rows: dict[int, SessionRow] = {}
         self.turns: dict[int, list[Turn]] = {}
         self.opened: set[Key] = set()
@@ -115,6 +119,13 @@ class SessionTree(Listing):
         for numbers in (self.opened, self._asked, self._old):
             numbers.clear()
         self.again()
+
+    def spent_of(self, project: Project) -> Sums | None:
+        """What it cost; while only some sessions are looked for, what these did. None until that is known."""
+        if not self.is_narrowed:
+            return self.spent.get(project.path)
+        rows = [row for number in project.sessions if (row := self.rows.get(number))]
+        return together(rows) if len(rows) == len(project.sessions) else None
 
     def put_rows(self, rows: Mapping[int, SessionRow]) -> None:
         """Sessions were read."""
@@ -260,7 +271,7 @@ class SessionTree(Listing):
         kind, number, _ = node.key
         if kind == "project":
             project = self.project(node)
-            thing = lines.project(project, self.spent.get(project.path))
+            thing = lines.project(project, self.spent_of(project))
         elif kind == "session":
             if self._lacks(number):
                 self._ask(self.height)

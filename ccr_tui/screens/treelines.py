@@ -17,7 +17,7 @@ from ccr_tui.screens import costs, requests, show
 from ccr_tui.slim import dataclass
 from ccr_tui.store.amounts import Sums
 from ccr_tui.store.browsing import Branch, Project, Turn
-from ccr_tui.store.queries import SessionRow, SpendRow, TraceRow
+from ccr_tui.store.queries import SessionRow, TraceRow
 
 Piece = tuple[str, str]
 LEAST = 34
@@ -87,7 +87,7 @@ class Lines:
             pieces.append((" " + show.fit_right(text, size), ink))
         return pieces
 
-    def project(self, project: Project, spent: SpendRow | None) -> Line:
+    def project(self, project: Project, spent: Sums | None) -> Line:
         """Its last folder's name, where it is, how many sessions."""
         count = len(project.sessions)
         name = show.harmless((project.path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2])

@@ -326,6 +326,19 @@ async def test_a_project_s_sums_are_right_after_the_last_request_too(
         assert all(after - before > 1.0 for before, after in pairwise(sums)), "but not more often"
 
 
+async def test_a_project_costs_what_the_sessions_below_it_do_while_some_are_looked_for(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, pilot):
+        await press(pilot, "2")
+        await until(pilot, "Sessions · 3", "▾ engine", "6 ✗1")
+        await press(pilot, "slash", *"first", "enter")
+        screen = await until(pilot, "Sessions · 1 found", "The first of today")
+        project, session = (
+            next(row for row in screen.split("\n") if name in row) for name in ("▾ engine", "The first")
+        )
+        assert project.split("engine")[-1].split()[:5] == session.split("today")[-1].split()[:5], "requests to cost"
+        assert "6 ✗1" in await press(pilot, "escape")
+
+
 async def test_sessions_are_found_by_words(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, pilot):
         await press(pilot, "2", "slash", *"old")
