@@ -44,6 +44,7 @@ else:
         flock(fd, LOCK_EX | LOCK_NB)
 
 
+LINE = orjson.OPT_APPEND_NEWLINE
 LARGEST = 256 * 1024
 """Bytes after which the file is written anew, with what still counts."""
 KILLED = "ccr-tui was ended (killed, or its machine went down) while this request ran."
@@ -118,20 +119,23 @@ class Begun:
             self.stay()
 
     def close(self) -> None:
-        """Everything was kept: the file goes."""
+        """Everything was kept: the file goes. What could be kept nowhere else stays in it, for the next start."""
         with suppress(OSError):
+            if self._fd >= 0 and self._lines:
+                self._write_anew()
             if self._fd >= 0:
                 os.close(self._fd)
-                self.path.unlink()
+                if not self._lines:
+                    self.path.unlink()
         self._fd = -1
 
     def _note(self, uid: str, before: bytes, told: tuple[Any, ...]) -> bytes:
         """The request's lines; `before` is the one of before."""
         try:
-            line = self._cover(orjson.dumps(told)) + b"\n"  # a copy: what orjson gives holds on to ten times its size
+            line = self._cover(orjson.dumps(told, None, LINE))
         except TypeError:  # half a character
             line = self._cover(dumps(told)) + b"\n"
-        self._lines[uid] = lines = before + line
+        self._lines[uid] = lines = b"".join((before, line))  # a copy: what orjson gives holds on to ten times its size
         try:  # `suppress` would take a tenth of it
             self._size += os.write(self._fd, line)
         except OSError:

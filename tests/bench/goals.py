@@ -104,7 +104,9 @@ def from_inside() -> list[Goal]:
     new = (late["count"] + late["store"]) / (early["count"] + early["store"])
     parts = ", ".join(f"{name} {early[name]:.0f} and {late[name]:.0f} us" for name in ("read", "count", "store"))
     return [
-        Goal("the log call on the loop", found["land"], 5, "us", f"and {found['begin']:.1f} us when a request begins"),
+        Goal("the log call on the loop", found["land"], 5, "us", "a trace is handed over"),
+        Goal("... noting before that a request begins", found["begin"], 5, "us"),
+        Goal("... and that it has been answered", found["end"], 5, "us", "with tokens and a price"),
         Goal("counting and storing turn 500", new, 1.5, "x turn 50", parts),
     ]
 

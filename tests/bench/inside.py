@@ -83,33 +83,36 @@ def answer() -> Attempt:
 
 
 def handing_over() -> dict[str, float]:
-    """The log call on the loop: a request that begins, and one that has ended."""
+    """What the loop does for the record of a request: notes that it begins and that it ends, and hands its trace over."""
     with tempfile.TemporaryDirectory() as folder:
         writer, feed = Writer(Path(folder) / "bench.db"), Feed()
         writer.start()
         feed.on_begin(writer.begin)
+        feed.on_end(writer.end)
         feed.subscribe(writer.put)
         body = {"model": "claude-bench", "max_tokens": 1, "messages": [{"role": "user", "content": "bench"}]}
         traces = [trace(n, body) for n in range(CALLS)]
         flights = [Flight(each.uid, each.started_at, "claude-bench") for each in traces]
-        begun = timed(feed.begin, flights, writer.flush)
-        landed = timed(feed.land, traces, writer.flush)
+        (begun,) = timed([feed.begin], flights, writer.flush)
+        ended, landed = timed([feed.end, feed.land], traces, writer.flush)
         writer.close(60)
-    return {"begin": begun, "land": landed}
+    return {"begin": begun, "end": ended, "land": landed}
 
 
-def timed(call: Callable[[Any], object], given: list[Any], settle: Callable[[], object]) -> float:
-    """The median of single calls, in microseconds of this thread's CPU; `settle` waits for the store's thread, which
-    would else work at the same time all the while, on the other half of the same core perhaps."""
-    took = []
+def timed(calls: list[Callable[[Any], object]], given: list[Any], settle: Callable[[], object]) -> list[float]:
+    """The median of each of the calls that are made one after the other, in microseconds of this thread's CPU; `settle`
+    waits for the store's thread, which would else work at the same time all the while, on the other half of the same
+    core perhaps."""
+    took: list[list[int]] = [[] for _ in calls]
     for n, one in enumerate(given):
         if n % TOGETHER == 0:
             settle()
-        started = time.thread_time_ns()
-        call(one)
-        took.append(time.thread_time_ns() - started)
+        for call, times in zip(calls, took, strict=True):
+            started = time.thread_time_ns()
+            call(one)
+            times.append(time.thread_time_ns() - started)
     empty = statistics.median(-(time.thread_time_ns() - time.thread_time_ns()) for _ in range(CALLS))
-    return (statistics.median(took) - empty) / 1000
+    return [(statistics.median(times) - empty) / 1000 for times in took]
 
 
 class Talk:
