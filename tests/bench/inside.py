@@ -83,7 +83,7 @@ def answer() -> Attempt:
 
 
 def handing_over() -> dict[str, float]:
-    """What the loop does for the record of a request: notes that it begins and that it ends, and hands its trace over."""
+    """What the loop does for the record of a request: notes that it begins, that it ends, and hands its trace over."""
     with tempfile.TemporaryDirectory() as folder:
         writer, feed = Writer(Path(folder) / "bench.db"), Feed()
         writer.start()
