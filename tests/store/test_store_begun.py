@@ -106,6 +106,17 @@ def test_notes_that_have_taken_the_place_of_others_are_not_taken_for_a_dead_prog
     assert begun.path.exists()
 
 
+def test_what_could_be_written_nowhere_else_stays_in_the_notes(path: Path, begun: Begun) -> None:
+    """The disk was full until the end: what the notes could hold is told at the next start."""
+    for trace in TRACES[:2]:
+        begun.begin(flight(trace))
+        begun.end(trace)
+    begun.kept([TRACES[0].uid])
+    begun.close()
+    (left,) = leftovers(path)
+    assert [(trace.uid, trace.outcome) for trace in left.traces] == [("t01", TRACES[1].outcome)]
+
+
 def deleted(notes: Path) -> None:
     notes.unlink()
 
