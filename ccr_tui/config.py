@@ -36,7 +36,7 @@ class Provider:
     api_key: str | None = field(default=None, repr=False)
     """As written: a literal, or `$NAME` / `${NAME}`."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     """An http:// or socks5:// URL for this provider alone; "" means none."""
     timeout_s: float | None = None
     """Longest silence of the upstream; None: the config's `timeout_s`."""
@@ -163,7 +163,7 @@ class Config:
     connect_timeout_s: float = 10.0
     ping_s: float = 5.0
     """Silence after which the client is sent a ping."""
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     """PROXY_URL; None leaves it to HTTP(S)_PROXY, ALL_PROXY and NO_PROXY. Loopback never goes through one."""
     keep_streams: bool = True
     """Whether the upstream's raw bytes are recorded (rehearsals need them)."""
@@ -187,6 +187,8 @@ class Config:
     """Requests older than that are removed; None: none for their age."""
     keep_bytes: int | None = None
     """The oldest requests are removed until the database is not larger; None: none for its size."""
+    theme: str = "dark"
+    """Of the screens: dark or light."""
 
 
 REMEMBERED = 256

@@ -417,6 +417,14 @@ SECRET_VARIABLES = {
 }
 
 
+def test_a_configuration_that_is_printed_shows_no_credential() -> None:
+    login = "http://me:hidden-one@127.0.0.1:1"
+    given = Provider(
+        "up", "openai", "http://h/v1", "hidden-two", {"x-auth": "hidden-three"}, login, api_keys=("hidden-4",)
+    )
+    assert "hidden" not in repr(Config(providers={"up": given}, api_key="hidden-5", env={"A": "hidden-6"}, proxy=login))
+
+
 @pytest.mark.parametrize(("env", "known"), SECRET_VARIABLES.values(), ids=SECRET_VARIABLES)
 def test_credentials_of_the_environment_are_known(env: dict[str, str], known: set[str], read: Read) -> None:
     config, problems = read(**env)
