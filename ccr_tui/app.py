@@ -30,7 +30,7 @@ from textual.screen import Screen
 
 from ccr_tui import loops, ownfiles, sweeping
 from ccr_tui.config import Config
-from ccr_tui.errors import CcrError
+from ccr_tui.errors import CcrError, ConfigError
 from ccr_tui.host import ENDINGS, House
 from ccr_tui.screens import show, turns, unopened
 from ccr_tui.screens.ask import Answer, Ask
@@ -117,6 +117,7 @@ class CcrApp(Unbroken):
         self.live = LiveScreen(house, demo, play)
         self.grace_s = 10.0
         """How long streams may still run after the app has ended."""
+        self._theme_of_file = f"ccr-{house.engine.config.theme}"
         self._written: tuple[tuple[int, int] | None, ...] | None = None
         """When the database and its log were last written into, and their sizes."""
         self.open = False
@@ -130,7 +131,7 @@ class CcrApp(Unbroken):
         self.add_mode("models", self._models)
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = "ccr-dark"
+        self.theme = f"ccr-{house.engine.config.theme}"
 
     @cached_property
     def sessions(self) -> SessionsScreen:
@@ -209,7 +210,9 @@ class CcrApp(Unbroken):
 
     def _configured(self, news: str) -> None:
         """The configuration has changed, by whomever, or could not be taken."""
-        wrong = self.house.problem is not None
+        wrong, theme = self.house.problem is not None, f"ccr-{self.house.engine.config.theme}"
+        if theme != self._theme_of_file:
+            self.theme = self._theme_of_file = theme
         if re.match(r"The configuration changed: mode[.,]", news):
             news = f"{news} {SAYS[self.house.engine.config.mode]}."
         severity: SeverityLevel = "error" if wrong else "information"
@@ -303,8 +306,15 @@ class CcrApp(Unbroken):
         return lambda: self.run_action(action, node)
 
     def action_light(self) -> None:
-        """Change between light and dark."""
+        """Change between light and dark, from now on."""
         self.theme = "ccr-light" if self.current_theme.dark else "ccr-dark"
+        if not self.demo and self.open:
+            self._keep_theme(self.theme.removeprefix("ccr-"))
+
+    @work
+    async def _keep_theme(self, name: str) -> None:
+        with suppress(ConfigError):  # where it can't be kept it holds until the program ends
+            await self.house.edit([(("screen", "theme"), name)])
 
     def action_storage(self) -> None:
         """What the database takes."""

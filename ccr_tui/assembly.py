@@ -105,7 +105,7 @@ def _bytes(path: Path) -> bytes:
 
 def _scalars(root: Section, layers: Layers, path: Path, cwd: Path) -> Config:
     server, timeouts, store = root.section("server"), root.section("timeouts"), root.section("store")
-    spend = root.section("spend")
+    spend, screen = root.section("spend"), root.section("screen")
     pick, default = layers.pick, Config()
     port = values.integer(0, 65535)
     mode = pick("mode", values.one_of("normal", "router"), root, "mode", "normal", ("ENABLE_ROUTER", _router_switch))
@@ -127,8 +127,9 @@ def _scalars(root: Section, layers: Layers, path: Path, cwd: Path) -> Config:
         path=path,
         db=_db(store, layers, path, cwd),
         baseline=spend.get("baseline", values.text, "") or None,
+        theme=screen.get("theme", values.one_of("dark", "light"), default.theme),
     )  # fmt: skip
-    for section in (server, timeouts, store, spend):
+    for section in (server, timeouts, store, spend, screen):
         section.close()
     return config
 

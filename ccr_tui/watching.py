@@ -25,7 +25,8 @@ RESTART = {"host": "server.host", "port": "server.port", "db": "store.path"}
 _SAID = {
     "api_key": "server.api_key", "timeout_s": "timeouts.upstream_s", "connect_timeout_s": "timeouts.connect_s",
     "ping_s": "timeouts.ping_s", "keep_streams": "store.keep_streams",
-    "keep_days": "store.keep_days", "keep_bytes": "store.keep_gb",
+    "keep_days": "store.keep_days", "keep_bytes": "store.keep_gb", "baseline": "spend.baseline",
+    "theme": "screen.theme",
 }  # fmt: skip
 """Fields of `Config` that have another name in config.toml."""
 _UNSAID = frozenset({"path", "origins", "env", "notes", *RESTART})

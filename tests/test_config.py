@@ -89,6 +89,13 @@ def test_nothing_set_means_the_demo_model(read: Read) -> None:
     assert config.notes == ("no model is configured: the built-in demo model answers",)
 
 
+def test_the_theme_is_one_of_two(read: Read) -> None:
+    assert read()[0].theme == "dark"
+    assert read('[screen]\ntheme = "light"')[0].theme == "light"
+    (problem,) = read('[screen]\ntheme = "pink"')[1]
+    assert "screen.theme" in problem and "light" in problem
+
+
 def test_the_environment_alone_is_enough(read: Read) -> None:
     config, problems = read(
         OPENAI_MODEL="deepseek-chat", OPENAI_BASE_URL="https://api.deepseek.com", OPENAI_API_KEY="sk-1"

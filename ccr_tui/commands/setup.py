@@ -90,6 +90,9 @@ TEMPLATE = """\
 [spend]
 # baseline = "claude-opus-5-5"  # what spending is compared with: a model of yours, or one whose list price is known
 
+[screen]
+# theme = "light"               # or "dark"; in the app: ctrl+p, "Light or dark"
+
 [patience]
 # retries = 2                   # further tries of a busy or broken model, after 0.5 and 1 s; then its fallbacks
 # retry_after_s = 2             # the longest Retry-After that is waited for
@@ -225,6 +228,7 @@ def redacted(config: Config) -> Json:
         "guards": _guards(config.guards),
         "patience": _patience(config.patience),
         "spend": {"baseline": config.baseline},
+        "screen": {"theme": config.theme},
         "origins": dict(config.origins),
     }
 

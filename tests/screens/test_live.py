@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from textual.widgets import Input
 from ccr_tui import environment
 from ccr_tui.app import CcrApp
 from ccr_tui.config import Config, Guards
+from ccr_tui.editing import Edit
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.screens import panels
 from ccr_tui.screens.help import SECTIONS
@@ -436,6 +437,32 @@ async def test_the_palette_has_every_action_by_name(tmp_path: Path) -> None:
         await pilot.press(*"light", "enter")
         await settled(pilot)
         assert pilot.app.theme == "ccr-light"
+
+
+class Keeping(House):
+    """Its configuration stands in a file."""
+
+    async def edit(self, edits: Sequence[Edit]) -> list[str]:
+        self.swap(
+            replace(self.engine.config, **{keys[-1]: value for keys, value in edits}), "The configuration changed."
+        )
+        return []
+
+
+async def test_the_light_theme_is_kept(tmp_path: Path) -> None:
+    house = Keeping(tmp_path / "ccr.db")
+    app = CcrApp(house)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert app.theme == "ccr-dark"
+        app.action_light()
+        await settled(pilot)
+        assert (app.theme, house.engine.config.theme) == ("ccr-light", "light")
+        house.swap(replace(house.engine.config, theme="dark"))  # somebody edits the file
+        await settled(pilot)
+        assert app.theme == "ccr-dark"
+    await house.stop()
+    assert CcrApp(House(tmp_path / "ccr.db", replace(QWEN, theme="light"))).theme == "ccr-light"
 
 
 async def test_both_themes_draw_with_their_own_colours(tmp_path: Path) -> None:
