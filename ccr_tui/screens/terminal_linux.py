@@ -56,6 +56,10 @@ class Terminal(LinuxDriver):
     """Textual's, with that writer."""
 
     _writer: Writer | None = None
+    _has_it = False
+    """Whether the terminal is ours, from the end of taking it to the beginning of giving it back."""
+    _is_beginning = False
+    """Whether it is being taken anew after a stop."""
 
     @property
     def _writer_thread(self) -> WriterThread | None:
@@ -65,14 +69,30 @@ class Terminal(LinuxDriver):
     def _writer_thread(self, given: WriterThread | None) -> None:
         self._writer = None if given is None else Writer(given._file)
 
+    def start_application_mode(self) -> None:
+        """Take the terminal."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._has_it = True
+
+    def stop_application_mode(self) -> None:
+        """Give it back."""
+        self._has_it = False
+        super().stop_application_mode()
+
     def _sigcont_application(self, *_: object) -> None:
         """Begin anew after a stop. Where nobody asked before it (`kill -STOP`), what runs ends first: the thread that
-        reads keys would never end, and the terminal be left as it is for us."""
-        is_at_work = self._writer is not None and self._writer.is_alive()
-        if is_at_work and self._auto_restart:
-            self.suspend_application_mode()
-        if is_at_work or self._must_signal_resume:
+        reads keys would never end, and the terminal be left as it is for us. A signal comes again in the middle of it,
+        or while the app ends: that one counts for nothing."""
+        is_at_work = self._has_it and self._auto_restart
+        if self._is_beginning or not (is_at_work or self._must_signal_resume):
+            return
+        self._is_beginning = True
+        try:
+            if is_at_work:
+                self.suspend_application_mode()
             super()._sigcont_application()
+        finally:
+            self._is_beginning = False
 
     def write(self, data: str) -> None:
         """Never waits."""

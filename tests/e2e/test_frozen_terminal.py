@@ -83,8 +83,10 @@ async def test_a_program_that_was_stopped_draws_anew_and_leaves_the_terminal_as_
     before = termios.tcgetattr(inner)
     async with opened(tmp_path, terminal, inner) as (app, address), aiohttp.ClientSession() as http:
         assert "Requests ·" in taken(terminal, ROOM)
-        app.send_signal(signal.SIGSTOP)
-        app.send_signal(signal.SIGCONT)
+        for _ in range(5):  # also in the middle of beginning anew
+            app.send_signal(signal.SIGSTOP)
+            app.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.05)
         assert "Requests ·" in taken(terminal, ROOM)
         assert await answers(http, address)
         app.send_signal(signal.SIGTERM)
