@@ -23,7 +23,7 @@ from places import KEY, closed_port
 from scripted_openai import ScriptedOpenAI
 
 from ccr_tui.store import schema
-from ccr_tui.store.begun import KILLED
+from ccr_tui.store.begun import CUT_OFF, KILLED
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.verify import verify
 
@@ -146,6 +146,7 @@ async def test_kill_9_under_load_loses_no_answer(serving: Any, http: aiohttp.Cli
         assert await last.end() == 0
     found = traces(db)
     assert whole <= found.keys(), "every answer that a client had in full is there"
+    assert {found[uid] for uid in whole} <= {"ok", CUT_OFF}, "as answered, with its tokens"
     assert verify(db) == []
     assert not list(db.parent.glob("*.running-*"))
 
