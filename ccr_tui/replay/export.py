@@ -21,9 +21,9 @@ COLUMNS: tuple[tuple[str, Callable[[VariantSums], str]], ...] = (
     ("models", lambda line: ", ".join(line.models)),
     ("requests", lambda line: str(line.requests)),
     ("failed", lambda line: str(line.failed or "")),
-    ("in", lambda line: f"{line.prompt_tokens:,}"),
-    ("cached", lambda line: share(line.cache_read_tokens, line.prompt_tokens)),
-    ("out", lambda line: f"{line.output_tokens:,}"),
+    ("in", lambda line: f"{line.about}{line.prompt_tokens:,}"),
+    ("cached", lambda line: per_cent(line.cached_share)),
+    ("out", lambda line: f"{line.about}{line.output_tokens:,}"),
     ("cost", lambda line: money(line)),
     ("from", lambda line: line.cost_from),
     ("between", lambda line: between(line)),
@@ -51,7 +51,9 @@ def money(line: VariantSums) -> str:
     """A cost as people read it; a + says that some of it is not known, a dash that nobody answered."""
     if line.cost is None and line.is_unanswered:
         return "–"
-    return show(line.cost) + ("+" if line.unpriced and line.cost is not None else "")
+    return (
+        (line.about if line.cost else "") + show(line.cost) + ("+" if line.unpriced and line.cost is not None else "")
+    )
 
 
 def between(line: VariantSums) -> str:
@@ -59,11 +61,6 @@ def between(line: VariantSums) -> str:
     if line.cost is None or line.low is None or line.high is None or line.low == line.high:
         return ""
     return f"{show(line.low)} to {show(line.high)}"
-
-
-def share(part: int, whole: int) -> str:
-    """A part in per cent."""
-    return f"{part / whole:.0%}" if whole else ""
 
 
 def per_cent(value: float | None) -> str:

@@ -41,6 +41,7 @@ def compare(
     ]  # fmt: skip
     if kind == "rerun":
         lines = [first, *(replace(line, notes=(*line.notes, *warmed(line, first))) for line in lines[1:])]
+    lines = [replace(line, notes=(*line.notes, *guesses(line))) for line in lines]
     done = all(len(results.get(variant.name, ())) >= len(recording.steps) for variant in variants)
     return Comparison(
         run=run,
@@ -129,7 +130,24 @@ def sums(
         judged=mean(judged) if judged else None,
         parts_at=None if own else parts_at(results, recorded),
         series=series(results, steps),
+        guessed=sum(is_guessed(result) for result in results),
     )
+
+
+def guesses(line: VariantSums) -> tuple[str, ...]:
+    """Whose tokens nobody reported."""
+    if not line.guessed:
+        return ()
+    return (
+        f"tokens of {line.guessed} of {line.requests} requests are estimated (~), and with them what they cost: no "
+        "provider reported any, nor what a cache served of them",
+    )
+
+
+def is_guessed(result: StepResult) -> bool:
+    """Whether a provider was asked, then or now, and reported no tokens."""
+    asked = result.cost_from in ("recorded", "rerun")
+    return asked and result.usage is not None and result.usage.basis == "estimated"
 
 
 def total(results: Sequence[StepResult]) -> int | None:

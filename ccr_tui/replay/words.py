@@ -222,6 +222,19 @@ class VariantSums:
     cheapest: bool = False
     """No other variant costs less; only where no answers were compared."""
     notes: tuple[str, ...] = ()
+    guessed: int = 0
+    """Of what was recorded or asked anew, steps whose tokens nobody reported."""
+
+    @property
+    def about(self) -> str:
+        """A tilde where some of the tokens, and what was paid for them, are estimated."""
+        return "~" if self.guessed else ""
+
+    @property
+    def cached_share(self) -> float | None:
+        """The part of what was sent that a cache served; None where nobody told of any."""
+        told = self.prompt_tokens and (self.guessed < self.requests - self.failed or self.cache_read_tokens)
+        return self.cache_read_tokens / self.prompt_tokens if told else None
 
     @property
     def is_unanswered(self) -> bool:

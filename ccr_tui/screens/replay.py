@@ -42,7 +42,7 @@ LEGEND = 7
 """Lines of a picture for each line of names over it."""
 POINTS = 300
 """Of a line in the picture; more are not told apart."""
-AS_IT_WAS = "as it was recorded: its tokens are what providers reported then, its cost what they charged then"
+AS_IT_WAS = "as it was recorded: its tokens and its cost are those of then"
 FROM = {
     "rerun": ("asked for real: its tokens are what the provider reported, its cost is theirs at the price of then",)
 }
@@ -298,7 +298,9 @@ class ReplayScreen(Choosing):
         page = Document()
         if found is not None and name is not None:
             line = found.variant(name)
-            notes = (AS_IT_WAS, *found.notes) if name == RECORDED else (*FROM.get(found.kind, ()), *line.notes)
+            notes = (
+                (AS_IT_WAS, *line.notes, *found.notes) if name == RECORDED else (*FROM.get(found.kind, ()), *line.notes)
+            )
             for note in notes:
                 page.put("· ", show.harmless(note), hang=2)
             if line.parts_at is not None:

@@ -38,7 +38,13 @@ def _models(line: VariantSums) -> Cell:
 def _cost(line: VariantSums) -> Cell:
     if line.cost is None and line.is_unanswered:
         return costs.NOTHING, "faint"
-    return show.money(line.cost) + ("+" if line.unpriced and line.cost is not None else ""), "money"
+    about = line.about if line.cost else ""
+    return about + show.money(line.cost) + ("+" if line.unpriced and line.cost is not None else ""), "money"
+
+
+def _cached(line: VariantSums) -> Cell:
+    share = line.cached_share
+    return ("–", "faint") if share is None else (show.percent(share, 1), "")
 
 
 def _between(line: VariantSums) -> Cell:
@@ -85,9 +91,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("answered by", 24, _models, 96),
     Column("reqs", 5, lambda line: (f"{line.requests}", "muted"), 110),
     Column("fail", 4, lambda line: (f"{line.failed}" if line.failed else "", "bad")),
-    Column("in", 6, lambda line: (show.tokens(line.prompt_tokens), "")),
-    Column("cached", 6, lambda line: (show.percent(line.cache_read_tokens, line.prompt_tokens), "")),
-    Column("out", 6, lambda line: (show.tokens(line.output_tokens), "")),
+    Column("in", 6, lambda line: (line.about + show.tokens(line.prompt_tokens), "")),
+    Column("cached", 6, _cached),
+    Column("out", 6, lambda line: (line.about + show.tokens(line.output_tokens), "")),
     Column("cost", 9, _cost),
     Column("between", 17, _between, 104),
     Column("saved", 9, _saved, 62),

@@ -368,6 +368,19 @@ def test_a_variant_without_an_answer_has_saved_nothing(counter: Counter) -> None
     assert export.money(line) == "–" and not any("cheapest" in head for head in export.heads(told))
 
 
+def test_what_nobody_reported_is_told_as_estimated(counter: Counter) -> None:
+    of = recording([small(1), small(2)])
+    guess = Usage(176, 19, basis="estimated")
+    then = [
+        StepResult(step.uid, step.n, RECORDED, "reprice", usage=guess, cost=410_000, cost_from="recorded")
+        for step in of.steps
+    ]
+    (line,) = sums.compare("r", "reprice", of, 1.0, then, (), {}, {}).variants
+    told = dict(zip([name for name, _ in export.COLUMNS], [cell(line) for _, cell in export.COLUMNS], strict=True))
+    assert (told["in"], told["cached"], told["out"], told["cost"]) == ("~352", "", "~38", "~$0.00082")
+    assert line.notes[0].startswith("tokens of 2 of 2 requests are estimated (~)")
+
+
 def test_a_variant_that_only_fails_is_given_up(counter: Counter) -> None:
     provider = made(counter, dies=1.0)
     outcome, _ = go(counter, provider, [small(n) for n in range(20)])
