@@ -19,6 +19,7 @@ from clients import ask
 from scripted_openai import ScriptedOpenAI
 from test_store_faults import Served, answered, serving, text_for, traces  # noqa: F401 - a fixture
 
+from ccr_tui.store.begun import CUT_OFF
 from ccr_tui.store.verify import verify
 
 pytestmark = [
@@ -73,7 +74,9 @@ async def test_what_can_be_written_down_nowhere_is_named_and_the_exit_code_tells
     await served.start()  # nothing is wrong with what is there
     whole = await answered(http, served)
     assert await served.end() == 0
-    assert traces(served.db).keys() == (asked - named) | {whole}
+    found = traces(served.db)
+    assert found.keys() - named == (asked - named) | {whole}
+    assert {found[id] for id in named & found.keys()} <= {CUT_OFF}, "what the notes had room for, without its texts"
     assert verify(served.db) == []
 
 
