@@ -214,7 +214,7 @@ def test_kinds_of_requests_and_what_nobody_billed(call: Call) -> None:
 def test_a_request_tells_what_the_cache_saved_and_what_is_not_known(call: Call) -> None:
     assert "saved $0.0081, lost $0.00" in call("traces", "show", "a").stdout
     shown = call("traces", "show", "c").stdout
-    assert "~$0.0012 (list)" in shown and "saved ?, lost $0.00" in shown
+    assert "~$0.0012 (list price, ccr-tui table, 2026-11-01)" in shown and "saved ?, lost $0.00" in shown
     told = json.loads(call("traces", "show", "a", "--json").stdout)
     assert (told["cache_saved_usd"], told["cache_lost_usd"], told["router_cost_usd"]) == ("0.0081", "0", "0")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ccr_tui.commands.common import cells, local, safe, safe_block, seconds, tokens
+from ccr_tui.origin import origin
 from ccr_tui.records import Attempt, Json, Trace
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def _facts(trace: Trace, row: TraceRow) -> Iterator[tuple[str, str]]:
         ),
     )
     about = "~" if row.is_about else ""
-    yield "cost", "– (no tokens were counted)" if row.is_unbilled else f"{about}{show(row.cost)} ({row.cost_basis})"
+    price = trace.answer.price if trace.answer else None
+    source = origin(row.cost_basis, *((price.source, price.since) if price else ()))
+    yield "cost", "– (no tokens were counted)" if row.is_unbilled else f"{about}{show(row.cost)} ({source})"
     if row.router_cost != 0:
         yield "router", show(row.router_cost)
     if not row.is_unbilled:
