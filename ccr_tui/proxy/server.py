@@ -217,9 +217,10 @@ async def whole(content: StreamReader, length: int | None) -> bytes:
     Where its length is known, nobody is woken for each packet.
     """
     content.set_read_chunk_size(MAX_BODY)
-    if length is not None and length <= MAX_BODY and content.exception() is None:
+    if length is not None and length <= MAX_BODY:
+        begun = content.read_nowait()  # or what came before us would hold up the rest
         await content.wait_eof()
-        return content.read_nowait()
+        return begun + content.read_nowait()
     pieces, size = [], 0
     while piece := await content.readany():
         size += len(piece)

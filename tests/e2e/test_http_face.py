@@ -46,6 +46,14 @@ async def test_forms_of_a_request(header: bytes, status: int, place: Place) -> N
     assert told["type"] == ("error" if status == 400 else "message")
 
 
+@pytest.mark.parametrize("size", [70_000, 300_000, 3_000_000])
+async def test_a_large_body_comes_right_behind_its_headers(size: int, place: Place) -> None:
+    """More of it than anybody reads before the request is looked at."""
+    body = json.dumps({**ask("text"), "system": "word " * (size // 5)}).encode()
+    head = b"POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+    assert (await answered(place.address, head % len(body) + body))[0] == 200
+
+
 async def test_a_header_that_comes_twice_is_one(place: Place, http: aiohttp.ClientSession) -> None:
     twice = [("anthropic-beta", "a-1"), ("anthropic-beta", "b-2")]
     async with http.post(f"{place.address}/v1/messages", json=ask("text"), headers=twice) as response:
