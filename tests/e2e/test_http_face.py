@@ -9,11 +9,15 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 from anthropic.types import ModelInfo
 from clients import ask
 from places import Place
 from pydantic import TypeAdapter
 from ways import closed
+
+from ccr_tui.proxy import server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,10 +52,50 @@ async def test_forms_of_a_request(header: bytes, status: int, place: Place) -> N
 
 @pytest.mark.parametrize("size", [70_000, 300_000, 3_000_000])
 async def test_a_large_body_comes_right_behind_its_headers(size: int, place: Place) -> None:
-    """More of it than anybody reads before the request is looked at."""
     body = json.dumps({**ask("text"), "system": "word " * (size // 5)}).encode()
     head = b"POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
     assert (await answered(place.address, head % len(body) + body))[0] == 200
+
+
+class Line(asyncio.Transport):
+    """What a socket does when nobody can take more."""
+
+    is_held = False
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """To nobody."""
+
+    def close(self) -> None:
+        """It ends with the test."""
+
+    def pause_reading(self) -> None:
+        self.is_held = True
+
+    def resume_reading(self) -> None:
+        self.is_held = False
+
+
+async def test_what_came_before_anybody_reads_does_not_hold_up_the_rest() -> None:
+    """uvloop hands over up to 2 MB before anything else runs, and aiohttp stops the line long before that."""
+    line, read = Line(), asyncio.get_running_loop().create_future()
+
+    async def handle(request: web.BaseRequest) -> web.Response:
+        read.set_result(await server.whole(request.content, request.content_length))
+        return web.Response()
+
+    protocol = RequestHandler(web.Server(handle), loop=asyncio.get_running_loop())
+    protocol.connection_made(line)
+    protocol.data_received(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 600001\r\n\r\n")
+    protocol.data_received(b"a" * 600_000)
+    assert line.is_held
+    while line.is_held:
+        await asyncio.sleep(0)
+    protocol.data_received(b"b")
+    assert await read == b"a" * 600_000 + b"b"
+    protocol.connection_lost(None)
 
 
 async def test_a_header_that_comes_twice_is_one(place: Place, http: aiohttp.ClientSession) -> None:
