@@ -58,8 +58,8 @@ class Terminal(LinuxDriver):
     _writer: Writer | None = None
     _has_it = False
     """Whether the terminal is ours, from the end of taking it to the beginning of giving it back."""
-    _is_beginning = False
-    """Whether it is being taken anew after a stop."""
+    _is_called = False
+    """Whether it will be taken anew, after a stop."""
 
     @property
     def _writer_thread(self) -> WriterThread | None:
@@ -79,20 +79,30 @@ class Terminal(LinuxDriver):
         self._has_it = False
         super().stop_application_mode()
 
+    def _sigtstp_application(self, *_: object) -> None:
+        """Stop, as soon as the loop is between two things."""
+        self._loop.call_soon_threadsafe(super()._sigtstp_application)
+
     def _sigcont_application(self, *_: object) -> None:
-        """Begin anew after a stop. Where nobody asked before it (`kill -STOP`), what runs ends first: the thread that
-        reads keys would never end, and the terminal be left as it is for us. A signal comes again in the middle of it,
-        or while the app ends: that one counts for nothing."""
+        """Begin anew after a stop, as soon as the loop is between two things.
+
+        A signal may come in the middle of anything, of a line on its way to the writer too, whose lock is held then:
+        who writes another one there waits for ever. (A terminal that is closed sends this one with SIGHUP.)
+        """
+        if not self._is_called:
+            self._is_called = True
+            self._loop.call_soon_threadsafe(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Where nobody asked before the stop (`kill -STOP`), what runs ends first: the thread that reads keys would not
+        end, and the terminal be left as it is for us. While the app ends it counts for nothing."""
+        self._is_called = False
         is_at_work = self._has_it and self._auto_restart
-        if self._is_beginning or not (is_at_work or self._must_signal_resume):
+        if self._app._exit or not (is_at_work or self._must_signal_resume):
             return
-        self._is_beginning = True
-        try:
-            if is_at_work:
-                self.suspend_application_mode()
-            super()._sigcont_application()
-        finally:
-            self._is_beginning = False
+        if is_at_work:
+            self.suspend_application_mode()
+        super()._sigcont_application()
 
     def write(self, data: str) -> None:
         """Never waits."""

@@ -8,9 +8,10 @@ import select
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -95,3 +96,25 @@ async def test_a_program_that_was_stopped_draws_anew_and_leaves_the_terminal_as_
             await asyncio.to_thread(taken, terminal, ROOM, 0.2)
         assert await ended == 0 and termios.tcgetattr(inner) == before
         os.close(inner)
+
+
+class Planning:
+    """A loop that only notes what it shall do."""
+
+    def __init__(self) -> None:
+        self.planned: list[str] = []
+
+    def call_soon_threadsafe(self, what: Callable[[], None]) -> None:
+        self.planned.append(what.__name__)
+
+
+def test_a_signal_only_plans_what_is_to_be_done() -> None:
+    """It may have come while a line was handed to the writer: who does the same then waits for ever."""
+    from ccr_tui.screens.terminal_linux import Terminal
+
+    driver: Any = object.__new__(Terminal)
+    driver._loop = loop = Planning()
+    driver._sigcont_application()
+    driver._sigcont_application()
+    driver._sigtstp_application()
+    assert loop.planned == ["_begin_anew", "_sigtstp_application"]
