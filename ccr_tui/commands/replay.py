@@ -245,7 +245,8 @@ def show(comparison: Comparison, *, explain: bool = False) -> None:
         narrate("best *: no other line is both cheaper and in better agreement with the recorded answers")
     if "cheapest" in heads:
         unknown = "nothing was sent, so how good its answers would be is not known; --kind rerun finds out"
-        asked = "its answers were not compared: no side called a tool, and no --judge was asked"
+        judge = "no verdict of the judge could be used" if comparison.judge_asked else "no --judge was asked"
+        asked = f"its answers were not compared: no side called a tool, and {judge}"
         narrate(f"cheapest *: {asked if comparison.kind == 'rerun' else unknown}")
     if any((line.saved or 0) < 0 for line in comparison.variants):
         narrate("saved: a minus says that it costs more")

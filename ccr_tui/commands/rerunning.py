@@ -108,6 +108,8 @@ def ask(lines: Sequence[VariantSums], given: Settings, most: int, *, yes: bool) 
     for line in lines:
         requests = f"{line.requests} request{'s' * (line.requests != 1)}"
         narrate(f"{safe(line.name)}: {requests}, {bill(line)}" if line.requests else f"{safe(line.name)}: all done")
+    if given.judge is not None:
+        narrate(f"{safe(given.judge)} is asked about every answer, twice: that is in none of these sums.")
     cap = "no cap (--max-cost USD sets one)" if given.max_cost is None else f"never more than {show(given.max_cost)}"
     narrate(f"This sends every request for real; {cap}.")
     if given.max_cost is not None and most:

@@ -1,19 +1,22 @@
 """A model that says which of two answers is better, without knowing whose they are, asked in both orders.
 
-Owns the question, the reading of the verdict, and the score. Must never tell which answer was recorded, nor count a
-verdict that changes with the order as anything but a draw. The one surprise: a judge that cannot be understood gives no
-score at all, rather than half a point.
+Owns the question, the reading of the verdict, the score, and what is told of the judging. Must never tell which answer
+was recorded, nor count a verdict that changes with the order as anything but a draw. The one surprise: a judge that
+cannot be understood gives no score at all, rather than half a point.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from ccr_tui.prices import show
 from ccr_tui.proxy.asked import newest_turn, texts_of
 from ccr_tui.proxy.consult import clip
 from ccr_tui.records import Json
+from ccr_tui.replay.words import StepResult
+from ccr_tui.slim import dataclass
 from ccr_tui.wire import dumps
 
 TURN, ANSWER = 6000, 4000
@@ -102,3 +105,31 @@ def score(verdicts: Sequence[str | None]) -> float | None:
         return None
     worth = {"A": 0.0, "same": 0.5, "B": 1.0}
     return (worth[first] + 1 - worth[second]) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What came of all questions to a judge."""
+
+    asked: int
+    usable: int
+    cost: int
+    """Nano-USD, as far as it is known."""
+    unpriced: int
+    """Questions whose cost is not known."""
+
+
+def counts(results: Iterable[StepResult]) -> Counts:
+    """Over all steps of all variants."""
+    each = [(r.judge_asked, r.judge_usable, r.judge_cost, r.judge_unpriced) for r in results]
+    return Counts(*map(sum, zip((0, 0, 0, 0), *each, strict=True)))
+
+
+def summary(name: str, found: Counts) -> str:
+    """The same in words: "judge alpha: 0 of 12 verdicts usable, $0.011"."""
+    if not found.asked:
+        return f"judge {name}: was asked nothing"
+    paid = show(found.cost or None) if found.unpriced else show(found.cost)
+    more = "+" if found.unpriced and found.cost else ""
+    verdicts = "verdict" if found.asked == 1 else "verdicts"
+    return f"judge {name}: {found.usable} of {found.asked} {verdicts} usable, {paid}{more}"

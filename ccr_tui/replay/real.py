@@ -20,6 +20,7 @@ from ccr_tui.proxy.context import Context
 from ccr_tui.proxy.engine import Engine
 from ccr_tui.records import Trace
 from ccr_tui.replay import agreement, kept
+from ccr_tui.replay import judge as judging
 from ccr_tui.replay.rehearse import Unrehearsable, rehearse
 from ccr_tui.replay.rerun import Job, Outcome, by_step, can_be_asked, recorded_results, rerun
 from ccr_tui.replay.sampling import sampled
@@ -136,10 +137,11 @@ def put_together(
     recorded = recorded_results(own, bench.recording.load)
     notes = {variant.name: () for variant in variants}
     made = compare(run, "rerun", bench.recording, at, recorded, variants, outcome.results, notes)
-    judged = sum(result.judge_cost for results in outcome.results.values() for result in results)
+    judged = judging.counts(result for results in outcome.results.values() for result in results)
+    told = (judging.summary(settings.judge, judged),) if settings.judge else ()
     comparison = replace(
-        made, finished=outcome.finished, spent=outcome.spent, judge_cost=judged, notes=(*made.notes, *outcome.notes),
-        stopped=outcome.stopped,
+        made, finished=outcome.finished, spent=outcome.spent, judge_cost=judged.cost, judge_asked=judged.asked,
+        judge_usable=judged.usable, notes=(*made.notes, *outcome.notes, *told), stopped=outcome.stopped,
     )  # fmt: skip
     return Found(comparison, {"recorded": recorded, **outcome.results})
 

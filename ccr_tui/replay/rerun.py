@@ -269,12 +269,12 @@ class Running:
         self, judge: Variant, step: Step, variant: Variant, recorded: Trace, again: Trace, result: StepResult
     ) -> StepResult:
         """The result with a judge's score, where he can be paid and understood."""
-        verdicts, paid, lost = list[str | None](), 0, result.lost
+        verdicts, paid, lost, unpriced = list[str | None](), 0, result.lost, 0
         for body in judging.questions(recorded.body, recorded.reply, again.reply):
             most = self._most(judge, body) or 0
             if not self.budget.fits(most):
-                notes = (*result.notes, "not judged: the budget was too small")
-                return replace(result, judge_cost=paid, lost=lost, notes=notes)
+                result = replace(result, notes=(*result.notes, "not judged: the budget was too small"))
+                break
             beside = paid + lost - result.lost
 
             def drawn(held: int, beside: int = beside) -> None:
@@ -283,12 +283,18 @@ class Running:
             purse = Purse(self.budget, most)
             said, unheard = await self._exchange(judge, replace(recorded, headers={}), body, purse, drawn)
             paid += sum(attempt.cost or 0 for attempt in said.attempts)
+            unpriced += total(said) is None
             lost += unheard
             self.job.land(said)
             verdicts.append(judging.verdict(said.reply))
-        found = judging.score(verdicts)
-        notes = result.notes if found is not None else (*result.notes, "the judge could not be understood")
-        return replace(result, judged=found, judge_cost=paid, lost=lost, notes=notes)
+        else:
+            found = judging.score(verdicts)
+            notes = result.notes if found is not None else (*result.notes, "the judge could not be understood")
+            result = replace(result, judged=found, notes=notes)
+        return replace(
+            result, judge_cost=paid, lost=lost, judge_asked=len(verdicts), judge_unpriced=unpriced,
+            judge_usable=sum(each is not None for each in verdicts),
+        )  # fmt: skip
 
     async def _purse(self, variant: Variant, trace: Trace) -> tuple[Purse, Json, str] | None:
         """Money set aside for the worst case, the body, and a word where it had to be changed; None: there is none.

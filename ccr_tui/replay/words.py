@@ -170,6 +170,12 @@ class StepResult:
     """Provenance: what of this was assumed or estimated, a sentence each."""
     judge_cost: int = 0
     """What scoring it took, nano-USD; not part of `cost`."""
+    judge_asked: int = 0
+    """Questions to the judge."""
+    judge_usable: int = 0
+    """Of those, how many were answered with a verdict that can be read."""
+    judge_unpriced: int = 0
+    """Of those, how many cost what is not known."""
     lost: int = 0
     """What may have been billed, beyond `cost`, for answers that never came; nano-USD. It counts against a cap."""
 
@@ -269,6 +275,10 @@ class Comparison:
     """What the replay itself was billed: answers, router, judge."""
     judge_cost: int = 0
     """The part of `spent` that a judge took."""
+    judge_asked: int = 0
+    """Questions to the judge."""
+    judge_usable: int = 0
+    """Of those, how many were answered with a verdict that can be read."""
     notes: tuple[str, ...] = ()
     stopped: Stopped | None = None
     """Why it is not finished, where that is known."""

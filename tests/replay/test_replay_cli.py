@@ -108,6 +108,19 @@ async def test_two_variants_are_rerun_side_by_side(tmp_path: Path) -> None:
         reader.close()
 
 
+async def test_a_judge_whose_verdicts_cannot_be_used_is_told_with_his_bill(tmp_path: Path) -> None:
+    async with two() as (one, other):
+        person = Person(tmp_path, one=one.base_url, other=other.base_url)
+        rerun = ("replay", str(CODING), "--kind", "rerun", "--variant", "a=one", "--yes", "--sample", "2")
+        code, _, err = await person.calls(*rerun, "--judge", "other")
+        assert code == 0 and len(other.requests) == 4, err
+        assert "other is asked about every answer, twice: that is in none of these sums" in err
+        assert "note: judge other: 0 of 4 verdicts usable, $0.0" in err and "no --judge was asked" not in err
+        shown = await person.data("replay", "show", "last")
+        assert (shown["judge_asked"], shown["judge_usable"]) == (4, 0)
+        assert f"${float(shown['judge_cost_usd']):.4f}"[:6] in shown["notes"][-1]
+
+
 async def test_without_a_yes_nothing_is_sent(tmp_path: Path) -> None:
     async with two() as (one, _):
         person = Person(tmp_path, one=one.base_url)

@@ -31,6 +31,7 @@ from ccr_tui.errors import CcrError
 from ccr_tui.prices import cost
 from ccr_tui.records import Price, Trace, Usage
 from ccr_tui.replay import export, instant, rerun, sums
+from ccr_tui.replay import judge as judging
 from ccr_tui.replay.bound import most_input, runs_tools
 from ccr_tui.replay.rerun import Job, Outcome
 from ccr_tui.replay.words import RECORDED, Progress, Settings, StepResult
@@ -418,6 +419,8 @@ def test_answers_are_compared_with_the_recorded_ones(counter: Counter) -> None:
 class Judged(Simulated):
     """Its model "judge" always finds the second answer better; whose that is changes with the order."""
 
+    says = '{"better": "B"}'
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         sent = json.loads(request.content)
         if sent["model"] != "judge":
@@ -425,7 +428,7 @@ class Judged(Simulated):
         self.asked.append(sent)
         usage = Usage(input=500, output=10)
         self.bill += cost(usage, self.prices["judge"])
-        said = event({"choices": [{"index": 0, "delta": {"content": '{"better": "B"}'}, "finish_reason": "stop"}]})
+        said = event({"choices": [{"index": 0, "delta": {"content": self.says}, "finish_reason": "stop"}]})
         return answered(said + event({"choices": [], "usage": told(usage)}) + DONE, kind="text/event-stream")
 
 
@@ -446,6 +449,35 @@ def test_a_judge_is_asked_in_both_orders_and_his_bill_is_part_of_what_is_spent(c
     assert result.judge_cost == 2 * cost(Usage(input=500, output=10), DEAR)
     assert outcome.spent == provider.bill == (result.cost or 0) + result.judge_cost
     assert len(kept.traces) == 3
+    assert (result.judge_asked, result.judge_usable, result.judge_unpriced) == (2, 2, 0)
+
+
+def test_a_judge_who_says_nothing_of_use_is_counted(counter: Counter) -> None:
+    prices = {"cheap": CHEAP, "judge": DEAR}
+    provider = Judged(1, counter, prices, Habits(calls=0.0))
+    provider.says = "Both are fine."
+    cheap, judge = variants(prices)
+    of, kept = recording([small(1), small(2)]), Kept()
+    job = Job(
+        of, of.steps, (cheap,), Settings("rerun", judge="judge"), "run", counter, partial(standing, provider, counter),
+        kept.mark, kept.keep, kept.land, judge=judge,
+    )  # fmt: skip
+    outcome = instant.run(rerun.run(job))
+    counts = judging.counts(result for results in outcome.results.values() for result in results)
+    assert counts == judging.Counts(4, 0, 4 * cost(Usage(input=500, output=10), DEAR), 0)
+
+
+COUNTED = {
+    "judge alpha: 0 of 12 verdicts usable, $0.011": judging.Counts(12, 0, 11_000_000, 0),
+    "judge alpha: 1 of 1 verdict usable, $0.011+": judging.Counts(1, 1, 11_000_000, 1),
+    "judge alpha: 12 of 12 verdicts usable, ?": judging.Counts(12, 12, 0, 12),
+    "judge alpha: was asked nothing": judging.Counts(0, 0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("words", COUNTED)
+def test_what_came_of_judging_is_told(words: str) -> None:
+    assert judging.summary("alpha", COUNTED[words]) == words
 
 
 def test_a_judge_that_cannot_be_paid_is_not_asked(counter: Counter) -> None:
