@@ -1,7 +1,8 @@
 """How an answer came in: each block's lane over time, the first token, the speed, and the silences.
 
-Owns the reading of a trace's timeline. Pure. Must never take a ping for a sign of the model's life: silence is measured
-between events that say something. The one surprise: providers report tokens for the whole answer only, so a block's
+Owns the reading of a trace's timeline, and what a speed is. Pure. Must never take a ping for a sign of the model's
+life, nor a message that was begun here to send one: silence is measured between events that say something. The one
+surprise: providers report tokens for the whole answer only, so a block's
 tokens are its share of the characters, and are told as about.
 """
 
@@ -11,11 +12,17 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
-from ccr_tui.records import Json, TimelineEvent, Trace
+from ccr_tui.records import Attempt, Json, TimelineEvent, Trace
 from ccr_tui.slim import dataclass
 
 SILENCE_MS = 1000
 """From here on a gap between two events is told as a silence."""
+BRIEF_MS = 50
+"""A shorter time says nothing of a speed; and what came within it came together."""
+ROUNDED_MS = 5
+"""By so much two clocks' milliseconds may differ."""
+OPENING = 8
+"""Pieces of an answer in which its beginning is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Lane:
     @property
     def rate(self) -> float | None:
         """Tokens a second between its first and its last piece."""
-        return _rate(self.tokens, self.pieces[0][0], self.pieces[-1][0]) if self.pieces else None
+        return speed(self.tokens, self.pieces[-1][0] - self.pieces[0][0]) if self.pieces else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +71,12 @@ class Pulse:
     tokens: int | None
     """Of the answer, as reported or estimated."""
     rate: float | None
-    """Tokens a second, from the first piece to the last."""
+    """Tokens a second after the first piece, until the last."""
     pings: int
     lanes: tuple[Lane, ...]
     silences: tuple[Silence, ...]
+    is_opened_here: bool = False
+    """Whether the first event was made here while nothing had come, to keep the client waiting."""
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -99,6 +108,7 @@ class Pulse:
 def pulse(trace: Trace) -> Pulse:
     """The stream of a recorded request; empty where none was sent."""
     events = [event for event in trace.timeline if event.type != "ping"]
+    ours = _is_opened_here(trace, events)
     lanes = _lanes(events, trace.reply)
     pieces = sorted(piece for lane in lanes for piece in lane.pieces)
     answer = trace.answer
@@ -109,16 +119,49 @@ def pulse(trace: Trace) -> Pulse:
         first_token_ms=pieces[0][0] if pieces else None,
         last_ms=events[-1].ms if events else 0,
         tokens=tokens,
-        rate=_rate(tokens, pieces[0][0], pieces[-1][0]) if pieces else None,
+        rate=speed(tokens, pieces[-1][0] - pieces[0][0]) if pieces else None,
         pings=len(trace.timeline) - len(events),
         lanes=tuple(lanes),
-        silences=tuple(silences(events)),
+        silences=tuple(silences(events[1:], 0) if ours else silences(events)),
+        is_opened_here=ours,
     )
 
 
-def silences(events: Sequence[TimelineEvent]) -> list[Silence]:
-    """Gaps between two events that say something."""
-    found, before, block = list[Silence](), None, None
+def rate(trace: Trace) -> float | None:
+    """Tokens a second of the answer: by what the client was sent; without a stream by the answer's own times."""
+    if trace.timeline:
+        return pulse(trace).rate
+    answer = trace.answer
+    if answer is None or answer.usage is None or answer.ttft_ms is None:
+        return None
+    return speed(answer.usage.output, answer.duration_ms - answer.ttft_ms)
+
+
+def speed(tokens: int | None, ms: int) -> float | None:
+    """Tokens a second: those after the first over the time from the first to the last. None where that says nothing."""
+    return None if tokens is None or tokens < 2 or ms < BRIEF_MS else (tokens - 1) * 1000 / ms
+
+
+def _is_opened_here(trace: Trace, events: Sequence[TimelineEvent]) -> bool:
+    """Whether the message began before anything came. One that begins with its content came with it."""
+    answer = trace.answer
+    if len(events) < 2 or events[0].type != "message_start" or events[1].ms - events[0].ms < BRIEF_MS:
+        return False
+    if answer is None or not answer.stream:
+        return False
+    theirs = (at for attempt in trace.attempts for at in _openings(attempt, trace.started_at))
+    return not any(at <= events[0].ms + ROUNDED_MS for at in theirs)
+
+
+def _openings(attempt: Attempt, started_at: float) -> list[float]:
+    """When a provider began a message, in milliseconds since the request arrived."""
+    began = (attempt.started_at - started_at) * 1000
+    return [began + ms for ms, piece in attempt.stream[:OPENING] if b"message_start" in piece]
+
+
+def silences(events: Sequence[TimelineEvent], before: int | None = None) -> list[Silence]:
+    """Gaps between two events that say something; `before`: when it was last said, if that is no event."""
+    found, block = list[Silence](), None
     for event in events:
         if event.type == "ping":
             continue
@@ -156,7 +199,3 @@ def _share(lanes: Sequence[Lane], tokens: int | None) -> None:
     whole = sum(lane.characters for lane in lanes)
     for lane in lanes:
         lane.tokens = None if tokens is None or not whole else round(tokens * lane.characters / whole)
-
-
-def _rate(tokens: int | None, start: int, end: int) -> float | None:
-    return None if tokens is None or end - start < 50 or tokens < 2 else tokens / ((end - start) / 1000)

@@ -80,14 +80,40 @@ def test_a_stream_has_a_lane_for_each_block_and_silences_that_pings_do_not_end()
     assert (found.first_ms, found.first_token_ms, found.last_ms, found.pings) == (100, 120, 5120, 1)
     assert [(s.at_ms, s.ms, s.block) for s in found.silences] == [(120, 3100, 0), (3230, 1770, None)]
     assert [(lane.characters, lane.tokens) for lane in found.lanes] == [(60, 60), (40, 40)]
-    assert found.rate == pytest.approx(100 / 4.89)
-    assert found.lanes[0].rate == pytest.approx(60 / 3.1)
+    assert found.rate == pytest.approx(99 / 4.89), "the tokens after the first over the time from the first to the last"
+    assert found.lanes[0].rate == pytest.approx(59 / 3.1)
     assert found.as_json()["silences"][0] == {"at_ms": 120, "ms": 3100, "block": 0}
 
 
 def test_a_request_without_a_stream_has_no_lanes() -> None:
     found = lanes.pulse(failed())
     assert (found.first_ms, found.rate, found.lanes, found.silences) == (None, None, (), ())
+
+
+LATE = events(
+    (5000, "message_start", None, 0),
+    (6280, "content_block_start", 0, 0),
+    (6280, "content_block_delta", 0, 30),
+    (6400, "message_stop", None, 0),
+)
+
+
+@pytest.mark.parametrize(
+    ("came", "silences"),
+    [
+        (((6200, b'data: {"choices":[{"delta":{"content":"Hi"}}]}'),), [(0, 6280)]),
+        (((6200, b"event: message_start"),), [(0, 6280)]),
+        (((4990, b"event: message_start"), (6270, b"event: content_block_start")), [(5000, 1280)]),
+        ((), [(5000, 1280)]),
+    ],
+    ids=["our message_start", "ours, theirs came later", "theirs", "nobody knows"],
+)
+def test_a_message_that_was_begun_only_to_keep_the_client_waiting_ends_no_silence(
+    came: tuple[tuple[int, bytes], ...], silences: list[tuple[int, int]]
+) -> None:
+    found = lanes.pulse(trace(timeline=LATE, attempts=(attempt(stream=came),)))
+    assert [(s.at_ms, s.ms) for s in found.silences] == silences
+    assert found.first_ms == 5000
 
 
 # -- context
@@ -292,7 +318,7 @@ def test_the_command_line_has_all_at_once_and_pages_for_people(database: Path) -
     assert set(found) == {"id", "tokens", "cache", "stream", "diff"}
     assert found["stream"]["silences"][0]["ms"] == 2170
     page = run(database, "traces", "show", "7004", "--tokens", "--cache", "--stream", "--diff", "before")
-    for words in ("Heaviest blocks", "✓ read from the cache", "81 tokens a second", "= "):
+    for words in ("Heaviest blocks", "✓ read from the cache", "80 tokens a second after", "= "):
         assert words in page
 
 

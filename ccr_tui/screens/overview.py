@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ccr_tui import lanes
 from ccr_tui.origin import origin
 from ccr_tui.records import Attempt, Failure, Price, Trace, Usage
 from ccr_tui.screens import costs, failing, show
@@ -228,7 +229,7 @@ def _tokens(page: Document, trace: Trace) -> None:
         _row(page, "  from cache", None, usage.cache_read, show.percent(usage.cache_read, usage.prompt))
         if usage.cache_write:
             _row(page, "  into cache", None, usage.cache_write, show.percent(usage.cache_write, usage.prompt))
-        _row(page, "output", None, usage.output, _rate(answer, usage))
+        _row(page, "output", None, usage.output, _rate(trace))
         if usage.reasoning:
             _row(page, "  reasoning", None, usage.reasoning, show.percent(usage.reasoning, usage.output))
     if trace.estimate is not None:
@@ -241,7 +242,7 @@ def _guessed(page: Document, trace: Trace, usage: Usage) -> None:
     _heading(page, *(OF_ANSWER if aside else ("Tokens", "")))
     page.put((_cells("", "estimated"), "muted"), ("   the provider reported nothing", "muted"))
     page.put(_cells("input", f"~{show.tokens(usage.prompt)}"))
-    page.put(_cells("output", f"~{show.tokens(usage.output)}"), (f"   {_rate(trace.answer, usage)}".rstrip(), "muted"))
+    page.put(_cells("output", f"~{show.tokens(usage.output)}"), (f"   {_rate(trace)}".rstrip(), "muted"))
 
 
 OF_ANSWER = "Tokens of the answer", "those of the others stand at Cost"
@@ -262,10 +263,10 @@ def _error(estimate: int | None, reported: int | None) -> str:
     return f"the estimate was {abs(off):.1f} % too {'high' if off > 0 else 'low'}" if abs(off) >= 0.05 else "exact"
 
 
-def _rate(answer: Attempt | None, usage: Usage) -> str:
-    if answer is None or answer.ttft_ms is None or answer.duration_ms - answer.ttft_ms < 50 or usage.output < 2:
-        return ""
-    return f"{usage.output / ((answer.duration_ms - answer.ttft_ms) / 1000):.0f} tok/s"
+def _rate(trace: Trace) -> str:
+    """As the Stream tab has it."""
+    found = lanes.rate(trace)
+    return "" if found is None else f"{found:.0f} tok/s"
 
 
 def _cost(page: Document, trace: Trace) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from ccr_tui.lanes import speed
 from ccr_tui.screens import costs, failing, show
 from ccr_tui.screens.ink import AGENT_INKS
 from ccr_tui.screens.pages import Place, Stop
@@ -189,10 +190,9 @@ def took(ms: int | None) -> str:
 
 
 def rate(row: TraceRow) -> str:
-    """Tokens a second after the first one."""
-    if row.ttft_ms is None or row.duration_ms - row.ttft_ms < 50 or row.output_tokens < 2:
-        return "–"
-    return f"{row.output_tokens / ((row.duration_ms - row.ttft_ms) / 1000):.0f}"
+    """Tokens a second from the first one to the end: a row does not know when the last one came."""
+    found = None if row.ttft_ms is None else speed(row.output_tokens, row.duration_ms - row.ttft_ms)
+    return "–" if found is None else f"{found:.0f}"
 
 
 def folder(path: str | None) -> str:

@@ -37,12 +37,15 @@ def stream_document(trace: Trace, width: int = 100) -> Document:
     return page
 
 
+OPENED = "made here while nothing had come, to keep the client waiting"
+
+
 def _summary(page: Document, found: Pulse, trace: Trace) -> None:
     first = show.duration(found.first_token_ms) if found.first_token_ms is not None else "none came"
     page.put(("first token  ", "muted"), (first, "strong"), ("  since the request arrived", "muted"))
     usage = trace.answer.usage if trace.answer is not None else None
     about = "" if usage is None or usage.basis == "reported" else "~"
-    speed = "" if found.rate is None else f" · {about}{found.rate:.0f} tokens a second from the first to the last"
+    speed = "" if found.rate is None else f" · {about}{found.rate:.0f} tokens a second after the first, until the last"
     tokens = "tokens not reported" if found.tokens is None else f"{about}{show.tokens(found.tokens)} tokens"
     page.put(("answer       ", "muted"), (tokens, "strong"), (speed, ""), hang=13)
     if found.silences:
@@ -127,9 +130,12 @@ def _events(page: Document, found: Pulse, trace: Trace) -> None:
     page.put("")
     page.put(("Events", "title"), ("  as the client was sent them; times since the request arrived", "muted"))
     page.put((f"{'time':>9}  {'event':21} {'block':16} {'characters':>10}  text", "muted"))
-    before: int | None = None
+    before: int | None = 0 if found.is_opened_here else None
     for group in _groups(trace.timeline):
         first = group[0]
+        if found.is_opened_here and first is trace.timeline[0]:
+            _event(page, first, names, OPENED)
+            continue
         if before is not None and first.type != "ping" and first.ms - before >= SILENCE_MS:
             page.put((f"{'':>9}  ⏸ {show.duration(first.ms - before)} of silence", "warn"))
         if len(group) > 1:

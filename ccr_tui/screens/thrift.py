@@ -79,9 +79,14 @@ def _against(page: Document, found: Against) -> None:
     """The same answer at the price of one model for all."""
     note = "what the answer would have cost at its price"
     if found.cost and found.paid is not None:
-        paid = f"{round(100 * (found.paid - found.cost) / found.cost):+d} % was paid".replace("-", "−")
+        paid = _paid(round(100 * (found.paid - found.cost) / found.cost))
         note += f"; {paid}" + (", router and hops included" if found.calls > 1 else "")
     _row(page, f"at {show.fit(show.model(found.baseline.name), NAME - 4).rstrip()}", found.cost, "", note)
+
+
+def _paid(more: int) -> str:
+    """What was paid, so many per cent more or less."""
+    return f"{abs(more)} % {'more' if more > 0 else 'less'} was paid" if more else "as much was paid"
 
 
 def _row(page: Document, name: str, amount: int | None, ink: str, note: str) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from generated import attempt, trace
 
-from ccr_tui.records import Failure, Price, Trace, Usage
+from ccr_tui.baseline import Baseline
+from ccr_tui.prices import cost
+from ccr_tui.records import Failure, Price, TimelineEvent, Trace, Usage
 from ccr_tui.screens.overview import overview_document
+from ccr_tui.screens.stream import stream_document
+from ccr_tui.screens.thrift import Judged
+from ccr_tui.verdict import Verdict
 
 CUT = Failure(502, "api_error", "half cut its answer off before the end.")
 SPENT = Failure(402, "billing_error", "Stopped: today's budget of $5 is spent.", False)
@@ -68,3 +74,43 @@ def test_cached_tokens_without_a_price_of_their_own_say_how_they_were_reckoned()
     assert "no price of cached tokens is, so they were reckoned as input" in text
     free = text_of(trace(attempts=(attempt(usage=Usage(52, 16, 51), price=Price(0, 0), cost=0, cost_basis="list"),)))
     assert "reckoned as input" not in free, "what costs nothing leaves nothing open"
+
+
+LATE = (
+    TimelineEvent(5000, "message_start"),
+    TimelineEvent(6280, "content_block_start", 0),
+    TimelineEvent(6280, "content_block_delta", 0, 30),
+    TimelineEvent(12060, "content_block_delta", 0, 30),
+    TimelineEvent(12310, "message_stop"),
+)
+
+
+def test_the_overview_and_the_stream_tell_one_speed_and_one_silence() -> None:
+    call = attempt(usage=Usage(100, 185), ttft_ms=6280, duration_ms=12310, stream=((6270, b"data: {}"),))
+    record = trace(timeline=LATE, attempts=(call,))
+    stream = "\n".join(line.text for line in stream_document(record, 200).lines)
+    assert re.findall(r"(\d+) tok/s", text_of(record)) == re.findall(r"(\d+) tokens a second", stream) == ["32"]
+    assert "2 of 1 s and more, 12.1 s in all  the longest 6.3 s, from 0.00 s on" in stream, stream
+    assert "made here while nothing had come" in stream and "⏸ 6.3 s of silence" in stream, stream
+
+
+def test_without_a_stream_the_speed_is_by_the_answers_own_times() -> None:
+    record = trace(timeline=(), streamed=False, attempts=(attempt(usage=Usage(9, 101), ttft_ms=500, duration_ms=1500),))
+    assert "100 tok/s" in text_of(record)
+
+
+PRICE = Price(1_600_000_000, 6_400_000_000, 160_000_000)
+
+
+@pytest.mark.parametrize(
+    ("dearer", "words"),
+    [(4, "75 % less was paid"), (0.5, "100 % more was paid"), (1, "as much was paid")],
+    ids=["less", "more", "as much"],
+)
+def test_what_was_paid_against_one_model_for_all_is_a_sentence(dearer: float, words: str) -> None:
+    usage = Usage(1000, 100)
+    record = trace(attempts=(attempt(usage=usage, price=PRICE, cost=cost(usage, PRICE)),))
+    other = Price(round(PRICE.input * dearer), round(PRICE.output * dearer))
+    judged = Judged(Verdict("first", "", "unknown"), Baseline("opus", other, True))
+    page = overview_document(record, 200, judged)
+    assert any(line.text.endswith(f"what the answer would have cost at its price; {words}") for line in page.lines)

@@ -190,7 +190,7 @@ Tokens
                       estimate     reported
 input                    10.1k        10.0k   the estimate was 1.0 % too high
   from cache                           9.0k   90%
-output                                  200   145 tok/s
+output                                  200
   reasoning                              50   25%
 the estimate is of all that the client sent; Tokens tells what was left out of it
 
@@ -268,7 +268,7 @@ Tokens of the answer  those of the others stand at Cost
                       estimate     reported
 input                    10.1k        10.0k   the estimate was 1.0 % too high
   from cache                           9.0k   90%
-output                                  200   145 tok/s
+output                                  200
   reasoning                              50   25%
 
 Cost  $0.0043

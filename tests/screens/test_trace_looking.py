@@ -199,7 +199,7 @@ async def test_lanes_tell_when_each_block_came_and_where_it_was_silent(tmp_path:
         await go(pilot, "5")
         screen = text(app)
         assert "first token  0.68 s" in screen
-        assert "81 tokens a second" in screen
+        assert "80 tokens a second" in screen
         assert "⏸ 2.2 s of silence" in screen
         for words in ("1 thinking", "2 text", "3 Read", "4 Bash", "╌╌╌", "25 pieces ▸"):
             assert words in screen
