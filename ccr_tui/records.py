@@ -18,6 +18,8 @@ from ccr_tui.slim import dataclass
 
 Json = Any
 """A parsed JSON value. Nobody changes one that he was given: translators build new ones."""
+MOST = 2**48
+"""Of any number: nano-dollars, tokens, milliseconds. A thousand of them can be added up."""
 
 Basis = Literal["reported", "estimated", "mixed"]
 Mode = Literal["normal", "router"]

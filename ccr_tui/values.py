@@ -15,10 +15,14 @@ from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from ccr_tui.records import MOST
+
 T = TypeVar("T")
 Parser = Callable[[object], T]
 """Takes what stands in the file or the environment; raises ValueError with the end of a sentence ("must be ...")."""
 
+HIGHEST = MOST // 1_000_000_000
+"""US dollars for a million tokens: what is billed at more could not be kept, nor taken in from an archive."""
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
 _HOST = re.compile(r"[\w.:%\[\]-]{1,253}")
@@ -83,8 +87,8 @@ def milliseconds(value: object) -> float:
 def money(value: object) -> int:
     """US dollars, exact; the result is in nano-USD."""
     number = _decimal(value, "must be US dollars per million tokens, such as 0.15")
-    if not 0 <= number < 1_000_000:
-        raise ValueError(f"must be US dollars per million tokens from 0 to a million, not {value}")
+    if not 0 <= number <= HIGHEST:
+        raise ValueError(f"must be US dollars per million tokens from 0 to {HIGHEST}, not {value}")
     return round(number * 1_000_000_000)
 
 

@@ -230,6 +230,10 @@ PROBLEMS = [
     ("[models.m]", "models.m.provider is missing"),
     ("[models.m]\nprovider='openai'\nprice={input=-1,output=1}\n[providers.openai]", "models.m.price.input must be US"),
     ("[models.m]\nprovider='openai'\nprice={input=1}\n[providers.openai]", "models.m.price.output is missing"),
+    (
+        "[models.m]\nprovider='openai'\nprice={input=1,output=600000}\n[providers.openai]",
+        "models.m.price.output must be US dollars per million tokens from 0 to 281474, not 600000",
+    ),
     ("[models.m]\nprovider='openai'\ncontext='lots'\n[providers.openai]", "models.m.context must be a whole number"),
     ("[models.'a/b']\ncontxt = 1\nprovider='openai'\n[providers.openai]", 'models."a/b".contxt is not a known key'),
     ("[agents]\ndefault = 'foo'", "agents.default names 'foo'"),

@@ -13,10 +13,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ccr_tui.records import Trace
+from ccr_tui.records import MOST, Trace
 
-MOST = 2**48
-"""Of any number: nano-dollars, tokens, milliseconds. A thousand of them can be added up."""
 LATEST = 253_000_000_000.0
 """Seconds: the year 9987."""
 LONGEST = 200
