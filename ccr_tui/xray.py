@@ -90,6 +90,8 @@ class XRay:
     grown: int | None
     reported_before: int | None = None
     """What the provider of the request before reported of its prompt."""
+    counted_before: int | None = None
+    """Of what was sent of the request before, in our tokenizer's terms."""
     rescaled: int = 0
     """The part of `grown` that no part has: both reports are of another scale (another model, another template)."""
     parts: tuple[Part, ...] = ()
@@ -103,6 +105,13 @@ class XRay:
         """What the translation has made more (or less) of what it did not leave out: `counted` less `unsent` and with
         this is `counted_sent`. 0 where nothing is known to have been sent."""
         return 0 if self.counted_sent is None else self.counted_sent - (self.counted - self.unsent)
+
+    @property
+    def is_disbelieved_before(self) -> bool:
+        """Whether the report of the request before can't be of its prompt: `grown` is measured from what was counted,
+        on this one's scale."""
+        told, counted = self.reported_before, self.counted_before
+        return told is not None and counted is not None and not is_sensible(told, counted)
 
     @property
     def scaled(self) -> bool:
@@ -123,6 +132,7 @@ class XRay:
             "cost_usd": prices.usd(self.cost),
             "grown_tokens": self.grown,
             "reported_tokens_before": self.reported_before,
+            "counted_tokens_before": self.counted_before,
             "rescaled_tokens": self.rescaled,
             "parts": [_part_json(part, self.tokens) for part in self.parts],
             "tools": [_part_json(part, self.tokens) for part in self.tools],
@@ -173,10 +183,11 @@ def of_trace(trace: Trace, before: Trace | None, scale: Scale) -> XRay:
 def rescaled(found: XRay, before: int) -> XRay:
     """With what was reported of the request before: where both reports count, the whole has grown by their difference,
     and what the parts leave of that lies in the reports' scales."""
-    if found.grown is None or not found.scaled or not is_sensible(before, found.tokens - found.grown):
-        return replace(found, reported_before=before)
+    found = replace(found, reported_before=before)
+    if found.grown is None or not found.scaled or found.is_disbelieved_before:
+        return found
     grown = found.tokens - before
-    return replace(found, reported_before=before, grown=grown, rescaled=grown - found.grown)
+    return replace(found, grown=grown, rescaled=grown - found.grown)
 
 
 def xray(
@@ -212,6 +223,7 @@ def xray(
         unsent=unsent,
         cost=bill.until(whole),
         grown=None if was is None else sum(part.grown or 0 for part in parts),
+        counted_before=None if was is None else sum(was.values()),
         parts=parts,
         tools=tools,
         heaviest=_heaviest(pieces, known),

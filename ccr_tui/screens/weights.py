@@ -132,6 +132,9 @@ def _since(found: XRay) -> str:
     """What the column is measured by, and against what."""
     if found.grown is None:
         return "no request came before"
+    if found.is_disbelieved_before:
+        words = f"was counted at {found.counted_before:,}; its report of {found.reported_before:,} was not believed"
+        return f"since the request before, which {words}; all is measured on this one's scale"
     told = f", which reported {found.reported_before:,}" if found.reported_before is not None else ""
     own = "; parts are measured on this one's scale" if found.reported_before is not None else ""
     return f"since the request before{told}{own}"

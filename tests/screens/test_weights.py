@@ -59,3 +59,17 @@ def test_a_part_that_nobody_bills_has_a_dash_and_one_without_a_price_a_question_
         lines = tokens_document(record, xray.of_trace(record, None, Letters()), 200).lines
         whole = next(line.text for line in lines if line.text.startswith("prompt  "))
         assert whole.split()[2] == mark, whole
+
+
+def test_what_was_not_believed_is_not_what_growth_is_measured_from() -> None:
+    longer = {**CHAT, "messages": [*CHAT["messages"], {"role": "user", "content": "Use it, and say what it said."}]}
+    before, now = (
+        trace(body=body, attempts=(attempt(sent=body, usage=Usage(told, 5)),))
+        for body, told in ((CHAT, 90_853), (longer, 100))
+    )
+    counted, found = xray.of_trace(before, None, Letters()).tokens, xray.of_trace(now, before, Letters())
+    text = "\n".join(line.text for line in tokens_document(now, found, 200).lines)
+    assert f"since the request before, which was counted at {counted:,}; its report of 90,853 was not believed" in text
+    sizes = [xray.of_trace(each, None, Letters()).counted for each in (before, now)]
+    assert found.grown == sum(part.grown or 0 for part in found.parts), "nothing is of another scale"
+    assert abs(found.grown - 100 * (1 - sizes[0] / sizes[1])) < len(found.parts), "on this one's scale"
