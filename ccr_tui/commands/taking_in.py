@@ -22,6 +22,7 @@ from ccr_tui.commands.meter import meter
 if TYPE_CHECKING:
     from ccr_tui.config import Config
 
+DAMAGED = 1
 STAYS = "Broken off; what was taken before stays, and the next import goes on from there."
 
 
@@ -36,11 +37,12 @@ STAYS = "Broken off; what was taken before stays, and the next import goes on fr
 )
 @settings
 @as_json
-def import_(flags: Mapping[str, str], files: tuple[str, ...], transcripts: str | None, as_json: bool) -> None:
+def import_(flags: Mapping[str, str], files: tuple[str, ...], transcripts: str | None, as_json: bool) -> int:
     """Take in archives of `export`, HAR files, claude-trace's JSON lines, or Claude Code's own transcripts.
 
     A file tells by what it holds which of them it is; - is standard input. What is there already is left alone, whether
-    it came from a file before or through the proxy. Files are only read.
+    it came from a file before or through the proxy. Files are only read. Lines of an archive that are no trace are left
+    out and named, and the exit code is 1.
     """
     from ccr_tui.transfer import anything
 
@@ -53,14 +55,15 @@ def import_(flags: Mapping[str, str], files: tuple[str, ...], transcripts: str |
     try:
         if folders:
             _transcripts(flags, folders, config, as_json)
-        for name in rest:
-            _file(flags, name, config, as_json)
+        whole = [_file(flags, name, config, as_json) for name in rest]
     except KeyboardInterrupt:
         narrate(STAYS)
         raise
+    return 0 if all(whole) else DAMAGED
 
 
-def _file(flags: Mapping[str, str], name: str, config: Config, as_json: bool) -> None:
+def _file(flags: Mapping[str, str], name: str, config: Config, as_json: bool) -> bool:
+    """Whether all of it could be read."""
     from ccr_tui.transfer import anything
     from ccr_tui.transfer.arriving import take_in
     from ccr_tui.transfer.billing import quotes
@@ -71,6 +74,7 @@ def _file(flags: Mapping[str, str], name: str, config: Config, as_json: bool) ->
         print_json(summary.as_json())
     else:
         narrate(safe(anything.of_file(summary)))
+    return not summary.is_damaged
 
 
 def _transcripts(flags: Mapping[str, str], folders: list[Path], config: Config, as_json: bool) -> None:

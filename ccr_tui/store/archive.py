@@ -46,6 +46,15 @@ class Entry:
     mark: Mark | None
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One line that is no trace."""
+
+    problem: str
+    """With the line's number, for people."""
+    cause: Exception
+
+
 def unmarked(_: str) -> None:
     """Nothing."""
 
@@ -66,11 +75,19 @@ def read(given: Iterable[bytes], name: str = "archive", *, is_ours: bool = False
 
 def entries(given: Iterable[bytes], name: str = "archive", *, is_ours: bool = False) -> Iterator[Entry]:
     """The same with what a person has put on them."""
+    for each in told(given, name, is_ours=is_ours):
+        if isinstance(each, Wrong):
+            raise StoreError(f"{name}, {each.problem}.") from each.cause
+        yield each
+
+
+def told(given: Iterable[bytes], name: str = "archive", *, is_ours: bool = False) -> Iterator[Entry | Wrong]:
+    """The same, and what is wrong with lines that are no trace. Raises StoreError for what is no archive at all."""
     numbered = enumerate(given, 1)
     _check_header(next(numbered, (1, b""))[1], name)
     for number, line in numbered:
         if line.strip():
-            yield _entry(line, f"{name}, line {number}", is_ours)
+            yield _entry(line, number, is_ours)
 
 
 def append_reject(path: Path, trace: Trace, problem: str) -> None:
@@ -139,7 +156,7 @@ def _stream_json(attempt: Attempt) -> list[list[Any]]:
     return [[ms, b64encode(piece).decode()] for ms, piece in attempt.stream]
 
 
-def _entry(line: bytes, where: str, is_ours: bool) -> Entry:
+def _entry(line: bytes, number: int, is_ours: bool) -> Entry | Wrong:
     try:
         given = loads(line)
         given.pop("rejected", None)
@@ -151,7 +168,7 @@ def _entry(line: bytes, where: str, is_ours: bool) -> Entry:
             plausible.check(trace)
         return Entry(trace, mark)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{where}: this is no trace ({type(error).__name__}: {error}).") from error
+        return Wrong(f"line {number}: this is no trace ({type(error).__name__}: {error})", error)
 
 
 def _mark(given: Any) -> Mark | None:

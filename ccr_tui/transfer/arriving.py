@@ -37,6 +37,8 @@ Given = Trace | archive.Entry | Recorded | str
 GZIP = b"\x1f\x8b"
 LONGEST = 512 << 20
 """Bytes of an unpacked line, or of a HAR, which is read as a whole: what is packed may be a thousand times its size."""
+NAMED = 3
+"""Lines of an archive that are named because they are no trace; others are counted."""
 Format = Literal["archive", "har", "claude-trace", "transcript"]
 LINES = frozenset({"user", "assistant", "system", "summary", "attachment", "queue-operation", "file-history-snapshot"})
 """Types of a transcript's first line, which may have no session yet."""
@@ -65,6 +67,11 @@ class Summary:
             self.left[f"no request that can be ({error})"] += 1
             return False
         return True
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether an archive of ours has lines that are no trace."""
+        return self.format == "archive" and bool(self.left)
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -246,7 +253,13 @@ def _har(lines: Iterable[bytes], name: str) -> Iterator[Given]:
 
 
 def _archive(lines: Iterable[bytes], name: str) -> Iterator[Given]:
-    yield from archive.entries(lines, name)
+    wrong = 0
+    for each in archive.told(lines, name):
+        if isinstance(each, archive.Entry):
+            yield each
+        else:
+            wrong += 1
+            yield each.problem if wrong <= NAMED else "further lines that are no trace"
 
 
 def _claude_trace(lines: Iterable[bytes], name: str) -> Iterator[Given]:

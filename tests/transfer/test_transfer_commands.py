@@ -217,6 +217,18 @@ def test_a_compressed_archive_that_was_cut_is_told(tmp_path: Path, call: Call, s
     assert "cut.gz: the compressed file is cut or damaged" in ended.err
 
 
+def test_a_bad_line_of_an_archive_is_left_out_and_named(tmp_path: Path, call: Call) -> None:
+    header, one, two, three = archive.lines(list(recorded(1, 3))[:3])
+    (tmp_path / "bent.jsonl").write_bytes(b"".join([header, one, b"nonsense\n", two, b"{}\n" * 3, three]))
+    ended = call("import", "bent.jsonl")
+    assert (ended.code, ended.out) == (1, "")
+    assert "bent.jsonl: 3 new, 0 known already; 1 left out: line 3: this is no trace (" in ended.err
+    assert "1 left out: line 5: this is no trace (KeyError" in ended.err and "line 7" not in ended.err
+    assert ended.err.rstrip().endswith("1 left out: further lines that are no trace")
+    again = call("import", "bent.jsonl", "--json")
+    assert (again.code, json.loads(again.out)["known"], sum(json.loads(again.out)["left"].values())) == (1, 3, 4)
+
+
 def test_a_request_that_is_not_there_is_told_before_anything_is_written(call: Call, stored: None) -> None:
     ended = call("export", "nowhere")
     assert (ended.code, ended.out) == (1, "")
