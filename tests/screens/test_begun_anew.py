@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from generated import trace
-from houses import QWEN, House, settled, until
+from houses import PATIENCE_S, QWEN, House, settled, until
 from textual.pilot import Pilot
 
 from ccr_tui import viewing
@@ -104,6 +104,9 @@ async def test_the_lists_begin_anew_and_say_so(tmp_path: Path, go_away: Callable
         go_away(path)
         house.land(made("new", 12))
         await until(pilot, "Requests · 12 · following")
+        end = time.monotonic() + PATIENCE_S
+        while not said(pilot) and time.monotonic() < end:  # which comes a message later
+            await pilot.pause(0.02)
         assert said(pilot) in ([ANOTHER], [GONE])
         await pilot.press("2")
         screen = await until(pilot, "Sessions · 1", "▾ new")
