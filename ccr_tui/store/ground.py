@@ -311,16 +311,15 @@ class Ground:
             return
         self.carried, self._is_unsure = carried, True
 
-    def doubt(self) -> None:
-        """The next question what is wrong is answered after a look along the whole log."""
-        self._log.doubt()
-
-    def settle(self) -> None:
-        """Carry the log over, without waiting for anybody: what happens to it afterwards costs nothing."""
+    def settle(self) -> bool:
+        """Carry the log over, without waiting for anybody: what happens to it afterwards costs nothing. True, for that
+        is tried but once."""
         with suppress(sqlite3.Error):
-            is_busy, pages, done = self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            self._is_settled = not is_busy and pages == done
-            self._note()
+            if self.wrong() is None:
+                is_busy, pages, done = self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._is_settled = not is_busy and pages == done
+                self._note()
+        return True
 
     def _take_back(self) -> None:
         self.insertion.forget()

@@ -15,10 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from ccr_tui import ownfiles
-from ccr_tui.store.chained import BIG, FRAME, HEAD, LITTLE, Chain
 
 INDEX = 32 * 1024
 """Bytes of the index that SQLite has in its memory at once: where they are not in the file, a look at them ends us."""
+HEAD, FRAME = 32, 24
+"""Bytes that the log begins with, and that each page in it does (https://sqlite.org/fileformat2.html#walformat)."""
+MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 FLAGS = os.O_RDONLY | ownfiles.FLAGS
 
 
@@ -100,21 +102,16 @@ class Standing:
 class Log:
     """The log as this program left it."""
 
-    __slots__ = ("_chain", "_descriptor", "_end", "_extent", "_is_doubted", "_is_spoiled", "_path", "_salt")
+    __slots__ = ("_descriptor", "_extent", "_is_spoiled", "_path", "_salt")
 
     def __init__(self, path: Path) -> None:
         self._path, self._descriptor = f"{path}-wal", -1
-        self._is_spoiled = self._is_doubted = False
-        self._chain, self._end = Chain(), HEAD
+        self._is_spoiled = False
         self.take()
-
-    def doubt(self) -> None:
-        """Something else may have written into it in the moment in which we did: the next look is thorough."""
-        self._is_doubted = True
 
     def take(self) -> None:
         """As it is now it is well."""
-        self._extent, self._salt, self._is_doubted = extent(self._path), b"", False
+        self._extent, self._salt = extent(self._path), b""
         with suppress(OSError):  # there is none yet
             self._salt = self._head()[1]
 
@@ -126,12 +123,11 @@ class Log:
         with suppress(OSError):  # not to be told, for want of descriptors
             page, salt = self._head()
             self._is_spoiled = not page or (salt == self._salt and self._has_hole(page, before))
-            self._end = self._last(page, salt, before, now[1]) if page else HEAD
             self._extent, self._salt = now, salt
 
     def is_as_left(self) -> bool:
         """Whether nothing else has touched it."""
-        return not (self._is_spoiled or self._is_doubted) and extent(self._path) == self._extent
+        return not self._is_spoiled and extent(self._path) == self._extent
 
     def is_whole(self) -> bool | None:
         """Whether nothing was cut off or overwritten. None where it is empty: who carried it all over may do so.
@@ -146,11 +142,7 @@ class Log:
         page, salt = self._head()
         if not page or not self._extent:
             return bool(page)
-        if salt != self._salt:
-            return True
-        is_cut = now[1] < self._extent[1] and self._is_cut(page, salt, now[1])
-        is_whole = not is_cut and self._chain.whole(self._bytes) >= self._end
-        return is_whole or self._head()[1] != salt  # just begun anew, so that all of it was carried over
+        return salt != self._salt or now[1] >= self._extent[1] or not self._is_cut(page, salt, now[1])
 
     def close(self) -> None:
         """Let go of it."""
@@ -162,19 +154,9 @@ class Log:
         """The bytes of a page, 0 where that is no log; and its salt: another one each time that the log is begun anew,
         which each page that counts has too."""
         head = self._bytes(0, HEAD)
-        if len(head) < HEAD or head[:4] not in (LITTLE, BIG):
+        if len(head) < HEAD or head[:4] not in MAGIC:
             return 0, b""
         return int.from_bytes(head[8:12], "big"), head[16:24]
-
-    def _last(self, page: int, salt: bytes, before: tuple[int, int] | None, size: int) -> int:
-        """Where the last transaction ends. (Behind it may stand what counted before the log was begun anew.)"""
-        if before and salt == self._salt and size > before[1]:
-            return size
-        at = end = self._end if salt == self._salt else HEAD
-        while (frame := self._bytes(at, FRAME))[8:16] == salt:
-            at += FRAME + page
-            end = at if any(frame[4:8]) else end
-        return end
 
     def _has_hole(self, page: int, before: tuple[int, int] | None) -> bool:
         """Whether nothing stands any more where it ended before."""

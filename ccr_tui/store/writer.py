@@ -179,18 +179,10 @@ class Writer:
         if self._is_waiting and not self._failed:
             self._take_back()
 
-    def _settle(self) -> None:
-        """What is in the log alone goes into the file, if all of the log is as it was written. Tried but once."""
-        self._is_settled = True
+    def _leave_ground(self) -> None:
         with suppress(StoreError):
-            self._ground.doubt()
             self._stand()
             self._keep_again()
-            self._ground.settle()
-            self._recent.carried(self._ground.carried)
-
-    def _leave_ground(self) -> None:
-        self._settle()
         if told := self._ground.end():
             _tell(self._on_reject, told)
 
@@ -201,7 +193,8 @@ class Writer:
             if self._is_behind:
                 self._is_behind = self._caught_up()
             else:
-                self._settle()
+                self._is_settled = self._ground.settle()
+                self._recent.carried(self._ground.carried)
         return item
 
     def _patience(self) -> float | None:

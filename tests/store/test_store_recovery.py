@@ -727,7 +727,7 @@ def test_a_line_that_is_being_written_is_read_when_it_is_whole(path: Path) -> No
 def times_open(file: Path) -> int:
     """How many of this program's descriptors are of that file."""
     about, found = file.stat(), 0
-    for descriptor in map(int, os.listdir("/dev/fd")):
+    for descriptor in (int(one.name) for one in Path("/dev/fd").iterdir()):
         with suppress(OSError):
             found += os.path.samestat(about, os.fstat(descriptor))
     return found

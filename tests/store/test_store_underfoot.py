@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from test_store_recovery import TRACES, Watched, at_work, carried_over, ids, sto
 
 from ccr_tui.errors import StoreError
 from ccr_tui.store import archive, ground, recent, schema, soundness, writer
-from ccr_tui.store.chained import Chain
 from ccr_tui.store.ground import Ground
 from ccr_tui.store.queries import Reader
 from ccr_tui.store.standing import Log, Standing
@@ -160,16 +158,7 @@ def overwritten(log: Path) -> None:
         file.write(b"\xa5" * log.stat().st_size)
 
 
-def altered(log: Path) -> None:
-    """A byte in the text of a page."""
-    with log.open("r+b") as file:
-        file.seek(log.stat().st_size // 2)
-        byte = file.read(1)
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte[0] ^ 1]))
-
-
-@pytest.mark.parametrize("deed", [emptied, cut_in_half, overwritten, altered])
+@pytest.mark.parametrize("deed", [emptied, cut_in_half, overwritten])
 def test_a_log_that_is_cut_or_overwritten_costs_nothing(
     path: Path, running: Watched, reader: Reader, deed: Callable[[Path], None]
 ) -> None:
@@ -218,43 +207,6 @@ def test_of_what_was_too_much_to_be_remembered_its_costs_are(
         assert (row.id, row.outcome, row.cost, row.output_tokens) == (old.id, old.outcome, old.cost, old.output_tokens)
         assert row.error == (old.error if row.id == "t00" else old.error or recent.CUT_OFF)
     assert verify(path) == []
-
-
-def test_a_byte_that_is_altered_in_the_moment_of_a_transaction_is_noticed_before_it_is_carried_over(
-    path: Path, running: Watched
-) -> None:
-    """As far as times tell, this program has written it."""
-    carried_over(path)
-    for trace in TRACES[1:4]:
-        running.put(trace)
-    assert running.flush(30)
-    altered(Path(f"{path}-wal"))
-    running._ground._log.note()
-    assert running._ground.wrong() is None
-    assert running.close(30)
-    assert stored(path) == ids(4) and verify(path) == []
-    assert "-wal was cut short or overwritten" in running.sentences[0] and len(running.sentences) == 1
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_log_is_whole_up_to_what_was_altered_in_it(path: Path, seed: int) -> None:
-    chance, log, ends = random.Random(seed), Path(f"{path}-wal"), []
-    path.parent.mkdir()
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("CREATE TABLE some (text)")
-        for _ in range(6):
-            ends.append(log.stat().st_size)
-            db.execute("INSERT INTO some VALUES (?)", (chance.randbytes(chance.randrange(9000)),))
-        chain, data = Chain(), bytearray(log.read_bytes())
-    assert chain.whole(lambda begin, count: bytes(data[begin : begin + count])) == len(data)
-    at = chance.randrange(ends[0], len(data))
-    data[at] ^= 1 << chance.randrange(8)
-    whole = max([end for end in ends if end <= at])
-    for known in (chain, Chain()):
-        assert known.whole(lambda begin, count: bytes(data[begin : begin + count])) == whole
-    data[5] ^= 1
-    assert chain.whole(lambda begin, count: bytes(data[begin : begin + count])) == 0
 
 
 OPEN = """
