@@ -248,3 +248,15 @@ async def test_lists_without_a_line_say_so_on_stderr_and_empty_columns_are_left_
         assert (code, out) == (0, "") and f"no {call} is kept yet: ccr-tui {call} last" in err
     heads = (await person.calls("lab", "last"))[1].split("\n")[0].split()
     assert heads == ["step", "id", "said"]
+
+
+async def test_what_a_run_keeps_beside_its_requests_makes_no_file_a_damaged_one(tmp_path: Path) -> None:
+    """Its steps are written by another connection, between the requests that the store's thread writes."""
+    person = Person(tmp_path, only="http://127.0.0.1:9/v1")
+    with person.config.open("a") as config:
+        config.write('\n[providers.demo]\nkind = "demo"\n[models.slow]\nprovider = "demo"\nid = "demo-large"\n')
+    given = ("replay", str(CODING), "--kind", "rerun", "--variant", "a=slow", "--variant", "b=slow", "--yes")
+    assert (await person.data(*given, "--concurrency", "2", "--sample", "3"))["finished"]
+    shown = await person.data("replay", "show", "last", "--steps")
+    assert len([step for step in shown["steps"] if step["kind"] == "rerun"]) == 6
+    assert not list(tmp_path.glob("*damaged*"))
